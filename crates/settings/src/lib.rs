@@ -1,0 +1,78 @@
+//! One way to say that a setting is outside its range.
+//!
+//! Every config struct of the project is a plain struct with public fields and a `validate` method. The method returns
+//! an [`InvalidSetting`] that names the key by its path inside that struct; whoever embeds the struct puts the name of
+//! the embedding field in front with [`InvalidSetting::within`], so that the error which reaches a user carries the
+//! full key of a config file, such as `train.epochs`, and a runner can point at its line.
+//!
+//! ```
+//! use tinylsa_settings::{InvalidSetting, require, require_within};
+//!
+//! struct Crop { padding: usize, probability: f64 }
+//!
+//! impl Crop {
+//!     fn validate(&self) -> Result<(), InvalidSetting> {
+//!         require_within("padding", self.padding, 0..=14)?;
+//!         require_within("probability", self.probability, 0.0..=1.0)?;
+//!         require("padding", self.padding != 13, || self.padding.to_string(), "any number but 13")
+//!     }
+//! }
+//!
+//! let error = Crop { padding: 2, probability: 1.5 }.validate().map_err(|error| error.within("crop")).unwrap_err();
+//! assert_eq!(error.key, "crop.probability");
+//! assert_eq!(error.to_string(), "crop.probability is 1.5, expected 0 to 1");
+//! ```
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+use std::fmt::Display;
+use std::ops::RangeBounds;
+
+use thiserror::Error;
+
+mod range;
+
+/// A setting whose value is outside its range.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key} is {found}, expected {expected}")]
+pub struct InvalidSetting {
+    /// The key by its path, such as `train.optimizer.momentum`.
+    pub key: String,
+    /// The value that was found.
+    pub found: String,
+    /// What was expected instead.
+    pub expected: String,
+}
+
+impl InvalidSetting {
+    /// The same error, seen from the struct that embeds the setting under the name `section`.
+    #[must_use]
+    pub fn within(mut self, section: &str) -> Self {
+        self.key = format!("{section}.{}", self.key);
+        self
+    }
+}
+
+/// Requires that `holds` is true of the value at `key`.
+///
+/// # Errors
+/// [`InvalidSetting`] with the text of `found` and of `expected` if it is not.
+pub fn require(key: &str, holds: bool, found: impl FnOnce() -> String, expected: &str) -> Result<(), InvalidSetting> {
+    if holds {
+        return Ok(());
+    }
+    Err(InvalidSetting { key: key.to_owned(), found: found(), expected: expected.to_owned() })
+}
+
+/// Requires that `value` lies within `range`. A value that compares with nothing (NaN) lies in no range.
+///
+/// # Errors
+/// [`InvalidSetting`] with the range in words if it does not.
+pub fn require_within<T, R>(key: &str, value: T, range: R) -> Result<(), InvalidSetting>
+where
+    T: PartialOrd + Display,
+    R: RangeBounds<T>,
+{
+    require(key, range.contains(&value), || value.to_string(), &range::in_words(&range))
+}

@@ -1,0 +1,4 @@
+//! Training, evaluation and exact resumption of the classifier.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! The experiment runner: `cargo xtask --help` lists its commands.
+
+fn main() {}
