@@ -1,0 +1,125 @@
+use tinylsa_settings::InvalidSetting;
+
+use crate::segmentation::SegmentationError;
+
+/// Why an explanation could not be computed.
+///
+/// Every method of this crate checks what it is given before it calls the model, and what the model returns after each
+/// batch, so that bad input ends in one of these and never in a panic or in a map that looks like a result.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExplainError {
+    /// A setting of the method or of the execution is outside its range.
+    #[error("invalid setting: {0}")]
+    Setting(#[from] InvalidSetting),
+    /// A list has not as many values as its shape or its partner needs.
+    #[error("{what} holds {found} values, expected {expected}")]
+    ValueCount {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// Two things that must have the same shape have not.
+    #[error("{what} has the shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// What has the wrong shape.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that was expected.
+        expected: Vec<usize>,
+    },
+    /// Something that must hold at least one element is empty.
+    #[error("{what} is empty")]
+    Empty {
+        /// What is empty.
+        what: &'static str,
+    },
+    /// A value is NaN or infinite.
+    #[error("{what} holds {value} at position {position}, expected a finite number")]
+    NotFinite {
+        /// Where the value was found.
+        what: &'static str,
+        /// Its index in row-major order.
+        position: usize,
+        /// The value.
+        value: f64,
+    },
+    /// A value is outside its range.
+    #[error("{what} holds {value} at position {position}, expected {expected}")]
+    Value {
+        /// Where the value was found.
+        what: &'static str,
+        /// Its index in row-major order.
+        position: usize,
+        /// The value.
+        value: f64,
+        /// What was expected instead.
+        expected: &'static str,
+    },
+    /// An index, such as a class or a token position, is past the end.
+    #[error("{what} {index} is out of range, expected less than {count}")]
+    OutOfRange {
+        /// What the index counts.
+        what: &'static str,
+        /// The index.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The scores do not depend on the images in a way that automatic differentiation can see.
+    #[error(
+        "the scores carry no gradient of the images: the scorer must use the images it is given and must not detach them"
+    )]
+    NoGradient,
+    /// Labels, masks or counts that do not make a segmentation.
+    #[error("segmentation: {0}")]
+    Segmentation(#[from] SegmentationError),
+    /// The device failed while it computed or returned a tensor.
+    #[error("the device failed to return {what}: {reason}")]
+    Device {
+        /// What was being read.
+        what: &'static str,
+        /// The device's own words.
+        reason: String,
+    },
+    /// The call was cancelled between two batches.
+    #[error("cancelled after {done} of {total} {what}")]
+    Cancelled {
+        /// What was being counted.
+        what: &'static str,
+        /// How many were done.
+        done: usize,
+        /// How many there were to do.
+        total: usize,
+    },
+}
+
+/// Requires every value to be finite.
+pub(crate) fn require_finite<T: Copy + Into<f64>>(what: &'static str, values: &[T]) -> Result<(), ExplainError> {
+    match values.iter().map(|&value| value.into()).enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((position, value)) => Err(ExplainError::NotFinite { what, position, value }),
+        None => Ok(()),
+    }
+}
+
+/// Requires `found` things where `expected` are needed.
+pub(crate) fn require_count(what: &'static str, found: usize, expected: usize) -> Result<(), ExplainError> {
+    if found == expected { Ok(()) } else { Err(ExplainError::ValueCount { what, found, expected }) }
+}
+
+/// Requires `index` to be one of `count`.
+pub(crate) fn require_index(what: &'static str, index: usize, count: usize) -> Result<(), ExplainError> {
+    if index < count { Ok(()) } else { Err(ExplainError::OutOfRange { what, index, count }) }
+}
+
+/// Requires two shapes to be the same.
+pub(crate) fn require_shape(what: &'static str, found: &[usize], expected: &[usize]) -> Result<(), ExplainError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(ExplainError::Shape { what, found: found.to_vec(), expected: expected.to_vec() })
+}

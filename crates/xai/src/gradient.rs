@@ -1,0 +1,57 @@
+use burn::tensor::Tensor;
+
+use crate::error::{ExplainError, require_finite, require_index};
+use crate::execution::Execution;
+use crate::scorer::{Scorer, check_scores, image_batch, read_scores, read_tensor};
+
+/// The score of one class and its gradient with respect to one picture.
+pub(crate) struct PictureGradient<'a> {
+    /// The picture's index among those of the call.
+    pub(crate) index: usize,
+    /// The picture itself, as it was filled.
+    pub(crate) gradient: &'a [f32],
+    /// The score of the class.
+    pub(crate) score: f32,
+}
+
+/// The gradients of the score of `class` with respect to each of `count` pictures of one shape, handed over in
+/// ascending order; `fill(index, values)` writes a picture into the zeroed `values` when its turn comes.
+///
+/// The gradient of the sum of a batch's scores is the gradient of each, since the scores of one picture do not depend
+/// on the others.
+///
+/// # Errors
+/// If the call is cancelled, the class does not exist, or the scores or gradients are missing or not finite.
+pub(crate) fn score_gradients<S: Scorer + ?Sized>(
+    scorer: &S,
+    shape: [usize; 3],
+    count: usize,
+    class: usize,
+    execution: &Execution,
+    mut fill: impl FnMut(usize, &mut [f32]),
+    mut receive: impl FnMut(PictureGradient),
+) -> Result<(), ExplainError> {
+    if count == 0 {
+        return Err(ExplainError::Empty { what: "list of pictures" });
+    }
+    let size: usize = shape.iter().product();
+    execution.in_batches("gradients", count, |batch| {
+        let images = image_batch(shape, batch.clone(), execution, &mut fill).autodiff().require_grad();
+        let scores = scorer.scores(images.clone());
+        let classes = check_scores(&scores, batch.len(), 0)?;
+        require_index("class", class, classes)?;
+        if !scores.is_autodiff() {
+            return Err(ExplainError::NoGradient);
+        }
+        let class_scores: Tensor<2> = scores.slice([0..batch.len(), class..class + 1]);
+        let values = read_scores(class_scores.clone())?;
+        let gradients = class_scores.sum().backward();
+        let gradient = images.grad(&gradients).ok_or(ExplainError::NoGradient)?;
+        let gradient = read_tensor("the gradient", gradient)?;
+        require_finite("the gradient", &gradient)?;
+        for ((index, gradient), score) in batch.zip(gradient.chunks_exact(size)).zip(values) {
+            receive(PictureGradient { index, gradient, score });
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,1 @@
+//! Explanations by the gradient of a score with respect to the picture.

@@ -1,0 +1,1 @@
+//! Pictures of which some superpixels are hidden.

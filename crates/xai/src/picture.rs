@@ -1,0 +1,57 @@
+use burn::tensor::Tensor;
+
+use crate::error::{ExplainError, require_count, require_finite};
+use crate::scorer::read_tensor;
+
+/// One picture on the host, in the units that the model is fed with.
+///
+/// The values are finite and as many as the shape says: whoever holds a `Picture` need not check again. Baselines and
+/// backgrounds are pictures too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    values: Vec<f32>,
+    shape: [usize; 3],
+}
+
+impl Picture {
+    /// The picture with these values, row by row within each channel, of the shape `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// If the shape is empty, does not fit the number of values, or a value is not finite.
+    pub fn new(values: Vec<f32>, shape: [usize; 3]) -> Result<Self, ExplainError> {
+        if shape.contains(&0) {
+            return Err(ExplainError::Empty { what: "picture" });
+        }
+        require_count("picture", values.len(), shape.iter().product())?;
+        require_finite("picture", &values)?;
+        Ok(Self { values, shape })
+    }
+
+    /// The picture in a tensor `[channels, height, width]` of any device.
+    ///
+    /// # Errors
+    /// As [`Picture::new`], or if the device fails.
+    pub fn from_tensor(tensor: Tensor<3>) -> Result<Self, ExplainError> {
+        let shape = tensor.dims();
+        let values = read_tensor("the picture", tensor)?;
+        Self::new(values, shape)
+    }
+
+    /// The picture of this shape whose every value is `value`.
+    ///
+    /// # Errors
+    /// As [`Picture::new`].
+    pub fn filled(value: f32, shape: [usize; 3]) -> Result<Self, ExplainError> {
+        Self::new(vec![value; shape.iter().product()], shape)
+    }
+
+    /// The values, row by row within each channel.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// `[channels, height, width]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+}

@@ -1,0 +1,160 @@
+use burn::tensor::{DType, Tensor, TensorData};
+
+use crate::error::{ExplainError, require_finite, require_index, require_shape};
+use crate::execution::Execution;
+use crate::picture::Picture;
+
+/// Anything that maps images `[batch, channels, height, width]` to scores `[batch, classes]`, such as logits.
+///
+/// Every `Fn(Tensor<4>) -> Tensor<2>` is one, so a model is explained by handing over `|images| model.forward(images)`.
+/// What the methods rely on:
+///
+/// - The model is in evaluation mode: dropout is off, and batch normalisation uses its running statistics, so that the
+///   scores of a picture do not depend on its neighbours in the batch.
+/// - For gradients, the scores are computed from the images by burn's operations alone. The images arrive on an
+///   autodiff device and require a gradient. The weights may stay on the plain device, where `model.valid()` puts them:
+///   burn treats plain tensors as constants in an operation with tracked ones, so no gradient of the weights is ever
+///   formed. Weights that are themselves tracked give the same attributions at a higher cost.
+///
+/// Whether logits or probabilities are explained is the scorer's choice; logits are the usual one.
+pub trait Scorer {
+    /// The scores `[batch, classes]` of the images `[batch, channels, height, width]`.
+    fn scores(&self, images: Tensor<4>) -> Tensor<2>;
+}
+
+impl<F: Fn(Tensor<4>) -> Tensor<2>> Scorer for F {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        self(images)
+    }
+}
+
+/// The scores of several pictures on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    values: Vec<f32>,
+    classes: usize,
+}
+
+impl Scores {
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.classes
+    }
+
+    /// Whether there are no pictures.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The scores `[classes]` of one picture.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    pub fn of(&self, picture: usize) -> &[f32] {
+        &self.values[picture * self.classes..(picture + 1) * self.classes]
+    }
+
+    /// The scores of one class, for every picture in turn.
+    ///
+    /// # Errors
+    /// If there is no such class.
+    pub fn of_class(&self, class: usize) -> Result<Vec<f32>, ExplainError> {
+        require_index("class", class, self.classes)?;
+        Ok(self.values.iter().skip(class).step_by(self.classes).copied().collect())
+    }
+
+    /// The class with the highest score of one picture; the first of several equal ones.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    pub fn predicted(&self, picture: usize) -> usize {
+        let scores = self.of(picture);
+        (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
+    }
+}
+
+/// The scores of `count` pictures of one shape, of which only a batch exists at a time: `fill(index, values)` writes
+/// the picture `index` into the zeroed `values` whenever its turn comes, in ascending order.
+///
+/// # Errors
+/// If the call is cancelled, or the scores are not `[batch, classes]` and finite.
+pub(crate) fn score_pictures<S: Scorer + ?Sized>(
+    scorer: &S,
+    shape: [usize; 3],
+    count: usize,
+    execution: &Execution,
+    mut fill: impl FnMut(usize, &mut [f32]),
+) -> Result<Scores, ExplainError> {
+    if count == 0 {
+        return Err(ExplainError::Empty { what: "list of pictures" });
+    }
+    let mut scores = Scores { values: Vec::new(), classes: 0 };
+    execution.in_batches("evaluations", count, |batch| {
+        let rows = batch.len();
+        let images = image_batch(shape, batch, execution, &mut fill);
+        let batch_scores = scorer.scores(images);
+        let classes = check_scores(&batch_scores, rows, scores.classes)?;
+        scores.classes = classes;
+        scores.values.extend(read_scores(batch_scores)?);
+        Ok(())
+    })?;
+    Ok(scores)
+}
+
+/// The scores of one picture.
+pub(crate) fn score_picture<S: Scorer + ?Sized>(
+    scorer: &S,
+    picture: &Picture,
+    execution: &Execution,
+) -> Result<Scores, ExplainError> {
+    score_pictures(scorer, picture.shape(), 1, execution, |_, values| values.copy_from_slice(picture.values()))
+}
+
+/// A batch of pictures on the plain device.
+pub(crate) fn image_batch(
+    shape: [usize; 3],
+    batch: std::ops::Range<usize>,
+    execution: &Execution,
+    mut fill: impl FnMut(usize, &mut [f32]),
+) -> Tensor<4> {
+    let [channels, height, width] = shape;
+    let mut values = vec![0.0; batch.len() * channels * height * width];
+    let rows = batch.len();
+    for (index, row) in batch.zip(values.chunks_exact_mut(channels * height * width)) {
+        fill(index, row);
+    }
+    Tensor::from_data(TensorData::new(values, [rows, channels, height, width]), &execution.device)
+}
+
+/// Requires scores `[rows, classes]`, with as many classes as before where `known` is not 0; returns their number.
+pub(crate) fn check_scores(scores: &Tensor<2>, rows: usize, known: usize) -> Result<usize, ExplainError> {
+    let [found_rows, classes] = scores.dims();
+    if classes == 0 {
+        return Err(ExplainError::Empty { what: "list of classes" });
+    }
+    let expected = [rows, if known == 0 { classes } else { known }];
+    require_shape("the scores", &[found_rows, classes], &expected)?;
+    Ok(classes)
+}
+
+/// The values of scores, all finite.
+pub(crate) fn read_scores(scores: Tensor<2>) -> Result<Vec<f32>, ExplainError> {
+    let values = read_tensor("the scores", scores)?;
+    require_finite("the scores", &values)?;
+    Ok(values)
+}
+
+/// The values of a tensor in row-major order.
+pub(crate) fn read_tensor<const D: usize>(what: &'static str, tensor: Tensor<D>) -> Result<Vec<f32>, ExplainError> {
+    tensor
+        .inner()
+        .try_into_data_dtype(DType::F32)
+        .map_err(|error| error.to_string())
+        .and_then(|data| data.into_vec().map_err(|error| format!("{error:?}")))
+        .map_err(|reason| ExplainError::Device { what, reason })
+}

@@ -1,0 +1,75 @@
+use serde::{Deserialize, Serialize};
+use tinylsa_settings::{InvalidSetting, require_within};
+
+use super::{Segmentation, SegmentationError, SlicConfig};
+
+/// Which segmentation a config asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentationKind {
+    /// A regular grid: the same for every picture, so that pictures can be compared.
+    #[default]
+    Grid,
+    /// Superpixels that follow the picture's edges.
+    Slic,
+}
+
+/// Cells of a regular grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GridConfig {
+    /// Rows of cells.
+    pub rows: usize,
+    /// Columns of cells.
+    pub columns: usize,
+}
+
+impl Default for GridConfig {
+    /// 4 x 4 cells of 7 x 7 pixels on a 28 x 28 picture: few enough for exact Shapley values on request (65 536
+    /// evaluations), so that every estimate can be checked against the truth.
+    fn default() -> Self {
+        Self { rows: 4, columns: 4 }
+    }
+}
+
+/// A segmentation as a config names it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SegmentationConfig {
+    /// Which of the two below is used.
+    pub kind: SegmentationKind,
+    /// The regular grid.
+    pub grid: GridConfig,
+    /// The superpixels.
+    pub slic: SlicConfig,
+}
+
+impl SegmentationConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] with the key of the first setting outside its range.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        require_within("rows", self.grid.rows, 1..).map_err(|error| error.within("grid"))?;
+        require_within("columns", self.grid.columns, 1..).map_err(|error| error.within("grid"))?;
+        self.slic.validate().map_err(|error| error.within("slic"))
+    }
+
+    /// The segmentation of a picture `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`SegmentationError`] if the config is out of range or does not fit the picture.
+    pub fn segment(
+        &self,
+        picture: &[f32],
+        channels: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Segmentation, SegmentationError> {
+        self.validate()?;
+        match self.kind {
+            SegmentationKind::Grid => Segmentation::grid(height, width, self.grid.rows, self.grid.columns),
+            SegmentationKind::Slic => Segmentation::slic(picture, channels, height, width, &self.slic),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Weighted linear models fitted to the scores of masked pictures.
