@@ -2,3 +2,15 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+pub use augmentation::{AugmentationConfig, AugmentationKey, ErasingFill, augment};
+pub use dataset::{CLASS_NAMES, CLASSES, Dataset, DatasetName, PICTURE_SIDE, Split, to_unit};
+pub use idx::{IdxArray, IdxError, IdxFault, decode_idx, encode_idx, read_idx};
+pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
+pub use split::{SplitError, SplitIndices, stratified_split};
+
+mod augmentation;
+mod dataset;
+mod idx;
+mod loader;
+mod split;

@@ -1,0 +1,155 @@
+//! The IDX format of LeCun's MNIST page: two zero bytes, the element type, the number of dimensions, the dimensions as
+//! big-endian 32-bit numbers, then the elements with the last dimension running fastest.
+
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+pub use error::{IdxError, IdxFault};
+
+mod error;
+
+const UNSIGNED_BYTE: u8 = 0x08;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// DEFLATE (RFC 1951) unpacks one byte to at most 1032: 258 bytes from a two-bit symbol pair.
+const MOST_UNPACKED_PER_BYTE: u64 = 1032;
+/// Ninety times the larger half of Fashion-MNIST: a header that announces more is taken for damaged.
+const MOST_ELEMENTS: u64 = 1 << 32;
+
+/// The content of an IDX file of unsigned bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdxArray {
+    /// The length of every dimension, the slowest first.
+    pub dimensions: Vec<usize>,
+    /// As many bytes as the product of `dimensions`.
+    pub elements: Vec<u8>,
+}
+
+/// Reads an IDX file of unsigned bytes with `rank` dimensions, packed with gzip or not.
+pub fn read_idx(file: &Path, rank: usize) -> Result<IdxArray, IdxError> {
+    let bytes = std::fs::read(file).map_err(|error| IdxError::new(file, 0, IdxFault::Unreadable(error)))?;
+    decode_idx(file, &bytes, rank)
+}
+
+/// The content of an IDX file of unsigned bytes with `rank` dimensions, given the bytes of the file, packed with gzip
+/// or not. `file` only names the file in errors.
+///
+/// Nothing is allocated for the elements before the header has proved possible (a file that is not packed must have the
+/// announced length, and a packed one cannot unpack to more than 1032 times its own), and never more than arrives.
+pub fn decode_idx(file: &Path, bytes: &[u8], rank: usize) -> Result<IdxArray, IdxError> {
+    if bytes.starts_with(&GZIP_MAGIC) {
+        let capacity = (bytes.len() as u64).saturating_mul(MOST_UNPACKED_PER_BYTE);
+        let source = MultiGzDecoder::new(bytes);
+        Decoder { file, source, read: 0, capacity, packed: true }.array(rank)
+    } else {
+        Decoder { file, source: bytes, read: 0, capacity: bytes.len() as u64, packed: false }.array(rank)
+    }
+}
+
+/// The bytes of the IDX file with this content.
+///
+/// # Panics
+/// If there are more than 255 dimensions, if one does not fit in 32 bits, or if their product is not the number of
+/// elements: no IDX file has such content.
+pub fn encode_idx(array: &IdxArray) -> Vec<u8> {
+    assert_eq!(array.dimensions.iter().product::<usize>(), array.elements.len(), "the dimensions fit the elements");
+    let rank = u8::try_from(array.dimensions.len()).expect("an IDX file has at most 255 dimensions");
+    let mut bytes = vec![0, 0, UNSIGNED_BYTE, rank];
+    for &dimension in &array.dimensions {
+        let dimension = u32::try_from(dimension).expect("a dimension of an IDX file fits in 32 bits");
+        bytes.extend_from_slice(&dimension.to_be_bytes());
+    }
+    bytes.extend_from_slice(&array.elements);
+    bytes
+}
+
+/// A file on its way to being believed.
+struct Decoder<'a, R> {
+    file: &'a Path,
+    source: R,
+    /// Unpacked bytes read so far.
+    read: u64,
+    /// The most unpacked bytes that the file can hold.
+    capacity: u64,
+    packed: bool,
+}
+
+impl<R: Read> Decoder<'_, R> {
+    fn array(mut self, rank: usize) -> Result<IdxArray, IdxError> {
+        let dimensions = self.header(rank)?;
+        let elements = self.elements(&dimensions)?;
+        self.end()?;
+        Ok(IdxArray { dimensions: dimensions.iter().map(|&dimension| dimension as usize).collect(), elements })
+    }
+
+    fn header(&mut self, rank: usize) -> Result<Vec<u32>, IdxError> {
+        let length = 4 + 4 * rank as u64;
+        let [zero, also_zero, element_type, found_rank] = self.word(length)?;
+        if (zero, also_zero) != (0, 0) {
+            return Err(self.fault_at(0, IdxFault::Magic { found: [zero, also_zero] }));
+        }
+        if element_type != UNSIGNED_BYTE {
+            return Err(self.fault_at(2, IdxFault::ElementType { found: element_type }));
+        }
+        if usize::from(found_rank) != rank {
+            return Err(self.fault_at(3, IdxFault::Rank { found: found_rank.into(), expected: rank }));
+        }
+        (0..rank).map(|_| self.word(length).map(u32::from_be_bytes)).collect()
+    }
+
+    fn word(&mut self, expected: u64) -> Result<[u8; 4], IdxError> {
+        let bytes = self.up_to(4)?;
+        <[u8; 4]>::try_from(bytes).map_err(|_| self.fault(IdxFault::Truncated { found: self.read, expected }))
+    }
+
+    fn elements(&mut self, dimensions: &[u32]) -> Result<Vec<u8>, IdxError> {
+        let held = self.capacity.saturating_sub(self.read);
+        let limit = if self.packed { MOST_ELEMENTS.min(held) } else { MOST_ELEMENTS };
+        let count = dimensions.iter().try_fold(1_u64, |product, &dimension| product.checked_mul(dimension.into()));
+        let Some(count) = count.filter(|count| (1..=limit).contains(count)) else {
+            return Err(self.fault_at(4, IdxFault::Dimensions { found: dimensions.to_vec(), limit }));
+        };
+        let expected = self.read + count;
+        if count > held {
+            return Err(self.fault_at(self.capacity, IdxFault::Truncated { found: self.capacity, expected }));
+        }
+        let elements = self.up_to(count)?;
+        if (elements.len() as u64) < count {
+            return Err(self.fault(IdxFault::Truncated { found: self.read, expected }));
+        }
+        Ok(elements)
+    }
+
+    fn end(&mut self) -> Result<(), IdxError> {
+        let declared = self.read;
+        if self.up_to(1)?.is_empty() {
+            return Ok(());
+        }
+        Err(self.fault_at(
+            declared,
+            if self.packed {
+                IdxFault::Overlong { declared }
+            } else {
+                IdxFault::Trailing { found: self.capacity - declared }
+            },
+        ))
+    }
+
+    /// The next bytes, fewer than `count` only at the end of the content. The vector grows with what really arrives.
+    fn up_to(&mut self, count: u64) -> Result<Vec<u8>, IdxError> {
+        let mut bytes = Vec::new();
+        let result = self.source.by_ref().take(count).read_to_end(&mut bytes);
+        self.read += bytes.len() as u64;
+        result.map_err(|error| self.fault(IdxFault::Gzip(error)))?;
+        Ok(bytes)
+    }
+
+    fn fault(&self, fault: IdxFault) -> IdxError {
+        self.fault_at(self.read, fault)
+    }
+
+    fn fault_at(&self, offset: u64, fault: IdxFault) -> IdxError {
+        IdxError::new(self.file, offset, fault)
+    }
+}

@@ -1,0 +1,252 @@
+use std::panic;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::Receiver;
+use rand::seq::SliceRandom;
+use thiserror::Error;
+use tinylsa_random::{Draw, Purpose};
+use tinylsa_settings::InvalidSetting;
+
+use crate::augmentation::{AugmentationConfig, AugmentationKey, augment};
+use crate::dataset::{Dataset, to_unit};
+
+const SHUFFLE: Purpose = Purpose::new("data/shuffle");
+
+/// What one pass over the pictures is made of. Apart from `prefetch`, which only says who prepares the batches and how
+/// far ahead, equal configs give equal bits.
+#[derive(Clone, Debug)]
+pub struct LoaderConfig {
+    /// The pictures of the pass, as indices into the dataset.
+    pub indices: Arc<[u32]>,
+    /// Pictures per batch, at least 1.
+    pub batch_size: usize,
+    /// Seed of the order and of the augmentation.
+    pub seed: u64,
+    /// The epoch; every epoch has its own order and variations.
+    pub epoch: u64,
+    /// Whether the order is random rather than that of `indices`.
+    pub shuffle: bool,
+    /// How the pictures are varied; `None` for evaluation.
+    pub augmentation: Option<AugmentationConfig>,
+    /// Whether a last batch with fewer pictures is left out.
+    pub drop_last: bool,
+    /// The first batch to prepare, so that an interrupted epoch goes on where it stopped.
+    pub first_batch: usize,
+    /// Batches prepared ahead on a thread of their own; with 0 each is prepared on the calling thread when asked for.
+    pub prefetch: usize,
+}
+
+/// A pass that cannot be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoaderError {
+    /// The batch size is zero.
+    #[error("the batch size is 0, expected at least 1")]
+    BatchSize,
+    /// An index lies outside the dataset.
+    #[error("index {index} at position {position} names no picture, expected less than {len}")]
+    Index {
+        /// The index.
+        index: u32,
+        /// Where it stands among the indices.
+        position: usize,
+        /// The number of pictures in the dataset.
+        len: usize,
+    },
+    /// The dataset's pictures and labels do not belong together.
+    #[error("the dataset holds {pixels} pixels, expected {expected} for its {labels} labels")]
+    Dataset {
+        /// The number of pixels.
+        pixels: usize,
+        /// The number of pixels that the labels call for.
+        expected: usize,
+        /// The number of labels.
+        labels: usize,
+    },
+    /// A setting of the augmentation is outside its range.
+    #[error("the augmentation is not possible: {0}")]
+    Augmentation(#[from] InvalidSetting),
+    /// The thread that prepares the batches cannot be started.
+    #[error("the thread that prepares batches cannot be started: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Some pictures, ready for a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Brightness 0 to 1: `[len, 1, height, width]`, row by row.
+    pub images: Vec<f32>,
+    /// Class of every picture, `[len]`.
+    pub labels: Vec<u8>,
+    /// Index of every picture in the dataset, `[len]`.
+    pub indices: Vec<u32>,
+    /// Which batch of the epoch this is, from 0, also when the epoch was taken up in the middle.
+    pub position: usize,
+}
+
+impl Batch {
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no picture; never true of a batch from a [`BatchLoader`].
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// An iterator over the batches of one epoch, prepared on a thread of its own through a bounded queue. Dropping it
+/// early ends the thread.
+#[derive(Debug)]
+pub struct BatchLoader {
+    batches: usize,
+    /// The position of the batch that [`next`](Iterator::next) gives.
+    position: usize,
+    supply: Supply,
+}
+
+#[derive(Debug)]
+enum Supply {
+    Here(Plan),
+    Ahead { queue: Option<Receiver<Batch>>, worker: Option<JoinHandle<()>> },
+}
+
+impl BatchLoader {
+    /// Begins one pass over `dataset`.
+    ///
+    /// # Errors
+    /// [`LoaderError`] if the config does not fit the dataset.
+    pub fn new(dataset: Arc<Dataset>, config: LoaderConfig) -> Result<Self, LoaderError> {
+        check(&dataset, &config)?;
+        let (first_batch, prefetch) = (config.first_batch, config.prefetch);
+        let plan = Plan::new(dataset, config);
+        let batches = plan.batches();
+        let supply = if prefetch == 0 { Supply::Here(plan) } else { ahead(plan, first_batch, prefetch)? };
+        Ok(Self { batches, position: first_batch.min(batches), supply })
+    }
+
+    /// The number of batches of the whole epoch, those before `first_batch` included.
+    pub fn batches(&self) -> usize {
+        self.batches
+    }
+}
+
+impl Iterator for BatchLoader {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.position == self.batches {
+            return None;
+        }
+        let batch = match &mut self.supply {
+            Supply::Here(plan) => plan.batch(self.position),
+            Supply::Ahead { queue, worker } => {
+                if let Ok(batch) = queue.as_ref()?.recv() {
+                    batch
+                } else {
+                    // the queue closes early only if the thread panicked, and that panic is the caller's to see
+                    if let Some(Err(payload)) = worker.take().map(JoinHandle::join) {
+                        panic::resume_unwind(payload);
+                    }
+                    return None;
+                }
+            }
+        };
+        self.position += 1;
+        Some(batch)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.batches - self.position;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for BatchLoader {}
+
+impl Drop for BatchLoader {
+    fn drop(&mut self) {
+        if let Supply::Ahead { queue, worker } = &mut self.supply {
+            // without a receiver the thread's next send fails, and it returns
+            drop(queue.take());
+            if let Some(worker) = worker.take() {
+                let _ = worker.join();
+            }
+        }
+    }
+}
+
+fn check(dataset: &Dataset, config: &LoaderConfig) -> Result<(), LoaderError> {
+    if config.batch_size == 0 {
+        return Err(LoaderError::BatchSize);
+    }
+    let (pixels, expected) = (dataset.images.len(), dataset.len() * dataset.pixels());
+    if pixels != expected {
+        return Err(LoaderError::Dataset { pixels, expected, labels: dataset.len() });
+    }
+    if let Some(position) = config.indices.iter().position(|&index| index as usize >= dataset.len()) {
+        return Err(LoaderError::Index { index: config.indices[position], position, len: dataset.len() });
+    }
+    if let Some(augmentation) = &config.augmentation {
+        augmentation.validate()?;
+    }
+    Ok(())
+}
+
+fn ahead(plan: Plan, first_batch: usize, prefetch: usize) -> Result<Supply, LoaderError> {
+    let (sender, queue) = crossbeam_channel::bounded(prefetch);
+    let work = move || {
+        for position in first_batch..plan.batches() {
+            if sender.send(plan.batch(position)).is_err() {
+                return;
+            }
+        }
+    };
+    let worker = thread::Builder::new().name("batches".to_owned()).spawn(work).map_err(LoaderError::Thread)?;
+    Ok(Supply::Ahead { queue: Some(queue), worker: Some(worker) })
+}
+
+/// One epoch with its order decided: every batch is a pure function of its position.
+#[derive(Debug)]
+struct Plan {
+    dataset: Arc<Dataset>,
+    order: Arc<[u32]>,
+    config: LoaderConfig,
+}
+
+impl Plan {
+    fn new(dataset: Arc<Dataset>, config: LoaderConfig) -> Self {
+        let mut order = config.indices.clone();
+        if config.shuffle {
+            let draw = Draw { seed: config.seed, purpose: SHUFFLE, epoch: config.epoch, index: 0 };
+            Arc::make_mut(&mut order).shuffle(&mut draw.generator());
+        }
+        Self { dataset, order, config }
+    }
+
+    fn batches(&self) -> usize {
+        let (pictures, size) = (self.order.len(), self.config.batch_size);
+        if self.config.drop_last { pictures / size } else { pictures.div_ceil(size) }
+    }
+
+    fn batch(&self, position: usize) -> Batch {
+        let start = position * self.config.batch_size;
+        let end = self.order.len().min(start + self.config.batch_size);
+        let indices = self.order[start..end].to_vec();
+        let mut images = Vec::with_capacity(indices.len() * self.dataset.pixels());
+        for &index in &indices {
+            images.extend(self.picture(index));
+        }
+        let labels = indices.iter().map(|&index| self.dataset.label(index as usize)).collect();
+        Batch { images, labels, indices, position }
+    }
+
+    fn picture(&self, index: u32) -> Vec<f32> {
+        let image = self.dataset.image(index as usize);
+        let Some(augmentation) = &self.config.augmentation else { return to_unit(image) };
+        let key = AugmentationKey { seed: self.config.seed, epoch: self.config.epoch, index: index.into() };
+        augment(image, [self.dataset.height, self.dataset.width], augmentation, key)
+    }
+}
