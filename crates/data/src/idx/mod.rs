@@ -1,4 +1,4 @@
-//! The IDX format of LeCun's MNIST page: two zero bytes, the element type, the number of dimensions, the dimensions as
+//! The IDX format of the MNIST database (`LeCun`, Cortes and Burges 1998): two zero bytes, the element type, the number of dimensions, the dimensions as
 //! big-endian 32-bit numbers, then the elements with the last dimension running fastest.
 
 use std::io::Read;
