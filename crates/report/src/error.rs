@@ -1,0 +1,89 @@
+//! What can be wrong with the numbers, pictures and texts that a report is made of.
+
+/// Why a picture, chart or page could not be drawn.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// A figure was asked for without anything to draw.
+    #[error("{figure}: nothing to draw, expected at least one {item}")]
+    Empty {
+        /// The figure.
+        figure: &'static str,
+        /// What it is made of.
+        item: &'static str,
+    },
+
+    /// A NaN or an infinite number among the values of a figure.
+    #[error("{figure}: found {value} at {position}, expected a finite number")]
+    NotFinite {
+        /// The figure or map.
+        figure: &'static str,
+        /// Where the value stands.
+        position: String,
+        /// The value.
+        value: f64,
+    },
+
+    /// A number outside the range that it may have.
+    #[error("{figure}: found {value} at {position}, expected a number from {low} to {high}")]
+    OutOfRange {
+        /// The figure or map.
+        figure: &'static str,
+        /// Where the value stands.
+        position: String,
+        /// The value.
+        value: f64,
+        /// The smallest value that is allowed.
+        low: f64,
+        /// The largest value that is allowed.
+        high: f64,
+    },
+
+    /// Two things that belong together differ in length or size.
+    #[error("{figure}: found {found} {item}, expected {expected}")]
+    Size {
+        /// The figure or map.
+        figure: &'static str,
+        /// What was counted.
+        item: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+
+    /// Two pictures or maps that belong together differ in width and height.
+    #[error("{figure}: found {found_width}x{found_height}, expected {expected}")]
+    Shape {
+        /// The figure or map.
+        figure: &'static str,
+        /// Width that was found.
+        found_width: usize,
+        /// Height that was found.
+        found_height: usize,
+        /// What was expected, in words.
+        expected: String,
+    },
+
+    /// The bytes or text given as a figure of the page are not of the kind that was named.
+    #[error("figure \"{caption}\": expected {expected}")]
+    NotAFigure {
+        /// The figure's caption.
+        caption: String,
+        /// The kind that was named.
+        expected: &'static str,
+    },
+
+    /// The chart library failed.
+    #[error("{figure}: {message}")]
+    Chart {
+        /// The figure.
+        figure: &'static str,
+        /// What the chart library says.
+        message: String,
+    },
+
+    /// A picture could not be encoded.
+    #[error("failed to encode a picture as PNG")]
+    Encode(#[from] image::ImageError),
+}

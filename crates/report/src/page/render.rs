@@ -1,0 +1,182 @@
+//! From the parts of a page to its HTML.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Block, Figure, FigureContent, ReportPage, Section, Warning};
+use crate::table::{Align, Cell, Column};
+use crate::{ReportError, Table};
+
+const STYLE: &str = include_str!("style.css");
+const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+pub(super) fn page(page: &ReportPage) -> Result<String, ReportError> {
+    let sections = page.sections.iter().enumerate().map(|(i, part)| section(i, part)).collect::<Result<Vec<_>, _>>()?;
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (page.title) @if let Some(warning) = &page.warning { " \u{2013} " (warning.heading) } }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                @if let Some(warning) = &page.warning { (banner(warning)) }
+                header {
+                    h1 { (page.title) }
+                    @if !page.subtitle.is_empty() { p.subtitle { (page.subtitle) } }
+                }
+                @if page.sections.len() > 1 { (contents(&page.sections)) }
+                main {
+                    @if !page.summary.is_empty() { (summary(page)) }
+                    @for section in &sections { (section) }
+                    @if let Some(config) = &page.config {
+                        section #config {
+                            h2 { "Config" }
+                            details { summary { "The resolved config, every key" } (verbatim(config, "resolved config")) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Ok(document.into_string())
+}
+
+fn banner(warning: &Warning) -> Markup {
+    html! {
+        aside.banner role="alert" {
+            strong { (warning.heading) }
+            p { (warning.text) }
+        }
+    }
+}
+
+fn contents(sections: &[Section]) -> Markup {
+    html! {
+        nav aria-label="Contents" {
+            ol {
+                @for (index, section) in sections.iter().enumerate() {
+                    li { a href={ "#section-" (index + 1) } { (section.heading) } }
+                }
+            }
+        }
+    }
+}
+
+fn summary(page: &ReportPage) -> Markup {
+    html! {
+        section #summary {
+            h2 { "Summary" }
+            div.scroll role="region" aria-label="Summary" tabindex="0" {
+                table.summary {
+                    tbody {
+                        @for entry in &page.summary {
+                            tr { th scope="row" { (entry.name) } td { (entry.value) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn section(index: usize, section: &Section) -> Result<Markup, ReportError> {
+    let blocks = blocks(&section.blocks)?;
+    Ok(html! {
+        section id={ "section-" (index + 1) } {
+            h2 { (section.heading) }
+            (blocks)
+        }
+    })
+}
+
+fn blocks(blocks: &[Block]) -> Result<Markup, ReportError> {
+    let parts = blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?;
+    Ok(html! { @for part in &parts { (part) } })
+}
+
+fn block(block: &Block) -> Result<Markup, ReportError> {
+    Ok(match block {
+        Block::Heading(text) => html! { h3 { (text) } },
+        Block::Paragraph(text) => html! { p { (text) } },
+        Block::List(points) => html! { ul { @for point in points { li { (point) } } } },
+        Block::Figure(part) => figure(part)?,
+        Block::Table(part) => table(part)?,
+        Block::Verbatim(text) => verbatim(text, "text"),
+        Block::Folded { summary, blocks: inner } => {
+            let inner = blocks(inner)?;
+            html! { details { summary { (summary) } (inner) } }
+        }
+    })
+}
+
+fn verbatim(text: &str, label: &str) -> Markup {
+    html! { pre.scroll role="region" aria-label=(label) tabindex="0" { (text) } }
+}
+
+fn figure(figure: &Figure) -> Result<Markup, ReportError> {
+    let alternative = if figure.alternative.is_empty() { &figure.caption } else { &figure.alternative };
+    let wrong = |expected| ReportError::NotAFigure { caption: figure.caption.clone(), expected };
+    let picture = match &figure.content {
+        FigureContent::Svg(document) => {
+            if !document.starts_with("<svg") {
+                return Err(wrong("an SVG document that begins with its root element"));
+            }
+            html! { div.picture role="img" aria-label=(alternative) { (PreEscaped(document)) } }
+        }
+        FigureContent::Png(bytes) => {
+            if !bytes.starts_with(PNG_SIGNATURE) {
+                return Err(wrong("the bytes of a PNG file"));
+            }
+            let address = format!("data:image/png;base64,{}", STANDARD.encode(bytes));
+            html! { div.picture { img src=(address) alt=(alternative); } }
+        }
+    };
+    Ok(html! {
+        figure {
+            (picture)
+            @if !figure.caption.is_empty() { figcaption { (figure.caption) } }
+        }
+    })
+}
+
+fn table(table: &Table) -> Result<Markup, ReportError> {
+    table.check()?;
+    let label = if table.caption.is_empty() { "Table" } else { &table.caption };
+    Ok(html! {
+        div.scroll role="region" aria-label=(label) tabindex="0" {
+            table {
+                @if !table.caption.is_empty() { caption { (table.caption) } }
+                thead { tr { @for column in &table.columns { th scope="col" class=(class(column)) { (column.heading) } } } }
+                tbody {
+                    @for row in &table.rows {
+                        tr.faint[row.faint] {
+                            @for (index, (cell, column)) in row.cells.iter().zip(&table.columns).enumerate() {
+                                @if index == 0 {
+                                    th scope="row" class=(class(column)) { (text(cell)) }
+                                } @else {
+                                    td class=(class(column)) { (text(cell)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn class(column: &Column) -> &'static str {
+    match column.align {
+        Align::Left => "words",
+        Align::Right => "numbers",
+    }
+}
+
+fn text(cell: &Cell) -> Markup {
+    html! { @if cell.strong { strong { (cell.text) } } @else { (cell.text) } }
+}

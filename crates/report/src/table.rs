@@ -1,0 +1,337 @@
+//! Tables of the page, among them the one that ranks methods by their scores.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ReportError;
+
+/// On which side the cells of a column stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Align {
+    /// Words.
+    #[default]
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// The heading.
+    pub heading: String,
+    /// On which side its cells stand.
+    pub align: Align,
+}
+
+impl Column {
+    /// A column of words.
+    pub fn words(heading: impl Into<String>) -> Self {
+        Self { heading: heading.into(), align: Align::Left }
+    }
+
+    /// A column of numbers.
+    pub fn numbers(heading: impl Into<String>) -> Self {
+        Self { heading: heading.into(), align: Align::Right }
+    }
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// What it says.
+    pub text: String,
+    /// Whether it stands out, as for the best of a column.
+    pub strong: bool,
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), strong: false }
+    }
+}
+
+/// A row of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// One cell for each column; the first names the row.
+    pub cells: Vec<Cell>,
+    /// Whether the row stands back, as for a control.
+    pub faint: bool,
+}
+
+/// A table of the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// What the table shows, above it; empty for none.
+    pub caption: String,
+    /// Columns from left to right.
+    pub columns: Vec<Column>,
+    /// Rows from top to bottom.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(caption: impl Into<String>, columns: Vec<Column>) -> Self {
+        Self { caption: caption.into(), columns, rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    #[must_use]
+    pub fn row<C: Into<Cell>>(mut self, cells: impl IntoIterator<Item = C>) -> Self {
+        self.rows.push(Row { cells: cells.into_iter().map(Into::into).collect(), faint: false });
+        self
+    }
+
+    /// Fails unless every row has a cell for each column.
+    pub(crate) fn check(&self) -> Result<(), ReportError> {
+        if self.columns.is_empty() {
+            return Err(ReportError::Empty { figure: "table", item: "column" });
+        }
+        let wrong = self.rows.iter().find(|row| row.cells.len() != self.columns.len());
+        wrong.map_or(Ok(()), |row| {
+            Err(ReportError::Size {
+                figure: "table",
+                item: "cells in a row",
+                found: row.cells.len(),
+                expected: self.columns.len(),
+            })
+        })
+    }
+}
+
+/// A score with the interval that it lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The score.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl Estimate {
+    /// Fails on a NaN, an infinite number or ends in the wrong order.
+    pub(crate) fn check(&self, figure: &'static str, position: &str) -> Result<(), ReportError> {
+        for value in [self.value, self.low, self.high] {
+            if !value.is_finite() {
+                return Err(ReportError::NotFinite { figure, position: position.to_owned(), value });
+            }
+        }
+        if self.low > self.high {
+            return Err(ReportError::OutOfRange {
+                figure,
+                position: format!("lower end of {position}"),
+                value: self.low,
+                low: f64::NEG_INFINITY,
+                high: self.high,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Which end of a score is the good one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Better {
+    /// More is better, as for insertion.
+    Higher,
+    /// Less is better, as for deletion.
+    Lower,
+}
+
+/// A score by which methods are ranked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// Its name, as in "deletion AUC, probability, black baseline".
+    pub name: String,
+    /// Which end is the good one.
+    pub better: Better,
+}
+
+/// The scores of one method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MethodScores {
+    /// The method's name.
+    pub method: String,
+    /// Whether it is a control, such as a random map. Controls are ranked with the rest and set in a fainter colour.
+    pub control: bool,
+    /// One value for each score, in the order of the scores; none where the score was not taken.
+    pub values: Vec<Option<Estimate>>,
+}
+
+/// Methods ranked by each of several scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RankedTable {
+    /// What the table shows.
+    pub caption: String,
+    /// The scores, a column each.
+    pub scores: Vec<Score>,
+    /// The methods, in any order.
+    pub methods: Vec<MethodScores>,
+}
+
+impl RankedTable {
+    /// The rank of every method by one score: 1 is the best, equal values share the better rank.
+    ///
+    /// None where the method has no value. `score` counts from 0.
+    pub fn ranks(&self, score: usize) -> Vec<Option<usize>> {
+        let Some(better) = self.scores.get(score).map(|score| score.better) else {
+            return vec![None; self.methods.len()];
+        };
+        let value = |method: &MethodScores| method.values.get(score).copied().flatten().map(|e| e.value);
+        let beats = |a: f64, b: f64| match better {
+            Better::Higher => a > b,
+            Better::Lower => a < b,
+        };
+        let rank = |own: f64| 1 + self.methods.iter().filter_map(value).filter(|&other| beats(other, own)).count();
+        self.methods.iter().map(|method| value(method).map(rank)).collect()
+    }
+
+    /// The table, best mean rank first: value, interval and rank in each cell, the best of each column standing out.
+    pub fn to_table(&self) -> Result<Table, ReportError> {
+        let figure = "ranked table";
+        for method in &self.methods {
+            if method.values.len() != self.scores.len() {
+                return Err(ReportError::Size {
+                    figure,
+                    item: "values of a method",
+                    found: method.values.len(),
+                    expected: self.scores.len(),
+                });
+            }
+            for (score, estimate) in self.scores.iter().zip(&method.values) {
+                if let Some(estimate) = estimate {
+                    estimate.check(figure, &format!("{} of {}", score.name, method.method))?;
+                }
+            }
+        }
+        let ranks: Vec<Vec<Option<usize>>> = (0..self.scores.len()).map(|score| self.ranks(score)).collect();
+        let mean_rank = |method: usize| {
+            let known: Vec<f64> = ranks.iter().filter_map(|by_score| by_score[method]).map(|r| r as f64).collect();
+            if known.is_empty() { f64::INFINITY } else { known.iter().sum::<f64>() / known.len() as f64 }
+        };
+        let mut order: Vec<usize> = (0..self.methods.len()).collect();
+        order.sort_by(|&a, &b| mean_rank(a).total_cmp(&mean_rank(b)).then(a.cmp(&b)));
+
+        let mut columns = vec![Column::words("method"), Column::numbers("mean rank")];
+        columns.extend(self.scores.iter().map(|score| {
+            let arrow = match score.better {
+                Better::Higher => "\u{2191} higher is better",
+                Better::Lower => "\u{2193} lower is better",
+            };
+            Column::numbers(format!("{} ({arrow})", score.name))
+        }));
+        let mut table = Table::new(self.caption.clone(), columns);
+        for &index in &order {
+            let method = &self.methods[index];
+            let name = if method.control { format!("{} (control)", method.method) } else { method.method.clone() };
+            let mean = mean_rank(index);
+            let mean = if mean.is_finite() { format!("{mean:.1}") } else { "\u{2013}".to_owned() };
+            let mut cells = vec![Cell::from(name), Cell::from(mean)];
+            for (estimate, by_score) in method.values.iter().zip(&ranks) {
+                cells.push(score_cell(*estimate, by_score[index]));
+            }
+            table.rows.push(Row { cells, faint: method.control });
+        }
+        Ok(table)
+    }
+}
+
+fn score_cell(estimate: Option<Estimate>, rank: Option<usize>) -> Cell {
+    match (estimate, rank) {
+        (Some(estimate), Some(rank)) => Cell {
+            text: format!("{} [{}, {}] #{rank}", number(estimate.value), number(estimate.low), number(estimate.high)),
+            strong: rank == 1,
+        },
+        _ => Cell::from("\u{2013}"),
+    }
+}
+
+/// A number with about three significant digits, short enough for a label.
+pub(crate) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 {
+        "0".to_owned()
+    } else if !(1e-3..1e5).contains(&size) {
+        format!("{value:.1e}")
+    } else if size < 0.01 {
+        format!("{value:.4}")
+    } else if size < 10.0 {
+        format!("{value:.3}")
+    } else if size < 100.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(value: f64) -> Estimate {
+        Estimate { value, low: value - 0.1, high: value + 0.1 }
+    }
+
+    fn method(name: &str, control: bool, values: Vec<Option<Estimate>>) -> MethodScores {
+        MethodScores { method: name.to_owned(), control, values }
+    }
+
+    fn scores() -> RankedTable {
+        RankedTable {
+            caption: "scores".to_owned(),
+            scores: vec![
+                Score { name: "deletion".to_owned(), better: Better::Lower },
+                Score { name: "insertion".to_owned(), better: Better::Higher },
+            ],
+            methods: vec![
+                method("random", true, vec![Some(estimate(0.9)), Some(estimate(0.2))]),
+                method("lime", false, vec![Some(estimate(0.4)), None]),
+                method("gradient", false, vec![Some(estimate(0.4)), Some(estimate(0.6))]),
+                method("shap", false, vec![Some(estimate(0.5)), Some(estimate(0.8))]),
+            ],
+        }
+    }
+
+    #[test]
+    fn ranks_follow_the_good_end_and_share_ties() {
+        assert_eq!(scores().ranks(0), [Some(4), Some(1), Some(1), Some(3)]);
+        assert_eq!(scores().ranks(1), [Some(3), None, Some(2), Some(1)]);
+        assert_eq!(scores().ranks(7), [None; 4]);
+    }
+
+    #[test]
+    fn the_table_puts_the_best_mean_rank_first_and_marks_the_best_of_each_score() {
+        let table = scores().to_table().unwrap();
+        table.check().unwrap();
+        let names: Vec<&str> = table.rows.iter().map(|row| row.cells[0].text.as_str()).collect();
+        assert_eq!(names, ["lime", "gradient", "shap", "random (control)"]);
+        assert_eq!(table.rows[1].cells[2], Cell { text: "0.400 [0.300, 0.500] #1".to_owned(), strong: true });
+        assert_eq!(table.rows[2].cells[3].text, "0.800 [0.700, 0.900] #1");
+        assert_eq!(table.rows[0].cells[3].text, "\u{2013}");
+        assert!(table.rows[3].faint && !table.rows[0].faint);
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_refused() {
+        let mut scores = scores();
+        scores.methods[1].values[0] = Some(estimate(f64::NAN));
+        assert_eq!(
+            scores.to_table().unwrap_err().to_string(),
+            "ranked table: found NaN at deletion of lime, expected a finite number"
+        );
+        scores.methods[1].values.pop();
+        assert!(matches!(scores.to_table(), Err(ReportError::Size { found: 1, expected: 2, .. })));
+    }
+
+    #[test]
+    fn numbers_stay_short() {
+        let cases =
+            [(0.0, "0"), (0.5, "0.500"), (-12.34, "-12.3"), (1234.5, "1234"), (2.5e-4, "2.5e-4"), (0.0042, "0.0042")];
+        for (value, expected) in cases {
+            assert_eq!(number(value), expected);
+        }
+    }
+}
