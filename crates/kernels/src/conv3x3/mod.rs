@@ -1,0 +1,36 @@
+//! 3×3 convolution over channels-last images.
+
+mod reference;
+
+pub use reference::conv3x3_reference;
+
+use burn::tensor::Tensor;
+
+/// 3×3 cross-correlation with zero padding 1 and no bias, over channels-last images.
+///
+/// The output has `ceil(height / stride)` rows and `ceil(width / stride)` columns.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, height, width, channels_in]`
+/// - `weight`: `[channels_out, channels_in, 3, 3]`, burn's layout
+/// - returns `[batch, ceil(height / stride), ceil(width / stride), channels_out]`
+///
+/// # Panics
+///
+/// If the stride is neither 1 nor 2, a dimension of `x` is 0, or the shapes do not fit.
+pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    check(&x, &weight, stride);
+    conv3x3_reference(x, weight, stride)
+}
+
+fn check(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) {
+    let (input, kernel) = (x.dims(), weight.dims());
+    assert!(matches!(stride, 1 | 2), "conv3x3: the stride is 1 or 2, got {stride}");
+    assert!(input.iter().all(|&size| size > 0), "conv3x3: the input {input:?} is empty");
+    assert!(
+        kernel[1..] == [input[3], 3, 3] && kernel[0] > 0,
+        "conv3x3: the weight {kernel:?} does not fit the input {input:?}, expected [channels_out, {}, 3, 3]",
+        input[3]
+    );
+}

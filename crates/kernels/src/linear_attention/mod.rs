@@ -1,0 +1,39 @@
+//! Self-attention that is linear in the number of tokens (Katharopoulos et al., 2020).
+
+mod feature_map;
+mod reference;
+
+pub use feature_map::FeatureMap;
+pub use reference::linear_attention_reference;
+
+use burn::tensor::Tensor;
+
+/// Multi-head linear self-attention over all tokens of an image.
+///
+/// The similarity of a query and a key is the inner product of their feature maps, so the sums over the keys are
+/// formed once per head instead of once per query:
+/// `y_i = φ(q_i)ᵀ Σ_j φ(k_j) v_jᵀ / (φ(q_i)ᵀ Σ_j φ(k_j))`. The implied attention weights
+/// `φ(q_i)ᵀ φ(k_j) / Σ_m φ(q_i)ᵀ φ(k_m)` are never negative and add to one.
+///
+/// # Shapes
+///
+/// - `qkv`: `[batch, tokens, 3 * features]`, the columns being queries, keys and values in this order. Of each, head
+///   `h` uses the columns from `h * d` to `(h + 1) * d` with `d = features / heads`.
+/// - returns `[batch, tokens, features]`
+///
+/// # Panics
+///
+/// If the last dimension is not a multiple of `3 * heads`, or `qkv` is empty.
+pub fn linear_attention(qkv: Tensor<3>, heads: usize, feature_map: FeatureMap) -> Tensor<3> {
+    check(&qkv, heads);
+    linear_attention_reference(qkv, heads, feature_map)
+}
+
+fn check(qkv: &Tensor<3>, heads: usize) {
+    let dims = qkv.dims();
+    assert!(dims.iter().all(|&size| size > 0), "linear_attention: the input {dims:?} is empty");
+    assert!(
+        heads > 0 && dims[2].is_multiple_of(3 * heads),
+        "linear_attention: the last dimension of the input {dims:?} is not a multiple of 3 × {heads} heads"
+    );
+}

@@ -1,0 +1,23 @@
+//! Mean over the tokens or the positions of an image.
+
+mod reference;
+
+pub use reference::mean_tokens_reference;
+
+use burn::tensor::Tensor;
+
+/// Mean over the tokens. For the mean over height and width reshape to `[batch, height * width, channels]` first.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, tokens, features]`
+/// - returns `[batch, features]`
+///
+/// # Panics
+///
+/// If `x` is empty.
+pub fn mean_tokens(x: Tensor<3>) -> Tensor<2> {
+    let dims = x.dims();
+    assert!(dims.iter().all(|&size| size > 0), "mean_tokens: the input {dims:?} is empty");
+    mean_tokens_reference(x)
+}
