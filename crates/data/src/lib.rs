@@ -14,6 +14,7 @@ pub use source::{
     obtain_fashion_mnist, verify,
 };
 pub use split::{SplitError, SplitIndices, stratified_split};
+pub use synthetic::{SyntheticConfig, SyntheticGarments, synthetic_garments};
 
 mod augmentation;
 mod dataset;
@@ -22,3 +23,4 @@ mod loader;
 mod pictures;
 mod source;
 mod split;
+mod synthetic;

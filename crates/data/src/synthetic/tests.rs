@@ -1,0 +1,112 @@
+use super::*;
+use crate::dataset::to_unit;
+
+fn few(train: usize, test: usize, seed: u64) -> SyntheticGarments {
+    synthetic_garments(&SyntheticConfig { train, test, seed }).unwrap()
+}
+
+#[test]
+fn a_picture_depends_on_seed_half_and_index_alone() {
+    let garments = few(60, 40, 3);
+    let more = few(120, 20, 3);
+    assert_eq!(garments.train.images, more.train.images[..garments.train.images.len()]);
+    assert_eq!(garments.train.masks.as_ref().unwrap()[..], more.train.masks.unwrap()[..garments.train.images.len()]);
+    assert_ne!(garments.train.image(0), garments.test.image(0));
+    assert_ne!(garments.train.image(0), few(10, 10, 4).train.image(0));
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let alone = pool.install(|| few(50, 10, 1));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    assert_eq!(alone, pool.install(|| few(50, 10, 1)));
+}
+
+#[test]
+fn classes_are_balanced_and_no_picture_comes_twice() {
+    let train = few(500, 10, 0).train;
+    for class in 0..CLASSES {
+        assert_eq!((0..train.len()).filter(|&index| usize::from(train.label(index)) == class).count(), 50);
+    }
+    let distinct: std::collections::HashSet<&[u8]> = (0..train.len()).map(|index| train.image(index)).collect();
+    assert_eq!(distinct.len(), train.len());
+}
+
+#[test]
+fn every_picture_has_a_few_decisive_pixels() {
+    let train = few(2_000, 10, 5).train;
+    for index in 0..train.len() {
+        let mask = train.mask(index).unwrap();
+        assert!(mask.iter().all(|&pixel| pixel <= 1));
+        let decisive = mask.iter().map(|&pixel| usize::from(pixel)).sum::<usize>();
+        assert!((4..=train.pixels() * 3 / 10).contains(&decisive), "picture {index} has {decisive} decisive pixels");
+    }
+}
+
+/// The ground truth is the real one: with noise, pose and light equal, changing the class changes the picture where
+/// the masks say. A T-shirt and a pullover of the same body differ in their sleeves.
+#[test]
+fn a_sleeve_tells_a_pullover_from_a_t_shirt() {
+    let garments = few(2_000, 10, 2).train;
+    let mean_mask = |class: u8| {
+        let of_class: Vec<usize> = (0..garments.len()).filter(|&index| garments.label(index) == class).collect();
+        let total: usize =
+            of_class.iter().map(|&index| garments.mask(index).unwrap().iter().map(|&bit| usize::from(bit)).sum::<usize>()).sum();
+        total as f64 / of_class.len() as f64
+    };
+    assert!(mean_mask(2) > 2.0 * mean_mask(0), "long sleeves cover more than twice what short ones do");
+}
+
+#[test]
+fn a_linear_classifier_stays_between_noise_and_85_percent() {
+    let garments = few(4_000, 1_000, 0);
+    let accuracy = linear_accuracy(&garments.train, &garments.test);
+    assert!(accuracy > 0.3 && accuracy < 0.85, "a linear classifier reaches {accuracy}");
+}
+
+/// Test accuracy of multinomial logistic regression after twenty passes of stochastic gradient descent.
+fn linear_accuracy(train: &Dataset, test: &Dataset) -> f64 {
+    const EPOCHS: usize = 20;
+    let inputs = train.pixels();
+    let pictures = to_unit(&train.images);
+    let mean: Vec<f32> =
+        (0..inputs).map(|pixel| pictures.iter().skip(pixel).step_by(inputs).sum::<f32>() / train.len() as f32).collect();
+    let mut weights = vec![vec![0.0_f32; inputs]; CLASSES];
+    let mut biases = [0.0_f32; CLASSES];
+    let logits = |weights: &[Vec<f32>], biases: &[f32; CLASSES], picture: &[f32]| -> Vec<f32> {
+        let dot = |row: &[f32]| row.iter().zip(picture).map(|(weight, pixel)| weight * pixel).sum::<f32>();
+        weights.iter().zip(biases).map(|(row, bias)| dot(row) + bias).collect()
+    };
+    let centred = |pixels: &[u8]| -> Vec<f32> { to_unit(pixels).iter().zip(&mean).map(|(pixel, mean)| pixel - mean).collect() };
+
+    for epoch in 0..EPOCHS {
+        let rate = 0.01 * (1.0 - epoch as f32 / EPOCHS as f32);
+        for index in 0..train.len() {
+            let picture = centred(train.image(index));
+            let logits = logits(&weights, &biases, &picture);
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let powers: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+            let total: f32 = powers.iter().sum();
+            for class in 0..CLASSES {
+                let target = f32::from(u8::from(usize::from(train.label(index)) == class));
+                let step = rate * (target - powers[class] / total);
+                biases[class] += step;
+                for (weight, pixel) in weights[class].iter_mut().zip(&picture) {
+                    *weight += step * pixel;
+                }
+            }
+        }
+    }
+    let is_right = |index: &usize| {
+        let logits = logits(&weights, &biases, &centred(test.image(*index)));
+        (0..CLASSES).max_by(|&a, &b| logits[a].total_cmp(&logits[b])) == Some(usize::from(test.label(*index)))
+    };
+    (0..test.len()).filter(is_right).count() as f64 / test.len() as f64
+}
+
+#[test]
+fn a_config_that_draws_less_than_one_of_each_class_is_refused() {
+    let error = synthetic_garments(&SyntheticConfig { test: 9, ..SyntheticConfig::default() }).unwrap_err();
+    assert_eq!(error.to_string(), "test is 9, expected 10 to 16777216");
+}
