@@ -6,6 +6,7 @@
 mod contact;
 mod error;
 mod figures;
+mod maps;
 mod page;
 mod picture;
 mod table;
@@ -18,6 +19,7 @@ pub use figures::{
     per_class, perturbation_curves, reliability, training_curves,
 };
 pub use image::RgbImage;
+pub use maps::{AttentionScale, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{Block, Figure, FigureContent, ReportPage, Section, SummaryEntry, Warning};
 pub use picture::{GreyPicture, encode_png};
 pub use table::{Align, Better, Cell, Column, Estimate, MethodScores, RankedTable, Row, Score, Table};

@@ -52,13 +52,8 @@ impl GreyPicture {
         self.image.height() as usize
     }
 
-    /// The byte of a pixel.
-    pub(crate) fn pixel(&self, x: usize, y: usize) -> u8 {
-        self.image.get_pixel(x as u32, y as u32).0[0]
-    }
-
-    /// The picture `zoom` times as large, every pixel a square of one colour.
-    pub(crate) fn enlarged(&self, zoom: u32) -> RgbImage {
+    /// The picture `zoom` times as large, every pixel a square of one colour (nearest neighbour).
+    pub fn enlarged(&self, zoom: u32) -> RgbImage {
         RgbImage::from_fn(self.image.width() * zoom, self.image.height() * zoom, |x, y| {
             let grey = self.image.get_pixel(x / zoom, y / zoom).0[0];
             image::Rgb([grey; 3])

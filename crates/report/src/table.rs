@@ -257,6 +257,8 @@ pub(crate) fn number(value: f64) -> String {
     } else if !(1e-3..1e5).contains(&size) {
         format!("{value:.1e}")
     } else if size < 0.01 {
+        format!("{value:.5}")
+    } else if size < 0.1 {
         format!("{value:.4}")
     } else if size < 10.0 {
         format!("{value:.3}")
@@ -265,6 +267,15 @@ pub(crate) fn number(value: f64) -> String {
     } else {
         format!("{value:.0}")
     }
+}
+
+/// As [`number`], without zeros at the end of its fraction: for the ticks of an axis.
+pub(crate) fn tick(value: f64) -> String {
+    let text = number(value);
+    if !text.contains('.') || text.contains('e') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -328,10 +339,18 @@ mod tests {
 
     #[test]
     fn numbers_stay_short() {
-        let cases =
-            [(0.0, "0"), (0.5, "0.500"), (-12.34, "-12.3"), (1234.5, "1234"), (2.5e-4, "2.5e-4"), (0.0042, "0.0042")];
+        let cases = [
+            (0.0, "0"),
+            (0.5, "0.500"),
+            (-12.34, "-12.3"),
+            (1234.5, "1234"),
+            (2.5e-4, "2.5e-4"),
+            (0.0042, "0.00420"),
+            (0.0204, "0.0204"),
+        ];
         for (value, expected) in cases {
             assert_eq!(number(value), expected);
         }
+        assert_eq!([0.2, 300.0, 0.001, 4e-5].map(tick), ["0.2", "300", "0.001", "4.0e-5"]);
     }
 }

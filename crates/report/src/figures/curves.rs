@@ -8,7 +8,7 @@ use super::canvas::{
     legend,
 };
 use crate::ReportError;
-use crate::table::number;
+use crate::table::tick;
 
 const FIGURE: &str = "training curves";
 const CHART_HEIGHT: u32 = 240;
@@ -84,7 +84,7 @@ fn panels(epochs: &[EpochPoint]) -> Vec<Panel> {
         series("validation loss", PALETTE[1], |point| point.validation_loss),
     ];
     let high = largest(&losses) * 1.05;
-    panels.push(Panel { axis: "loss", series: losses, low: 0.0, high, label: |value| number(*value) });
+    panels.push(Panel { axis: "loss", series: losses, low: 0.0, high, label: |value| tick(*value) });
 
     let accuracies = vec![
         series("training accuracy", PALETTE[0], |point| point.train_accuracy),
@@ -100,7 +100,7 @@ fn panels(epochs: &[EpochPoint]) -> Vec<Panel> {
 
     let rates = vec![series("learning rate", PALETTE[2], |point| Some(point.learning_rate))];
     let high = largest(&rates) * 1.05;
-    panels.push(Panel { axis: "learning rate", series: rates, low: 0.0, high, label: |value| number(*value) });
+    panels.push(Panel { axis: "learning rate", series: rates, low: 0.0, high, label: |value| tick(*value) });
     panels
 }
 

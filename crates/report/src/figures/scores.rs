@@ -8,7 +8,7 @@ use super::canvas::{
     check_finite, check_share, ending, font, mark, text_width,
 };
 use crate::ReportError;
-use crate::table::{Estimate, number};
+use crate::table::{Estimate, number, tick};
 
 const BARS: &str = "bars with intervals";
 const CURVES: &str = "deletion and insertion curves";
@@ -44,10 +44,10 @@ pub fn interval_bars(title: &str, axis: &str, bars: &[IntervalBar], subtitle: &s
     };
     let scale = Scale::new(reach(f64::min), reach(f64::max), left, right);
     frame.draw(|area| {
-        for tick in scale.ticks() {
-            let x = scale.x(tick);
-            area.draw(&PathElement::new([(x, 0), (x, bottom)], if tick == 0.0 { AXIS } else { GRID }))?;
-            area.draw_text(&number(tick), &centred(font(12, INK)), (x, bottom + 14))?;
+        for at in scale.ticks() {
+            let x = scale.x(at);
+            area.draw(&PathElement::new([(x, 0), (x, bottom)], if at == 0.0 { AXIS } else { GRID }))?;
+            area.draw_text(&tick(at), &centred(font(12, INK)), (x, bottom + 14))?;
         }
         area.draw_text(axis, &centred(font(13, INK)), (i32::midpoint(left, right), bottom + 36))?;
         for (index, bar) in bars.iter().enumerate() {
@@ -175,7 +175,7 @@ fn draw_chart(
         .x_labels(6)
         .y_labels(6)
         .x_label_formatter(&|value| format!("{:.0} %", value * 100.0))
-        .y_label_formatter(&|value| number(*value))
+        .y_label_formatter(&|value| tick(*value))
         .label_style(font(12, INK))
         .axis_desc_style(font(12, INK))
         .axis_style(AXIS)

@@ -1,0 +1,12 @@
+//! Heat maps as pixel pictures: attributions, attention over the token grid, segments, and sheets of them.
+
+mod colour;
+mod panel;
+mod scale;
+mod sheet;
+mod value_map;
+
+pub use panel::Panel;
+pub use scale::{AttentionScale, SharedScale};
+pub use sheet::Sheet;
+pub use value_map::ValueMap;

@@ -1,0 +1,227 @@
+//! Panels side by side, with a title above and what their colours mean below.
+
+use image::{Rgb, RgbImage, imageops};
+
+use super::Panel;
+use super::panel::fill;
+use crate::ReportError;
+use crate::text::{TextStyle, draw_text};
+
+const MARGIN: u32 = 16;
+const GAP: u32 = 20;
+const BAR_HEIGHT: u32 = 12;
+const PAPER: Rgb<u8> = Rgb([255; 3]);
+const INK: Rgb<u8> = Rgb([26; 3]);
+const FAINT_INK: Rgb<u8> = Rgb([90; 3]);
+const EDGE: Rgb<u8> = Rgb([150; 3]);
+
+/// Panels in a grid: all methods of one picture, all heads of all layers, one query in all of them.
+///
+/// The foot says by itself which scales the panels have and how overlays are blended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sheet {
+    /// The line above all.
+    pub title: String,
+    /// The line below the title: class, probability, dataset. Empty for none.
+    pub subtitle: String,
+    /// Panels in a row.
+    pub columns: usize,
+    /// Panels, row by row.
+    pub panels: Vec<Panel>,
+    /// Lines at the foot.
+    pub notes: Vec<String>,
+}
+
+/// A line of text with its place in a block of lines.
+struct Line {
+    text: String,
+    style: TextStyle,
+    colour: Rgb<u8>,
+}
+
+/// A panel with its words broken into lines.
+struct Drawn {
+    pixels: RgbImage,
+    title: Vec<Line>,
+    foot: Vec<Line>,
+}
+
+impl Sheet {
+    /// Draws the sheet. The same sheet gives the same pixels.
+    pub fn draw(&self) -> Result<RgbImage, ReportError> {
+        let figure = "sheet of maps";
+        if self.panels.is_empty() {
+            return Err(ReportError::Empty { figure, item: "panel" });
+        }
+        if self.columns == 0 {
+            return Err(ReportError::Empty { figure, item: "column" });
+        }
+        let pixels = self.panels.iter().map(Panel::draw).collect::<Result<Vec<_>, _>>()?;
+        let cell_width = pixels.iter().map(RgbImage::width).max().unwrap_or(0);
+        let drawn: Vec<Drawn> =
+            self.panels.iter().zip(pixels).map(|(p, pixels)| words(p, pixels, cell_width)).collect();
+
+        let columns = self.columns.min(drawn.len()) as u32;
+        let inner = columns * cell_width + (columns - 1) * GAP;
+        let mut head = lines(&self.title, TextStyle::Title, INK, inner);
+        head.extend(lines(&self.subtitle, TextStyle::Label, FAINT_INK, inner));
+        let foot = self.foot(inner);
+
+        let rows: Vec<&[Drawn]> = drawn.chunks(self.columns).collect();
+        let row_heights = rows.iter().map(|row| row_height(row));
+        let body: u32 = row_heights.map(|height| height + GAP).sum();
+        let height = MARGIN + block_height(&head) + GAP / 2 + body + block_height(&foot) + MARGIN;
+        let mut sheet = RgbImage::from_pixel(inner + 2 * MARGIN, height, PAPER);
+        let mut y = draw_lines(&mut sheet, MARGIN, MARGIN, &head) + GAP / 2;
+        for (index, row) in rows.iter().enumerate() {
+            for (column, cell) in row.iter().enumerate() {
+                let x = MARGIN + column as u32 * (cell_width + GAP);
+                let panel = &self.panels[index * self.columns + column];
+                draw_cell(&mut sheet, x, y, panel, cell, title_height(row));
+            }
+            y += row_height(row) + GAP;
+        }
+        draw_lines(&mut sheet, MARGIN, y, &foot);
+        Ok(sheet)
+    }
+
+    /// What the panels' colours mean, each line once, then the notes.
+    fn foot(&self, width: u32) -> Vec<Line> {
+        let mut texts: Vec<String> = Vec::new();
+        for text in self.panels.iter().flat_map(Panel::legend).chain(self.notes.iter().cloned()) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        texts.iter().flat_map(|text| lines(text, TextStyle::Label, FAINT_INK, width)).collect()
+    }
+}
+
+fn words(panel: &Panel, pixels: RgbImage, width: u32) -> Drawn {
+    let title = lines(&panel.title, TextStyle::Strong, INK, width);
+    let mut foot = lines(&panel.range().unwrap_or_default(), TextStyle::Label, FAINT_INK, width);
+    foot.extend(lines(&panel.note, TextStyle::Label, INK, width));
+    Drawn { pixels, title, foot }
+}
+
+fn lines(text: &str, style: TextStyle, colour: Rgb<u8>, width: u32) -> Vec<Line> {
+    style.wrap(text, width).into_iter().map(|text| Line { text, style, colour }).collect()
+}
+
+fn block_height(lines: &[Line]) -> u32 {
+    lines.iter().map(|line| line.style.line_height()).sum()
+}
+
+fn title_height(row: &[Drawn]) -> u32 {
+    row.iter().map(|cell| block_height(&cell.title)).max().unwrap_or(0)
+}
+
+fn bar_block_height() -> u32 {
+    6 + BAR_HEIGHT + 2 + TextStyle::Label.line_height()
+}
+
+fn row_height(row: &[Drawn]) -> u32 {
+    let below = |cell: &Drawn| cell.pixels.height() + 2 + bar_block_height() + block_height(&cell.foot);
+    title_height(row) + 4 + row.iter().map(below).max().unwrap_or(0)
+}
+
+/// Draws the lines below each other and returns where the next one would stand.
+fn draw_lines(sheet: &mut RgbImage, x: u32, top: u32, lines: &[Line]) -> u32 {
+    let mut y = top;
+    for line in lines {
+        draw_text(sheet, x, y, &line.text, line.style, line.colour);
+        y += line.style.line_height();
+    }
+    y
+}
+
+/// Draws title, pixels with an edge around them, colour bar and foot of a panel.
+fn draw_cell(sheet: &mut RgbImage, x: u32, top: u32, panel: &Panel, cell: &Drawn, title_height: u32) {
+    // titles of one line stand directly above their picture, beside titles of two
+    draw_lines(sheet, x, top + title_height - block_height(&cell.title), &cell.title);
+    let y = top + title_height + 4;
+    let (width, height) = cell.pixels.dimensions();
+    fill(sheet, x - 1, y - 1, width + 2, height + 2, EDGE);
+    imageops::replace(sheet, &cell.pixels, i64::from(x), i64::from(y));
+    let mut below = y + height + 6;
+    if let Some(bar) = panel.bar() {
+        fill(sheet, x - 1, below - 1, width + 2, BAR_HEIGHT + 2, EDGE);
+        for step in 0..width {
+            let share = f64::from(step) / f64::from(width - 1).max(1.0);
+            fill(sheet, x + step, below, 1, BAR_HEIGHT, (bar.colour)(share));
+        }
+        let [low, middle, high] = &bar.numbers;
+        let style = TextStyle::Label;
+        let numbers_y = below + BAR_HEIGHT + 2;
+        let middle_x = x + (width / 2).saturating_sub(style.width(middle) / 2);
+        for (text, text_x) in [(low, x), (middle, middle_x), (high, x + width.saturating_sub(style.width(high)))] {
+            draw_text(sheet, text_x, numbers_y, text, style, INK);
+        }
+        below = numbers_y + style.line_height();
+    }
+    draw_lines(sheet, x, below, &cell.foot);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AttentionScale, GreyPicture, SharedScale, ValueMap};
+
+    fn sheet() -> Sheet {
+        let picture = GreyPicture::from_bytes(28, 28, &[200; 784]).unwrap();
+        let values: Vec<f32> = (0..784).map(|i| i as f32 - 392.0).collect();
+        let map = ValueMap::new(28, 28, &values).unwrap();
+        let grid = ValueMap::new(7, 7, &[0.25; 49]).unwrap();
+        let signed = SharedScale::largest([&map]).unwrap();
+        let attention = AttentionScale::from_zero([&grid]).unwrap();
+        Sheet {
+            title: "Every method".to_owned(),
+            subtitle: "class Pullover, probability 0.91".to_owned(),
+            columns: 2,
+            panels: vec![
+                Panel::picture("picture", &picture),
+                Panel::attribution("Integrated Gradients", &map, &signed),
+                Panel::attention("rollout", &picture, &grid, &attention).note("tokens see more than their patch"),
+            ],
+            notes: vec!["a note".to_owned()],
+        }
+    }
+
+    #[test]
+    fn panels_stand_whole_and_apart() {
+        let drawn = sheet().draw().unwrap();
+        assert_eq!(drawn.width(), 2 * 224 + GAP + 2 * MARGIN);
+        let plain = drawn.pixels().filter(|p| p.0 == [200; 3]).count();
+        assert!((224 * 224..224 * 224 + 40).contains(&plain), "{plain} pixels of the plain picture");
+        for x in 0..drawn.width() {
+            assert_eq!((drawn.get_pixel(x, 0).0, drawn.get_pixel(x, drawn.height() - 1).0), ([255; 3], [255; 3]));
+        }
+        for y in 0..drawn.height() {
+            assert_eq!((drawn.get_pixel(0, y).0, drawn.get_pixel(drawn.width() - 1, y).0), ([255; 3], [255; 3]));
+        }
+    }
+
+    #[test]
+    fn the_foot_says_every_scale_once() {
+        let mut sheet = sheet();
+        sheet.panels.push(sheet.panels[1].clone().note("again"));
+        let foot: Vec<String> = sheet.foot(1000).into_iter().map(|line| line.text).collect();
+        assert_eq!(foot.iter().filter(|line| line.starts_with("signed maps")).count(), 1);
+        assert_eq!(foot.iter().filter(|line| line.starts_with("attention")).count(), 1);
+        assert_eq!(foot.last().unwrap(), "a note");
+    }
+
+    #[test]
+    fn the_same_sheet_gives_the_same_bytes() {
+        let bytes = || crate::encode_png(&sheet().draw().unwrap()).unwrap();
+        assert_eq!(bytes(), bytes());
+    }
+
+    #[test]
+    fn a_sheet_needs_panels_and_columns() {
+        let without = Sheet { panels: Vec::new(), ..sheet() };
+        assert!(matches!(without.draw(), Err(ReportError::Empty { item: "panel", .. })));
+        let without = Sheet { columns: 0, ..sheet() };
+        assert!(matches!(without.draw(), Err(ReportError::Empty { item: "column", .. })));
+    }
+}
