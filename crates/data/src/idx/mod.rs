@@ -9,6 +9,8 @@ use flate2::read::MultiGzDecoder;
 pub use error::{IdxError, IdxFault};
 
 mod error;
+#[cfg(test)]
+mod tests;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];

@@ -66,13 +66,13 @@ struct Pose {
 
 impl Pose {
     fn new(parts: &[Part], random: &mut Variation) -> Self {
-        let (sine, cosine) = random.between(-0.26, 0.26).sin_cos();
+        let (sine, cosine) = random.between(-0.2, 0.2).sin_cos();
         let [stretch, shear] = [random.between(0.88, 1.12), random.between(-0.14, 0.14)];
         let side = if random.chance(0.5) { 1.0 } else { -1.0 };
         let [xx, xy, yx, yy] = [side * stretch, shear, 0.0, 1.0 / stretch];
         let turned =
             [[cosine * xx - sine * yx, cosine * xy - sine * yy], [sine * xx + cosine * yx, sine * xy + cosine * yy]];
-        let size = random.between(9.0, 12.5);
+        let size = random.between(10.0, 12.5);
         let mut pose = Self { matrix: turned.map(|row| row.map(|entry| entry * size)), shift: [0.0, 0.0] };
 
         let extent = |[least, largest]: [f32; 2]| largest - least;
@@ -82,7 +82,7 @@ impl Pose {
         pose.shift = bounds.map(|bounds| {
             let [least, largest] = bounds.map(|bound| bound * shrink);
             let room = PICTURE_SIDE as f32 - (largest - least);
-            random.between(0.1, 0.9) * room - least
+            random.between(0.25, 0.75) * room - least
         });
         pose
     }
@@ -121,7 +121,7 @@ struct Scene {
 
 impl Scene {
     fn new(random: &mut Variation) -> Self {
-        let is_dark_on_bright = random.chance(0.5);
+        let is_dark_on_bright = random.chance(0.1);
         let mut scene = Self {
             backdrop: random.between(0.0, 0.15),
             slope: [random.between(-0.12, 0.12), random.between(-0.12, 0.12)],

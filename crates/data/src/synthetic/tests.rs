@@ -51,8 +51,10 @@ fn a_sleeve_tells_a_pullover_from_a_t_shirt() {
     let garments = few(2_000, 10, 2).train;
     let mean_mask = |class: u8| {
         let of_class: Vec<usize> = (0..garments.len()).filter(|&index| garments.label(index) == class).collect();
-        let total: usize =
-            of_class.iter().map(|&index| garments.mask(index).unwrap().iter().map(|&bit| usize::from(bit)).sum::<usize>()).sum();
+        let total: usize = of_class
+            .iter()
+            .map(|&index| garments.mask(index).unwrap().iter().map(|&bit| usize::from(bit)).sum::<usize>())
+            .sum();
         total as f64 / of_class.len() as f64
     };
     assert!(mean_mask(2) > 2.0 * mean_mask(0), "long sleeves cover more than twice what short ones do");
@@ -70,15 +72,17 @@ fn linear_accuracy(train: &Dataset, test: &Dataset) -> f64 {
     const EPOCHS: usize = 20;
     let inputs = train.pixels();
     let pictures = to_unit(&train.images);
-    let mean: Vec<f32> =
-        (0..inputs).map(|pixel| pictures.iter().skip(pixel).step_by(inputs).sum::<f32>() / train.len() as f32).collect();
+    let mean: Vec<f32> = (0..inputs)
+        .map(|pixel| pictures.iter().skip(pixel).step_by(inputs).sum::<f32>() / train.len() as f32)
+        .collect();
     let mut weights = vec![vec![0.0_f32; inputs]; CLASSES];
     let mut biases = [0.0_f32; CLASSES];
     let logits = |weights: &[Vec<f32>], biases: &[f32; CLASSES], picture: &[f32]| -> Vec<f32> {
         let dot = |row: &[f32]| row.iter().zip(picture).map(|(weight, pixel)| weight * pixel).sum::<f32>();
         weights.iter().zip(biases).map(|(row, bias)| dot(row) + bias).collect()
     };
-    let centred = |pixels: &[u8]| -> Vec<f32> { to_unit(pixels).iter().zip(&mean).map(|(pixel, mean)| pixel - mean).collect() };
+    let centred =
+        |pixels: &[u8]| -> Vec<f32> { to_unit(pixels).iter().zip(&mean).map(|(pixel, mean)| pixel - mean).collect() };
 
     for epoch in 0..EPOCHS {
         let rate = 0.01 * (1.0 - epoch as f32 / EPOCHS as f32);
