@@ -15,6 +15,8 @@ use tracing::{Metadata, Span, info, warn};
 use tracing_indicatif::IndicatifLayer;
 use tracing_indicatif::span_ext::IndicatifSpanExt;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{fmt, registry};
@@ -38,7 +40,7 @@ pub(crate) fn init() {
     let lines = fmt::layer()
         .with_writer(writer)
         .with_ansi(is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
-        .with_timer(fmt::time::uptime())
+        .with_timer(SinceStart(Instant::now()))
         .with_target(false)
         .with_filter(filter.and(filter_fn(|metadata| !is_bar(metadata))));
     let started = registry().with(lines).with(bars.map(|bars| bars.with_filter(filter_fn(is_bar)))).try_init();
@@ -47,6 +49,16 @@ pub(crate) fn init() {
     }
     if let Some(fault) = fault {
         warn!("RUST_LOG is ignored: {fault}");
+    }
+}
+
+/// Marks every line with the seconds since the start: a run is followed by how long it takes, not by the time of day.
+#[derive(Debug)]
+struct SinceStart(Instant);
+
+impl FormatTime for SinceStart {
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        write!(line, "{:8.1}s", self.0.elapsed().as_secs_f64())
     }
 }
 
