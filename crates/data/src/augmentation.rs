@@ -164,3 +164,6 @@ fn erase(image: &mut [f32], [height, width]: [usize; 2], config: &AugmentationCo
         return;
     }
 }
+
+#[cfg(test)]
+mod tests;

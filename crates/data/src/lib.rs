@@ -1,4 +1,53 @@
 //! Fashion-MNIST and synthetic garments: reading, downloading, augmenting and batching.
+//!
+//! This crate knows files and pictures and nothing of tensors or models. What it hands out are plain slices: a
+//! [`Dataset`] of bytes, and from a [`BatchLoader`] batches of numbers 0 to 1 that any framework can take over.
+//!
+//! # Two collections
+//!
+//! [`obtain_fashion_mnist`] gives the photographs of Zalando, from a directory or from the publisher. Not a byte of them
+//! is believed unseen: files have a published SHA-256, every header is checked against the length of its file before
+//! memory is asked for, and every fault is an error that names the file, the offset, what was found and what was
+//! expected. A download appears under its name whole or not at all.
+//!
+//! [`synthetic_garments`] draws the same ten classes, from nothing but a seed, together with what no photograph
+//! has: for every picture the pixels that decide its class. That is a first run without a network, a fast test, and a
+//! known truth for explanations. A linear classifier does not get far with them, a small convolutional network does.
+//!
+//! # The same bits
+//!
+//! No random decision has a shared stream. The order of an epoch depends on the seed and the epoch, the variation of a
+//! picture on the seed, the epoch and the picture, a synthetic garment on the seed, its half and its index. So
+//! batches are the same whether they are prepared on the calling thread or ahead of it, and from any batch on when an
+//! interrupted epoch is taken up again.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tinylsa_data::{
+//!     AugmentationConfig, BatchLoader, LoaderConfig, SyntheticConfig, stratified_split, synthetic_garments,
+//! };
+//!
+//! let garments = synthetic_garments(&SyntheticConfig { train: 200, test: 50, seed: 7 })?;
+//! let split = stratified_split(&garments.train.labels, 40, 7)?;
+//! let loader = BatchLoader::new(
+//!     Arc::new(garments.train),
+//!     LoaderConfig {
+//!         indices: split.train.into(),
+//!         batch_size: 64,
+//!         seed: 7,
+//!         epoch: 0,
+//!         shuffle: true,
+//!         augmentation: Some(AugmentationConfig::default()),
+//!         drop_last: false,
+//!         first_batch: 0,
+//!         prefetch: 2,
+//!     },
+//! )?;
+//! assert_eq!(loader.batches(), 3);
+//! let pictures: usize = loader.map(|batch| batch.len()).sum();
+//! assert_eq!(pictures, 160);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -250,3 +250,6 @@ impl Plan {
         augment(image, [self.dataset.height, self.dataset.width], augmentation, key)
     }
 }
+
+#[cfg(test)]
+mod tests;

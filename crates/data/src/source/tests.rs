@@ -195,7 +195,7 @@ fn an_answer_above_the_cap_is_refused_announced_or_not() {
 
     let endless = serve(|_, stream| {
         send(stream, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
-        send(stream, &[0; 100_000]);
+        send(stream, &vec![0; 100_000]);
     });
     let fault_endless = fault(directory().path(), &quick(&[&endless.url]));
     assert!(matches!(fault_endless, DownloadFault::TooLarge { limit: 1000 }), "{fault_endless}");
@@ -206,7 +206,7 @@ fn nobody_there_is_noticed_at_once() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
     let start = Instant::now();
-    let config = FetchConfig { first_pause: Duration::from_secs(60), ..quick(&[&url]) };
+    let config = FetchConfig { first_pause: Duration::from_mins(1), ..quick(&[&url]) };
     let fault = fault(directory().path(), &config);
     assert!(matches!(fault, DownloadFault::Request(_)), "{fault}");
     assert!(start.elapsed() < Duration::from_secs(5));

@@ -1,0 +1,158 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::dataset::to_unit;
+
+const SIZE: [usize; 2] = [28, 28];
+
+/// A picture on which every pixel can be told by its brightness, except that two share each.
+fn picture() -> Vec<u8> {
+    (0..28 * 28).map(|pixel| (pixel % 255 + 1) as u8).collect()
+}
+
+fn key(epoch: u64, index: u64) -> AugmentationKey {
+    AugmentationKey { seed: 1, epoch, index }
+}
+
+fn flipped(picture: &[u8]) -> Vec<u8> {
+    picture.chunks(28).flat_map(|row| row.iter().rev().copied()).collect()
+}
+
+#[test]
+fn none_changes_nothing() {
+    let config = AugmentationConfig::none();
+    for index in 0..50 {
+        assert_eq!(augment(&picture(), SIZE, &config, key(0, index)), to_unit(&picture()));
+    }
+}
+
+#[test]
+fn a_certain_flip_mirrors_every_row() {
+    let config = AugmentationConfig { flip_probability: 1.0, ..AugmentationConfig::none() };
+    assert_eq!(augment(&picture(), SIZE, &config, key(0, 0)), to_unit(&flipped(&picture())));
+}
+
+#[test]
+fn flips_come_as_often_as_said() {
+    let config = AugmentationConfig { flip_probability: 0.25, ..AugmentationConfig::none() };
+    let mirrored = to_unit(&flipped(&picture()));
+    let flips = (0..2000).filter(|&index| augment(&picture(), SIZE, &config, key(0, index)) == mirrored).count();
+    assert!((400..600).contains(&flips), "{flips} of 2000");
+}
+
+#[test]
+fn an_alternating_flip_shows_both_sides_in_two_epochs() {
+    let config = AugmentationConfig { alternating_flip: true, flip_probability: 0.0, ..AugmentationConfig::none() };
+    let is_flipped = |epoch, index| augment(&picture(), SIZE, &config, key(epoch, index)) != to_unit(&picture());
+    for index in 0..40 {
+        for epoch in 0..4 {
+            assert_ne!(is_flipped(epoch, index), is_flipped(epoch + 1, index));
+        }
+    }
+    let flips = (0..1000).filter(|&index| is_flipped(0, index)).count();
+    assert!((400..600).contains(&flips), "{flips} of 1000 in the first epoch");
+}
+
+#[test]
+fn a_crop_moves_the_picture_and_fills_with_black() {
+    let config = AugmentationConfig { crop_padding: 3, ..AugmentationConfig::none() };
+    let picture = to_unit(&picture());
+    let mut moves = std::collections::BTreeSet::new();
+    for index in 0..600 {
+        let varied = augment(&self::picture(), SIZE, &config, key(0, index));
+        let moved = (-3..=3).flat_map(|down| (-3..=3).map(move |right| (down, right))).find(|&(down, right)| {
+            (0..28_i32).all(|row| {
+                (0..28_i32).all(|column| {
+                    let (from_row, from_column) = (row - down, column - right);
+                    let is_inside = (0..28).contains(&from_row) && (0..28).contains(&from_column);
+                    let expected: f32 = if is_inside { picture[(from_row * 28 + from_column) as usize] } else { 0.0 };
+                    varied[(row * 28 + column) as usize].to_bits() == expected.to_bits()
+                })
+            })
+        });
+        moves.insert(moved.expect("every crop is a move by at most the padding"));
+    }
+    assert_eq!(moves.len(), 49, "every move comes up");
+}
+
+/// The bounds of what was erased from a white picture (rows, then columns) and the erased pixels.
+fn erased(fill: ErasingFill, index: u64) -> Option<([usize; 4], Vec<f32>)> {
+    let config = AugmentationConfig {
+        erasing_probability: 1.0,
+        erasing_area: [0.05, 0.2],
+        erasing_aspect: [0.5, 2.0],
+        erasing_fill: fill,
+        ..AugmentationConfig::none()
+    };
+    let varied = augment(&[255; 28 * 28], SIZE, &config, key(0, index));
+    let changed: Vec<usize> = (0..28 * 28).filter(|&pixel| varied[pixel] < 1.0).collect();
+    let rows = || changed.iter().map(|pixel| pixel / 28);
+    let columns = || changed.iter().map(|pixel| pixel % 28);
+    let bounds = [rows().min()?, rows().max()? + 1, columns().min()?, columns().max()? + 1];
+    Some((bounds, changed.iter().map(|&pixel| varied[pixel]).collect()))
+}
+
+#[test]
+fn an_erased_rectangle_has_the_area_and_aspect_asked_for() {
+    for index in 0..300 {
+        let ([top, bottom, left, right], values) = erased(ErasingFill::Zero, index).unwrap();
+        let (height, width) = (bottom - top, right - left);
+        assert_eq!(values, vec![0.0; height * width], "a whole rectangle is black");
+        // the sides are rounded by up to half a pixel
+        let (height, width) = (height as f64, width as f64);
+        assert!((height + 0.5) * (width + 0.5) > 0.05 * 784.0 && (height - 0.5) * (width - 0.5) < 0.2 * 784.0);
+        assert!((height + 0.5) / (width - 0.5) > 0.5 && (height - 0.5) / (width + 0.5) < 2.0);
+    }
+}
+
+#[test]
+fn the_fill_is_what_was_asked_for() {
+    assert!(erased(ErasingFill::Mean, 0).is_none(), "the mean of a white picture is white");
+    let (_, values) = erased(ErasingFill::Random, 0).unwrap();
+    let mean = values.iter().sum::<f32>() / values.len() as f32;
+    assert!((0.3..0.7).contains(&mean) && values.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 0.1));
+}
+
+#[test]
+fn erasing_comes_as_often_as_said() {
+    let config =
+        AugmentationConfig { erasing_probability: 0.3, erasing_fill: ErasingFill::Zero, ..AugmentationConfig::none() };
+    let white = vec![1.0; 784];
+    let erased = (0..2000).filter(|&index| augment(&[255; 784], SIZE, &config, key(0, index)) != white).count();
+    assert!((500..700).contains(&erased), "{erased} of 2000");
+}
+
+proptest! {
+    #[test]
+    fn the_same_key_gives_the_same_bits_in_the_unit_range(seed: u64, epoch in 0_u64..100, index in 0_u64..60_000) {
+        let key = AugmentationKey { seed, epoch, index };
+        let varied = augment(&picture(), SIZE, &AugmentationConfig::default(), key);
+        prop_assert_eq!(&varied, &augment(&picture(), SIZE, &AugmentationConfig::default(), key));
+        prop_assert!(varied.len() == 784 && varied.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
+    }
+}
+
+#[test]
+fn the_default_is_valid_and_every_fault_is_named() {
+    let base = AugmentationConfig::default();
+    base.validate().unwrap();
+    AugmentationConfig::none().validate().unwrap();
+    for (config, expected) in [
+        (AugmentationConfig { flip_probability: 1.5, ..base.clone() }, "flip_probability is 1.5, expected 0 to 1"),
+        (AugmentationConfig { crop_padding: 15, ..base.clone() }, "crop_padding is 15, expected 0 to 14"),
+        (
+            AugmentationConfig { erasing_probability: f64::NAN, ..base.clone() },
+            "erasing_probability is NaN, expected 0 to 1",
+        ),
+        (
+            AugmentationConfig { erasing_area: [0.3, 0.2], ..base.clone() },
+            "erasing_area is [0.3, 0.2], expected more than 0, ascending, at most 1",
+        ),
+        (
+            AugmentationConfig { erasing_aspect: [0.0, 1.0], ..base },
+            "erasing_aspect is [0, 1], expected more than 0, ascending, finite",
+        ),
+    ] {
+        assert_eq!(config.validate().unwrap_err().to_string(), expected);
+    }
+}
