@@ -78,6 +78,9 @@ pub enum DownloadFault {
     /// There was no usable answer: no such host, no connection, a refusal, a time-out.
     #[error("{0}")]
     Request(#[source] Box<ureq::Error>),
+    /// The processor lacks instructions that encryption is built on here.
+    #[error("this processor lacks the instructions for an encrypted connection, expected AES and AVX2 or NEON")]
+    Processor,
     /// The answer broke off or stalled.
     #[error("the answer broke off after {received} bytes: {error}")]
     Interrupted {

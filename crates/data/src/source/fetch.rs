@@ -86,6 +86,9 @@ fn fetch_file(file: SourceFile, directory: &Path, config: &FetchConfig) -> Resul
 }
 
 fn fetch_patiently(url: &str, file: SourceFile, directory: &Path, config: &FetchConfig) -> Result<(), DownloadFault> {
+    if is_encrypted(url) && !has_instructions_for_encryption() {
+        return Err(DownloadFault::Processor);
+    }
     let agent = agent(url, config);
     let mut pause = config.first_pause;
     let mut attempt = 1;
@@ -103,21 +106,44 @@ fn fetch_patiently(url: &str, file: SourceFile, directory: &Path, config: &Fetch
     }
 }
 
+fn is_encrypted(url: &str) -> bool {
+    url.starts_with("https://")
+}
+
+/// Whether this processor has what `graviola` asserts at its first use, so that its panic is an error here.
+fn has_instructions_for_encryption() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("aes")
+            && is_x86_feature_detected!("pclmulqdq")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("adx")
+            && is_x86_feature_detected!("avx2")
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        use std::arch::is_aarch64_feature_detected;
+        is_aarch64_feature_detected!("neon")
+            && is_aarch64_feature_detected!("aes")
+            && is_aarch64_feature_detected!("pmull")
+            && is_aarch64_feature_detected!("sha2")
+    }
+}
+
 fn agent(url: &str, config: &FetchConfig) -> Agent {
-    let is_encrypted = url.starts_with("https://");
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::WebPki)
         .unversioned_rustls_crypto_provider(Arc::new(rustls_graviola::default_provider()))
         .build();
     let mut builder = Agent::config_builder()
         .tls_config(tls)
-        .https_only(is_encrypted)
+        .https_only(is_encrypted(url))
         .timeout_resolve(Some(config.connect_timeout))
         .timeout_connect(Some(config.connect_timeout))
         .timeout_recv_response(Some(config.silence_timeout))
         .timeout_per_read(Some(config.silence_timeout))
         .timeout_global(Some(config.total_timeout));
-    if !is_encrypted {
+    if !is_encrypted(url) {
         // plain HTTP is for a mirror on this machine or beside it, which no proxy stands before
         builder = builder.proxy(None);
     }
@@ -199,6 +225,9 @@ fn is_worth_another_attempt(fault: &DownloadFault) -> bool {
             _ => false,
         },
         DownloadFault::Interrupted { .. } => true,
-        DownloadFault::TooLarge { .. } | DownloadFault::Checksum { .. } | DownloadFault::Write(_) => false,
+        DownloadFault::Processor
+        | DownloadFault::TooLarge { .. }
+        | DownloadFault::Checksum { .. }
+        | DownloadFault::Write(_) => false,
     }
 }

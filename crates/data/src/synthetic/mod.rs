@@ -61,7 +61,7 @@ pub struct SyntheticGarments {
 /// Draws the synthetic garments. Picture `i` is of class `i % 10`, so the classes are balanced.
 ///
 /// The ten classes of Fashion-MNIST are cut from outlines with random measures, hung in a random pose (mirrored,
-/// turned, sheared, stretched, anywhere in the picture), woven in a random pattern, lit from a random side with the
+/// turned, sheared, stretched, off centre), woven in a random pattern, lit from a random side with the
 /// garment brighter or darker than its background, and strewn with clutter and noise. What tells the classes apart is
 /// always wholly visible and marked in [`Dataset::masks`]: sleeves of a T-shirt and a pullover, collar and buttons of
 /// a shirt, lapels and open front of a coat, skirt of a dress, gap between the legs of trousers, straps of a sandal,
