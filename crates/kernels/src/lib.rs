@@ -38,16 +38,20 @@
 //! assert_eq!(weight.grad(&gradients).map(|gradient| gradient.dims()), Some([16, 1, 3, 3]));
 //! ```
 
-#![deny(missing_docs)]
+#![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn)]
 
 mod activation;
+#[allow(unsafe_code)]
+mod arch;
 mod batch_norm;
 mod check;
 mod conv3x3;
 mod cross_entropy;
+mod fused;
 mod layer_norm;
 mod linear;
 mod linear_attention;
+mod partials;
 mod token_mean;
 
 pub use activation::Activation;

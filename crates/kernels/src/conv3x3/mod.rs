@@ -1,10 +1,15 @@
 //! 3×3 convolution over channels-last images.
 
+mod correlate;
+pub(crate) mod flex;
+mod geometry;
 mod reference;
+mod weight_gradient;
 
 pub use reference::conv3x3_reference;
 
-use burn::tensor::Tensor;
+use crate::fused::{self, FusedOps};
+use burn::{backend::Dispatch, tensor::Tensor};
 
 /// 3×3 cross-correlation with zero padding 1 and no bias, over channels-last images.
 ///
@@ -21,7 +26,11 @@ use burn::tensor::Tensor;
 /// If the stride is neither 1 nor 2, a dimension of `x` is 0, or the shapes do not fit.
 pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     check(&x, &weight, stride);
-    conv3x3_reference(x, weight, stride)
+    if fused::takes(&x) && fused::takes(&weight) {
+        Tensor::from_dispatch(Dispatch::conv3x3(x.into_dispatch(), weight.into_dispatch(), stride))
+    } else {
+        conv3x3_reference(x, weight, stride)
+    }
 }
 
 fn check(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) {

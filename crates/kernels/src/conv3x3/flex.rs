@@ -1,0 +1,74 @@
+//! The fused convolution as an operation of burn's Flex backend.
+
+use super::{correlate, geometry::Geometry, weight_gradient};
+use crate::fused::{tensor, values};
+use burn::{
+    backend::{
+        Autodiff, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        flex::FlexTensor,
+        tensor::FloatTensor,
+    },
+    tensor::Shape,
+};
+
+fn geometry(x: &Shape, weight: &Shape, stride: usize) -> Geometry {
+    Geometry { batch: x[0], height: x[1], width: x[2], inputs: x[3], outputs: weight[0], stride }
+}
+
+pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> FlexTensor {
+    let geometry = geometry(&x.shape(), &weight.shape(), stride);
+    let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+    tensor(correlate::forward(&geometry, values(&x), values(&weight)), geometry.output_shape())
+}
+
+pub(crate) fn tracked<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    weight: FloatTensor<Autodiff<Flex, C>>,
+    stride: usize,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    match ConvolutionBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let state = State { x: x.into_primitive(), weight: weight.into_primitive(), stride };
+            let output = forward(&state.x, &state.weight, stride);
+            prepared.finish(state, output)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(forward(&x.into_primitive(), &weight.into_primitive(), stride)),
+    }
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    x: FlexTensor,
+    weight: FlexTensor,
+    stride: usize,
+}
+
+#[derive(Debug)]
+struct ConvolutionBackward;
+
+impl Backward<Flex, 2> for ConvolutionBackward {
+    type State = State;
+
+    fn backward(self, ops: Ops<State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let State { x, weight, stride } = ops.state;
+        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let geometry = geometry(&x.shape(), &weight.shape(), stride);
+        let [x_node, weight_node] = ops.parents;
+        if let Some(node) = weight_node {
+            let x = x.to_contiguous();
+            let of_weight = weight_gradient::weight_gradient(&geometry, values(&x), values(&gradient));
+            gradients.register::<Flex>(node.id, tensor(of_weight, geometry.weight_shape()));
+        }
+        drop(x);
+        if let Some(node) = x_node {
+            let weight = weight.to_contiguous();
+            let of_x = correlate::input_gradient(&geometry, values(&gradient), values(&weight));
+            gradients.register::<Flex>(node.id, tensor(of_x, geometry.input_shape()));
+        }
+    }
+}
