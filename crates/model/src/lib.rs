@@ -1,4 +1,54 @@
-//! TinyCnnLsa: a tiny convolutional network with linear self-attention.
+//! A tiny hybrid image classifier: convolutions, then linear self-attention, in fewer than half a million weights.
+//!
+//! The network is a [`TinyCnnLsa`]. It is described by a [`TinyCnnLsaConfig`] of plain numbers and made by
+//! [`TinyCnnLsaConfig::init`] on any burn device. It takes grey pictures with values from 0 (black) to 1 (white), as
+//! they come from a file: the normalisation of the training set is part of the network, so that an explanation of the
+//! network is an explanation in terms of the picture's own pixels.
+//!
+//! Three forward passes, one formula:
+//! - [`TinyCnnLsa::forward`] evaluates, with the running statistics of the batch normalisations;
+//! - [`TinyCnnLsa::forward_training`] uses the statistics of the batch and returns them. It changes nothing: whoever
+//!   trains hands them to [`TinyCnnLsa::update_running`]. A forward pass with hidden side effects could neither be
+//!   repeated nor be resumed to the same bits;
+//! - [`TinyCnnLsa::forward_traced`] evaluates and returns what every attention layer did, the N × N attention matrix
+//!   included, which linear attention never forms but which can be recovered from it exactly.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use tinylsa_model::TinyCnnLsaConfig;
+//!
+//! let device = Device::flex();
+//! let config = TinyCnnLsaConfig::default();
+//! assert!(config.cost().parameters() < 500_000);
+//!
+//! let model = config.init(&device)?;
+//! let pictures = Tensor::<4>::zeros([2, 1, 28, 28], &device);
+//! let trace = model.forward_traced(pictures.clone());
+//! assert_eq!(model.forward(pictures).dims(), [2, 10]);
+//! assert_eq!(trace.layers[0].attention.dims(), [2, config.attention.heads, config.tokens(), config.tokens()]);
+//! # Ok::<(), tinylsa_settings::InvalidSetting>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+mod attention;
+mod config;
+mod cost;
+mod file;
+mod initial;
+mod layers;
+mod network;
+mod path;
+mod state;
+mod stem;
+mod trace;
+
+pub use config::{AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
+pub use cost::{Cost, LayerCost};
+pub use file::{LoadedModel, ModelFileError, ModelMetadata, state_from_safetensors, state_to_safetensors};
+pub use layers::{BatchStatistics, EPSILON};
+pub use network::{TinyCnnLsa, TrainingOutput};
+pub use path::ModulePath;
+pub use state::{HostTensor, State, StateError, state_of, values_of, with_state};
+pub use trace::{LayerTrace, Trace};

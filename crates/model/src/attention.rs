@@ -1,0 +1,129 @@
+//! The attention blocks on the token grid.
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use tinylsa_kernels::{Activation, linear_attention};
+
+use crate::config::{AttentionConfig, AttentionKind, FeatureMap};
+use crate::layers::{LayerNorm, Linear};
+use crate::trace::LayerTrace;
+
+/// `x + project(attend(norm(x)))`, then `x + contract(gelu(expand(norm(x))))`.
+#[derive(Module, Debug)]
+pub(crate) struct AttentionBlock {
+    attention_norm: LayerNorm,
+    query_key_value: Linear,
+    projection: Linear,
+    mlp_norm: LayerNorm,
+    expand: Linear,
+    contract: Linear,
+    #[module(skip)]
+    mixing: Mixing,
+}
+
+/// How the block mixes its tokens; no weights.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mixing {
+    pub(crate) heads: usize,
+    pub(crate) kind: AttentionKind,
+    pub(crate) feature_map: FeatureMap,
+}
+
+/// Queries, keys and values, one slice a head: `[batch, heads, tokens, width / heads]` each.
+pub(crate) struct Projections {
+    pub(crate) queries: Tensor<4>,
+    pub(crate) keys: Tensor<4>,
+    pub(crate) values: Tensor<4>,
+}
+
+impl AttentionBlock {
+    pub(crate) fn zeros(width: usize, config: &AttentionConfig, device: &Device) -> Self {
+        Self {
+            attention_norm: LayerNorm::ones(width, device),
+            query_key_value: Linear::zeros(width, 3 * width, device),
+            projection: Linear::zeros(width, width, device),
+            mlp_norm: LayerNorm::ones(width, device),
+            expand: Linear::zeros(width, config.mlp_width, device),
+            contract: Linear::zeros(config.mlp_width, width, device),
+            mixing: Mixing { heads: config.heads, kind: config.kind, feature_map: config.feature_map },
+        }
+    }
+
+    /// # Shapes
+    /// - x and output: `[batch, tokens, width]`
+    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let context = self.mixing.attend(self.project(x.clone()));
+        self.finish(x, context)
+    }
+
+    /// The same output as [`AttentionBlock::forward`], with what the attention did.
+    pub(crate) fn forward_traced(&self, x: Tensor<3>) -> (Tensor<3>, LayerTrace) {
+        let projected = self.project(x.clone());
+        let context = self.mixing.attend(projected.clone());
+        let trace = LayerTrace::new(&self.mixing, projected, context.clone());
+        (self.finish(x, context), trace)
+    }
+
+    fn project(&self, x: Tensor<3>) -> Tensor<3> {
+        self.query_key_value.forward(self.attention_norm.forward(x), Activation::Identity)
+    }
+
+    fn finish(&self, x: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
+        let x = x + self.projection.forward(context, Activation::Identity);
+        let hidden = self.expand.forward(self.mlp_norm.forward(x.clone()), Activation::Gelu);
+        x + self.contract.forward(hidden, Activation::Identity)
+    }
+}
+
+impl Mixing {
+    /// # Shapes
+    /// - projected: `[batch, tokens, 3 · width]`, the columns in the order queries, keys, values
+    /// - output: `[batch, tokens, width]`
+    pub(crate) fn attend(&self, projected: Tensor<3>) -> Tensor<3> {
+        match self.kind {
+            AttentionKind::Linear => linear_attention(projected, self.heads, self.feature_map.into()),
+            AttentionKind::Softmax => {
+                let heads = self.split(projected);
+                let attention = softmax_attention(heads.queries, heads.keys);
+                join_heads(attention.matmul(heads.values))
+            }
+        }
+    }
+
+    /// One slice a head of the projected tokens.
+    pub(crate) fn split(&self, projected: Tensor<3>) -> Projections {
+        let [batch, tokens, columns] = projected.dims();
+        let width = columns / 3;
+        let part = |index: usize| {
+            projected
+                .clone()
+                .slice([0..batch, 0..tokens, index * width..(index + 1) * width])
+                .reshape([batch, tokens, self.heads, width / self.heads])
+                .swap_dims(1, 2)
+        };
+        Projections { queries: part(0), keys: part(1), values: part(2) }
+    }
+}
+
+/// `softmax(Q Kᵀ / √d)`: `[batch, heads, tokens, tokens]`.
+pub(crate) fn softmax_attention(queries: Tensor<4>, keys: Tensor<4>) -> Tensor<4> {
+    let width = queries.dims()[3];
+    softmax(queries.matmul(keys.transpose()) / (width as f64).sqrt(), 3)
+}
+
+/// `[batch, heads, tokens, d]` to `[batch, tokens, heads · d]`.
+fn join_heads(context: Tensor<4>) -> Tensor<3> {
+    let [batch, heads, tokens, width] = context.dims();
+    context.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+impl From<FeatureMap> for tinylsa_kernels::FeatureMap {
+    fn from(map: FeatureMap) -> Self {
+        match map {
+            FeatureMap::EluPlusOne => Self::EluPlusOne,
+            FeatureMap::Relu => Self::Relu,
+            FeatureMap::Softplus => Self::Softplus,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `model.safetensors`: the weights, and in its metadata the config that makes the file describe itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tinylsa_settings::InvalidSetting;
+
+use crate::config::TinyCnnLsaConfig;
+use crate::network::TinyCnnLsa;
+use crate::state::{HostTensor, State, StateError, state_of, with_state};
+
+/// The one metadata key: a map with several would not always be written in the same order.
+const METADATA_KEY: &str = "tinylsa";
+
+/// What stands in the metadata of a model file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelMetadata {
+    /// The config that the network is made from.
+    pub model: TinyCnnLsaConfig,
+    /// The names of the classes, in the order of the logits.
+    pub class_names: Vec<String>,
+    /// What the weights were trained on, such as `fashion-mnist`.
+    pub dataset: String,
+}
+
+/// A network read from a file, and what the file says of it.
+#[derive(Debug)]
+pub struct LoadedModel {
+    /// The network, with its weights.
+    pub model: TinyCnnLsa,
+    /// The file's metadata.
+    pub metadata: ModelMetadata,
+}
+
+/// A model file that cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
+    /// The file cannot be opened or read.
+    #[error("failed to read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bytes are no safetensors file.
+    #[error("not a safetensors file")]
+    Format(#[from] SafeTensorError),
+    /// The file has no description of the model.
+    #[error("the metadata lacks the key {METADATA_KEY}, which holds the model's config")]
+    NoMetadata,
+    /// The description is not what this version writes.
+    #[error("the metadata key {METADATA_KEY} does not hold a model's description")]
+    Metadata(#[source] serde_json::Error),
+    /// A tensor has another element type.
+    #[error("the tensor {name} holds {found}, expected F32")]
+    ElementType {
+        /// The tensor's name.
+        name: String,
+        /// Its element type.
+        found: String,
+    },
+    /// The config in the metadata is out of range.
+    #[error("the model's config is invalid")]
+    Config(#[from] InvalidSetting),
+    /// The tensors are not those of the config.
+    #[error("the weights do not fit the model's config")]
+    State(#[from] StateError),
+}
+
+impl TinyCnnLsa {
+    /// The bytes of a self-describing safetensors file; the same network gives the same bytes.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] if the file cannot be put together.
+    pub fn to_safetensors(&self, class_names: &[&str], dataset: &str) -> Result<Vec<u8>, ModelFileError> {
+        let metadata = ModelMetadata {
+            model: self.config().clone(),
+            class_names: class_names.iter().map(|&name| name.to_owned()).collect(),
+            dataset: dataset.to_owned(),
+        };
+        let text = serde_json::to_string(&metadata).map_err(ModelFileError::Metadata)?;
+        Ok(state_to_safetensors(&state_of(self), METADATA_KEY, text)?)
+    }
+
+    /// Reads the bytes of a file that [`TinyCnnLsa::to_safetensors`] made.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] says what is wrong with the bytes.
+    pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<LoadedModel, ModelFileError> {
+        let (state, text) = state_from_safetensors(bytes, METADATA_KEY)?;
+        let metadata: ModelMetadata = serde_json::from_str(&text).map_err(ModelFileError::Metadata)?;
+        metadata.model.validate()?;
+        let model = with_state(TinyCnnLsa::with_zero_weights(&metadata.model, device), &state)?;
+        Ok(LoadedModel { model, metadata })
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] says what is wrong with the file.
+    pub fn load(path: &Path, device: &Device) -> Result<LoadedModel, ModelFileError> {
+        let bytes = std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
+        Self::from_safetensors(&bytes, device)
+    }
+}
+
+/// The bytes of a safetensors file that holds a state, with `text` in its metadata under `key`.
+///
+/// # Errors
+/// [`SafeTensorError`] if a shape and its values do not agree.
+pub fn state_to_safetensors(state: &State, key: &str, text: String) -> Result<Vec<u8>, SafeTensorError> {
+    let bytes: BTreeMap<&String, Vec<u8>> = state
+        .iter()
+        .map(|(name, tensor)| (name, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+        .collect();
+    let views = state
+        .iter()
+        .map(|(name, tensor)| Ok((name, TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name])?)))
+        .collect::<Result<Vec<_>, SafeTensorError>>()?;
+    serialize(views, Some(HashMap::from([(key.to_owned(), text)])))
+}
+
+/// The state in the bytes of a safetensors file, and the text in its metadata under `key`.
+///
+/// # Errors
+/// [`ModelFileError`] says what is wrong with the bytes.
+pub fn state_from_safetensors(bytes: &[u8], key: &str) -> Result<(State, String), ModelFileError> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(key)).cloned();
+    let text = text.ok_or(ModelFileError::NoMetadata)?;
+    let state = SafeTensors::deserialize(bytes)?
+        .iter()
+        .map(|(name, view)| Ok((name.to_owned(), host_tensor(name, &view)?)))
+        .collect::<Result<State, ModelFileError>>()?;
+    Ok((state, text))
+}
+
+fn host_tensor(name: &str, view: &TensorView<'_>) -> Result<HostTensor, ModelFileError> {
+    if view.dtype() != Dtype::F32 {
+        return Err(ModelFileError::ElementType { name: name.to_owned(), found: format!("{:?}", view.dtype()) });
+    }
+    let values = view.data().as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
+    Ok(HostTensor { shape: view.shape().to_vec(), values })
+}

@@ -1,0 +1,59 @@
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use rand::distr::Distribution;
+use rand_distr::StandardNormal;
+use tinylsa_random::{Draw, Purpose};
+
+use crate::path::ModulePath;
+
+/// Draws every weight by its name, so that a weight does not depend on the others or on their order.
+pub(crate) struct InitialWeights {
+    seed: u64,
+    path: ModulePath,
+}
+
+impl InitialWeights {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, path: ModulePath::default() }
+    }
+
+    fn normal<const D: usize>(&self, like: &Tensor<D>, deviation: f32) -> Tensor<D> {
+        let purpose = Purpose::new(&format!("initial weights {}", self.path.name()));
+        let mut generator = Draw { seed: self.seed, purpose, epoch: 0, index: 0 }.generator();
+        let count = like.shape().num_elements();
+        let values: Vec<f32> = (0..count)
+            .map(|_| deviation * Distribution::<f32>::sample(&StandardNormal, &mut generator))
+            .collect();
+        Tensor::from_data(TensorData::new(values, like.shape()), &like.device())
+    }
+}
+
+impl ModuleMapper for InitialWeights {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape: [usize; D] = parameter.val().dims();
+        let deviation = match (self.path.last(), shape.as_slice()) {
+            ("weight", &[_, inputs, height, width]) => (2.0 / (inputs * height * width) as f32).sqrt(),
+            ("weight", &[inputs, _]) => (1.0 / inputs as f32).sqrt(),
+            ("positions", _) => 0.02,
+            // A residual block begins as the identity (Goyal et al. 2017): the last scale of its branch is zero.
+            ("gamma", _) if self.path.name().contains(".residual.") && self.path.parent() == Some("second") => {
+                return parameter.map(|gamma| redrawn(&gamma, gamma.zeros_like()));
+            }
+            _ => return parameter,
+        };
+        parameter.map(|weight| redrawn(&weight, self.normal(&weight, deviation)))
+    }
+}
+
+/// `new` with the gradient setting of `old`.
+fn redrawn<const D: usize>(old: &Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+    if old.is_require_grad() { new.require_grad() } else { new }
+}

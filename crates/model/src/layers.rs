@@ -1,0 +1,144 @@
+//! The layers that hold weights. Each is a thin module over one operation of `tinylsa_kernels`.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use tinylsa_kernels::{Activation, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, layer_norm, linear};
+
+/// What all normalisations add to a variance before its square root is taken.
+pub const EPSILON: f64 = 1e-5;
+
+/// Mean and variance of one batch, per channel, as one batch normalisation saw them.
+#[derive(Clone, Debug)]
+pub struct BatchStatistics {
+    /// `[channels]`
+    pub mean: Tensor<1>,
+    /// `[channels]`, biased: with the number of values as divisor.
+    pub variance: Tensor<1>,
+}
+
+/// Which statistics a batch normalisation uses.
+pub(crate) enum Statistics<'a> {
+    /// The running statistics: evaluation.
+    Running,
+    /// Those of the batch, which are also pushed here: training.
+    Batch(&'a mut Vec<BatchStatistics>),
+}
+
+/// A 3×3 convolution without bias, then batch normalisation.
+#[derive(Module, Debug)]
+pub(crate) struct ConvNorm {
+    /// `[out, in, 3, 3]`
+    weight: Param<Tensor<4>>,
+    /// `[out]`
+    gamma: Param<Tensor<1>>,
+    /// `[out]`
+    beta: Param<Tensor<1>>,
+    /// `[out]`
+    running_mean: Param<Tensor<1>>,
+    /// `[out]`
+    running_variance: Param<Tensor<1>>,
+    stride: usize,
+}
+
+/// What follows the normalisation of a [`ConvNorm`].
+#[derive(Default)]
+pub(crate) struct After {
+    /// Added before the ReLU.
+    pub(crate) residual: Option<Tensor<4>>,
+    /// Whether 2×2 maximum pooling follows the ReLU.
+    pub(crate) pool: bool,
+}
+
+impl ConvNorm {
+    pub(crate) fn zeros(inputs: usize, outputs: usize, stride: usize, device: &Device) -> Self {
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([outputs, inputs, 3, 3], device)),
+            gamma: Param::from_tensor(Tensor::ones([outputs], device)),
+            beta: Param::from_tensor(Tensor::zeros([outputs], device)),
+            running_mean: Param::from_tensor(Tensor::zeros([outputs], device)).set_require_grad(false),
+            running_variance: Param::from_tensor(Tensor::ones([outputs], device)).set_require_grad(false),
+            stride,
+        }
+    }
+
+    /// # Shapes
+    /// - x: `[batch, height, width, in]`
+    /// - output: `[batch, height / stride, width / stride, out]`, halved again if pooled
+    pub(crate) fn forward(&self, x: Tensor<4>, after: After, statistics: &mut Statistics<'_>) -> Tensor<4> {
+        let convolved = conv3x3(x, self.weight.val(), self.stride);
+        let options = NormOptions { epsilon: EPSILON, activation: Activation::Relu, pool: after.pool };
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        match statistics {
+            Statistics::Running => {
+                let (mean, variance) = (self.running_mean.val(), self.running_variance.val());
+                batch_norm_eval(convolved, gamma, beta, mean, variance, after.residual, &options)
+            }
+            Statistics::Batch(seen) => {
+                let normed = batch_norm_train(convolved, gamma, beta, after.residual, &options);
+                seen.push(BatchStatistics { mean: normed.mean, variance: normed.variance });
+                normed.output
+            }
+        }
+    }
+
+    /// Moves the running statistics towards those of a batch by the fraction `momentum`.
+    pub(crate) fn update_running(self, batch: &BatchStatistics, momentum: f64) -> Self {
+        let towards = |running: Param<Tensor<1>>, seen: &Tensor<1>| {
+            running.map(|old| (old.detach() * (1.0 - momentum) + seen.clone().detach() * momentum).detach())
+        };
+        Self {
+            running_mean: towards(self.running_mean, &batch.mean),
+            running_variance: towards(self.running_variance, &batch.variance),
+            ..self
+        }
+    }
+}
+
+/// A linear layer.
+#[derive(Module, Debug)]
+pub(crate) struct Linear {
+    /// `[in, out]`
+    weight: Param<Tensor<2>>,
+    /// `[out]`
+    bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    pub(crate) fn zeros(inputs: usize, outputs: usize, device: &Device) -> Self {
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([inputs, outputs], device)),
+            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
+        }
+    }
+
+    /// # Shapes
+    /// - x: `[batch, tokens, in]`
+    /// - output: `[batch, tokens, out]`
+    pub(crate) fn forward(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
+        linear(x, self.weight.val(), Some(self.bias.val()), activation)
+    }
+}
+
+/// Layer normalisation over the last dimension.
+#[derive(Module, Debug)]
+pub(crate) struct LayerNorm {
+    /// `[width]`
+    gamma: Param<Tensor<1>>,
+    /// `[width]`
+    beta: Param<Tensor<1>>,
+}
+
+impl LayerNorm {
+    pub(crate) fn ones(width: usize, device: &Device) -> Self {
+        Self {
+            gamma: Param::from_tensor(Tensor::ones([width], device)),
+            beta: Param::from_tensor(Tensor::zeros([width], device)),
+        }
+    }
+
+    /// # Shapes
+    /// - x and output: `[batch, tokens, width]`
+    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        layer_norm(x, self.gamma.val(), self.beta.val(), EPSILON)
+    }
+}

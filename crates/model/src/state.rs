@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use thiserror::Error;
+
+use crate::path::ModulePath;
+
+/// A tensor on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor {
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// Its values in row-major order.
+    pub values: Vec<f32>,
+}
+
+/// Every float tensor of a module by its path, such as `blocks.0.expand.weight`.
+pub type State = BTreeMap<String, HostTensor>;
+
+/// A state that does not fit a module.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The module has a tensor that the state lacks.
+    #[error("the tensor {name} is missing")]
+    Missing {
+        /// The tensor's path.
+        name: String,
+    },
+    /// The state has a tensor that the module lacks.
+    #[error("the tensor {name} belongs to no part of the module")]
+    Unexpected {
+        /// The tensor's path.
+        name: String,
+    },
+    /// A tensor has another shape than the module's.
+    #[error("the tensor {name} has shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// The tensor's path.
+        name: String,
+        /// The shape in the state.
+        found: Vec<usize>,
+        /// The shape in the module.
+        expected: Vec<usize>,
+    },
+}
+
+/// Reads every float tensor of a module back to the host.
+pub fn state_of(module: &impl Module) -> State {
+    let mut reader = Reader { path: ModulePath::default(), state: State::new() };
+    module.visit(&mut reader);
+    reader.state
+}
+
+/// Puts a state into a module. Devices and gradient settings stay those of the module.
+///
+/// # Errors
+/// [`StateError`] if the names or shapes differ.
+pub fn with_state<M: Module>(module: M, state: &State) -> Result<M, StateError> {
+    let mut writer = Writer { path: ModulePath::default(), state, error: None, used: 0 };
+    let module = module.map(&mut writer);
+    if let Some(error) = writer.error {
+        return Err(error);
+    }
+    if writer.used < state.len() {
+        let known = state_of(&module);
+        let unexpected = state.keys().find(|name| !known.contains_key(*name)).cloned().unwrap_or_default();
+        return Err(StateError::Unexpected { name: unexpected });
+    }
+    Ok(module)
+}
+
+/// The values of a tensor, in row-major order.
+pub fn values_of<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.clone().into_data().iter::<f32>().collect()
+}
+
+struct Reader {
+    path: ModulePath,
+    state: State,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let tensor = parameter.val();
+        let host = HostTensor { shape: tensor.dims().to_vec(), values: values_of(&tensor) };
+        self.state.insert(self.path.name(), host);
+    }
+}
+
+struct Writer<'a> {
+    path: ModulePath,
+    state: &'a State,
+    error: Option<StateError>,
+    used: usize,
+}
+
+impl Writer<'_> {
+    fn tensor_for<const D: usize>(&self, old: &Tensor<D>) -> Result<Tensor<D>, StateError> {
+        let name = self.path.name();
+        let Some(host) = self.state.get(&name) else {
+            return Err(StateError::Missing { name });
+        };
+        let expected = old.dims().to_vec();
+        if host.shape != expected {
+            return Err(StateError::Shape { name, found: host.shape.clone(), expected });
+        }
+        let data = TensorData::new(host.values.clone(), host.shape.clone());
+        let new = Tensor::from_data(data, &old.device());
+        Ok(if old.is_require_grad() { new.require_grad() } else { new })
+    }
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.error.is_some() {
+            return parameter;
+        }
+        match self.tensor_for(&parameter.val()) {
+            Ok(tensor) => {
+                self.used += 1;
+                parameter.map(|_| tensor)
+            }
+            Err(error) => {
+                self.error = Some(error);
+                parameter
+            }
+        }
+    }
+}

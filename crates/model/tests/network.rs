@@ -1,0 +1,228 @@
+//! What the network promises: its size, its formula, its trace, its reproducibility.
+
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use rand::RngExt;
+use tinylsa_model::{
+    AttentionKind, FeatureMap, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
+};
+use tinylsa_random::{Draw, Purpose};
+
+fn small() -> TinyCnnLsaConfig {
+    let stage = |channels, stride, residual_blocks, pool| StageConfig { channels, stride, residual_blocks, pool };
+    let mut config = TinyCnnLsaConfig::default();
+    config.stages = vec![stage(8, 1, 0, true), stage(16, 2, 1, false)];
+    config.attention.heads = 2;
+    config.attention.mlp_width = 24;
+    config
+}
+
+/// Weights with no zero and no one among them, so that every layer matters.
+fn shaken(config: &TinyCnnLsaConfig, device: &Device) -> TinyCnnLsa {
+    let model = config.init(device).unwrap();
+    let mut state = state_of(&model);
+    for (index, (name, tensor)) in state.iter_mut().enumerate() {
+        let draw = Draw { seed: 5, purpose: Purpose::new("shake"), epoch: 0, index: index as u64 };
+        let mut generator = draw.generator();
+        for value in &mut tensor.values {
+            let shake: f32 = generator.random_range(-0.1..0.1);
+            *value = if name.ends_with("running_variance") { *value + shake.abs() } else { *value + shake };
+        }
+    }
+    with_state(model, &state).unwrap()
+}
+
+fn pictures(count: usize, device: &Device) -> Tensor<4> {
+    let mut generator = Draw { seed: 1, purpose: Purpose::new("pictures"), epoch: 0, index: 0 }.generator();
+    let values: Vec<f32> = (0..count * 784).map(|_| generator.random_range(0.0..1.0)).collect();
+    Tensor::from_data(TensorData::new(values, [count, 1, 28, 28]), device)
+}
+
+fn largest_difference<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> f32 {
+    let pairs = values_of(&left).into_iter().zip(values_of(&right));
+    pairs.map(|(left, right)| (left - right).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn the_default_network_stays_under_half_a_million_weights() {
+    let config = TinyCnnLsaConfig::default();
+    let cost = config.cost();
+    assert!(cost.parameters() < 500_000, "{}", cost.parameters());
+    assert!([7, 14].contains(&config.grid_size()));
+    assert!(config.attention.blocks >= 2);
+}
+
+#[test]
+fn the_cost_table_counts_what_the_network_holds() {
+    for config in [TinyCnnLsaConfig::default(), small()] {
+        let state = state_of(&config.init(&Device::flex()).unwrap());
+        let trained: usize = state
+            .iter()
+            .filter(|(name, _)| !name.contains("running_"))
+            .map(|(_, tensor)| tensor.values.len())
+            .sum();
+        assert_eq!(config.cost().parameters(), trained);
+        for layer in config.cost().layers.iter().filter(|layer| layer.parameters > 0) {
+            assert!(state.keys().any(|name| name.starts_with(&layer.name)), "{}", layer.name);
+        }
+    }
+}
+
+#[test]
+fn the_multiplications_of_a_hand_counted_network() {
+    let config = small();
+    let stem = 28 * 28 * 9 * 8 + 7 * 7 * 9 * 8 * 16 + 2 * 7 * 7 * 9 * 16 * 16;
+    let block = 49 * 16 * 48 + 2 * 49 * 16 * 8 + 49 * 16 + 49 * 16 * 16 + 2 * 49 * 16 * 24;
+    assert_eq!(config.cost().macs(), stem + 2 * block + 16 * 10);
+}
+
+#[test]
+fn attention_recovered_from_the_linear_form_gives_back_the_context() {
+    let device = Device::flex();
+    for feature_map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
+        let mut config = small();
+        config.attention.feature_map = feature_map;
+        let trace = shaken(&config, &device).forward_traced(pictures(3, &device));
+        assert_eq!(trace.layers.len(), config.attention.blocks);
+        for layer in trace.layers {
+            let again = layer.attention.clone().matmul(layer.values);
+            assert!(largest_difference(again, layer.context) <= 2e-6);
+            let sums = layer.attention.sum_dim(3);
+            assert!(largest_difference(sums.clone(), sums.ones_like()) <= 3e-7);
+        }
+    }
+}
+
+#[test]
+fn softmax_attention_gives_back_the_context() {
+    let device = Device::flex();
+    let mut config = small();
+    config.attention.kind = AttentionKind::Softmax;
+    for layer in shaken(&config, &device).forward_traced(pictures(2, &device)).layers {
+        let again = layer.attention.matmul(layer.values);
+        assert!(largest_difference(again, layer.context) <= 2e-6);
+    }
+}
+
+#[test]
+fn tracing_changes_no_logit() {
+    let device = Device::flex();
+    let model = shaken(&small(), &device);
+    let images = pictures(4, &device);
+    let plain = model.forward(images.clone());
+    assert_eq!(values_of(&plain), values_of(&model.forward_traced(images).logits));
+}
+
+#[test]
+fn the_logits_of_a_picture_do_not_depend_on_its_batch() {
+    let device = Device::flex();
+    let model = shaken(&small(), &device);
+    let images = pictures(5, &device);
+    let together = model.forward(images.clone());
+    for index in 0..5 {
+        let alone = model.forward(images.clone().slice([index..index + 1]));
+        assert!(largest_difference(alone, together.clone().slice([index..index + 1])) <= 1e-5);
+    }
+}
+
+#[test]
+fn the_order_of_tokens_matters_only_through_the_positions() {
+    let device = Device::flex();
+    let mut config = small();
+    config.stages = vec![StageConfig { channels: 8, stride: 1, residual_blocks: 0, pool: false }];
+    config.image_size = 4;
+    config.attention.heads = 2;
+    let model = shaken(&config, &device);
+    let positions = state_of(&model)["positions"].clone();
+    assert_eq!(positions.shape, [16, 8]);
+
+    let mut without = state_of(&model);
+    without.get_mut("positions").unwrap().values.fill(0.0);
+    // A kernel that looks at its own pixel alone, so that a shuffled picture is a shuffle of its tokens.
+    for (index, value) in without.get_mut("stages.0.entry.weight").unwrap().values.iter_mut().enumerate() {
+        *value = if index % 9 == 4 { 1.0 + index as f32 / 50.0 } else { 0.0 };
+    }
+    let without = with_state(model, &without).unwrap();
+    let image = Tensor::<4>::random([1, 1, 4, 4], Distribution::Uniform(0.0, 1.0), &device);
+    let reversed = image.clone().flip([2, 3]);
+    assert!(largest_difference(without.forward(image), without.forward(reversed)) <= 1e-5);
+}
+
+#[test]
+fn the_same_seed_draws_the_same_weights_and_another_seed_others() {
+    let device = Device::flex();
+    let model = small().init(&device).unwrap();
+    let again = small().init(&device).unwrap();
+    assert_eq!(state_of(&model), state_of(&again));
+    let other = again.with_initial_weights(1);
+    assert_ne!(state_of(&model)["head.weight"], state_of(&other)["head.weight"]);
+}
+
+#[test]
+fn a_residual_block_begins_as_the_identity() {
+    let device = Device::flex();
+    let state = state_of(&small().init(&device).unwrap());
+    assert!(state["stages.1.residual.0.second.gamma"].values.iter().all(|&gamma| gamma == 0.0));
+    assert!(state["stages.1.residual.0.first.gamma"].values.iter().all(|&gamma| gamma == 1.0));
+}
+
+#[test]
+fn training_statistics_move_the_running_statistics() {
+    let device = Device::flex().autodiff();
+    let model = small().init(&device).unwrap();
+    let images = pictures(8, &device);
+    let output = model.forward_training(images.clone());
+    let expected: Vec<f32> = values_of(&output.statistics[0].mean).iter().map(|mean| 0.25 * mean).collect();
+    let model = model.update_running(output.statistics, 0.25);
+    let state = state_of(&model);
+    let found = &state["stages.0.entry.running_mean"].values;
+    assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-6));
+
+    // Once the running statistics have become those of the batch, evaluation and training agree.
+    let model = (0..2).fold(model, |model, _| {
+        let statistics = model.forward_training(images.clone()).statistics;
+        model.update_running(statistics, 1.0)
+    });
+    let difference = largest_difference(model.forward(images.clone()), model.forward_training(images).logits);
+    assert!(difference < 1e-4, "{difference}");
+}
+
+#[test]
+fn every_weight_receives_a_gradient() {
+    let device = Device::flex().autodiff();
+    let model = shaken(&small(), &device);
+    let loss = model.forward_training(pictures(4, &device)).logits.powi_scalar(2).sum();
+    let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &model);
+    let trained = state_of(&model).keys().filter(|name| !name.contains("running_")).count();
+    assert_eq!(gradients.len(), trained);
+}
+
+#[test]
+fn evaluation_can_be_differentiated_by_the_picture() {
+    let device = Device::flex().autodiff();
+    let model = shaken(&small(), &device);
+    let images = pictures(1, &device).require_grad();
+    let gradients = model.forward(images.clone()).sum().backward();
+    let gradient = values_of(&images.grad(&gradients).unwrap());
+    assert!(gradient.iter().any(|value| value.abs() > 1e-6));
+}
+
+#[test]
+fn a_config_that_does_not_fit_names_its_key() {
+    let check = |change: fn(&mut TinyCnnLsaConfig), expected: &str| {
+        let mut config = small();
+        change(&mut config);
+        assert_eq!(config.init(&Device::flex()).unwrap_err().to_string(), expected);
+    };
+    check(|config| config.stages.clear(), "stages is empty, expected at least one stage");
+    check(|config| config.stages[1].stride = 3, "stages.1.stride is 3, expected 1 to 2");
+    check(
+        |config| config.attention.heads = 5,
+        "attention.heads is 5, expected a divisor of the last stage's 16 channels",
+    );
+    check(
+        |config| config.stages[1].pool = true,
+        "stages.1.pool is true on a grid of 7×7, expected pooling of an even grid only",
+    );
+    check(|config| config.input_deviation = f32::NAN, "input_deviation is NaN, expected 0.001 to 10");
+    check(|config| config.attention.blocks = 0, "attention.blocks is 0, expected 1 to 16");
+}
