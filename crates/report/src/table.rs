@@ -208,6 +208,8 @@ impl RankedTable {
             }
         }
         let ranks: Vec<Vec<Option<usize>>> = (0..self.scores.len()).map(|score| self.ranks(score)).collect();
+        let column = |score: usize| self.methods.iter().filter_map(move |method| method.values[score].as_ref());
+        let precisions: Vec<Precision> = (0..self.scores.len()).map(|score| Precision::of(column(score))).collect();
         let mean_rank = |method: usize| {
             let known: Vec<f64> = ranks.iter().filter_map(|by_score| by_score[method]).map(|r| r as f64).collect();
             if known.is_empty() { f64::INFINITY } else { known.iter().sum::<f64>() / known.len() as f64 }
@@ -230,8 +232,8 @@ impl RankedTable {
             let mean = mean_rank(index);
             let mean = if mean.is_finite() { format!("{mean:.1}") } else { "\u{2013}".to_owned() };
             let mut cells = vec![Cell::from(name), Cell::from(mean)];
-            for (estimate, by_score) in method.values.iter().zip(&ranks) {
-                cells.push(score_cell(*estimate, by_score[index]));
+            for ((estimate, by_score), &precision) in method.values.iter().zip(&ranks).zip(&precisions) {
+                cells.push(score_cell(*estimate, by_score[index], precision));
             }
             table.rows.push(Row { cells, faint: method.control });
         }
@@ -239,13 +241,45 @@ impl RankedTable {
     }
 }
 
-fn score_cell(estimate: Option<Estimate>, rank: Option<usize>) -> Cell {
+fn score_cell(estimate: Option<Estimate>, rank: Option<usize>, precision: Precision) -> Cell {
     match (estimate, rank) {
-        (Some(estimate), Some(rank)) => Cell {
-            text: format!("{} [{}, {}] #{rank}", number(estimate.value), number(estimate.low), number(estimate.high)),
-            strong: rank == 1,
-        },
+        (Some(estimate), Some(rank)) => {
+            Cell { text: format!("{} #{rank}", precision.estimate(&estimate)), strong: rank == 1 }
+        }
         _ => Cell::from("\u{2013}"),
+    }
+}
+
+/// How many digits all numbers of a column or chart have, so that they can be compared at a glance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Precision {
+    Decimals(usize),
+    Scientific,
+}
+
+impl Precision {
+    /// About three digits for the largest of the estimates.
+    pub(crate) fn of<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
+        let ends = estimates.into_iter().flat_map(|estimate| [estimate.value, estimate.low, estimate.high]);
+        let largest = ends.map(f64::abs).fold(0.0, f64::max);
+        if largest == 0.0 {
+            return Self::Decimals(0);
+        }
+        let power = largest.log10().floor();
+        if (-3.0..5.0).contains(&power) {
+            Self::Decimals((2.0 - power).clamp(0.0, 5.0) as usize)
+        } else {
+            Self::Scientific
+        }
+    }
+
+    /// Value and interval.
+    pub(crate) fn estimate(self, estimate: &Estimate) -> String {
+        let text = |value: f64| match self {
+            Self::Decimals(decimals) => format!("{value:.decimals$}"),
+            Self::Scientific => format!("{value:.1e}"),
+        };
+        format!("{} [{}, {}]", text(estimate.value), text(estimate.low), text(estimate.high))
     }
 }
 
@@ -269,13 +303,16 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// As [`number`], without zeros at the end of its fraction: for the ticks of an axis.
+/// A round number without zeros at the end of its fraction: for the ticks of an axis.
 pub(crate) fn tick(value: f64) -> String {
-    let text = number(value);
-    if !text.contains('.') || text.contains('e') {
-        return text;
+    if value != 0.0 && !(1e-5..1e5).contains(&value.abs()) {
+        return format!("{value:.1e}");
     }
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let text = format!("{value:.7}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => "0".to_owned(),
+        trimmed => trimmed.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -319,7 +356,8 @@ mod tests {
         table.check().unwrap();
         let names: Vec<&str> = table.rows.iter().map(|row| row.cells[0].text.as_str()).collect();
         assert_eq!(names, ["lime", "gradient", "shap", "random (control)"]);
-        assert_eq!(table.rows[1].cells[2], Cell { text: "0.400 [0.300, 0.500] #1".to_owned(), strong: true });
+        // the largest end of an interval in the column is 1.0, so three digits are two decimals
+        assert_eq!(table.rows[1].cells[2], Cell { text: "0.40 [0.30, 0.50] #1".to_owned(), strong: true });
         assert_eq!(table.rows[2].cells[3].text, "0.800 [0.700, 0.900] #1");
         assert_eq!(table.rows[0].cells[3].text, "\u{2013}");
         assert!(table.rows[3].faint && !table.rows[0].faint);
@@ -351,6 +389,6 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(number(value), expected);
         }
-        assert_eq!([0.2, 300.0, 0.001, 4e-5].map(tick), ["0.2", "300", "0.001", "4.0e-5"]);
+        assert_eq!([0.1 + 0.2, 300.0, 5e-4, 4e-7, -0.0].map(tick), ["0.3", "300", "0.0005", "4.0e-7", "0"]);
     }
 }

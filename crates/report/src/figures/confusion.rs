@@ -53,9 +53,11 @@ pub fn confusion_matrix(counts: &[Vec<u64>], classes: &[&str], subtitle: &str) -
                 let dark = share.sqrt() > 0.6;
                 let (strong, faint) = if dark { (WHITE, WHITE) } else { (INK, FAINT_INK) };
                 let middle = x + CELL_WIDTH / 2;
-                area.draw_text(&value.to_string(), &centred(font(14, strong)), (middle, y + 15))?;
-                if total > 0 && value > 0 {
+                if value == 0 {
+                    area.draw_text("0", &centred(font(14, faint)), (middle, y + CELL_HEIGHT / 2))?;
+                } else {
                     let percentage = format!("{:.1} %", share * 100.0);
+                    area.draw_text(&value.to_string(), &centred(font(14, strong)), (middle, y + 15))?;
                     area.draw_text(&percentage, &centred(font(11, faint)), (middle, y + 32))?;
                 }
             }

@@ -8,7 +8,7 @@ use super::canvas::{
     legend,
 };
 use crate::ReportError;
-use crate::table::tick;
+use crate::table::{number, tick};
 
 const FIGURE: &str = "training curves";
 const CHART_HEIGHT: u32 = 240;
@@ -69,6 +69,7 @@ struct Panel {
     low: f64,
     high: f64,
     label: fn(&f64) -> String,
+    value: fn(f64) -> String,
 }
 
 fn panels(epochs: &[EpochPoint]) -> Vec<Panel> {
@@ -84,7 +85,7 @@ fn panels(epochs: &[EpochPoint]) -> Vec<Panel> {
         series("validation loss", PALETTE[1], |point| point.validation_loss),
     ];
     let high = largest(&losses) * 1.05;
-    panels.push(Panel { axis: "loss", series: losses, low: 0.0, high, label: |value| tick(*value) });
+    panels.push(Panel { axis: "loss", series: losses, low: 0.0, high, label: |value| tick(*value), value: number });
 
     let accuracies = vec![
         series("training accuracy", PALETTE[0], |point| point.train_accuracy),
@@ -94,13 +95,21 @@ fn panels(epochs: &[EpochPoint]) -> Vec<Panel> {
         let smallest = accuracies.iter().flat_map(|s| &s.points).map(|point| point.1).fold(1.0, f64::min);
         // whole steps of 5 % below the smallest value, so that late epochs stay apart
         let low = ((smallest * 20.0).floor() / 20.0).clamp(0.0, 0.95);
-        let label: fn(&f64) -> String = |value| format!("{:.1} %", value * 100.0);
-        panels.push(Panel { axis: "accuracy", series: accuracies, low, high: 1.0, label });
+        let label: fn(&f64) -> String = |value| format!("{} %", tick(value * 100.0));
+        let value = |value| format!("{:.2} %", value * 100.0);
+        panels.push(Panel { axis: "accuracy", series: accuracies, low, high: 1.0, label, value });
     }
 
     let rates = vec![series("learning rate", PALETTE[2], |point| Some(point.learning_rate))];
     let high = largest(&rates) * 1.05;
-    panels.push(Panel { axis: "learning rate", series: rates, low: 0.0, high, label: |value| tick(*value) });
+    panels.push(Panel {
+        axis: "learning rate",
+        series: rates,
+        low: 0.0,
+        high,
+        label: |value| tick(*value),
+        value: number,
+    });
     panels
 }
 
@@ -121,8 +130,11 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, best_epoch: Option<usize>, x: std:
     let mut entries: Vec<LegendEntry> =
         shown().map(|series| LegendEntry::new(series.label, series.colour, Mark::Line)).collect();
     if let Some(epoch) = best {
-        let at_best = shown().next_back().and_then(|series| series.points.iter().find(|point| point.0 == epoch));
-        let value = at_best.map_or(String::new(), |point| format!(": {}", (panel.label)(&point.1)));
+        let at_best = shown().next_back().and_then(|series| {
+            let point = series.points.iter().find(|point| point.0 == epoch)?;
+            Some(format!(": {} {}", series.label, (panel.value)(point.1)))
+        });
+        let value = at_best.unwrap_or_default();
         entries.push(LegendEntry::new(format!("best epoch {epoch}{value}"), FAINT_INK, Mark::Dashed));
     }
     legend(area, LABEL_WIDTH as i32, LEGEND_HEIGHT as i32 / 2, &entries)?;

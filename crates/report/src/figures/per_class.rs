@@ -15,6 +15,7 @@ const PLOT_HEIGHT: i32 = 300;
 const GROUP_WIDTH: i32 = 86;
 const BAR_WIDTH: i32 = 22;
 const LEFT: i32 = 64;
+const ORANGE: RGBColor = PALETTE[5];
 
 /// Scores of one class, as fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +32,7 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-/// Precision, recall and F1 of each class as bars, with F1 and the number of pictures below them.
+/// Precision, recall and F1 of each class as bars with their values, and the number of pictures below them.
 pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, ReportError> {
     check(classes)?;
     let width = LEFT + classes.len() as i32 * GROUP_WIDTH + 20;
@@ -39,7 +40,7 @@ pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, Repo
     let title = "Precision, recall and F1 by class";
     let frame = Frame { figure: FIGURE, title, subtitle, width: width.max(400) as u32, height: height as u32 };
     frame.draw(|area| {
-        let measures = [("precision", PALETTE[0]), ("recall", PALETTE[5]), ("F1", PALETTE[2])];
+        let measures = [("precision", PALETTE[0]), ("recall", ORANGE), ("F1", PALETTE[2])];
         let entries = measures.map(|(label, colour)| LegendEntry::new(label, colour, Mark::Block));
         legend(area, LEFT, 12, &entries)?;
         let bottom = TOP + PLOT_HEIGHT;
@@ -60,7 +61,7 @@ pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, Repo
                 area.draw(&Rectangle::new([(x, top), (x + BAR_WIDTH - 2, bottom)], colour.filled()))?;
                 // inside a high bar, above a low one
                 let inside = *value > 0.2;
-                let ink = if inside { WHITE } else { INK };
+                let ink = if inside && colour != ORANGE { WHITE } else { INK };
                 let y = if inside { top + 20 } else { top - 20 };
                 let turned = centred(bold(11, ink)).transform(FontTransform::Rotate270);
                 area.draw_text(&format!("{:.1}", value * 100.0), &turned, (x + BAR_WIDTH / 2 - 1, y))?;
@@ -68,7 +69,7 @@ pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, Repo
             let middle = group + GROUP_WIDTH / 2;
             let size = if text_width(&class.name, 13) > GROUP_WIDTH { 11 } else { 13 };
             area.draw_text(&class.name, &centred(font(size, INK)), (middle, bottom + 16))?;
-            let pictures = format!("{} pictures", class.support);
+            let pictures = format!("n = {}", class.support);
             area.draw_text(&pictures, &centred(font(11, FAINT_INK)), (middle, bottom + 34))?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::canvas::{
     check_finite, check_share, ending, font, mark, text_width,
 };
 use crate::ReportError;
-use crate::table::{Estimate, number, tick};
+use crate::table::{Estimate, Precision, number, tick};
 
 const BARS: &str = "bars with intervals";
 const CURVES: &str = "deletion and insertion curves";
@@ -43,6 +43,7 @@ pub fn interval_bars(title: &str, axis: &str, bars: &[IntervalBar], subtitle: &s
         bars.iter().flat_map(|b| [b.estimate.low, b.estimate.high, b.estimate.value]).fold(0.0, pick)
     };
     let scale = Scale::new(reach(f64::min), reach(f64::max), left, right);
+    let precision = Precision::of(bars.iter().map(|bar| &bar.estimate));
     frame.draw(|area| {
         for at in scale.ticks() {
             let x = scale.x(at);
@@ -51,13 +52,13 @@ pub fn interval_bars(title: &str, axis: &str, bars: &[IntervalBar], subtitle: &s
         }
         area.draw_text(axis, &centred(font(13, INK)), (i32::midpoint(left, right), bottom + 36))?;
         for (index, bar) in bars.iter().enumerate() {
-            draw_bar(area, bar, &scale, 8 + index as i32 * BAR_PITCH + BAR_PITCH / 2 - 4, left)?;
+            draw_bar(area, bar, &scale, 8 + index as i32 * BAR_PITCH + BAR_PITCH / 2 - 4, precision)?;
         }
         Ok(())
     })
 }
 
-fn draw_bar(area: &Area<'_>, bar: &IntervalBar, scale: &Scale, y: i32, left: i32) -> ChartResult {
+fn draw_bar(area: &Area<'_>, bar: &IntervalBar, scale: &Scale, y: i32, precision: Precision) -> ChartResult {
     let colour = if bar.control { CONTROL } else { PALETTE[0] };
     let (zero, end) = (scale.x(0.0), scale.x(bar.estimate.value));
     let (low, high) = (scale.x(bar.estimate.low), scale.x(bar.estimate.high));
@@ -66,10 +67,8 @@ fn draw_bar(area: &Area<'_>, bar: &IntervalBar, scale: &Scale, y: i32, left: i32
     for x in [low, high] {
         area.draw(&PathElement::new([(x, y - 5), (x, y + 5)], INK.stroke_width(2)))?;
     }
-    area.draw_text(&bar.label, &ending(font(13, INK)), (left - 10, y))?;
-    let Estimate { value, low, high } = bar.estimate;
-    let text = format!("{} [{}, {}]", number(value), number(low), number(high));
-    area.draw_text(&text, &beginning(font(12, FAINT_INK)), (scale.right + 12, y))
+    area.draw_text(&bar.label, &ending(font(13, INK)), (scale.left - 10, y))?;
+    area.draw_text(&precision.estimate(&bar.estimate), &beginning(font(12, FAINT_INK)), (scale.right + 12, y))
 }
 
 /// A horizontal axis with round ticks.

@@ -10,8 +10,10 @@ use crate::{GreyPicture, ReportError};
 
 /// Width at which every panel is drawn, as far as whole pixels allow: 28 pixels become 224.
 const TARGET_WIDTH: usize = 224;
-/// Share of the map in an overlay; the rest is the picture.
-const MAP_SHARE: f64 = 0.7;
+/// How far a white pixel of the picture takes an overlay's colour to white or black; a black one leaves it as it is.
+const PICTURE_SHARE: f64 = 0.35;
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+const BLACK: Rgb<u8> = Rgb([0; 3]);
 const QUERY_FRAME: Rgb<u8> = Rgb([230, 0, 38]);
 const OUTLINE: Rgb<u8> = Rgb([255, 221, 0]);
 
@@ -37,8 +39,18 @@ enum Content {
 pub(super) struct ColourBar {
     /// Colour at a share from 0 (left) to 1 (right).
     pub(super) colour: fn(f64) -> Rgb<u8>,
+    /// Towards which colour a white pixel of the picture takes it, shown in the lower half; none without a picture.
+    towards: Option<Rgb<u8>>,
     /// Left end, middle, right end.
     pub(super) numbers: [String; 3],
+}
+
+impl ColourBar {
+    /// Colour in the lower half of the bar: over a white pixel of the picture, where there is one.
+    pub(super) fn lower(&self, share: f64) -> Rgb<u8> {
+        let exact = (self.colour)(share);
+        self.towards.map_or(exact, |towards| mix(exact, towards, PICTURE_SHARE))
+    }
 }
 
 impl Panel {
@@ -52,12 +64,13 @@ impl Panel {
         Self::new(title, Content::Attribution { map: map.clone(), scale: *scale })
     }
 
-    /// Attention weights over the token grid, a block for each token, blended over the picture.
+    /// Attention weights over the token grid, a block for each token, lightened where the picture is light.
     pub fn attention(title: impl Into<String>, picture: &GreyPicture, grid: &ValueMap, scale: &AttentionScale) -> Self {
         Self::new(title, Content::Attention { picture: picture.clone(), grid: grid.clone(), scale: *scale })
     }
 
-    /// Signed deviations of attention over the token grid, as from the mean over the queries, blended over the picture.
+    /// Signed deviations of attention over the token grid, as from the mean over the queries, darkened where the picture
+    /// is light, so that zero over a black pixel is pure white.
     pub fn deviation(title: impl Into<String>, picture: &GreyPicture, grid: &ValueMap, scale: &SharedScale) -> Self {
         Self::new(title, Content::Deviation { picture: picture.clone(), grid: grid.clone(), scale: *scale })
     }
@@ -98,10 +111,10 @@ impl Panel {
                 })
             }
             Content::Attention { picture, grid, scale } => {
-                overlay(picture, grid, |value| sequential_colour(scale.position(value)))?
+                overlay(picture, grid, WHITE, |value| sequential_colour(scale.position(value)))?
             }
             Content::Deviation { picture, grid, scale } => {
-                overlay(picture, grid, |value| signed_colour(scale.position(value)))?
+                overlay(picture, grid, BLACK, |value| signed_colour(scale.position(value)))?
             }
         };
         if let Some(labels) = &self.outlines {
@@ -119,18 +132,16 @@ impl Panel {
             Content::Picture(_) => None,
             Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => {
                 let limit = number(f64::from(scale.limit()));
-                let ends =
-                    if scale.limit() > 0.0 { [format!("-{limit}"), format!("+{limit}")] } else { Default::default() };
-                let [low, high] = ends;
-                Some(ColourBar {
-                    colour: |share| signed_colour(2.0 * share - 1.0),
-                    numbers: [low, "0".to_owned(), high],
-                })
+                let ends = (scale.limit() > 0.0).then(|| [format!("-{limit}"), format!("+{limit}")]);
+                let [low, high] = ends.unwrap_or_default();
+                let towards = matches!(self.content, Content::Deviation { .. }).then_some(BLACK);
+                let numbers = [low, "0".to_owned(), high];
+                Some(ColourBar { colour: |share| signed_colour(2.0 * share - 1.0), towards, numbers })
             }
             Content::Attention { scale, .. } => {
                 let middle = f64::midpoint(f64::from(scale.low()), f64::from(scale.high()));
                 let numbers = [f64::from(scale.low()), middle, f64::from(scale.high())].map(number);
-                Some(ColourBar { colour: sequential_colour, numbers })
+                Some(ColourBar { colour: sequential_colour, towards: Some(WHITE), numbers })
             }
         }
     }
@@ -138,23 +149,20 @@ impl Panel {
     /// The smallest and largest value in words.
     pub(super) fn range(&self) -> Option<String> {
         let map = self.map()?;
-        Some(format!("min {}  max {}", number(f64::from(map.min())), number(f64::from(map.max()))))
+        Some(format!("min {}, max {}", number(f64::from(map.min())), number(f64::from(map.max()))))
     }
 
     /// What the foot of the sheet must say about the panel's colours.
     pub(super) fn legend(&self) -> Vec<String> {
-        let overlay = |map: &str| {
-            format!(
-                "{map} lie over the picture: {:.0} % map, {:.0} % picture",
-                MAP_SHARE * 100.0,
-                (1.0 - MAP_SHARE) * 100.0
-            )
+        let overlay = |does: &str, maps: &str| {
+            let share = PICTURE_SHARE * 100.0;
+            format!("the picture below {does} {maps} by up to {share:.0} %: upper and lower half of their colour bars")
         };
         let mut lines = match &self.content {
             Content::Picture(_) => Vec::new(),
             Content::Attribution { scale, .. } => vec![scale.describe()],
-            Content::Attention { scale, .. } => vec![scale.describe(), overlay("token maps")],
-            Content::Deviation { scale, .. } => vec![scale.describe(), overlay("token maps")],
+            Content::Attention { scale, .. } => vec![scale.describe(), overlay("lightens", "attention")],
+            Content::Deviation { scale, .. } => vec![scale.describe(), overlay("darkens", "deviations")],
         };
         if self.query.is_some() {
             lines.push("red frame: the token that asks".to_owned());
@@ -235,8 +243,13 @@ fn zoom(width: usize) -> u32 {
     (TARGET_WIDTH / width).max(1) as u32
 }
 
-/// The picture, enlarged, with the colour of its token blended over each pixel.
-fn overlay(picture: &GreyPicture, grid: &ValueMap, colour: impl Fn(f32) -> Rgb<u8>) -> Result<RgbImage, ReportError> {
+/// The colour of the token of each pixel, taken towards `towards` by the brightness of the enlarged picture.
+fn overlay(
+    picture: &GreyPicture,
+    grid: &ValueMap,
+    towards: Rgb<u8>,
+    colour: impl Fn(f32) -> Rgb<u8>,
+) -> Result<RgbImage, ReportError> {
     let mut drawn = picture.enlarged(zoom(picture.width()));
     let (width, height) = (drawn.width() as usize, drawn.height() as usize);
     // a block of a few pixels at least, so that a frame fits into it
@@ -251,7 +264,9 @@ fn overlay(picture: &GreyPicture, grid: &ValueMap, colour: impl Fn(f32) -> Rgb<u
     }
     let (block_width, block_height) = (width / grid.width(), height / grid.height());
     for (x, y, pixel) in drawn.enumerate_pixels_mut() {
-        *pixel = mix(*pixel, colour(grid.at(x as usize / block_width, y as usize / block_height)), MAP_SHARE);
+        let brightness = f64::from(pixel.0[0]) / 255.0;
+        let token = colour(grid.at(x as usize / block_width, y as usize / block_height));
+        *pixel = mix(token, towards, PICTURE_SHARE * brightness);
     }
     Ok(drawn)
 }
@@ -291,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_hot_token_colours_exactly_its_block() {
-        let hot_colour = mix(Rgb([0; 3]), sequential_colour(1.0), MAP_SHARE);
+        let hot_colour = sequential_colour(1.0);
         for (side, row, column) in [(7, 0, 0), (7, 6, 6), (7, 2, 5), (14, 3, 10), (14, 13, 0)] {
             let grid = hot(side, row * side + column);
             let scale = AttentionScale::from_zero([&grid]).unwrap();
@@ -301,6 +316,21 @@ mod tests {
             let (left, top) = (column as u32 * block, row as u32 * block);
             assert_eq!(rectangle(&drawn, hot_colour), (left, top, left + block, top + block));
         }
+    }
+
+    #[test]
+    fn a_light_picture_lightens_attention_and_darkens_deviations_as_the_bar_shows() {
+        let white = GreyPicture::from_bytes(28, 28, &[255; 784]).unwrap();
+        let grid = hot(7, 0);
+        let attention = Panel::attention("a", &white, &grid, &AttentionScale::from_zero([&grid]).unwrap());
+        let deviation = Panel::deviation("d", &white, &grid, &SharedScale::largest([&grid]).unwrap());
+        for (panel, neutral) in [(&attention, 0.0), (&deviation, 0.5)] {
+            let (drawn, bar) = (panel.draw().unwrap(), panel.bar().unwrap());
+            assert_eq!((*drawn.get_pixel(0, 0), *drawn.get_pixel(100, 100)), (bar.lower(1.0), bar.lower(neutral)));
+        }
+        assert!(attention.draw().unwrap().get_pixel(0, 0).0[2] > sequential_colour(1.0).0[2]);
+        let black = Panel::deviation("d", &black(), &grid, &SharedScale::largest([&grid]).unwrap()).draw().unwrap();
+        assert_eq!(black.get_pixel(100, 100).0, [255; 3]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::text::{TextStyle, draw_text};
 
 const MARGIN: u32 = 16;
 const GAP: u32 = 20;
-const BAR_HEIGHT: u32 = 12;
+const BAR_HEIGHT: u32 = 14;
 const PAPER: Rgb<u8> = Rgb([255; 3]);
 const INK: Rgb<u8> = Rgb([26; 3]);
 const FAINT_INK: Rgb<u8> = Rgb([90; 3]);
@@ -17,7 +17,7 @@ const EDGE: Rgb<u8> = Rgb([150; 3]);
 
 /// Panels in a grid: all methods of one picture, all heads of all layers, one query in all of them.
 ///
-/// The foot says by itself which scales the panels have and how overlays are blended.
+/// The foot says by itself which scales the panels have and how the picture shows through overlays.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
     /// The line above all.
@@ -148,7 +148,8 @@ fn draw_cell(sheet: &mut RgbImage, x: u32, top: u32, panel: &Panel, cell: &Drawn
         fill(sheet, x - 1, below - 1, width + 2, BAR_HEIGHT + 2, EDGE);
         for step in 0..width {
             let share = f64::from(step) / f64::from(width - 1).max(1.0);
-            fill(sheet, x + step, below, 1, BAR_HEIGHT, (bar.colour)(share));
+            fill(sheet, x + step, below, 1, BAR_HEIGHT / 2, (bar.colour)(share));
+            fill(sheet, x + step, below + BAR_HEIGHT / 2, 1, BAR_HEIGHT / 2, bar.lower(share));
         }
         let [low, middle, high] = &bar.numbers;
         let style = TextStyle::Label;
