@@ -54,7 +54,7 @@
 
 pub use augmentation::{AugmentationConfig, AugmentationKey, ErasingFill, augment};
 pub use dataset::{CLASS_NAMES, CLASSES, Dataset, DatasetName, PICTURE_SIDE, Split, to_unit};
-pub use idx::{IdxArray, IdxError, IdxFault, decode_idx, encode_idx, read_idx};
+pub use idx::{IdxArray, IdxError, IdxFault, decode_idx, read_idx};
 pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
 pub use pictures::decode_pictures;
 pub use source::{

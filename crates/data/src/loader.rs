@@ -65,11 +65,11 @@ pub enum LoaderError {
         labels: usize,
     },
     /// A setting of the augmentation is outside its range.
-    #[error("the augmentation is not possible: {0}")]
+    #[error(transparent)]
     Augmentation(#[from] InvalidSetting),
     /// The thread that prepares the batches cannot be started.
     #[error("the thread that prepares batches cannot be started: {0}")]
-    Thread(#[source] std::io::Error),
+    Thread(std::io::Error),
 }
 
 /// Some pictures, ready for a model.

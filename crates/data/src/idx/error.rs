@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// A file that is not the IDX file it should be.
+/// A file that is not the IDX file it should be. The message is complete: there is no further source to print.
 #[derive(Debug, Error)]
 #[error("{}: at byte {offset}: {fault}", file.display())]
 pub struct IdxError {
@@ -12,7 +12,6 @@ pub struct IdxError {
     /// Where the fault was noticed, counted in the unpacked bytes.
     pub offset: u64,
     /// What is wrong.
-    #[source]
     pub fault: IdxFault,
 }
 
@@ -28,7 +27,7 @@ impl IdxError {
 pub enum IdxFault {
     /// The file cannot be opened or read.
     #[error("the file cannot be read: {0}")]
-    Unreadable(#[source] io::Error),
+    Unreadable(io::Error),
     /// The first two bytes are not zero, and not those of a gzip file either.
     #[error("the file begins with {:#04x} {:#04x}, expected 0x00 0x00 (IDX) or 0x1f 0x8b (gzip)", found[0], found[1])]
     Magic {
@@ -87,7 +86,7 @@ pub enum IdxFault {
     },
     /// The gzip file is cut off, altered, or followed by something else.
     #[error("the gzip file is damaged: {0}; expected a whole gzip file with a matching check value")]
-    Gzip(#[source] io::Error),
+    Gzip(io::Error),
     /// A label names no class.
     #[error("the label is {found}, expected 0 to {}", classes - 1)]
     Label {

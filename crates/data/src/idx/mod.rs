@@ -10,7 +10,7 @@ pub use error::{IdxError, IdxFault};
 
 mod error;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -47,23 +47,6 @@ pub fn decode_idx(file: &Path, bytes: &[u8], rank: usize) -> Result<IdxArray, Id
     } else {
         Decoder { file, source: bytes, read: 0, capacity: bytes.len() as u64, packed: false }.array(rank)
     }
-}
-
-/// The bytes of the IDX file with this content.
-///
-/// # Panics
-/// If there are more than 255 dimensions, if one does not fit in 32 bits, or if their product is not the number of
-/// elements: no IDX file has such content.
-pub fn encode_idx(array: &IdxArray) -> Vec<u8> {
-    assert_eq!(array.dimensions.iter().product::<usize>(), array.elements.len(), "the dimensions fit the elements");
-    let rank = u8::try_from(array.dimensions.len()).expect("an IDX file has at most 255 dimensions");
-    let mut bytes = vec![0, 0, UNSIGNED_BYTE, rank];
-    for &dimension in &array.dimensions {
-        let dimension = u32::try_from(dimension).expect("a dimension of an IDX file fits in 32 bits");
-        bytes.extend_from_slice(&dimension.to_be_bytes());
-    }
-    bytes.extend_from_slice(&array.elements);
-    bytes
 }
 
 /// A file on its way to being believed.

@@ -31,6 +31,12 @@ fn check(bytes: &[u8], rank: usize, expected: &str) {
     assert_eq!(message, format!("{}: {expected}", file.display()));
 }
 
+/// The bytes of the IDX file with this content.
+pub(crate) fn encode_idx(array: &IdxArray) -> Vec<u8> {
+    let dimensions: Vec<u32> = array.dimensions.iter().map(|&dimension| dimension as u32).collect();
+    raw([0, 0, 8, dimensions.len() as u8], &dimensions, &array.elements)
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_packed_or_not(

@@ -47,7 +47,6 @@ pub enum SourceError {
         /// The file or directory.
         path: PathBuf,
         /// What the operating system says.
-        #[source]
         error: io::Error,
     },
     /// No address gave a file.
@@ -67,7 +66,6 @@ pub struct DownloadFailure {
     /// The address.
     pub url: String,
     /// What went wrong at the last attempt.
-    #[source]
     pub fault: DownloadFault,
 }
 
@@ -77,7 +75,7 @@ pub struct DownloadFailure {
 pub enum DownloadFault {
     /// There was no usable answer: no such host, no connection, a refusal, a time-out.
     #[error("{0}")]
-    Request(#[source] Box<ureq::Error>),
+    Request(Box<ureq::Error>),
     /// The processor lacks instructions that encryption is built on here.
     #[error("this processor lacks the instructions for an encrypted connection, expected AES and AVX2 or NEON")]
     Processor,
@@ -87,7 +85,6 @@ pub enum DownloadFault {
         /// Bytes that came.
         received: u64,
         /// What the connection says.
-        #[source]
         error: io::Error,
     },
     /// The answer is larger than any of the files.
@@ -106,7 +103,7 @@ pub enum DownloadFault {
     },
     /// The answer cannot be kept.
     #[error("the file cannot be written: {0}")]
-    Write(#[source] io::Error),
+    Write(io::Error),
 }
 
 /// What a user can do when the files cannot be had.

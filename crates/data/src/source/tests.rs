@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::fetch::fetch_files;
 use super::*;
-use crate::idx::{IdxArray, encode_idx};
+use crate::idx::IdxArray;
+use crate::idx::tests::encode_idx;
 
 const CONTENT: &[u8] = b"as published";
 const FILE: SourceFile = SourceFile {
