@@ -60,6 +60,26 @@ pub enum ExplainError {
         /// What was expected instead.
         expected: &'static str,
     },
+    /// A row of attention is not a distribution over the tokens.
+    #[error("the attention of query {query} in head {head} sums to {sum}, expected 1")]
+    AttentionRow {
+        /// The head.
+        head: usize,
+        /// The query's token.
+        query: usize,
+        /// What its row sums to.
+        sum: f64,
+    },
+    /// The denominator of linear attention is not positive, so that its attention does not exist.
+    #[error("the denominator of query {query} in head {head} is {value}, expected a positive number")]
+    AttentionDenominator {
+        /// The head.
+        head: usize,
+        /// The query's token.
+        query: usize,
+        /// The denominator.
+        value: f64,
+    },
     /// An index, such as a class or a token position, is past the end.
     #[error("{what} {index} is out of range, expected less than {count}")]
     OutOfRange {
@@ -78,6 +98,24 @@ pub enum ExplainError {
     /// Labels, masks or counts that do not make a segmentation.
     #[error("segmentation: {0}")]
     Segmentation(#[from] SegmentationError),
+    /// The sampled coalitions do not determine the coefficients of a linear surrogate.
+    #[error("{rows} coalitions do not determine {unknowns} coefficients, expected more of them or a penalty above 0")]
+    Underdetermined {
+        /// How many coalitions were sampled.
+        rows: usize,
+        /// How many coefficients were asked for.
+        unknowns: usize,
+    },
+    /// More players than the enumeration of all coalitions allows.
+    #[error("{players} segments need {evaluations} evaluations to enumerate, expected at most {limit} segments")]
+    TooManyPlayers {
+        /// How many players there are.
+        players: usize,
+        /// How many evaluations they would cost for each replacement picture; `u128::MAX` if even that is too small.
+        evaluations: u128,
+        /// The most players that are enumerated.
+        limit: usize,
+    },
     /// The device failed while it computed or returned a tensor.
     #[error("the device failed to return {what}: {reason}")]
     Device {

@@ -18,9 +18,21 @@ mod segmentation;
 mod shapley;
 mod surrogate;
 
+pub use attention::{
+    AttentionFlow, AttentionRollout, AttentionRows, AttentionStatistics, FlowMaps, HeadFusion, LayerAttention,
+    LinearAttention, LinearAttentionCheck, QueryMap, Rollout, TokenMatrix, fixed_query_maps, fixed_query_positions,
+    gradient_rollout, token_of_largest_attribution,
+};
 pub use attribution::{Attribution, Target};
 pub use error::ExplainError;
 pub use execution::{Cancellation, Execution};
+pub use lime::{LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, lime};
+pub use masker::{CoalitionValues, Coalitions, Fill, FillConfig, Masker};
 pub use picture::Picture;
 pub use scorer::{Scorer, Scores};
 pub use segmentation::{GridConfig, Segmentation, SegmentationConfig, SegmentationError, SegmentationKind, SlicConfig};
+pub use shapley::{
+    ExactShapleyConfig, ExactShapleyPlan, KernelShapConfig, KernelShapPlan, PermutationShapConfig, PermutationShapPlan,
+    ShapleyExplanation, ShapleySolution, exact_shapley, exact_shapley_evaluations, kernel_shap, permutation_shap,
+};
+pub use surrogate::{RidgeSurrogate, fit_ridge};

@@ -155,6 +155,6 @@ pub(crate) fn read_tensor<const D: usize>(what: &'static str, tensor: Tensor<D>)
         .inner()
         .try_into_data_dtype(DType::F32)
         .map_err(|error| error.to_string())
-        .and_then(|data| data.into_vec().map_err(|error| format!("{error:?}")))
+        .and_then(|data| data.try_into_vec().map_err(|error| format!("{error:?}")))
         .map_err(|reason| ExplainError::Device { what, reason })
 }

@@ -1,0 +1,101 @@
+use serde::{Deserialize, Serialize};
+use tinylsa_settings::{InvalidSetting, require_within};
+
+use crate::attention::matrix::{HeadFusion, LayerAttention, TokenMatrix, require_same_tokens, residual_matrices};
+use crate::error::{ExplainError, require_count, require_finite};
+
+/// Attention rollout (Abnar and Zuidema 2020, section 3.1): attention multiplied through the layers.
+///
+/// With the heads of layer `l` fused into `A_l`, `Â_l` is `(1 − r) A_l + r I` with rows scaled to sum to 1, and the
+/// rollout is `R = Â_L ⋯ Â_1`. It is the same for every class and ignores values, output projections and the
+/// feed-forward part; see [`gradient_rollout`] for a class-specific relative.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttentionRollout {
+    /// The share `r` of the residual connection, 0 to 1.
+    pub residual: f64,
+    /// How heads become one.
+    pub fusion: HeadFusion,
+}
+
+impl Default for AttentionRollout {
+    /// Half of each layer is the residual connection, heads are averaged.
+    fn default() -> Self {
+        Self { residual: 0.5, fusion: HeadFusion::Mean }
+    }
+}
+
+impl AttentionRollout {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] with the key of the first one that is outside its range.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        require_within("residual", self.residual, 0.0..=1.0)
+    }
+
+    /// The rollout of layers in the order in which the picture passes through them.
+    ///
+    /// # Errors
+    /// If a setting is out of range, there is no layer, or the layers differ in their number of tokens.
+    pub fn explain(&self, layers: &[LayerAttention]) -> Result<Rollout, ExplainError> {
+        self.validate()?;
+        let matrices = residual_matrices(layers, self.fusion, self.residual)?;
+        let tokens = matrices[0].tokens();
+        let product = matrices.iter().fold(TokenMatrix::identity(tokens), |product, layer| layer.times(&product));
+        Ok(Rollout { matrix: product })
+    }
+}
+
+/// What every token after the last layer takes from every token before the first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rollout {
+    /// Row `i` is the map of query `i`. For [`AttentionRollout`] it sums to 1.
+    pub matrix: TokenMatrix,
+}
+
+impl Rollout {
+    /// The map of a head that averages all tokens, `1ᵀR / N`.
+    pub fn pooled(&self) -> Vec<f64> {
+        self.matrix.mean_row()
+    }
+
+    /// The map of one token.
+    ///
+    /// # Errors
+    /// If there is no such token.
+    pub fn of_query(&self, token: usize) -> Result<&[f64], ExplainError> {
+        self.matrix.row(token)
+    }
+}
+
+/// The rollout of attention weighted by the gradient of one class (Chefer et al. 2021, "Generic attention-model
+/// explainability", equations 5 and 6): with `Ā_l` the mean over the heads of the positive part of `∇A_l ⊙ A_l`,
+/// `R ← R + Ā_l R` from `R = I`.
+///
+/// `gradients` holds, for each layer, the gradient of the class's score with respect to that layer's attention,
+/// `[heads, tokens, tokens]`. The returned matrix is `R − I`: the identity, which says only that every token is itself,
+/// is taken away, so that maps start at 0. Rows do not sum to 1.
+///
+/// # Errors
+/// If there is no layer, the layers differ in their number of tokens, or a gradient does not fit or is not finite.
+pub fn gradient_rollout(layers: &[LayerAttention], gradients: &[Vec<f64>]) -> Result<Rollout, ExplainError> {
+    let tokens = require_same_tokens(layers)?;
+    require_count("the list of attention gradients", gradients.len(), layers.len())?;
+    let mut relevance = TokenMatrix::from_parts(vec![0.0; tokens * tokens], tokens);
+    for (layer, gradient) in layers.iter().zip(gradients) {
+        require_count("an attention gradient", gradient.len(), layer.values().len())?;
+        require_finite("an attention gradient", gradient)?;
+        let size = tokens * tokens;
+        let mut weighted = vec![0.0; size];
+        for (index, (attention, gradient)) in layer.values().iter().zip(gradient).enumerate() {
+            weighted[index % size] += (attention * gradient).max(0.0) / layer.heads() as f64;
+        }
+        // with R = I + S the step R ← R + Ā R reads S ← S + Ā S + Ā
+        let weighted = TokenMatrix::from_parts(weighted, tokens);
+        let passed_on = weighted.times(&relevance);
+        let sums = relevance.values().iter().zip(passed_on.values()).zip(weighted.values());
+        relevance = TokenMatrix::from_parts(sums.map(|((old, passed), new)| old + passed + new).collect(), tokens);
+    }
+    Ok(Rollout { matrix: relevance })
+}
