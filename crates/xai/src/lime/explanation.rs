@@ -1,0 +1,79 @@
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::{LimeConfig, LimePlan, LimeSolution};
+use crate::attribution::{Attribution, Target};
+use crate::error::ExplainError;
+use crate::execution::Execution;
+use crate::masker::{Masker, classes_of};
+use crate::scorer::Scorer;
+
+/// Below this many segments a linear model of them says next to nothing about the picture.
+const FEW_SEGMENTS: usize = 4;
+
+/// Why an explanation by LIME should not be taken at its word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LimeWarning {
+    /// The picture was cut into so few segments that the map can hardly show anything.
+    FewSegments {
+        /// How many there are.
+        segments: usize,
+    },
+    /// Hiding these segments changes nothing in the picture, so that their coefficients are near 0 whatever the model
+    /// sees in them.
+    InertSegments {
+        /// Their numbers.
+        segments: Vec<usize>,
+    },
+}
+
+/// LIME's linear model of the segments of a picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimeExplanation {
+    /// The class of each output of the solution.
+    pub classes: Vec<usize>,
+    /// The linear models, one output for each explained class, with their diagnostics.
+    pub solution: LimeSolution,
+    /// The coefficients spread over the picture, one map for each explained class.
+    pub attributions: Vec<Attribution>,
+    /// What speaks against trusting the result.
+    pub warnings: Vec<LimeWarning>,
+}
+
+/// Explains one class, or all classes if `target` is `None`, at the same cost of `config.samples` forward passes for
+/// each replacement picture.
+///
+/// # Errors
+/// If a setting is out of range, the class does not exist, the call is cancelled, or the scores are not
+/// `[batch, classes]` and finite.
+pub fn lime<S: Scorer + ?Sized>(
+    scorer: &S,
+    masker: &Masker,
+    target: Option<Target>,
+    config: &LimeConfig,
+    execution: &Execution,
+) -> Result<LimeExplanation, ExplainError> {
+    let segments = masker.segmentation().count();
+    let plan = LimePlan::new(segments, config, execution.seed)?;
+    let mut warnings = Vec::new();
+    if segments < FEW_SEGMENTS {
+        warn!(segments, "LIME over so few segments can hardly show anything");
+        warnings.push(LimeWarning::FewSegments { segments });
+    }
+    let inert = masker.inert_segments();
+    if !inert.is_empty() {
+        warnings.push(LimeWarning::InertSegments { segments: inert });
+    }
+
+    let values = masker.values(scorer, plan.coalitions(), execution)?;
+    let classes = classes_of(target, values.of(0))?;
+    let solution = plan.solve(&values.only(&classes)?)?;
+    let attributions = classes
+        .iter()
+        .zip(solution.coefficients.chunks_exact(segments))
+        .map(|(&class, coefficients)| masker.attribution(coefficients, class))
+        .collect::<Result<_, _>>()?;
+    Ok(LimeExplanation { classes, solution, attributions, warnings })
+}

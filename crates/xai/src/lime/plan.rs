@@ -1,0 +1,144 @@
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tinylsa_random::{Draw, Purpose};
+
+use super::LimeConfig;
+use crate::error::ExplainError;
+use crate::masker::{CoalitionValues, Coalitions};
+use crate::surrogate::fit_ridge;
+
+const MEMBERS: Purpose = Purpose::new("lime coalition");
+
+/// Which coalitions LIME evaluates, and with which weights they enter the ridge regression.
+///
+/// The first coalition is full; in the others every segment is shown with probability ½. A coalition of `k` of `M`
+/// segments has the cosine distance `1 − √(k / M)` to the full one, and the weight `√exp(−d² / σ²)`.
+#[derive(Clone, Debug)]
+pub struct LimePlan {
+    coalitions: Coalitions,
+    weights: Vec<f64>,
+    penalty: f64,
+    folds: usize,
+}
+
+/// The linear model that LIME fits around a picture, for each output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimeSolution {
+    /// The number of segments.
+    pub players: usize,
+    /// The number of outputs.
+    pub outputs: usize,
+    /// Coefficients `[outputs, players]`.
+    pub coefficients: Vec<f64>,
+    /// Intercepts `[outputs]`: what the linear model says of the picture with everything hidden.
+    pub intercepts: Vec<f64>,
+    /// What the linear model says of the whole picture, `[outputs]`.
+    pub local_predictions: Vec<f64>,
+    /// What the scorer says of the whole picture, `[outputs]`.
+    pub scores: Vec<f64>,
+    /// Weighted R² over the coalitions of the fit, `[outputs]`. Optimistic. `None` where the values do not vary.
+    pub r2_in_sample: Vec<Option<f64>>,
+    /// Weighted R² over coalitions that were left out of the fit, by cross-validation, `[outputs]`.
+    pub r2_held_out: Vec<Option<f64>>,
+    /// How many coalitions were evaluated.
+    pub evaluations: usize,
+}
+
+impl LimeSolution {
+    /// The coefficients `[players]` of one output.
+    ///
+    /// # Errors
+    /// If there is no such output.
+    pub fn of(&self, output: usize) -> Result<&[f64], ExplainError> {
+        crate::error::require_index("output", output, self.outputs)?;
+        Ok(&self.coefficients[output * self.players..(output + 1) * self.players])
+    }
+}
+
+impl LimePlan {
+    /// Draws the coalitions.
+    ///
+    /// # Errors
+    /// If there are no players or a setting is out of range.
+    pub fn new(players: usize, config: &LimeConfig, seed: u64) -> Result<Self, ExplainError> {
+        config.validate()?;
+        if players == 0 {
+            return Err(ExplainError::Empty { what: "list of players" });
+        }
+        let mut coalitions = Coalitions::new(players);
+        coalitions.push_players(0..players);
+        for index in 1..config.samples as u64 {
+            let mut generator = Draw { seed, purpose: MEMBERS, epoch: 0, index }.generator();
+            coalitions.push_players((0..players).filter(|_| generator.random::<bool>()));
+        }
+        let weight = |row: usize| {
+            let distance = 1.0 - (coalitions.size(row) as f64 / players as f64).sqrt();
+            (-distance.powi(2) / config.kernel_width.powi(2)).exp().sqrt()
+        };
+        let weights = (0..coalitions.len()).map(weight).collect();
+        Ok(Self { coalitions, weights, penalty: config.penalty, folds: config.folds })
+    }
+
+    /// The coalitions whose values are needed, the full one first.
+    pub fn coalitions(&self) -> &Coalitions {
+        &self.coalitions
+    }
+
+    /// The weight of every coalition.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// The linear model, given the value of every coalition.
+    ///
+    /// # Errors
+    /// If there is not one row of values for each coalition, or the penalty is 0 and the coalitions do not determine
+    /// the coefficients.
+    pub fn solve(&self, values: &CoalitionValues) -> Result<LimeSolution, ExplainError> {
+        let surrogate = fit_ridge(&self.coalitions, &self.weights, values, self.penalty)?;
+        let outputs = values.outputs();
+        Ok(LimeSolution {
+            players: self.coalitions.players(),
+            outputs,
+            local_predictions: (0..outputs).map(|output| surrogate.predict(&self.coalitions, 0, output)).collect(),
+            scores: values.of(0).to_vec(),
+            r2_in_sample: surrogate.weighted_r2(&self.coalitions, &self.weights, values)?,
+            r2_held_out: self.held_out_r2(values)?,
+            coefficients: surrogate.coefficients,
+            intercepts: surrogate.intercepts,
+            evaluations: values.len(),
+        })
+    }
+
+    /// Fits the coalitions outside each fold, and pools what the fits leave unexplained inside it.
+    fn held_out_r2(&self, values: &CoalitionValues) -> Result<Vec<Option<f64>>, ExplainError> {
+        let outputs = values.outputs();
+        let rows = 0..self.weights.len();
+        let weighted_mean = |output: usize| {
+            let sum: f64 = rows.clone().map(|row| self.weights[row] * values.of(row)[output]).sum();
+            sum / self.weights.iter().sum::<f64>()
+        };
+        let means: Vec<f64> = (0..outputs).map(weighted_mean).collect();
+        let mut residuals = vec![0.0; outputs];
+        let mut spreads = vec![0.0; outputs];
+        let mut scales = vec![0.0; outputs];
+        for fold in 0..self.folds {
+            // A weight of 0 leaves a coalition out of the fit.
+            let weights: Vec<f64> =
+                rows.clone().map(|row| if row % self.folds == fold { 0.0 } else { self.weights[row] }).collect();
+            let surrogate = fit_ridge(&self.coalitions, &weights, values, self.penalty)?;
+            for row in rows.clone().skip(fold).step_by(self.folds) {
+                for (output, &value) in values.of(row).iter().enumerate() {
+                    let weight = self.weights[row];
+                    residuals[output] += weight * (value - surrogate.predict(&self.coalitions, row, output)).powi(2);
+                    spreads[output] += weight * (value - means[output]).powi(2);
+                    scales[output] += weight * value.powi(2);
+                }
+            }
+        }
+        let r2 = |output: usize| {
+            (spreads[output] > 1e-24 * scales[output]).then(|| 1.0 - residuals[output] / spreads[output])
+        };
+        Ok((0..outputs).map(r2).collect())
+    }
+}

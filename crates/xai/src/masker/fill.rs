@@ -1,0 +1,162 @@
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tinylsa_random::{Draw, Purpose};
+use tinylsa_settings::{InvalidSetting, require, require_within};
+
+use crate::error::ExplainError;
+use crate::picture::Picture;
+use crate::segmentation::Segmentation;
+
+const NOISE: Purpose = Purpose::new("masker noise");
+
+/// What is put in place of what is hidden.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fill {
+    /// The mean of the segment that is hidden, as in `lime_image`.
+    #[default]
+    SegmentMean,
+    /// The mean of the data set, a constant.
+    DatasetMean,
+    /// Black, a constant.
+    Black,
+    /// The picture itself behind a Gaussian blur.
+    Blur,
+    /// Gaussian noise around the mean of the data set, independent for every value.
+    Noise,
+}
+
+/// How hidden pixels are filled, in the units that the model is fed with. A list with one number for each channel, or
+/// one number for all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FillConfig {
+    /// Which fill is used.
+    pub kind: Fill,
+    /// The value of black. It is 0 only as long as the pictures are not normalised.
+    pub black: Vec<f32>,
+    /// The mean of the data set.
+    pub mean: Vec<f32>,
+    /// The standard deviation of the data set, which is also that of the noise.
+    pub deviation: Vec<f32>,
+    /// Standard deviation of the blur, in pixels.
+    pub blur_sigma: f64,
+    /// How many noise pictures the scores are averaged over.
+    pub noise_draws: usize,
+}
+
+impl Default for FillConfig {
+    /// The segment mean, and for the other fills the black, mean and deviation of Fashion-MNIST's training pictures in
+    /// the units 0 to 1.
+    fn default() -> Self {
+        Self {
+            kind: Fill::SegmentMean,
+            black: vec![0.0],
+            mean: vec![0.2860],
+            deviation: vec![0.3530],
+            blur_sigma: 4.0,
+            noise_draws: 4,
+        }
+    }
+}
+
+impl FillConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] with the key of the first setting outside its range.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        for (key, list) in [("black", &self.black), ("mean", &self.mean), ("deviation", &self.deviation)] {
+            let finite = !list.is_empty() && list.iter().all(|value| value.is_finite());
+            require(key, finite, || format!("{list:?}"), "one finite number, or one for each channel")?;
+        }
+        let positive = self.deviation.iter().all(|&value| value >= 0.0);
+        require("deviation", positive, || format!("{:?}", self.deviation), "no negative number")?;
+        require_within("blur_sigma", self.blur_sigma, f64::MIN_POSITIVE..=1e4)?;
+        require_within("noise_draws", self.noise_draws, 1..=10_000)
+    }
+
+    /// The pictures whose pixels stand in for hidden ones: `noise_draws` of them for noise, else one.
+    ///
+    /// # Errors
+    /// If a setting is out of range or a list fits neither one nor every channel.
+    pub(crate) fn replacements(
+        &self,
+        picture: &Picture,
+        segmentation: &Segmentation,
+        seed: u64,
+    ) -> Result<Vec<Picture>, ExplainError> {
+        self.validate()?;
+        let [channels, height, width] = picture.shape();
+        let pixels = height * width;
+        let constant = |list: &[f32], key: &str| -> Result<Vec<f32>, InvalidSetting> {
+            let values: Result<Vec<f32>, _> =
+                (0..channels).map(|channel| channel_value(key, list, channel, channels)).collect();
+            Ok(values?.into_iter().flat_map(|value| std::iter::repeat_n(value, pixels)).collect())
+        };
+        let pictures = match self.kind {
+            Fill::SegmentMean => {
+                let means = segmentation.means(picture.values())?;
+                let count = segmentation.count();
+                let plane = |channel: usize| segmentation.labels().iter().map(move |label| channel * count + label);
+                vec![(0..channels).flat_map(plane).map(|index| means[index]).collect()]
+            }
+            Fill::DatasetMean => vec![constant(&self.mean, "mean")?],
+            Fill::Black => vec![constant(&self.black, "black")?],
+            Fill::Blur => vec![gaussian_blur(picture, self.blur_sigma)],
+            Fill::Noise => {
+                let mean = constant(&self.mean, "mean")?;
+                let deviation = constant(&self.deviation, "deviation")?;
+                (0..self.noise_draws as u64).map(|index| noise(&mean, &deviation, seed, index)).collect()
+            }
+        };
+        pictures.into_iter().map(|values| Picture::new(values, picture.shape())).collect()
+    }
+}
+
+/// The value for one channel of a list that holds one for all or one for each.
+pub(crate) fn channel_value(key: &str, list: &[f32], channel: usize, channels: usize) -> Result<f32, InvalidSetting> {
+    let expected = format!("1 or {channels} numbers, as many as the picture has channels");
+    require(key, list.len() == 1 || list.len() == channels, || format!("{} numbers", list.len()), &expected)?;
+    Ok(if list.len() == 1 { list[0] } else { list[channel] })
+}
+
+/// Independent Gaussian values, by the method of Box and Muller 1958.
+fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: u64) -> Vec<f32> {
+    let mut generator = Draw { seed, purpose: NOISE, epoch: 0, index }.generator();
+    let mut normal = || {
+        let radius = (-2.0 * (1.0 - generator.random::<f64>()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * generator.random::<f64>()).cos()
+    };
+    mean.iter().zip(deviation).map(|(&mean, &deviation)| mean + deviation * normal() as f32).collect()
+}
+
+/// A Gaussian blur of every channel, separable, cut off at three standard deviations, with the border pixels repeated.
+fn gaussian_blur(picture: &Picture, sigma: f64) -> Vec<f32> {
+    let [_, height, width] = picture.shape();
+    let reach = ((3.0 * sigma).ceil() as usize).clamp(1, height.max(width));
+    let weights: Vec<f64> = (0..=reach).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()).collect();
+    let total = weights[0] + 2.0 * weights[1..].iter().sum::<f64>();
+    let line = |values: &[f64]| -> Vec<f64> {
+        let last = values.len() - 1;
+        let blurred = |centre: usize| {
+            let pair =
+                |distance: usize| values[centre.saturating_sub(distance)] + values[(centre + distance).min(last)];
+            let sides: f64 = (1..=reach).map(|distance| weights[distance] * pair(distance)).sum();
+            (weights[0] * values[centre] + sides) / total
+        };
+        (0..values.len()).map(blurred).collect()
+    };
+    let mut result = Vec::with_capacity(picture.values().len());
+    for plane in picture.values().chunks_exact(height * width) {
+        let rows: Vec<f64> = plane
+            .chunks_exact(width)
+            .flat_map(|row| line(&row.iter().copied().map(f64::from).collect::<Vec<_>>()))
+            .collect();
+        let columns: Vec<Vec<f64>> = (0..width)
+            .map(|column| line(&(0..height).map(|row| rows[row * width + column]).collect::<Vec<_>>()))
+            .collect();
+        result.extend((0..height).flat_map(|row| columns.iter().map(move |column| column[row] as f32)));
+    }
+    result
+}

@@ -1,0 +1,56 @@
+use std::ops::Range;
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::error::ExplainError;
+use crate::execution::Execution;
+use crate::scorer::{Scorer, check_scores, read_scores};
+
+/// The scores of `count` pictures of one shape, made batch by batch by `fill(index, values)` and handed in ascending
+/// order to `receive(index, scores)`; returns the number of classes.
+///
+/// While the scorer works on one batch, the next one is made by other threads of the current rayon pool, so that at most
+/// two batches exist at a time and making them costs next to nothing beside the model.
+///
+/// # Errors
+/// If there are no pictures, the call is cancelled, or the scores are not `[batch, classes]` and finite.
+pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
+    scorer: &S,
+    shape: [usize; 3],
+    count: usize,
+    execution: &Execution,
+    fill: impl Fn(usize, &mut [f32]) + Sync,
+    mut receive: impl FnMut(usize, &[f32]),
+) -> Result<usize, ExplainError> {
+    if count == 0 {
+        return Err(ExplainError::Empty { what: "list of pictures" });
+    }
+    let mut classes = 0;
+    let mut prepared: Option<Vec<f32>> = None;
+    execution.in_batches("evaluations", count, |batch| {
+        let rows = batch.len();
+        let values = prepared.take().unwrap_or_else(|| make(shape, batch.clone(), &fill));
+        let next = batch.end..count.min(batch.end + execution.batch_size);
+        let scores = rayon::in_place_scope(|scope| {
+            if !next.is_empty() {
+                scope.spawn(|_| prepared = Some(make(shape, next, &fill)));
+            }
+            let [channels, height, width] = shape;
+            let data = TensorData::new(values, [rows, channels, height, width]);
+            let scores = scorer.scores(Tensor::from_data(data, &execution.device));
+            classes = check_scores(&scores, rows, classes)?;
+            read_scores(scores)
+        })?;
+        batch.zip(scores.chunks_exact(classes)).for_each(|(index, scores)| receive(index, scores));
+        Ok(())
+    })?;
+    Ok(classes)
+}
+
+fn make(shape: [usize; 3], batch: Range<usize>, fill: &(impl Fn(usize, &mut [f32]) + Sync)) -> Vec<f32> {
+    let size: usize = shape.iter().product();
+    let mut values = vec![0.0; batch.len() * size];
+    values.par_chunks_exact_mut(size).zip(batch.into_par_iter()).for_each(|(values, index)| fill(index, values));
+    values
+}

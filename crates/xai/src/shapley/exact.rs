@@ -1,0 +1,115 @@
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tinylsa_settings::{InvalidSetting, require_within};
+use tracing::info;
+
+use super::ShapleySolution;
+use super::solution::{Estimate, require_players};
+use crate::error::ExplainError;
+use crate::masker::{CoalitionValues, Coalitions};
+
+/// The most players that are ever enumerated: a million coalitions.
+const MOST_PLAYERS: usize = 20;
+
+/// Settings of exact Shapley values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExactShapleyConfig {
+    /// The most segments that are enumerated, at most 20. Each one more doubles the cost.
+    pub limit: usize,
+}
+
+impl Default for ExactShapleyConfig {
+    /// Twelve segments, 4 096 evaluations.
+    fn default() -> Self {
+        Self { limit: 12 }
+    }
+}
+
+impl ExactShapleyConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] with the key of the first setting outside its range.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        require_within("limit", self.limit, 1..=MOST_PLAYERS)
+    }
+}
+
+/// How many evaluations the enumeration of all coalitions of `players` players costs, for each replacement picture;
+/// `u128::MAX` if that is more than fits.
+pub fn exact_shapley_evaluations(players: usize) -> u128 {
+    u32::try_from(players).ok().and_then(|players| 1_u128.checked_shl(players)).unwrap_or(u128::MAX)
+}
+
+/// All coalitions of some players.
+///
+/// `φᵢ = Σ_{S ∌ i} (v(S ∪ i) − v(S)) / (M · C(M − 1, |S|))` (Shapley 1953).
+#[derive(Clone, Debug)]
+pub struct ExactShapleyPlan {
+    coalitions: Coalitions,
+}
+
+impl ExactShapleyPlan {
+    /// Plans the enumeration, and says in an event what it costs.
+    ///
+    /// # Errors
+    /// If there are no players or more than the limit, or the limit is out of range.
+    pub fn new(players: usize, config: &ExactShapleyConfig) -> Result<Self, ExplainError> {
+        config.validate()?;
+        require_players(players)?;
+        let evaluations = exact_shapley_evaluations(players);
+        if players > config.limit {
+            return Err(ExplainError::TooManyPlayers { players, evaluations, limit: config.limit });
+        }
+        info!(players, %evaluations, "enumerating all coalitions");
+        Ok(Self { coalitions: Coalitions::all(players) })
+    }
+
+    /// The coalitions whose values are needed: number `c` holds player `p` if bit `p` of `c` is set.
+    pub fn coalitions(&self) -> &Coalitions {
+        &self.coalitions
+    }
+
+    /// The Shapley values, given the value of every coalition. Costs `players · 2^(players − 1)` additions an output.
+    ///
+    /// # Errors
+    /// If there is not one row of values for each coalition.
+    pub fn solve(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
+        values.require_rows(&self.coalitions)?;
+        let (players, outputs) = (self.coalitions.players(), values.outputs());
+        let weights = size_weights(players);
+        let of_player = |player: usize| {
+            let mut sums = vec![0.0; outputs];
+            for without in (0..values.len()).filter(|coalition| coalition >> player & 1 == 0) {
+                let weight = weights[without.count_ones() as usize];
+                let pair = values.of(without | 1 << player).iter().zip(values.of(without));
+                sums.iter_mut().zip(pair).for_each(|(sum, (with, without))| *sum += weight * (with - without));
+            }
+            sums
+        };
+        let by_player: Vec<Vec<f64>> = (0..players).into_par_iter().map(of_player).collect();
+        let shapley = (0..outputs).flat_map(|output| by_player.iter().map(move |sums| sums[output])).collect();
+        Ok(ShapleySolution::from(Estimate {
+            players,
+            values: shapley,
+            standard_errors: Some(vec![0.0; outputs * players]),
+            empty: values.of(0).to_vec(),
+            full: values.of(values.len() - 1).to_vec(),
+            evaluations: values.len(),
+            underdetermined: false,
+        }))
+    }
+}
+
+/// `1 / (M · C(M − 1, k))` for the sizes `k` from 0 to `M − 1`.
+fn size_weights(players: usize) -> Vec<f64> {
+    let mut subsets = 1.0;
+    (0..players)
+        .map(|size| {
+            let weight = 1.0 / (players as f64 * subsets);
+            subsets *= (players - 1 - size) as f64 / (size + 1) as f64;
+            weight
+        })
+        .collect()
+}

@@ -1,0 +1,102 @@
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::{
+    ExactShapleyConfig, ExactShapleyPlan, KernelShapConfig, KernelShapPlan, PermutationShapConfig, PermutationShapPlan,
+    ShapleySolution,
+};
+use crate::attribution::{Attribution, Target};
+use crate::error::ExplainError;
+use crate::execution::Execution;
+use crate::masker::{CoalitionValues, Coalitions, Masker, classes_of};
+use crate::scorer::Scorer;
+
+/// Shapley values of the segments of a picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShapleyExplanation {
+    /// The class of each output of the solution.
+    pub classes: Vec<usize>,
+    /// The values of the segments, one output for each explained class, with their diagnostics.
+    pub solution: ShapleySolution,
+    /// The values spread over the picture, one map for each explained class.
+    pub attributions: Vec<Attribution>,
+    /// Segments that look the same hidden and shown, whose value is therefore 0.
+    pub inert_segments: Vec<usize>,
+}
+
+/// Exact Shapley values of the segments for one class, or for all classes if `target` is `None`, at the same cost of
+/// `2^M` forward passes for each replacement picture (see [`exact_shapley_evaluations`](crate::exact_shapley_evaluations)).
+///
+/// # Errors
+/// If there are more segments than the config's limit, the class does not exist, the call is cancelled, or the scores
+/// are not `[batch, classes]` and finite.
+pub fn exact_shapley<S: Scorer + ?Sized>(
+    scorer: &S,
+    masker: &Masker,
+    target: Option<Target>,
+    config: &ExactShapleyConfig,
+    execution: &Execution,
+) -> Result<ShapleyExplanation, ExplainError> {
+    let plan = ExactShapleyPlan::new(masker.segmentation().count(), config)?;
+    let full = plan.coalitions().len() - 1;
+    explain(scorer, masker, target, execution, plan.coalitions(), full, |values| plan.solve(values))
+}
+
+/// `KernelSHAP` values of the segments for one class, or for all classes if `target` is `None`, at the same cost of
+/// `2M + 2050` forward passes for each replacement picture, or as the config says.
+///
+/// # Errors
+/// If the class does not exist, a setting is out of range, the call is cancelled, or the scores are not
+/// `[batch, classes]` and finite.
+pub fn kernel_shap<S: Scorer + ?Sized>(
+    scorer: &S,
+    masker: &Masker,
+    target: Option<Target>,
+    config: &KernelShapConfig,
+    execution: &Execution,
+) -> Result<ShapleyExplanation, ExplainError> {
+    let plan = KernelShapPlan::new(masker.segmentation().count(), config, execution.seed)?;
+    let explanation = explain(scorer, masker, target, execution, plan.coalitions(), 1, |values| plan.solve(values))?;
+    if explanation.solution.underdetermined {
+        let evaluations = explanation.solution.evaluations;
+        warn!(evaluations, "too few coalitions to determine the Shapley values: drawn towards equal shares");
+    }
+    Ok(explanation)
+}
+
+/// Permutation SHAP values of the segments for one class, or for all classes if `target` is `None`, at the same cost
+/// of `2 (M − 1)` forward passes for each permutation and replacement picture, and two more.
+///
+/// # Errors
+/// If the class does not exist, a setting is out of range, the call is cancelled, or the scores are not
+/// `[batch, classes]` and finite.
+pub fn permutation_shap<S: Scorer + ?Sized>(
+    scorer: &S,
+    masker: &Masker,
+    target: Option<Target>,
+    config: &PermutationShapConfig,
+    execution: &Execution,
+) -> Result<ShapleyExplanation, ExplainError> {
+    let plan = PermutationShapPlan::new(masker.segmentation().count(), config, execution.seed)?;
+    explain(scorer, masker, target, execution, plan.coalitions(), 1, |values| plan.solve(values))
+}
+
+fn explain<S: Scorer + ?Sized>(
+    scorer: &S,
+    masker: &Masker,
+    target: Option<Target>,
+    execution: &Execution,
+    coalitions: &Coalitions,
+    full: usize,
+    solve: impl Fn(&CoalitionValues) -> Result<ShapleySolution, ExplainError>,
+) -> Result<ShapleyExplanation, ExplainError> {
+    let values = masker.values(scorer, coalitions, execution)?;
+    let classes = classes_of(target, values.of(full))?;
+    let solution = solve(&values.only(&classes)?)?;
+    let attributions = classes
+        .iter()
+        .zip(solution.values.chunks_exact(solution.players))
+        .map(|(&class, values)| masker.attribution(values, class))
+        .collect::<Result<_, _>>()?;
+    Ok(ShapleyExplanation { classes, solution, attributions, inert_segments: masker.inert_segments() })
+}
