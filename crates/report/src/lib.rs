@@ -1,4 +1,65 @@
 //! Heat maps, charts and the report page, from plain slices.
+//!
+//! The crate draws what an experiment with an image classifier leaves behind, and knows nothing about how it came
+//! about: it takes slices of numbers and small structs, and returns SVG text, pixels or HTML text. Writing files is
+//! left to the caller. It has four parts:
+//!
+//! * **charts** as SVG: [`training_curves`], [`confusion_matrix`], [`reliability`], [`per_class`], and for the scores
+//!   of explanations [`interval_bars`] and [`perturbation_curves`];
+//! * **heat maps** as pixels: a [`Sheet`] holds [`Panel`]s, each a picture, a signed attribution, or attention over a
+//!   grid of tokens; [`ContactSheet`] shows the pictures of a dataset; [`encode_png`] turns pixels into a file;
+//! * **tables**: [`Table`], and [`RankedTable`] for methods ranked by several scores;
+//! * **the page**: [`ReportPage`] puts all of it into one HTML file.
+//!
+//! Three decisions shape it.
+//!
+//! **A figure says what it shows.** Figures get cut out of reports. So the subtitle (the dataset above all), the ends
+//! of the scale, the range of the values and the caveats are drawn into the picture instead of beside it.
+//!
+//! **Equal colours mean equal values.** A map cannot be drawn without a scale, and a scale is taken from all the maps
+//! that will be compared: [`SharedScale`] for signed values is symmetric with zero in pure white, [`AttentionScale`]
+//! is for weights. A scale that clips says how much it clips. Where a picture shines through a map, the colour bar
+//! shows the colours over black and over white.
+//!
+//! **Nothing is fetched.** Letters inside pixel pictures come from a bitmap font in the program, letters in SVG are
+//! left to the reader's sans-serif font, and the page has no reference to another file or address. So neither a font
+//! file nor a C library is needed, and equal input gives equal bytes.
+//!
+//! ```
+//! use tinylsa_report::{Block, Figure, GreyPicture, Panel, ReportPage, Section, SharedScale, Sheet, ValueMap, encode_png};
+//!
+//! # fn main() -> Result<(), tinylsa_report::ReportError> {
+//! let pixels: Vec<f32> = (0..784).map(|i| if i % 28 < 14 { 0.8 } else { 0.0 }).collect();
+//! let picture = GreyPicture::from_unit(28, 28, &pixels)?;
+//! let gradient = ValueMap::new(28, 28, &pixels.iter().map(|p| 0.02 * p - 0.004).collect::<Vec<_>>())?;
+//! let lime = ValueMap::new(28, 28, &pixels.iter().map(|p| 0.01 * p).collect::<Vec<_>>())?;
+//!
+//! // one scale for both methods
+//! let scale = SharedScale::percentile([&gradient, &lime], 99.0)?;
+//! let sheet = Sheet {
+//!     title: "Two methods".to_owned(),
+//!     subtitle: "class Trouser, probability 0.98".to_owned(),
+//!     columns: 3,
+//!     panels: vec![
+//!         Panel::picture("picture", &picture),
+//!         Panel::attribution("gradient", &gradient, &scale),
+//!         Panel::attribution("LIME", &lime, &scale).note("held-out R² 0.71"),
+//!     ],
+//!     notes: vec![],
+//! };
+//! let png = encode_png(&sheet.draw()?)?;
+//!
+//! let figure = Figure::png(png, "Two methods beside the picture", "Both maps are red on the left half of the picture");
+//! let page = ReportPage {
+//!     title: "Explanations".to_owned(),
+//!     sections: vec![Section { heading: "Picture 17".to_owned(), blocks: vec![Block::Figure(figure)] }],
+//!     ..ReportPage::default()
+//! };
+//! let html = page.to_html()?;
+//! assert!(html.contains("data:image/png;base64,"));
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -1,0 +1,147 @@
+//! The page stands alone, escapes what it is given, and shows its warning.
+
+use tinylsa_report::{
+    Block, Column, Figure, GreyPicture, ReportError, ReportPage, Section, SummaryEntry, Table, Warning, encode_png,
+    interval_bars, per_class, training_curves,
+};
+use tinylsa_report::{ClassScores, EpochPoint, Estimate, IntervalBar};
+
+const HOSTILE: &str = "<script>alert('x')</script> & \"quotes\"";
+
+fn page() -> ReportPage {
+    let epoch = EpochPoint {
+        epoch: 1,
+        train_loss: 0.5,
+        validation_loss: None,
+        train_accuracy: None,
+        validation_accuracy: None,
+        learning_rate: 0.1,
+    };
+    let class = ClassScores { name: HOSTILE.to_owned(), precision: 0.5, recall: 0.5, f1: 0.5, support: 1 };
+    let estimate = Estimate { value: 0.5, low: 0.4, high: 0.6 };
+    let bar = IntervalBar { label: HOSTILE.to_owned(), estimate, control: true };
+    let png = encode_png(&GreyPicture::from_bytes(2, 2, &[0, 80, 160, 255]).unwrap().enlarged(4)).unwrap();
+    ReportPage {
+        title: format!("Run {HOSTILE}"),
+        subtitle: HOSTILE.to_owned(),
+        warning: None,
+        summary: vec![SummaryEntry { name: HOSTILE.to_owned(), value: HOSTILE.to_owned() }],
+        sections: vec![
+            Section {
+                heading: HOSTILE.to_owned(),
+                blocks: vec![
+                    Block::Heading(HOSTILE.to_owned()),
+                    Block::Paragraph(HOSTILE.to_owned()),
+                    Block::List(vec![HOSTILE.to_owned()]),
+                    Block::Verbatim(HOSTILE.to_owned()),
+                    Block::Table(Table::new(HOSTILE, vec![Column::words(HOSTILE)]).row([HOSTILE])),
+                ],
+            },
+            Section {
+                heading: "Figures".to_owned(),
+                blocks: vec![
+                    Block::Figure(Figure::svg(training_curves(&[epoch], None, HOSTILE).unwrap(), HOSTILE, HOSTILE)),
+                    Block::Figure(Figure::svg(per_class(&[class], "").unwrap(), "bars", "")),
+                    Block::Figure(Figure::svg(interval_bars(HOSTILE, HOSTILE, &[bar], "").unwrap(), "", "a bar")),
+                    Block::Folded {
+                        summary: HOSTILE.to_owned(),
+                        blocks: vec![Block::Figure(Figure::png(png, "a picture", "four squares"))],
+                    },
+                ],
+            },
+        ],
+        config: Some(HOSTILE.to_owned()),
+    }
+}
+
+/// The values of all attributes of the given name.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let opening = format!(" {name}=\"");
+    html.split(&opening).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn the_page_refers_to_nothing_outside_itself() {
+    let html = page().to_html().unwrap();
+    let sources = attributes(&html, "src");
+    assert_eq!(sources.len(), 1);
+    assert!(sources.iter().all(|source| source.starts_with("data:image/png;base64,")));
+    assert!(attributes(&html, "href").iter().all(|address| address.starts_with('#')));
+    // the only addresses are the names of the SVG vocabulary
+    let addresses = html.matches("://").count();
+    assert_eq!(addresses, html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
+    for forbidden in ["<link", "<script", "<iframe", "@import", "url(", "srcset"] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[test]
+fn text_is_escaped_everywhere() {
+    let html = page().to_html().unwrap();
+    assert!(!html.contains("<script"));
+    assert!(!html.contains("& \"quotes"));
+    assert!(html.matches("&lt;script&gt;").count() >= 18, "{}", html.matches("&lt;script&gt;").count());
+}
+
+#[test]
+fn links_lead_to_sections_of_the_page() {
+    let html = page().to_html().unwrap();
+    let ids = attributes(&html, "id");
+    let links = attributes(&html, "href");
+    assert_eq!(links, ["#section-1", "#section-2"]);
+    assert!(links.iter().all(|link| ids.contains(&&link[1..])));
+}
+
+#[test]
+fn the_banner_stands_first_when_given_and_nowhere_otherwise() {
+    let without = page().to_html().unwrap();
+    assert!(!without.contains("role=\"alert\""));
+    let warning =
+        Warning { heading: "Synthetic garments, not Fashion-MNIST".to_owned(), text: "No real data.".to_owned() };
+    let with = ReportPage { warning: Some(warning), ..page() }.to_html().unwrap();
+    let body = with.split_once("<body>").unwrap().1;
+    assert!(body.starts_with("<aside class=\"banner\" role=\"alert\"><strong>Synthetic garments, not Fashion-MNIST"));
+    let title = with.split_once("<title>").unwrap().1.split_once("</title>").unwrap().0;
+    assert!(title.ends_with("Synthetic garments, not Fashion-MNIST"));
+}
+
+#[test]
+fn every_figure_has_words_for_those_who_cannot_see_it() {
+    let html = page().to_html().unwrap();
+    assert_eq!(attributes(&html, "alt"), ["four squares"]);
+    for label in ["aria-label=\"bars\"", "aria-label=\"a bar\""] {
+        assert!(html.contains(&format!("role=\"img\" {label}")));
+    }
+}
+
+#[test]
+fn a_picture_comes_back_whole_from_the_page() {
+    use base64::Engine;
+    let html = page().to_html().unwrap();
+    let encoded = attributes(&html, "src")[0].strip_prefix("data:image/png;base64,").unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap();
+    let picture = image::load_from_memory(&bytes).unwrap().to_rgb8();
+    assert_eq!((picture.dimensions(), picture.get_pixel(7, 7).0), ((8, 8), [255; 3]));
+}
+
+#[test]
+fn what_is_no_figure_or_no_table_is_refused() {
+    let with = |block| {
+        let section = Section { heading: "s".to_owned(), blocks: vec![block] };
+        ReportPage { sections: vec![section], ..ReportPage::default() }.to_html().unwrap_err()
+    };
+    assert_eq!(
+        with(Block::Figure(Figure::png(*b"GIF89a", "a GIF", ""))).to_string(),
+        "figure \"a GIF\": expected the bytes of a PNG file"
+    );
+    assert!(matches!(with(Block::Figure(Figure::svg("<p>", "c", ""))), ReportError::NotAFigure { .. }));
+    let short = Table::new("t", vec![Column::words("a"), Column::numbers("b")]).row(["1"]);
+    assert!(matches!(with(Block::Table(short)), ReportError::Size { found: 1, expected: 2, .. }));
+}
+
+#[test]
+fn the_same_page_gives_the_same_bytes_also_after_a_round_trip() {
+    let json = serde_json::to_string(&page()).unwrap();
+    let read: ReportPage = serde_json::from_str(&json).unwrap();
+    assert_eq!(read.to_html().unwrap(), page().to_html().unwrap());
+}
