@@ -190,6 +190,8 @@ impl RankedTable {
     }
 
     /// The table, best mean rank first: value, interval and rank in each cell, the best of each column standing out.
+    ///
+    /// The mean rank of a method is taken over the scores that it has.
     pub fn to_table(&self) -> Result<Table, ReportError> {
         let figure = "ranked table";
         for method in &self.methods {

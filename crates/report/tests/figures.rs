@@ -65,18 +65,14 @@ fn charts(subtitle: &str) -> Vec<(String, Vec<&'static str>)> {
         ),
         (
             perturbation_curves(&[curve()], "probability", subtitle).unwrap(),
-            vec!["Attention Rollout", "0.400", "0.600", "probability"],
+            vec!["Attention Rollout", "0.400", "0.600", "Deletion and insertion, probability"],
         ),
     ]
 }
 
 fn texts<'a>(document: &'a Document) -> Vec<&'a str> {
-    document
-        .descendants()
-        .filter(|node| node.has_tag_name("text") || node.has_tag_name(("http://www.w3.org/2000/svg", "text")))
-        .filter_map(|node| node.text())
-        .map(str::trim)
-        .collect()
+    let nodes = document.descendants().filter(|node| node.has_tag_name("text"));
+    nodes.filter_map(|node| node.text()).map(str::trim).collect()
 }
 
 #[test]
@@ -114,6 +110,18 @@ fn nothing_is_drawn_outside_a_chart() {
             };
             assert!(inside(["x", "x1", "x2"], width) && inside(["y", "y1", "y2"], height), "{node:?}");
         }
+    }
+}
+
+#[test]
+fn a_long_subtitle_widens_the_chart() {
+    let width = |svg: &str| {
+        let document = Document::parse(svg).unwrap();
+        document.root_element().attribute("width").unwrap().parse::<usize>().unwrap()
+    };
+    let long = "synthetic garments, not Fashion-MNIST; ".repeat(8);
+    for ((plain, _), (widened, _)) in charts("").iter().zip(&charts(&long)) {
+        assert!(width(plain) <= 900 && width(widened) > long.len() * 7, "{}", width(widened));
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) struct Frame<'a> {
     pub(super) figure: &'static str,
     pub(super) title: &'a str,
     pub(super) subtitle: &'a str,
+    /// Width, unless title or subtitle need more.
     pub(super) width: u32,
     /// Height below title and subtitle.
     pub(super) height: u32,
@@ -58,7 +59,9 @@ impl Frame<'_> {
     }
 
     fn draw_into(&self, document: &mut String, body: impl FnOnce(&Area<'_>) -> ChartResult) -> ChartResult {
-        let root = SVGBackend::with_string(document, (self.width, self.height + HEADER)).into_drawing_area();
+        let header = text_width(self.title, 18).max(text_width(self.subtitle, 13)) + 2 * MARGIN;
+        let size = (self.width.max(header as u32), self.height + HEADER);
+        let root = SVGBackend::with_string(document, size).into_drawing_area();
         root.fill(&WHITE)?;
         root.draw_text(self.title, &bold(18, INK), (MARGIN, 10))?;
         if !self.subtitle.is_empty() {

@@ -124,12 +124,12 @@ pub struct PerturbationCurve {
 
 /// Deletion curves beside insertion curves, with the areas under them in a legend below.
 ///
-/// `axis` names the score, as in "probability of the predicted class, black baseline". Petsiuk et al., "RISE", 2018.
-pub fn perturbation_curves(curves: &[PerturbationCurve], axis: &str, subtitle: &str) -> Result<String, ReportError> {
+/// `score` names what is on the vertical axes, as in "probability of the class, black baseline". Petsiuk et al., "RISE", 2018.
+pub fn perturbation_curves(curves: &[PerturbationCurve], score: &str, subtitle: &str) -> Result<String, ReportError> {
     check_curves(curves)?;
     let legend_height = 34 + curves.len() as u32 * 22;
-    let title = "Deletion and insertion curves";
-    let frame = Frame { figure: CURVES, title, subtitle, width: 900, height: 340 + legend_height };
+    let title = format!("Deletion and insertion, {score}");
+    let frame = Frame { figure: CURVES, title: &title, subtitle, width: 900, height: 340 + legend_height };
     let values = || curves.iter().flat_map(|curve| curve.deletion.iter().chain(&curve.insertion)).copied();
     let low = values().fold(0.0, f64::min);
     let high = values().fold(f64::NEG_INFINITY, f64::max);
@@ -137,8 +137,8 @@ pub fn perturbation_curves(curves: &[PerturbationCurve], axis: &str, subtitle: &
     frame.draw(|area| {
         let (charts, below) = area.split_vertically(340);
         let (left, right) = charts.split_horizontally(450);
-        draw_chart(&left, curves, "deletion (lower is better)", axis, low..high, |curve| &curve.deletion)?;
-        draw_chart(&right, curves, "insertion (higher is better)", axis, low..high, |curve| &curve.insertion)?;
+        draw_chart(&left, curves, "deletion (lower is better)", low..high, |curve| &curve.deletion)?;
+        draw_chart(&right, curves, "insertion (higher is better)", low..high, |curve| &curve.insertion)?;
         draw_legend(&below, curves)
     })
 }
@@ -155,7 +155,6 @@ fn draw_chart(
     area: &Area<'_>,
     curves: &[PerturbationCurve],
     heading: &str,
-    axis: &str,
     range: std::ops::Range<f64>,
     scores: fn(&PerturbationCurve) -> &Vec<f64>,
 ) -> ChartResult {
@@ -170,7 +169,7 @@ fn draw_chart(
     chart
         .configure_mesh()
         .x_desc("share of the pixels changed")
-        .y_desc(axis)
+        .y_desc("score")
         .x_labels(6)
         .y_labels(6)
         .x_label_formatter(&|value| format!("{:.0} %", value * 100.0))
