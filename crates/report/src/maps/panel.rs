@@ -154,15 +154,15 @@ impl Panel {
 
     /// What the foot of the sheet must say about the panel's colours.
     pub(super) fn legend(&self) -> Vec<String> {
-        let overlay = |does: &str, maps: &str| {
+        let overlay = |change: &str| {
             let share = PICTURE_SHARE * 100.0;
-            format!("the picture below {does} {maps} by up to {share:.0} %: upper and lower half of their colour bars")
+            format!("light parts of the picture {change} the colours by up to {share:.0} % (lower half of the bar)")
         };
         let mut lines = match &self.content {
             Content::Picture(_) => Vec::new(),
             Content::Attribution { scale, .. } => vec![scale.describe()],
-            Content::Attention { scale, .. } => vec![scale.describe(), overlay("lightens", "attention")],
-            Content::Deviation { scale, .. } => vec![scale.describe(), overlay("darkens", "deviations")],
+            Content::Attention { scale, .. } => vec![scale.describe(), overlay("lighten")],
+            Content::Deviation { scale, .. } => vec![scale.describe(), overlay("darken")],
         };
         if self.query.is_some() {
             lines.push("red frame: the token that asks".to_owned());

@@ -58,10 +58,10 @@ impl SharedScale {
         }
         let reach = number(f64::from(self.limit));
         if self.percentile >= 100.0 {
-            return format!("signed maps: one scale from -{reach} to +{reach}, the largest magnitude of all");
+            return format!("signed scale from -{reach} to +{reach}, the largest magnitude of all");
         }
         format!(
-            "signed maps: one scale from -{reach} to +{reach}, percentile {} of all magnitudes; {:.1} % of the values \
+            "signed scale from -{reach} to +{reach}, percentile {} of all magnitudes; {:.1} % of the values \
              lie beyond it and have its end colours",
             self.percentile,
             self.clipped * 100.0
@@ -117,7 +117,7 @@ impl AttentionScale {
 
     /// The scale in words, for the foot of a picture.
     pub fn describe(&self) -> String {
-        format!("attention: one scale from {} to {}", number(f64::from(self.low)), number(f64::from(self.high)))
+        format!("attention scale from {} to {}", number(f64::from(self.low)), number(f64::from(self.high)))
     }
 
     /// Where a value lies, from 0 to 1; 0 where the scale has no length.
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!((scale.limit(), scale.clipped()), (4.0, 0.0));
         assert_eq!(signed_colour(scale.position(4.0)), signed_colour(1.0));
         assert_eq!(signed_colour(scale.position(-4.0)), signed_colour(-1.0));
-        assert_eq!(scale.describe(), "signed maps: one scale from -4.000 to +4.000, the largest magnitude of all");
+        assert_eq!(scale.describe(), "signed scale from -4.000 to +4.000, the largest magnitude of all");
     }
 
     #[test]
