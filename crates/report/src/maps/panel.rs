@@ -156,13 +156,13 @@ impl Panel {
     pub(super) fn legend(&self) -> Vec<String> {
         let overlay = |change: &str| {
             let share = PICTURE_SHARE * 100.0;
-            format!("light parts of the picture {change} the colours by up to {share:.0} % (lower half of the bar)")
+            format!("light parts of the picture {change} by up to {share:.0} % (lower half of the bar)")
         };
         let mut lines = match &self.content {
             Content::Picture(_) => Vec::new(),
             Content::Attribution { scale, .. } => vec![scale.describe()],
-            Content::Attention { scale, .. } => vec![scale.describe(), overlay("lighten")],
-            Content::Deviation { scale, .. } => vec![scale.describe(), overlay("darken")],
+            Content::Attention { scale, .. } => vec![scale.describe(), overlay("lighten the colours of attention")],
+            Content::Deviation { scale, .. } => vec![scale.describe(), overlay("darken the colours of deviations")],
         };
         if self.query.is_some() {
             lines.push("red frame: the token that asks".to_owned());
