@@ -19,9 +19,9 @@ mod shapley;
 mod surrogate;
 
 pub use attention::{
-    AttentionFlow, AttentionRollout, AttentionRows, AttentionStatistics, FlowMaps, HeadFusion, LayerAttention,
-    LinearAttention, LinearAttentionCheck, QueryMap, Rollout, TokenMatrix, fixed_query_maps, fixed_query_positions,
-    gradient_rollout, token_of_largest_attribution,
+    AttentionFlowConfig, AttentionRolloutConfig, AttentionRows, AttentionStatistics, FlowMaps, HeadFusion,
+    LayerAttention, LinearAttention, LinearAttentionCheck, QueryMap, Rollout, TokenMatrix, attention_flow,
+    attention_rollout, fixed_query_maps, fixed_query_positions, gradient_rollout, token_of_largest_attribution,
 };
 pub use attribution::{Attribution, Target};
 pub use error::ExplainError;
@@ -30,6 +30,14 @@ pub use lime::{LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning,
 pub use masker::{CoalitionValues, Coalitions, Fill, FillConfig, Masker};
 pub use picture::Picture;
 pub use scorer::{Scorer, Scores};
+pub use scores::{
+    AttributionKind, Baseline, BootstrapConfig, BootstrapInterval, DeletionConfig, DeletionInsertion, Direction,
+    FaithfulnessConfig, Infidelity, InfidelityConfig, MaxSensitivityConfig, MethodScore, MuFidelityConfig, Probe,
+    RankedMethod, Ranking, ScoreKind, ScoreScale, bootstrap_interval, completeness, complexity, deletion_insertion,
+    faithfulness_correlation, infidelity, magnitude_rank_correlation, max_sensitivity, mu_fidelity,
+    parameter_randomisation, pointing_game, random_map, rank_methods, relevance_mass_accuracy, relevance_rank_accuracy,
+    sobel_edge_map, sparseness,
+};
 pub use segmentation::{GridConfig, Segmentation, SegmentationConfig, SegmentationError, SegmentationKind, SlicConfig};
 pub use shapley::{
     ExactShapleyConfig, ExactShapleyPlan, KernelShapConfig, KernelShapPlan, PermutationShapConfig, PermutationShapPlan,

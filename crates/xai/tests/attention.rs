@@ -4,8 +4,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    Attribution, AttentionRollout, AttentionStatistics, ExplainError, HeadFusion, LayerAttention, LinearAttention,
-    fixed_query_maps, fixed_query_positions, gradient_rollout, token_of_largest_attribution,
+    AttentionRolloutConfig, AttentionStatistics, Attribution, ExplainError, HeadFusion, LayerAttention,
+    LinearAttention, attention_rollout, fixed_query_maps, fixed_query_positions, gradient_rollout,
+    token_of_largest_attribution,
 };
 
 fn uniform(seed: u64, purpose: &str, count: usize) -> Vec<f64> {
@@ -97,10 +98,16 @@ fn a_batch_of_features_gives_each_picture_its_own_attention() {
 fn what_is_no_attention_is_named() {
     let row = LayerAttention::new(vec![0.5, 0.5, 0.5, 0.4], 1, 2);
     assert_eq!(row, Err(ExplainError::AttentionRow { head: 0, query: 1, sum: 0.9 }));
-    assert!(matches!(LayerAttention::new(vec![1.5, -0.5, 0.5, 0.5], 1, 2), Err(ExplainError::Value { position: 1, .. })));
+    assert!(matches!(
+        LayerAttention::new(vec![1.5, -0.5, 0.5, 0.5], 1, 2),
+        Err(ExplainError::Value { position: 1, .. })
+    ));
     let nan = LayerAttention::new(vec![0.5, f64::NAN, 0.5, 0.5], 1, 2);
     assert!(matches!(nan, Err(ExplainError::NotFinite { position: 1, .. })));
-    assert!(matches!(LayerAttention::new(vec![1.0; 3], 1, 2), Err(ExplainError::ValueCount { found: 3, expected: 4, .. })));
+    assert!(matches!(
+        LayerAttention::new(vec![1.0; 3], 1, 2),
+        Err(ExplainError::ValueCount { found: 3, expected: 4, .. })
+    ));
     assert_eq!(LayerAttention::new(vec![], 0, 2), Err(ExplainError::Empty { what: "attention" }));
     let oblong = LayerAttention::from_tensor(tensor(&[1.0; 6], [1, 2, 3]));
     assert!(matches!(oblong, Err(ExplainError::Shape { .. })));
@@ -168,7 +175,8 @@ fn rollout_is_the_product_of_its_layers() {
         });
         expected = matrix * expected;
     }
-    let rollout = AttentionRollout { residual, fusion: HeadFusion::Mean }.explain(&layers).expect("layers fit");
+    let rollout =
+        attention_rollout(&layers, &AttentionRolloutConfig { residual, fusion: HeadFusion::Mean }).expect("layers fit");
     for query in 0..tokens {
         let expected: Vec<f64> = expected.row(query).iter().copied().collect();
         close(rollout.of_query(query).expect("in range"), &expected, 1e-12);
@@ -182,7 +190,8 @@ fn rollout_is_the_product_of_its_layers() {
 fn rollout_of_any_fusion_keeps_rows_that_sum_to_1() {
     let layers: Vec<_> = (0..2).map(|seed| random_layer(seed, 4, 6)).collect();
     for fusion in [HeadFusion::Mean, HeadFusion::Max, HeadFusion::Min] {
-        let rollout = AttentionRollout { residual: 0.5, fusion }.explain(&layers).expect("layers fit");
+        let rollout =
+            attention_rollout(&layers, &AttentionRolloutConfig { residual: 0.5, fusion }).expect("layers fit");
         rollout.matrix.rows().for_each(|row| assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12));
     }
 }
@@ -190,11 +199,12 @@ fn rollout_of_any_fusion_keeps_rows_that_sum_to_1() {
 #[test]
 fn a_residual_of_1_is_the_identity() {
     let layers: Vec<_> = (0..2).map(|seed| random_layer(seed, 2, 4)).collect();
-    let rollout = AttentionRollout { residual: 1.0, ..AttentionRollout::default() }.explain(&layers).expect("layers fit");
+    let config = AttentionRolloutConfig { residual: 1.0, ..AttentionRolloutConfig::default() };
+    let rollout = attention_rollout(&layers, &config).expect("layers fit");
     assert_eq!(rollout.of_query(2).expect("in range"), [0.0, 0.0, 1.0, 0.0]);
-    assert_eq!(AttentionRollout::default().explain(&[]), Err(ExplainError::Empty { what: "list of layers" }));
-    let nan = AttentionRollout { residual: f64::NAN, ..AttentionRollout::default() };
-    assert!(matches!(nan.explain(&layers), Err(ExplainError::Setting(_))));
+    assert_eq!(attention_rollout(&[], &config), Err(ExplainError::Empty { what: "list of layers" }));
+    let nan = AttentionRolloutConfig { residual: f64::NAN, ..config };
+    assert!(matches!(attention_rollout(&layers, &nan), Err(ExplainError::Setting(_))));
 }
 
 #[test]

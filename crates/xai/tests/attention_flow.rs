@@ -5,7 +5,7 @@ use petgraph::algo::dinics;
 use proptest::prelude::*;
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
-use tinylsa_xai::{AttentionFlow, Cancellation, ExplainError, LayerAttention};
+use tinylsa_xai::{AttentionFlowConfig, Cancellation, ExplainError, LayerAttention, attention_flow};
 
 /// Attention drawn at random; the larger `sharpness`, the fewer tokens each query looks at.
 fn random_layers(seed: u64, layers: usize, heads: usize, tokens: usize, sharpness: i32) -> Vec<LayerAttention> {
@@ -76,7 +76,9 @@ fn flow_of_petgraph(capacities: &[Vec<f64>], tokens: usize, query: usize, input:
 }
 
 fn flows(layers: &[LayerAttention]) -> Vec<f64> {
-    AttentionFlow::default().of_all_queries(layers, &Cancellation::default()).expect("the layers fit").flows
+    attention_flow(layers, None, &AttentionFlowConfig::default(), &Cancellation::default())
+        .expect("the layers fit")
+        .flows
 }
 
 #[test]
@@ -141,7 +143,7 @@ proptest! {
     #[test]
     fn no_flow_passes_its_bound(seed in 0_u64..1000, depth in 1_usize..=4) {
         let layers = random_layers(seed, depth, 2, 7, 3);
-        let maps = AttentionFlow::default().of_all_queries(&layers, &Cancellation::default()).expect("the layers fit");
+        let maps = attention_flow(&layers, None, &AttentionFlowConfig::default(), &Cancellation::default()).expect("the layers fit");
         let fused = layers[0].fused(tinylsa_xai::HeadFusion::Mean);
         for (pair, flow) in maps.flows.iter().enumerate() {
             let input = pair % 7;
@@ -161,8 +163,8 @@ fn without_residual_flat_attention_saturates_every_flow() {
     let tokens = 9;
     let uniform = LayerAttention::new(vec![1.0 / 9.0; tokens * tokens], 1, tokens).expect("rows sum to 1");
     let layers = vec![uniform.clone(), uniform.clone(), uniform];
-    let flow = AttentionFlow { residual: 0.0, ..AttentionFlow::default() };
-    let maps = flow.of_all_queries(&layers, &Cancellation::default()).expect("the layers fit");
+    let config = AttentionFlowConfig { residual: 0.0, ..AttentionFlowConfig::default() };
+    let maps = attention_flow(&layers, None, &config, &Cancellation::default()).expect("the layers fit");
     assert!((maps.saturated_fraction - 1.0).abs() < 1e-15);
     maps.flows.iter().for_each(|flow| assert!((flow - 1.0).abs() < 1e-9, "{flow}"));
 }
@@ -174,7 +176,8 @@ fn attention_on_one_token_alone_leaves_the_other_pairs_below_their_bound() {
     let mut identity = vec![0.0; tokens * tokens];
     identity.iter_mut().step_by(tokens + 1).for_each(|value| *value = 1.0);
     let layers = vec![LayerAttention::new(identity, 1, tokens).expect("rows sum to 1"); 3];
-    let maps = AttentionFlow::default().of_all_queries(&layers, &Cancellation::default()).expect("the layers fit");
+    let maps = attention_flow(&layers, None, &AttentionFlowConfig::default(), &Cancellation::default())
+        .expect("the layers fit");
     assert!((maps.saturated_fraction - 0.2).abs() < 1e-15);
 }
 
@@ -184,7 +187,9 @@ fn some_queries_are_the_rows_of_all_and_threads_do_not_matter() {
     let all = flows(&layers);
     let some = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
-        pool.install(|| AttentionFlow::default().of_queries(&layers, &[7, 2], &Cancellation::default()))
+        pool.install(|| {
+            attention_flow(&layers, Some(&[7, 2]), &AttentionFlowConfig::default(), &Cancellation::default())
+        })
     };
     let [one, two] = [some(1), some(2)].map(|maps| maps.expect("the layers fit"));
     assert_eq!(one, two);
@@ -194,17 +199,20 @@ fn some_queries_are_the_rows_of_all_and_threads_do_not_matter() {
 #[test]
 fn what_cannot_be_solved_is_named() {
     let layers = random_layers(1, 3, 1, 4, 2);
-    let flow = AttentionFlow::default();
+    let config = AttentionFlowConfig::default();
     let go = Cancellation::default();
-    assert_eq!(flow.of_all_queries(&[], &go), Err(ExplainError::Empty { what: "list of layers" }));
-    assert_eq!(flow.of_queries(&layers, &[], &go), Err(ExplainError::Empty { what: "list of queries" }));
+    assert_eq!(attention_flow(&[], None, &config, &go), Err(ExplainError::Empty { what: "list of layers" }));
+    assert_eq!(attention_flow(&layers, Some(&[]), &config, &go), Err(ExplainError::Empty { what: "list of queries" }));
     let outside = ExplainError::OutOfRange { what: "token", index: 4, count: 4 };
-    assert_eq!(flow.of_queries(&layers, &[1, 4], &go), Err(outside));
+    assert_eq!(attention_flow(&layers, Some(&[1, 4]), &config, &go), Err(outside));
     let mixed = [layers[0].clone(), random_layers(1, 1, 1, 5, 2).remove(0)];
-    assert!(matches!(flow.of_all_queries(&mixed, &go), Err(ExplainError::ValueCount { found: 5, expected: 4, .. })));
-    let setting = AttentionFlow { residual: 1.5, ..flow.clone() }.of_all_queries(&layers, &go);
+    assert!(matches!(
+        attention_flow(&mixed, None, &config, &go),
+        Err(ExplainError::ValueCount { found: 5, expected: 4, .. })
+    ));
+    let setting = attention_flow(&layers, None, &AttentionFlowConfig { residual: 1.5, ..config.clone() }, &go);
     assert_eq!(setting.expect_err("1.5 is no share").to_string(), "invalid setting: residual is 1.5, expected 0 to 1");
     let stop = Cancellation::default();
     stop.cancel();
-    assert!(matches!(flow.of_all_queries(&layers, &stop), Err(ExplainError::Cancelled { total: 16, .. })));
+    assert!(matches!(attention_flow(&layers, None, &config, &stop), Err(ExplainError::Cancelled { total: 16, .. })));
 }

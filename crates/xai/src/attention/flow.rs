@@ -14,7 +14,7 @@ use crate::execution::Cancellation;
 const SATURATION_TOLERANCE: f64 = 1e-9;
 
 /// Attention flow (Abnar and Zuidema 2020, section 3.2): how much can flow from a token after the last layer to a token
-/// before the first, if the edge from `(l, i)` to `(l − 1, j)` has the capacity `Â_l[i, j]` of [`AttentionRollout`].
+/// before the first, if the edge from `(l, i)` to `(l − 1, j)` has the capacity `Â_l[i, j]` of [`attention_rollout`].
 ///
 /// Every pair of query and input token is a maximum flow of its own, and the capacities of nodes are not bounded. One
 /// layer is its own flow; two layers have the closed form `F[u, v] = Σ_m min(Â₂[u, m], Â₁[m, v])`; more are solved.
@@ -22,24 +22,24 @@ const SATURATION_TOLERANCE: f64 = 1e-9;
 /// `Σ_m Â₁[m, v]`. Flat attention puts most pairs at that bound, and then the map is the same for every query:
 /// [`FlowMaps::saturated_fraction`] says how many.
 ///
-/// [`AttentionRollout`]: crate::AttentionRollout
+/// [`attention_rollout`]: crate::attention_rollout
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AttentionFlow {
+pub struct AttentionFlowConfig {
     /// The share of the residual connection in each layer, 0 to 1.
     pub residual: f64,
     /// How heads become one.
     pub fusion: HeadFusion,
 }
 
-impl Default for AttentionFlow {
+impl Default for AttentionFlowConfig {
     /// Half of each layer is the residual connection, heads are averaged.
     fn default() -> Self {
         Self { residual: 0.5, fusion: HeadFusion::Mean }
     }
 }
 
-impl AttentionFlow {
+impl AttentionFlowConfig {
     /// Checks every setting.
     ///
     /// # Errors
@@ -47,49 +47,38 @@ impl AttentionFlow {
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         require_within("residual", self.residual, 0.0..=1.0)
     }
+}
 
-    /// The flows from every token, for layers in the order in which the picture passes through them.
-    ///
-    /// # Errors
-    /// If a setting is out of range, there is no layer, the layers differ in their number of tokens, or the call is
-    /// cancelled.
-    pub fn of_all_queries(
-        &self,
-        layers: &[LayerAttention],
-        cancellation: &Cancellation,
-    ) -> Result<FlowMaps, ExplainError> {
-        let tokens = layers.first().map_or(0, LayerAttention::tokens);
-        self.of_queries(layers, &(0..tokens).collect::<Vec<_>>(), cancellation)
+/// The flows from the given tokens, or from every token if `queries` is `None`, for layers in the order in which the
+/// picture passes through them.
+///
+/// # Errors
+/// If a setting is out of range, there is no layer or no query, the layers differ in their number of tokens, a query is
+/// no token, or the call is cancelled.
+pub fn attention_flow(
+    layers: &[LayerAttention],
+    queries: Option<&[usize]>,
+    config: &AttentionFlowConfig,
+    cancellation: &Cancellation,
+) -> Result<FlowMaps, ExplainError> {
+    config.validate()?;
+    let matrices = residual_matrices(layers, config.fusion, config.residual)?;
+    let tokens = matrices[0].tokens();
+    let queries = queries.map_or_else(|| (0..tokens).collect(), <[usize]>::to_vec);
+    if queries.is_empty() {
+        return Err(ExplainError::Empty { what: "list of queries" });
     }
-
-    /// The flows from some tokens.
-    ///
-    /// # Errors
-    /// As [`AttentionFlow::of_all_queries`], or if there is no query or no such token.
-    pub fn of_queries(
-        &self,
-        layers: &[LayerAttention],
-        queries: &[usize],
-        cancellation: &Cancellation,
-    ) -> Result<FlowMaps, ExplainError> {
-        self.validate()?;
-        let matrices = residual_matrices(layers, self.fusion, self.residual)?;
-        let tokens = matrices[0].tokens();
-        if queries.is_empty() {
-            return Err(ExplainError::Empty { what: "list of queries" });
-        }
-        queries.iter().try_for_each(|&query| require_index("token", query, tokens))?;
-        let pairs = queries.len() * tokens;
-        let _span = info_span!("explain", what = "attention flows", total = pairs).entered();
-        cancellation.check("attention flows", 0, pairs)?;
-        let flows = match matrices.as_slice() {
-            [only] => rows_of(only, queries).flatten().copied().collect(),
-            [first, last] => two_layer_flows(first, last, queries),
-            _ => solved_flows(&matrices, queries, cancellation)?,
-        };
-        let saturated = saturated(&flows, &matrices, queries);
-        Ok(FlowMaps { queries: queries.to_vec(), tokens, flows, saturated_fraction: saturated as f64 / pairs as f64 })
-    }
+    queries.iter().try_for_each(|&query| require_index("token", query, tokens))?;
+    let pairs = queries.len() * tokens;
+    let _span = info_span!("explain", what = "attention flows", total = pairs).entered();
+    cancellation.check("attention flows", 0, pairs)?;
+    let flows = match matrices.as_slice() {
+        [only] => rows_of(only, &queries).flatten().copied().collect(),
+        [first, last] => two_layer_flows(first, last, &queries),
+        _ => solved_flows(&matrices, &queries, cancellation)?,
+    };
+    let saturated_fraction = saturated(&flows, &matrices, &queries) as f64 / pairs as f64;
+    Ok(FlowMaps { queries, tokens, flows, saturated_fraction })
 }
 
 /// The flows from some tokens after the last layer to every token before the first.

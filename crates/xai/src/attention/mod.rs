@@ -13,9 +13,9 @@ mod query;
 mod rollout;
 mod statistics;
 
-pub use flow::{AttentionFlow, FlowMaps};
+pub use flow::{AttentionFlowConfig, FlowMaps, attention_flow};
 pub use linear::{LinearAttention, LinearAttentionCheck};
 pub use matrix::{HeadFusion, LayerAttention, TokenMatrix};
 pub use query::{AttentionRows, QueryMap, fixed_query_maps, fixed_query_positions, token_of_largest_attribution};
-pub use rollout::{AttentionRollout, Rollout, gradient_rollout};
+pub use rollout::{AttentionRolloutConfig, Rollout, attention_rollout, gradient_rollout};
 pub use statistics::AttentionStatistics;

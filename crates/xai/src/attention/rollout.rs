@@ -11,21 +11,21 @@ use crate::error::{ExplainError, require_count, require_finite};
 /// feed-forward part; see [`gradient_rollout`] for a class-specific relative.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AttentionRollout {
+pub struct AttentionRolloutConfig {
     /// The share `r` of the residual connection, 0 to 1.
     pub residual: f64,
     /// How heads become one.
     pub fusion: HeadFusion,
 }
 
-impl Default for AttentionRollout {
+impl Default for AttentionRolloutConfig {
     /// Half of each layer is the residual connection, heads are averaged.
     fn default() -> Self {
         Self { residual: 0.5, fusion: HeadFusion::Mean }
     }
 }
 
-impl AttentionRollout {
+impl AttentionRolloutConfig {
     /// Checks every setting.
     ///
     /// # Errors
@@ -33,24 +33,24 @@ impl AttentionRollout {
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         require_within("residual", self.residual, 0.0..=1.0)
     }
+}
 
-    /// The rollout of layers in the order in which the picture passes through them.
-    ///
-    /// # Errors
-    /// If a setting is out of range, there is no layer, or the layers differ in their number of tokens.
-    pub fn explain(&self, layers: &[LayerAttention]) -> Result<Rollout, ExplainError> {
-        self.validate()?;
-        let matrices = residual_matrices(layers, self.fusion, self.residual)?;
-        let tokens = matrices[0].tokens();
-        let product = matrices.iter().fold(TokenMatrix::identity(tokens), |product, layer| layer.times(&product));
-        Ok(Rollout { matrix: product })
-    }
+/// The rollout of layers in the order in which the picture passes through them.
+///
+/// # Errors
+/// If a setting is out of range, there is no layer, or the layers differ in their number of tokens.
+pub fn attention_rollout(layers: &[LayerAttention], config: &AttentionRolloutConfig) -> Result<Rollout, ExplainError> {
+    config.validate()?;
+    let matrices = residual_matrices(layers, config.fusion, config.residual)?;
+    let tokens = matrices[0].tokens();
+    let product = matrices.iter().fold(TokenMatrix::identity(tokens), |product, layer| layer.times(&product));
+    Ok(Rollout { matrix: product })
 }
 
 /// What every token after the last layer takes from every token before the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rollout {
-    /// Row `i` is the map of query `i`. For [`AttentionRollout`] it sums to 1.
+    /// Row `i` is the map of query `i`. Of [`attention_rollout`] it sums to 1.
     pub matrix: TokenMatrix,
 }
 
