@@ -11,6 +11,7 @@ mod gradient;
 mod gradients;
 mod lime;
 mod masker;
+mod normal;
 mod picture;
 mod scorer;
 mod scores;
@@ -26,6 +27,12 @@ pub use attention::{
 pub use attribution::{Attribution, Target};
 pub use error::ExplainError;
 pub use execution::{Cancellation, Execution};
+pub use gradients::{
+    BaselineConfig, BaselineKind, ExpectedGradients, ExpectedGradientsConfig, IntegratedGradients,
+    IntegratedGradientsConfig, PathDiagnostics, Quadrature, QuadratureRule, SmoothGrad, SmoothGradConfig,
+    SmoothGradKind, expected_gradients, for_every_class, input_gradient, input_times_gradient, integrated_gradients,
+    smooth_grad,
+};
 pub use lime::{LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, lime};
 pub use masker::{CoalitionValues, Coalitions, Fill, FillConfig, Masker};
 pub use picture::Picture;

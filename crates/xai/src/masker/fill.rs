@@ -1,9 +1,9 @@
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::ExplainError;
+use crate::normal::standard_normals;
 use crate::picture::Picture;
 use crate::segmentation::Segmentation;
 
@@ -121,18 +121,14 @@ pub(crate) fn channel_value(key: &str, list: &[f32], channel: usize, channels: u
     Ok(if list.len() == 1 { list[0] } else { list[channel] })
 }
 
-/// Independent Gaussian values, by the method of Box and Muller 1958.
+/// Independent Gaussian values.
 fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: u64) -> Vec<f32> {
-    let mut generator = Draw { seed, purpose: NOISE, epoch: 0, index }.generator();
-    let mut normal = || {
-        let radius = (-2.0 * (1.0 - generator.random::<f64>()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * generator.random::<f64>()).cos()
-    };
-    mean.iter().zip(deviation).map(|(&mean, &deviation)| mean + deviation * normal() as f32).collect()
+    let normals = standard_normals(Draw { seed, purpose: NOISE, epoch: 0, index });
+    mean.iter().zip(deviation).zip(normals).map(|((mean, deviation), normal)| mean + deviation * normal as f32).collect()
 }
 
 /// A Gaussian blur of every channel, separable, cut off at three standard deviations, with the border pixels repeated.
-fn gaussian_blur(picture: &Picture, sigma: f64) -> Vec<f32> {
+pub(crate) fn gaussian_blur(picture: &Picture, sigma: f64) -> Vec<f32> {
     let [_, height, width] = picture.shape();
     let reach = ((3.0 * sigma).ceil() as usize).clamp(1, height.max(width));
     let weights: Vec<f64> = (0..=reach).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()).collect();

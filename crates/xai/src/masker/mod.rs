@@ -12,8 +12,8 @@ mod pipeline;
 use rayon::prelude::*;
 
 pub use coalitions::{CoalitionValues, Coalitions};
-pub(crate) use fill::channel_value;
 pub use fill::{Fill, FillConfig};
+pub(crate) use fill::{channel_value, gaussian_blur};
 pub(crate) use pipeline::score_in_pipeline;
 
 use crate::attribution::{Attribution, Target};

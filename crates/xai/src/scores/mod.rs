@@ -1,1 +1,34 @@
 //! Scores of an explanation.
+//!
+//! A score without a control says little: many of them can be won by a map that has nothing to do with the model. Every
+//! table of scores should hold the three controls beside the methods, a [`random_map`], the [`sobel_edge_map`] and the
+//! plain gradient; and every mean over pictures its [`bootstrap_interval`]. [`rank_methods`] puts methods in order by
+//! one score, whose direction is a property of the [`ScoreKind`].
+//!
+//! A score that is not defined for a picture, such as a correlation with something that does not vary, is `None` and
+//! never a number that happens to look good or bad.
+
+mod bootstrap;
+mod controls;
+mod deletion;
+mod faithfulness;
+mod infidelity;
+mod localisation;
+mod probe;
+mod randomisation;
+mod ranking;
+mod sensitivity;
+mod shape;
+mod statistics;
+
+pub use bootstrap::{BootstrapConfig, BootstrapInterval, bootstrap_interval};
+pub use controls::{random_map, sobel_edge_map};
+pub use deletion::{DeletionConfig, DeletionInsertion, deletion_insertion};
+pub use faithfulness::{FaithfulnessConfig, MuFidelityConfig, faithfulness_correlation, mu_fidelity};
+pub use infidelity::{AttributionKind, Infidelity, InfidelityConfig, infidelity};
+pub use localisation::{pointing_game, relevance_mass_accuracy, relevance_rank_accuracy};
+pub use probe::{Baseline, Probe, ScoreScale};
+pub use randomisation::{magnitude_rank_correlation, parameter_randomisation};
+pub use ranking::{Direction, MethodScore, RankedMethod, Ranking, ScoreKind, rank_methods};
+pub use sensitivity::{MaxSensitivityConfig, max_sensitivity};
+pub use shape::{completeness, complexity, sparseness};

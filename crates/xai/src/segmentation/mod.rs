@@ -87,7 +87,7 @@ impl Segmentation {
 
     /// SLIC superpixels (Achanta et al. 2012, "SLIC superpixels compared to state-of-the-art superpixel methods",
     /// algorithm 1) of a picture `[channels, height, width]`: connected, at least one, at most `config.segments`, the
-    /// same for the same picture, and the same for a picture whose values were scaled and shifted.
+    /// same for the same picture, in whatever unit its values are.
     ///
     /// # Errors
     /// [`SegmentationError`] if the picture has no pixels, a value that is not finite, or not

@@ -1,0 +1,138 @@
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use tinylsa_random::{Draw, Purpose};
+
+use crate::error::{ExplainError, require_count, require_finite, require_index};
+use crate::execution::Execution;
+use crate::masker::{Fill, FillConfig, score_in_pipeline};
+use crate::picture::Picture;
+use crate::scorer::Scorer;
+use crate::segmentation::Segmentation;
+
+const TIES: Purpose = Purpose::new("order of equal relevances");
+
+/// In what the scores of a class are measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScoreScale {
+    /// The scorer's own numbers, logits as a rule.
+    #[default]
+    Logits,
+    /// Their softmax over the classes.
+    Probabilities,
+}
+
+/// What stands for missing pixels when an explanation is scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Baseline {
+    /// Black. Weak where the background is black too: removing it changes nothing.
+    #[default]
+    Black,
+    /// The mean of the data set.
+    Mean,
+    /// The picture itself behind a Gaussian blur.
+    Blur,
+}
+
+impl Baseline {
+    /// The picture that stands for missing pixels.
+    fn picture(self, picture: &Picture, fill: &FillConfig) -> Result<Picture, ExplainError> {
+        let kind = match self {
+            Self::Black => Fill::Black,
+            Self::Mean => Fill::DatasetMean,
+            Self::Blur => Fill::Blur,
+        };
+        let [_, height, width] = picture.shape();
+        let whole = Segmentation::grid(height, width, 1, 1)?;
+        let mut pictures = FillConfig { kind, ..fill.clone() }.replacements(picture, &whole, 0)?;
+        pictures.pop().ok_or(ExplainError::Empty { what: "list of baselines" })
+    }
+}
+
+/// What the scores that probe a model need beside an explanation: the model, the picture, the class it was explained
+/// for, on which scale the class is scored, and what stands for missing pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a, S: ?Sized> {
+    /// The model.
+    pub scorer: &'a S,
+    /// The picture.
+    pub picture: &'a Picture,
+    /// The class that was explained.
+    pub class: usize,
+    /// Logits or probabilities.
+    pub scale: ScoreScale,
+    /// What stands for missing pixels.
+    pub baseline: Baseline,
+    /// Black, mean and blur in the units of the picture; its `kind` is not used.
+    pub fill: &'a FillConfig,
+    /// Batch size, seed and cancellation.
+    pub execution: &'a Execution,
+}
+
+impl<S: Scorer + ?Sized> Probe<'_, S> {
+    /// The number of pixels.
+    pub(super) fn pixels(&self) -> usize {
+        let [_, height, width] = self.picture.shape();
+        height * width
+    }
+
+    pub(super) fn baseline_picture(&self) -> Result<Picture, ExplainError> {
+        self.baseline.picture(self.picture, self.fill)
+    }
+
+    /// Requires a finite relevance for every pixel and returns them in f64.
+    pub(super) fn map(&self, map: &[f32]) -> Result<Vec<f64>, ExplainError> {
+        require_count("the relevance map", map.len(), self.pixels())?;
+        require_finite("the relevance map", map)?;
+        // Adding 0 makes a negative zero a positive one, so that the two are ties.
+        Ok(map.iter().map(|&value| f64::from(value) + 0.0).collect())
+    }
+
+    /// The class scores of `count` pictures, on the scale that was asked for.
+    pub(super) fn class_scores(
+        &self,
+        count: usize,
+        fill: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<Vec<f64>, ExplainError> {
+        let mut scores = Vec::with_capacity(count);
+        let shape = self.picture.shape();
+        let classes = score_in_pipeline(self.scorer, shape, count, self.execution, fill, |_, row| {
+            scores.extend(row.get(self.class).map(|_| on_scale(self.scale, row, self.class)));
+        })?;
+        require_index("class", self.class, classes)?;
+        Ok(scores)
+    }
+
+    /// The pixels by falling relevance; equal ones in an order drawn from the seed, so that a flat map is not scored
+    /// for the order of its pixels.
+    pub(super) fn by_relevance(&self, map: &[f64]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..map.len()).collect();
+        order.shuffle(&mut Draw { seed: self.execution.seed, purpose: TIES, epoch: 0, index: 0 }.generator());
+        order.sort_by(|&a, &b| map[b].total_cmp(&map[a]));
+        order
+    }
+}
+
+/// Copies from `source` the pixels for which `chosen` is true, in every channel.
+pub(super) fn copy_pixels(values: &mut [f32], source: &Picture, chosen: impl Fn(usize) -> bool) {
+    let [_, height, width] = source.shape();
+    let planes = source.values().chunks_exact(height * width);
+    for (values, source) in values.chunks_exact_mut(height * width).zip(planes) {
+        for (pixel, (value, &source)) in values.iter_mut().zip(source).enumerate() {
+            if chosen(pixel) {
+                *value = source;
+            }
+        }
+    }
+}
+
+fn on_scale(scale: ScoreScale, scores: &[f32], class: usize) -> f64 {
+    match scale {
+        ScoreScale::Logits => f64::from(scores[class]),
+        ScoreScale::Probabilities => {
+            let sum: f64 = scores.iter().map(|&score| (f64::from(score) - f64::from(scores[class])).exp()).sum();
+            1.0 / sum
+        }
+    }
+}

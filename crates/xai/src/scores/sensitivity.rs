@@ -1,0 +1,78 @@
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tinylsa_random::{Draw, Purpose};
+use tinylsa_settings::{InvalidSetting, require_within};
+
+use crate::error::{ExplainError, require_count, require_finite};
+use crate::execution::Execution;
+use crate::picture::Picture;
+
+const SHIFT: Purpose = Purpose::new("max sensitivity shift");
+
+/// Settings of max-sensitivity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaxSensitivityConfig {
+    /// The largest change of a value, in units of the picture.
+    pub radius: f32,
+    /// How many changed pictures are explained.
+    pub draws: usize,
+}
+
+impl Default for MaxSensitivityConfig {
+    /// Ten draws within 0.02, as in Captum.
+    fn default() -> Self {
+        Self { radius: 0.02, draws: 10 }
+    }
+}
+
+impl MaxSensitivityConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] with the key of the first setting outside its range.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        require_within("radius", self.radius, f32::MIN_POSITIVE..=f32::MAX)?;
+        require_within("draws", self.draws, 1..=1_000_000)
+    }
+}
+
+/// Max-sensitivity (Yeh et al. 2019, definition 3.1): the largest relative change `‖a(x′) − a(x)‖ / ‖a(x)‖` of an
+/// explanation over pictures `x′` whose values differ from those of `x` by independent uniform amounts within the
+/// radius. Lower is better; `None` if the explanation of the picture itself is 0 everywhere.
+///
+/// `explain` is the method under test, with its seed held fixed and for the class that is explained for `x`. It is
+/// called `draws + 1` times.
+///
+/// # Errors
+/// The first error of `explain`, or if a setting is out of range, a map is not finite, their sizes differ, or the call
+/// is cancelled.
+pub fn max_sensitivity(
+    picture: &Picture,
+    config: &MaxSensitivityConfig,
+    execution: &Execution,
+    mut explain: impl FnMut(&Picture) -> Result<Vec<f32>, ExplainError>,
+) -> Result<Option<f64>, ExplainError> {
+    config.validate()?;
+    let original = explain(picture)?;
+    require_finite("the relevance map", &original)?;
+    let norm = original.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+    if norm == 0.0 {
+        return Ok(None);
+    }
+    let mut largest = 0.0_f64;
+    for index in 0..config.draws {
+        execution.cancellation.check("explanations of changed pictures", index, config.draws)?;
+        let draw = Draw { seed: execution.seed, purpose: SHIFT, epoch: 0, index: index as u64 };
+        let mut generator = draw.generator();
+        let shifted =
+            picture.values().iter().map(|value| value + generator.random_range(-config.radius..=config.radius));
+        let changed = explain(&Picture::new(shifted.collect(), picture.shape())?)?;
+        require_count("the relevance map of a changed picture", changed.len(), original.len())?;
+        require_finite("the relevance map of a changed picture", &changed)?;
+        let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
+        let distance = changed.iter().zip(&original).map(square).sum::<f64>().sqrt();
+        largest = largest.max(distance / norm);
+    }
+    Ok(Some(largest))
+}
