@@ -8,7 +8,9 @@ use tinylsa_xai::{
 
 fn coalitions(rows: &[&[bool]]) -> Coalitions {
     let mut coalitions = Coalitions::new(rows[0].len());
-    rows.iter().for_each(|row| coalitions.push(row).unwrap());
+    for row in rows {
+        coalitions.push(row).unwrap();
+    }
     coalitions
 }
 
@@ -141,6 +143,7 @@ fn held_out_r2_is_not_fooled_by_noise_as_the_in_sample_one_is() {
 }
 
 /// Scores `[batch, 2]`: the sum of the left half and that of the right half.
+#[expect(clippy::needless_pass_by_value, reason = "the form of a scorer")]
 fn halves(images: Tensor<4>) -> Tensor<2> {
     let [batch, _, height, width] = images.dims();
     let sum = |from: usize, to: usize| {

@@ -1,5 +1,7 @@
 //! The scores: closed forms, perfect explanations against controls, intervals, rankings, and faults.
 
+#![expect(clippy::float_cmp, reason = "the expected values are exact")]
+
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
@@ -197,7 +199,7 @@ fn localisation_counts_what_lies_inside_the_mask() {
     assert_eq!(relevance_rank_accuracy(&[0.9, 0.8, 0.1, 0.0], &mask), Ok(1.0));
     assert_eq!(relevance_rank_accuracy(&[0.9, 0.1, 0.8, 0.0], &mask), Ok(0.5));
     assert_eq!(relevance_rank_accuracy(&[0.0; 4], &mask), Ok(0.5));
-    assert_eq!(relevance_rank_accuracy(&[0.9, 0.0, 0.0, 0.0], &mask), Ok((1.0 + 1.0 / 3.0) / 2.0));
+    assert_eq!(relevance_rank_accuracy(&[0.9, 0.0, 0.0, 0.0], &mask), Ok(2.0 / 3.0));
     assert_eq!(relevance_mass_accuracy(&[1.0, 2.0, 1.0, -5.0], &mask), Ok(Some(0.75)));
     assert_eq!(relevance_mass_accuracy(&[-1.0, 0.0, -1.0, -5.0], &mask), Ok(None));
 

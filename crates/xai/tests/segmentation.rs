@@ -1,5 +1,7 @@
 //! What every segmentation promises: cover, no overlap, no empty segment, connected superpixels, the same ones again.
 
+#![expect(clippy::float_cmp, reason = "the expected values are exact")]
+
 use proptest::prelude::*;
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};

@@ -1,5 +1,7 @@
 //! The Shapley methods on pictures: linear models, backgrounds, fills, determinism, bounded batches, faults.
 
+#![expect(clippy::float_cmp, reason = "the expected values are exact")]
+
 use std::cell::RefCell;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
@@ -15,7 +17,7 @@ const CLASSES: usize = 3;
 
 /// Numbers in 0 to 1 that look random, in multiples of 1/64 so that their sums are exact.
 fn numbers(count: usize, salt: u64) -> Vec<f32> {
-    (0..count as u64).map(|i| (((i + 1) * (salt * 2 + 77_003) * 2_654_435_761 >> 17) % 64) as f32 / 64.0).collect()
+    (0..count as u64).map(|i| ((((i + 1) * (salt * 2 + 77_003) * 2_654_435_761) >> 17) % 64) as f32 / 64.0).collect()
 }
 
 fn picture(salt: u64) -> Picture {
@@ -197,7 +199,7 @@ fn hidden_pixels_are_filled_as_the_config_says() {
             && noise == replacements(kind(Fill::Noise), 1)
             && noise != replacements(kind(Fill::Noise), 2)
     );
-    let values: Vec<f64> = noise.iter().flat_map(|picture| picture.values()).map(|&value| f64::from(value)).collect();
+    let values: Vec<f64> = noise.iter().flat_map(Picture::values).map(|&value| f64::from(value)).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
     assert!((mean - 0.286).abs() < 0.08 && (deviation - 0.353).abs() < 0.06, "{mean} ± {deviation}");

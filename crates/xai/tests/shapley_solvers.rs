@@ -9,6 +9,8 @@ use tinylsa_xai::{
 };
 
 type Inside<'a> = &'a dyn Fn(usize) -> bool;
+type Game<'a> = &'a dyn Fn(Inside) -> f64;
+type Method<'a> = &'a dyn Fn(Game) -> ShapleySolution;
 
 fn values(coalitions: &Coalitions, game: impl Fn(Inside) -> f64) -> CoalitionValues {
     CoalitionValues::of_game(coalitions, 1, |inside, row| row[0] = game(inside)).unwrap()
@@ -283,7 +285,7 @@ proptest! {
     fn linearity(players in 1_usize..9, seed in 0_u64..1000, scale in -3.0_f64..3.0) {
         let (first, second) = (random_game(players, seed), random_game(players, seed + 1));
         let sum = |inside: Inside| first(inside) + scale * second(inside);
-        let methods: [&dyn Fn(&dyn Fn(Inside) -> f64) -> ShapleySolution; 3] = [
+        let methods: [Method; 3] = [
             &|game| exact(players, game),
             &|game| kernel(players, Some(60), seed, game),
             &|game| permutation(players, 2, seed, game),
