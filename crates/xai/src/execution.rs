@@ -11,13 +11,16 @@ use crate::error::ExplainError;
 
 /// How a call runs: where, in how large batches, with which randomness, and until when.
 ///
-/// Nothing in here but the seed changes a result.
+/// Nothing in here but the seed changes a result: gradients and scores are added up in f64 in the order of the samples,
+/// so that the same seed gives the same bits at any batch size and number of threads, as long as the scorer computes the
+/// same bits for a picture in any batch of two or more. burn's CPU backend does.
 #[derive(Clone, Debug)]
 pub struct Execution {
     /// The plain (not autodiff) device on which the images are made; the model's weights lie there.
     pub device: Device,
     /// The most pictures that are handed to the scorer at once, 1 or more. It bounds the memory of every method,
-    /// whatever the number of samples or steps.
+    /// whatever the number of samples or steps. A single picture is accompanied by a copy of itself, since a matrix
+    /// product of one row has other bits than that of several: at a batch size of 1 the scorer sees two.
     pub batch_size: usize,
     /// Names every random draw of the call together with what it is drawn for.
     pub seed: u64,

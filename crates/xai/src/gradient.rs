@@ -2,16 +2,14 @@ use burn::tensor::Tensor;
 
 use crate::error::{ExplainError, require_finite, require_index};
 use crate::execution::Execution;
-use crate::scorer::{Scorer, check_scores, image_batch, read_scores, read_tensor};
+use crate::scorer::{Scorer, batch_scores, check_scores, image_batch, read_scores, read_tensor};
 
-/// The score of one class and its gradient with respect to one picture.
+/// The gradient of the score of one class with respect to one picture.
 pub(crate) struct PictureGradient<'a> {
     /// The picture's index among those of the call.
     pub(crate) index: usize,
-    /// The picture itself, as it was filled.
+    /// One value for each of the picture's.
     pub(crate) gradient: &'a [f32],
-    /// The score of the class.
-    pub(crate) score: f32,
 }
 
 /// The gradients of the score of `class` with respect to each of `count` pictures of one shape, handed over in
@@ -37,20 +35,20 @@ pub(crate) fn score_gradients<S: Scorer + ?Sized>(
     let size: usize = shape.iter().product();
     execution.in_batches("gradients", count, |batch| {
         let images = image_batch(shape, batch.clone(), execution, &mut fill).autodiff().require_grad();
-        let scores = scorer.scores(images.clone());
+        let scores = batch_scores(scorer, images.clone());
         let classes = check_scores(&scores, batch.len(), 0)?;
         require_index("class", class, classes)?;
-        if !scores.is_autodiff() {
+        if !scores.is_tracked() {
             return Err(ExplainError::NoGradient);
         }
         let class_scores: Tensor<2> = scores.slice([0..batch.len(), class..class + 1]);
-        let values = read_scores(class_scores.clone())?;
+        read_scores(class_scores.clone())?;
         let gradients = class_scores.sum().backward();
         let gradient = images.grad(&gradients).ok_or(ExplainError::NoGradient)?;
         let gradient = read_tensor("the gradient", gradient)?;
         require_finite("the gradient", &gradient)?;
-        for ((index, gradient), score) in batch.zip(gradient.chunks_exact(size)).zip(values) {
-            receive(PictureGradient { index, gradient, score });
+        for (index, gradient) in batch.zip(gradient.chunks_exact(size)) {
+            receive(PictureGradient { index, gradient });
         }
         Ok(())
     })

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::scorer::{Scorer, check_scores, read_scores};
+use crate::scorer::{Scorer, batch_scores, check_scores, read_scores};
 
 /// The scores of `count` pictures of one shape, made batch by batch by `fill(index, values)` and handed in ascending
 /// order to `receive(index, scores)`; returns the number of classes.
@@ -38,7 +38,7 @@ pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
             }
             let [channels, height, width] = shape;
             let data = TensorData::new(values, [rows, channels, height, width]);
-            let scores = scorer.scores(Tensor::from_data(data, &execution.device));
+            let scores = batch_scores(scorer, Tensor::from_data(data, &execution.device));
             classes = check_scores(&scores, rows, classes)?;
             read_scores(scores)
         })?;

@@ -1,0 +1,122 @@
+use serde::{Deserialize, Serialize};
+use tinylsa_random::{Draw, Purpose};
+use tinylsa_settings::{InvalidSetting, require, require_within};
+
+use crate::error::ExplainError;
+use crate::masker::{channel_value, gaussian_blur};
+use crate::normal::standard_normals;
+use crate::picture::Picture;
+
+const NOISE: Purpose = Purpose::new("baseline noise");
+
+/// What a picture is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaselineKind {
+    /// Black, a constant. Pixels that are black themselves get exactly 0.
+    Black,
+    /// White, a constant.
+    White,
+    /// The mean of the data set, a constant.
+    Mean,
+    /// The picture itself behind a Gaussian blur.
+    Blur,
+    /// Gaussian noise around the mean of the data set, independent for every value.
+    Noise,
+}
+
+/// Baselines, in the units that the model is fed with. A list with one number for each channel, or one number for all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BaselineConfig {
+    /// The baselines over which an explanation is averaged, at least one.
+    pub kinds: Vec<BaselineKind>,
+    /// The value of black. It is 0 only as long as the pictures are not normalised.
+    pub black: Vec<f32>,
+    /// The value of white.
+    pub white: Vec<f32>,
+    /// The mean of the data set.
+    pub mean: Vec<f32>,
+    /// The standard deviation of the noise.
+    pub deviation: Vec<f32>,
+    /// Standard deviation of the blur, in pixels.
+    pub blur_sigma: f64,
+    /// How many pictures of noise [`BaselineKind::Noise`] stands for.
+    pub noise_draws: usize,
+}
+
+impl Default for BaselineConfig {
+    /// Black alone, and for the other kinds the mean and deviation of Fashion-MNIST's training pictures in the units 0
+    /// to 1.
+    fn default() -> Self {
+        Self {
+            kinds: vec![BaselineKind::Black],
+            black: vec![0.0],
+            white: vec![1.0],
+            mean: vec![0.2860],
+            deviation: vec![0.3530],
+            blur_sigma: 4.0,
+            noise_draws: 4,
+        }
+    }
+}
+
+impl BaselineConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] with the key of the first one that is outside its range.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        require("kinds", !self.kinds.is_empty(), || "empty".to_owned(), "at least one baseline")?;
+        let lists =
+            [("black", &self.black), ("white", &self.white), ("mean", &self.mean), ("deviation", &self.deviation)];
+        for (key, list) in lists {
+            let finite = !list.is_empty() && list.iter().all(|value| value.is_finite());
+            require(key, finite, || format!("{list:?}"), "one finite number, or one for each channel")?;
+        }
+        let positive = self.deviation.iter().all(|&value| value >= 0.0);
+        require("deviation", positive, || format!("{:?}", self.deviation), "no negative number")?;
+        require_within("blur_sigma", self.blur_sigma, f64::MIN_POSITIVE..=1e4)?;
+        require_within("noise_draws", self.noise_draws, 1..=10_000)
+    }
+
+    /// The baselines of one picture, in the order of `kinds`; noise is drawn from the seed.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or a list fits neither one nor every channel.
+    pub fn pictures(&self, picture: &Picture, seed: u64) -> Result<Vec<Picture>, ExplainError> {
+        self.validate()?;
+        let [channels, height, width] = picture.shape();
+        let constant = |key: &str, list: &[f32]| -> Result<Vec<f32>, InvalidSetting> {
+            let mut values = Vec::with_capacity(channels * height * width);
+            for channel in 0..channels {
+                let value = channel_value(key, list, channel, channels)?;
+                values.extend(std::iter::repeat_n(value, height * width));
+            }
+            Ok(values)
+        };
+        let mut baselines = Vec::new();
+        for kind in &self.kinds {
+            match kind {
+                BaselineKind::Black => baselines.push(constant("black", &self.black)?),
+                BaselineKind::White => baselines.push(constant("white", &self.white)?),
+                BaselineKind::Mean => baselines.push(constant("mean", &self.mean)?),
+                BaselineKind::Blur => baselines.push(gaussian_blur(picture, self.blur_sigma)),
+                BaselineKind::Noise => {
+                    let (mean, deviation) = (constant("mean", &self.mean)?, constant("deviation", &self.deviation)?);
+                    baselines.extend((0..self.noise_draws).map(|index| noise(&mean, &deviation, seed, index)));
+                }
+            }
+        }
+        baselines.into_iter().map(|values| Picture::new(values, picture.shape())).collect()
+    }
+}
+
+fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: usize) -> Vec<f32> {
+    let normals = standard_normals(Draw { seed, purpose: NOISE, epoch: 0, index: index as u64 });
+    mean.iter()
+        .zip(deviation)
+        .zip(normals)
+        .map(|((mean, deviation), normal)| mean + deviation * normal as f32)
+        .collect()
+}

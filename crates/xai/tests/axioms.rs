@@ -1,0 +1,262 @@
+//! What Integrated Gradients and its relatives promise of any model: closed forms and axioms.
+
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
+use tinylsa_xai::{
+    Execution, ExpectedGradientsConfig, IntegratedGradients, IntegratedGradientsConfig, Picture, QuadratureRule,
+    Scorer, SmoothGradConfig, Target, expected_gradients, for_every_class, input_gradient, input_times_gradient,
+    integrated_gradients, smooth_grad,
+};
+
+fn row(values: &[f32]) -> Picture {
+    Picture::new(values.to_vec(), [1, 1, values.len()]).expect("values are finite")
+}
+
+/// The pixels of every image of a row of `count`, each `[batch, 1]`.
+fn pixels(images: Tensor<4>, count: usize) -> Vec<Tensor<2>> {
+    let [batch, ..] = images.dims();
+    let flat: Tensor<2> = images.reshape([batch, count]);
+    (0..count).map(|pixel| flat.clone().slice([0..batch, pixel..pixel + 1])).collect()
+}
+
+/// `w · x` for each row of weights.
+fn linear(weights: Vec<Vec<f32>>) -> impl Fn(Tensor<4>) -> Tensor<2> {
+    let (classes, size) = (weights.len(), weights[0].len());
+    move |images: Tensor<4>| {
+        let [batch, ..] = images.dims();
+        let matrix = Tensor::<2>::from_data(TensorData::new(weights.concat(), [classes, size]), &Device::flex());
+        images.reshape([batch, size]).matmul(matrix.transpose())
+    }
+}
+
+fn fixed_steps(rule: QuadratureRule, steps: usize) -> IntegratedGradientsConfig {
+    IntegratedGradientsConfig { rule, steps, tolerance: f64::INFINITY, maximum_steps: steps }
+}
+
+fn explained<S: Scorer>(scorer: &S, picture: &Picture, config: &IntegratedGradientsConfig) -> IntegratedGradients {
+    let black = Picture::filled(0.0, picture.shape()).expect("the shape is not empty");
+    integrated_gradients(scorer, picture, &[black], Target::Class(0), config, &Execution::default())
+        .expect("the model has gradients")
+}
+
+fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= tolerance, "{found}, expected {expected}");
+    }
+}
+
+const RULES: [QuadratureRule; 4] =
+    [QuadratureRule::GaussLegendre, QuadratureRule::Midpoint, QuadratureRule::Right, QuadratureRule::Trapezoid];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_linear_model_is_attributed_by_its_weights_under_every_rule(
+        weights in prop::collection::vec(-2.0_f32..2.0, 5),
+        values in prop::collection::vec(0.0_f32..1.0, 5),
+        start in -1.0_f32..1.0,
+        steps in 2_usize..70,
+    ) {
+        let model = linear(vec![weights.clone()]);
+        let baseline = Picture::filled(start, [1, 1, 5]).expect("the shape is not empty");
+        let expected: Vec<f32> =
+            weights.iter().zip(&values).map(|(w, x)| (f64::from(*w) * (f64::from(*x) - f64::from(start))) as f32).collect();
+        for rule in RULES {
+            let found = integrated_gradients(
+                &model, &row(&values), std::slice::from_ref(&baseline), Target::Class(0), &fixed_steps(rule, steps),
+                &Execution::default(),
+            ).expect("the model has gradients");
+            assert_close(&found.attribution.values, &expected, 3e-7);
+            prop_assert!(found.delta.abs() < 2e-6);
+        }
+        let execution = Execution::default();
+        let background = [baseline];
+        let config = ExpectedGradientsConfig { strata: 3 };
+        let expected_by_draws =
+            expected_gradients(&model, &row(&values), &background, Target::Class(0), &config, &execution)
+                .expect("the model has gradients");
+        assert_close(&expected_by_draws.attribution.values, &expected, 3e-7);
+        prop_assert!(expected_by_draws.relative_standard_error == 0.0, "a linear model leaves nothing to chance");
+    }
+
+    #[test]
+    fn attributions_sum_to_the_difference_of_the_scores(
+        values in prop::collection::vec(-1.0_f32..1.0, 6),
+        weights in prop::collection::vec(-3.0_f32..3.0, 6),
+    ) {
+        // a smooth model: a Gauss–Legendre rule is complete to rounding
+        let inner = linear(vec![weights]);
+        let model = |images: Tensor<4>| sigmoid(inner(images.clone()) + pixels(images, 6).remove(0).powi_scalar(2));
+        let found = explained(&model, &row(&values), &fixed_steps(QuadratureRule::GaussLegendre, 32));
+        prop_assert!(found.delta.abs() < 1e-6, "{}", found.delta);
+        prop_assert!((found.attribution.sum() - (found.score - found.paths[0].baseline_score)).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn the_counterexample_of_the_paper_gets_the_papers_values() {
+    // Sundararajan et al. 2017, figure 7: two implementations of one function, of which sensitivity (a) and
+    // implementation invariance demand 1.5 and −0.5 at the point (3, 1)
+    let f = |images: Tensor<4>| {
+        let x = pixels(images, 2);
+        relu(relu(x[0].clone() - 1.0) - relu(x[1].clone()))
+    };
+    let g = |images: Tensor<4>| {
+        let x = pixels(images, 2);
+        relu(relu(x[0].clone()) - 1.0 - relu(x[1].clone()))
+    };
+    let config = IntegratedGradientsConfig { tolerance: 1e-5, maximum_steps: 1 << 12, ..Default::default() };
+    let of_f = explained(&f, &row(&[3.0, 1.0]), &config);
+    assert_close(&of_f.attribution.values, &[1.5, -0.5], 2e-3);
+    let of_g = explained(&g, &row(&[3.0, 1.0]), &config);
+    assert_close(&of_g.attribution.values, &of_f.attribution.values, 2e-3);
+    assert!((of_f.score - 1.0).abs() < 1e-6);
+    // the gradient alone gives 1 and −1 at the point, and so breaks completeness
+    let gradient = input_gradient(&f, &row(&[3.0, 1.0]), Target::Class(0), &Execution::default()).expect("gradients");
+    assert_eq!(gradient.values, [1.0, -1.0]);
+}
+
+#[test]
+fn two_implementations_of_a_smooth_function_are_explained_alike() {
+    let f = |images: Tensor<4>| {
+        let x = pixels(images, 2);
+        (x[0].clone() + x[1].clone()).powi_scalar(2)
+    };
+    let g = |images: Tensor<4>| {
+        let x = pixels(images, 2);
+        x[0].clone().powi_scalar(2) + x[0].clone() * x[1].clone() * 2.0 + x[1].clone().powi_scalar(2)
+    };
+    let config = IntegratedGradientsConfig::default();
+    let [of_f, of_g] = [explained(&f, &row(&[0.7, -0.3]), &config), explained(&g, &row(&[0.7, -0.3]), &config)];
+    assert_close(&of_f.attribution.values, &of_g.attribution.values, 1e-6);
+    // the integral of 2 α (x₁ + x₂) x_i is (x₁ + x₂) x_i
+    assert_close(&of_f.attribution.values, &[0.4 * 0.7, 0.4 * -0.3], 1e-6);
+}
+
+#[test]
+fn a_value_that_the_model_does_not_look_at_gets_exactly_zero() {
+    let model = |images: Tensor<4>| {
+        let x = pixels(images, 3);
+        (x[0].clone() * 2.0).exp() * x[2].clone()
+    };
+    let picture = row(&[0.4, 0.9, -0.6]);
+    let execution = Execution::default();
+    assert_eq!(explained(&model, &picture, &IntegratedGradientsConfig::default()).attribution.values[1], 0.0);
+    let background = [row(&[0.1, 0.2, 0.3]), row(&[0.9, 0.0, 0.5])];
+    let config = ExpectedGradientsConfig::default();
+    let expected = expected_gradients(&model, &picture, &background, Target::Predicted, &config, &execution);
+    assert_eq!(expected.expect("gradients").attribution.values[1], 0.0);
+    let smooth = smooth_grad(&model, &picture, Target::Predicted, &SmoothGradConfig::default(), &execution);
+    assert_eq!(smooth.expect("gradients").attribution.values[1], 0.0);
+    assert_eq!(input_gradient(&model, &picture, Target::Predicted, &execution).expect("gradients").values[1], 0.0);
+}
+
+#[test]
+fn a_value_at_the_baseline_gets_exactly_zero() {
+    let model = |images: Tensor<4>| (pixels(images.clone(), 2).remove(0) * pixels(images, 2).remove(1)).exp();
+    assert_eq!(explained(&model, &row(&[0.0, 0.8]), &IntegratedGradientsConfig::default()).attribution.values[0], 0.0);
+}
+
+#[test]
+fn values_that_play_the_same_part_get_the_same_share() {
+    let model = |images: Tensor<4>| {
+        let x = pixels(images, 3);
+        (x[0].clone() * x[1].clone()).exp() + relu(x[0].clone() + x[1].clone() - 0.5) * x[2].clone()
+    };
+    let found = explained(&model, &row(&[0.6, 0.6, 0.3]), &IntegratedGradientsConfig::default());
+    assert_eq!(found.attribution.values[0].to_bits(), found.attribution.values[1].to_bits());
+}
+
+#[test]
+fn the_attribution_of_a_sum_is_the_sum_of_the_attributions() {
+    let f = |images: Tensor<4>| pixels(images, 2).remove(0).powi_scalar(3);
+    let g = |images: Tensor<4>| (pixels(images.clone(), 2).remove(0) * pixels(images, 2).remove(1)).exp();
+    let both = |images: Tensor<4>| f(images.clone()) * 2.0 - g(images) * 0.5;
+    let picture = row(&[0.8, 0.5]);
+    let config = fixed_steps(QuadratureRule::GaussLegendre, 20);
+    let [of_f, of_g] =
+        [explained(&f, &picture, &config), explained(&g, &picture, &config)].map(|found| found.attribution.values);
+    let expected: Vec<f32> = of_f.iter().zip(&of_g).map(|(f, g)| 2.0 * f - 0.5 * g).collect();
+    assert_close(&explained(&both, &picture, &config).attribution.values, &expected, 1e-6);
+}
+
+#[test]
+fn several_baselines_are_averaged() {
+    let model = |images: Tensor<4>| pixels(images, 2).remove(0).powi_scalar(2);
+    let picture = row(&[0.6, 0.1]);
+    let baselines = [row(&[0.0, 0.0]), row(&[1.0, 1.0])];
+    let config = IntegratedGradientsConfig::default();
+    let execution = Execution::default();
+    let found = integrated_gradients(&model, &picture, &baselines, Target::Predicted, &config, &execution)
+        .expect("the model has gradients");
+    // the integral from b is x² − b² for the first value, 0 for the second
+    assert_close(&found.attribution.values, &[f32::midpoint(0.36, 0.36 - 1.0), 0.0], 1e-6);
+    assert_eq!(found.paths.len(), 2);
+    assert!(found.converged && found.delta.abs() < 1e-6);
+}
+
+#[test]
+fn every_class_is_explained_by_its_own_gradient() {
+    let weights = vec![vec![1.0, 2.0], vec![-3.0, 0.5], vec![0.0, 1.0]];
+    let model = linear(weights.clone());
+    let picture = row(&[1.0, 1.0]);
+    let execution = Execution::default();
+    let all = for_every_class(&model, &picture, &execution, |target| {
+        input_times_gradient(&model, &picture, target, &execution)
+    })
+    .expect("the model has gradients");
+    assert_eq!(all.iter().map(|found| found.values.clone()).collect::<Vec<_>>(), weights);
+    assert_eq!(all.iter().map(|found| found.target).collect::<Vec<_>>(), [0, 1, 2]);
+    let predicted = input_gradient(&model, &picture, Target::Predicted, &execution).expect("gradients");
+    assert_eq!(predicted.target, 0, "1 + 2 is the largest score");
+}
+
+#[test]
+fn smooth_grad_of_a_square_is_its_gradient_and_its_error_is_the_one_of_the_noise() {
+    // the gradient of x² at x + ε is 2x + 2ε: the mean is 2x, its standard error 2 σ / √n
+    let model = |images: Tensor<4>| pixels(images, 2).remove(0).powi_scalar(2);
+    let picture = row(&[0.5, 1.5]);
+    let config = SmoothGradConfig { samples: 4000, noise: 0.2, ..SmoothGradConfig::default() };
+    let found = smooth_grad(&model, &picture, Target::Predicted, &config, &Execution::default())
+        .expect("the model has gradients");
+    let error = 2.0 * 0.2 / 4000.0_f32.sqrt();
+    assert!((found.standard_error[0] / error - 1.0).abs() < 0.05, "{} and {error}", found.standard_error[0]);
+    assert_close(&found.attribution.values, &[1.0, 0.0], 4.0 * error);
+    let still = SmoothGradConfig { noise: 0.0, samples: 2, ..config };
+    let plain = smooth_grad(&model, &picture, Target::Predicted, &still, &Execution::default())
+        .expect("the model has gradients");
+    assert_eq!(plain.attribution.values, [1.0, 0.0]);
+}
+
+#[test]
+fn the_standard_error_of_expected_gradients_is_the_spread_over_seeds() {
+    let model = |images: Tensor<4>| {
+        let x = pixels(images, 3);
+        relu(x[0].clone() * 3.0 - x[1].clone()) + (x[1].clone() * x[2].clone() * 2.0).exp()
+    };
+    let picture = row(&[0.7, 0.4, 0.9]);
+    let background = [row(&[0.0, 0.6, 0.1]), row(&[0.3, 0.9, 0.4]), row(&[0.1, 0.0, 0.0])];
+    let finely = IntegratedGradientsConfig { tolerance: 1e-5, maximum_steps: 4096, ..Default::default() };
+    let exact = integrated_gradients(&model, &picture, &background, Target::Predicted, &finely, &Execution::default())
+        .expect("the model has gradients");
+    let config = ExpectedGradientsConfig { strata: 4 };
+    let (mut squared_errors, mut variances) = ([0.0_f64; 3], [0.0_f64; 3]);
+    for seed in 0..200 {
+        let execution = Execution { seed, ..Execution::default() };
+        let found = expected_gradients(&model, &picture, &background, Target::Predicted, &config, &execution)
+            .expect("the model has gradients");
+        assert_eq!(found.gradients, 24);
+        for pixel in 0..3 {
+            let error = f64::from(found.attribution.values[pixel] - exact.attribution.values[pixel]);
+            squared_errors[pixel] += error * error;
+            variances[pixel] += f64::from(found.standard_error[pixel]).powi(2);
+        }
+    }
+    for pixel in 0..3 {
+        let ratio = squared_errors[pixel] / variances[pixel];
+        assert!((0.6..1.6).contains(&ratio), "pixel {pixel}: the error is {ratio} of what was said");
+    }
+}
