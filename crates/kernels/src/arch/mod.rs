@@ -40,7 +40,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// A truth value for each of the sixteen.
     type Mask: Copy;
 
-    /// Largest number of vectors that the products hold side by side in registers, at most 4.
+    /// Largest number of vectors that the products hold side by side in registers, at most 3.
     const MAX_VECTORS: usize;
 
     fn splat(self, value: f32) -> Self::Vector;

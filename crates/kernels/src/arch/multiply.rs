@@ -123,7 +123,7 @@ impl Multiply<'_> {
         let per_vector = self.taps.len() * self.channels * LANES;
         for (vector, size) in groups(vectors, S::MAX_VECTORS) {
             let first = vector * LANES;
-            let mut bias = [0.0; 4 * LANES];
+            let mut bias = [0.0; 3 * LANES];
             if let Some(values) = self.bias {
                 let count = (size * LANES).min(self.outputs - first);
                 bias[..count].copy_from_slice(&values[first..first + count]);
@@ -147,7 +147,6 @@ impl Multiply<'_> {
                         1 => group.row_of_6::<S, 1, STEP>(simd, self.columns, input, output),
                         2 if S::MAX_VECTORS > 1 => group.row_of_14::<S, 2, STEP>(simd, self.columns, input, output),
                         3 if S::MAX_VECTORS > 1 => group.row_of_7::<S, 3, STEP>(simd, self.columns, input, output),
-                        4 if S::MAX_VECTORS > 1 => group.row_of_7::<S, 4, STEP>(simd, self.columns, input, output),
                         size => unreachable!("no group has {size} vectors"),
                     }
                 }

@@ -68,8 +68,7 @@ impl Outer<'_> {
             (1, _) => tiles!(6, 2, 1),
             (_, 1) => tiles!(24, 8, 4, 1),
             (_, 2) => tiles!(12, 8, 4, 1),
-            (_, 3) => tiles!(8, 4, 1),
-            _ => tiles!(6, 4, 1),
+            _ => tiles!(8, 4, 1),
         }
         debug_assert_eq!(input, self.inputs);
     }
@@ -146,7 +145,6 @@ impl Kernel for Outer<'_> {
                     1 => self.inputs_of::<S, 1>(simd, first, last),
                     2 if S::MAX_VECTORS > 1 => self.inputs_of::<S, 2>(simd, first, last),
                     3 if S::MAX_VECTORS > 1 => self.inputs_of::<S, 3>(simd, first, last),
-                    4 if S::MAX_VECTORS > 1 => self.inputs_of::<S, 4>(simd, first, last),
                     size => unreachable!("no group has {size} vectors"),
                 }
             }

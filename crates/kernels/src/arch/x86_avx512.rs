@@ -40,7 +40,7 @@ impl Simd for Avx512 {
     type Vector = __m512;
     type Mask = __mmask16;
 
-    const MAX_VECTORS: usize = 4;
+    const MAX_VECTORS: usize = 3;
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
