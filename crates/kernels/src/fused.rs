@@ -1,9 +1,14 @@
 //! The way from a tensor of any device to the fused path, and back.
 
-use crate::{arch::Buffer, conv3x3};
+use crate::{
+    NormOptions,
+    arch::Buffer,
+    batch_norm::flex::{self as batch_norm, Trained},
+    conv3x3::flex as conv3x3,
+};
 use burn::{
     backend::{
-        Autodiff, Backend, DispatchDevice, Flex,
+        Autodiff, Backend, Dispatch, DispatchDevice, ExtensionType, Flex,
         autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         flex::{FlexTensor, Layout},
@@ -12,21 +17,111 @@ use burn::{
     tensor::{DType, Shape, Tensor},
 };
 
+/// A tensor of the Flex backend under automatic differentiation.
+pub(crate) type Tracked = FloatTensor<Autodiff<Flex>>;
+
+/// A tensor that an operation can do without.
+#[derive(ExtensionType)]
+pub(crate) enum Maybe<B: Backend> {
+    /// It is there.
+    Given(FloatTensor<B>),
+    /// It is not.
+    Absent,
+}
+
+impl<B: Backend> Maybe<B> {
+    fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::Given(tensor) => Some(tensor),
+            Self::Absent => None,
+        }
+    }
+}
+
+impl Maybe<Dispatch> {
+    pub(crate) fn new<const D: usize>(tensor: Option<Tensor<D>>) -> Self {
+        tensor.map_or(Self::Absent, |tensor| Self::Given(tensor.into_dispatch()))
+    }
+}
+
 /// The fused operations on the primitives of a backend; the public functions describe them.
 #[backend_extension(Autodiff, Flex)]
 pub(crate) trait FusedOps: Backend {
     fn conv3x3(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self>;
+
+    fn batch_norm_train(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        #[extension_type] residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    fn batch_norm_eval(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        #[extension_type] residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> FloatTensor<Self>;
 }
 
 impl FusedOps for Flex {
     fn conv3x3(x: FlexTensor, weight: FlexTensor, stride: usize) -> FlexTensor {
-        conv3x3::flex::forward(&x, &weight, stride)
+        conv3x3::forward(&x, &weight, stride)
+    }
+
+    fn batch_norm_train(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> Trained<FlexTensor> {
+        batch_norm::train(&batch_norm::Inputs::new(&x, &gamma, &beta, residual.into_option().as_ref()), &options)
+    }
+
+    fn batch_norm_eval(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        mean: FlexTensor,
+        variance: FlexTensor,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> FlexTensor {
+        let inputs = batch_norm::Inputs::new(&x, &gamma, &beta, residual.into_option().as_ref());
+        batch_norm::evaluate(&inputs, &mean, &variance, &options)
     }
 }
 
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     fn conv3x3(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self> {
-        conv3x3::flex::tracked::<C>(x, weight, stride)
+        conv3x3::tracked::<C>(x, weight, stride)
+    }
+
+    fn batch_norm_train(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> Trained<FloatTensor<Self>> {
+        batch_norm::train_tracked::<C>(x, gamma, beta, residual.into_option(), &options)
+    }
+
+    fn batch_norm_eval(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> FloatTensor<Self> {
+        batch_norm::evaluate_tracked::<C>(x, [gamma, beta, mean, variance], residual.into_option(), &options)
     }
 }
 
@@ -50,4 +145,11 @@ pub(crate) fn values(tensor: &FlexTensor) -> &[f32] {
 pub(crate) fn tensor<const D: usize>(buffer: Buffer, shape: [usize; D]) -> FlexTensor {
     debug_assert_eq!(buffer.len(), shape.iter().product::<usize>());
     FlexTensor::new(buffer.into_bytes(), Layout::contiguous(Shape::from(shape)), DType::F32)
+}
+
+/// A vector as a tensor.
+pub(crate) fn vector(values: &[f32]) -> FlexTensor {
+    let mut buffer = Buffer::new(values.len());
+    buffer.copy_from_slice(values);
+    tensor(buffer, [values.len()])
 }

@@ -1,11 +1,19 @@
 //! Batch normalisation with residual, activation and pooling (Ioffe and Szegedy, 2015).
 
+mod apply;
+pub(crate) mod flex;
+mod gradient;
+mod moments;
+mod plan;
 mod reference;
 
 pub use reference::{batch_norm_eval_reference, batch_norm_train_reference};
 
-use crate::{Activation, check};
-use burn::tensor::Tensor;
+use crate::{
+    Activation, check,
+    fused::{self, FusedOps, Maybe},
+};
+use burn::{backend::Dispatch, tensor::Tensor};
 
 /// What follows the normalisation, and how it is kept away from a division by zero.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +66,21 @@ pub fn batch_norm_train(
     options: &NormOptions,
 ) -> BatchNormOutput {
     check_inputs("batch_norm_train", &x, [&gamma, &beta], residual.as_ref(), options);
-    batch_norm_train_reference(x, gamma, beta, residual, options)
+    if !takes(&x, [&gamma, &beta], residual.as_ref(), options) {
+        return batch_norm_train_reference(x, gamma, beta, residual, options);
+    }
+    let (output, mean, variance) = Dispatch::batch_norm_train(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        Maybe::new(residual),
+        *options,
+    );
+    BatchNormOutput {
+        output: Tensor::from_dispatch(output),
+        mean: Tensor::from_dispatch(mean),
+        variance: Tensor::from_dispatch(variance),
+    }
 }
 
 /// As [`batch_norm_train`], with given statistics: the evaluation mode.
@@ -82,7 +104,25 @@ pub fn batch_norm_eval(
     check_inputs("batch_norm_eval", &x, [&gamma, &beta], residual.as_ref(), options);
     check::channels("batch_norm_eval", "mean", &mean, &x.dims());
     check::channels("batch_norm_eval", "variance", &variance, &x.dims());
-    batch_norm_eval_reference(x, gamma, beta, mean, variance, residual, options)
+    if !takes(&x, [&gamma, &beta], residual.as_ref(), options) || !fused::takes(&mean) || !fused::takes(&variance) {
+        return batch_norm_eval_reference(x, gamma, beta, mean, variance, residual, options);
+    }
+    Tensor::from_dispatch(Dispatch::batch_norm_eval(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        Maybe::new(residual),
+        *options,
+    ))
+}
+
+fn takes(x: &Tensor<4>, vectors: [&Tensor<1>; 2], residual: Option<&Tensor<4>>, options: &NormOptions) -> bool {
+    options.activation != Activation::Gelu
+        && fused::takes(x)
+        && vectors.into_iter().all(fused::takes)
+        && residual.is_none_or(fused::takes)
 }
 
 fn check_inputs(

@@ -1,17 +1,16 @@
 //! The fused convolution as an operation of burn's Flex backend.
 
 use super::{correlate, geometry::Geometry, weight_gradient};
-use crate::fused::{tensor, values};
+use crate::fused::{Tracked, tensor, values};
 use burn::{
     backend::{
-        Autodiff, Flex, TensorMetadata,
+        Flex, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
             ops::{Backward, Ops, OpsKind},
         },
         flex::FlexTensor,
-        tensor::FloatTensor,
     },
     tensor::Shape,
 };
@@ -26,11 +25,7 @@ pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
     tensor(correlate::forward(&geometry, values(&x), values(&weight)), geometry.output_shape())
 }
 
-pub(crate) fn tracked<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-    weight: FloatTensor<Autodiff<Flex, C>>,
-    stride: usize,
-) -> FloatTensor<Autodiff<Flex, C>> {
+pub(crate) fn tracked<C: CheckpointStrategy>(x: Tracked, weight: Tracked, stride: usize) -> Tracked {
     match ConvolutionBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let state = State { x: x.into_primitive(), weight: weight.into_primitive(), stride };
