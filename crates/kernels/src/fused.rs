@@ -1,10 +1,15 @@
 //! The way from a tensor of any device to the fused path, and back.
 
 use crate::{
-    NormOptions,
+    Activation, FeatureMap, NormOptions,
     arch::Buffer,
     batch_norm::flex::{self as batch_norm, Trained},
     conv3x3::flex as conv3x3,
+    cross_entropy::flex as cross_entropy,
+    layer_norm::flex as layer_norm,
+    linear::flex as linear,
+    linear_attention::flex as linear_attention,
+    token_mean::flex as token_mean,
 };
 use burn::{
     backend::{
@@ -12,7 +17,7 @@ use burn::{
         autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         flex::{FlexTensor, Layout},
-        tensor::FloatTensor,
+        tensor::{FloatTensor, IntTensor},
     },
     tensor::{DType, Shape, Tensor},
 };
@@ -66,6 +71,26 @@ pub(crate) trait FusedOps: Backend {
         #[extension_type] residual: Maybe<Self>,
         options: NormOptions,
     ) -> FloatTensor<Self>;
+
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+
+    fn linear_attention(qkv: FloatTensor<Self>, heads: usize, feature_map: FeatureMap) -> FloatTensor<Self>;
+
+    fn mean_tokens(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>, smoothing: f64) -> FloatTensor<Self>;
 }
 
 impl FusedOps for Flex {
@@ -95,6 +120,26 @@ impl FusedOps for Flex {
         let inputs = batch_norm::Inputs::new(&x, &gamma, &beta, residual.into_option().as_ref());
         batch_norm::evaluate(&inputs, &mean, &variance, &options)
     }
+
+    fn linear(x: FlexTensor, weight: FlexTensor, bias: Maybe<Self>, activation: Activation) -> FlexTensor {
+        linear::forward(&x, &weight, bias.into_option().as_ref(), activation)
+    }
+
+    fn layer_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
+        layer_norm::forward(&x, &gamma, &beta, epsilon)
+    }
+
+    fn linear_attention(qkv: FlexTensor, heads: usize, feature_map: FeatureMap) -> FlexTensor {
+        linear_attention::forward(&qkv, heads, feature_map)
+    }
+
+    fn mean_tokens(x: FlexTensor) -> FlexTensor {
+        token_mean::forward(&x)
+    }
+
+    fn cross_entropy(logits: FlexTensor, labels: FlexTensor, smoothing: f64) -> FlexTensor {
+        cross_entropy::forward(&logits, &labels, smoothing)
+    }
 }
 
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
@@ -123,6 +168,26 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         batch_norm::evaluate_tracked::<C>(x, [gamma, beta, mean, variance], residual.into_option(), &options)
     }
+
+    fn linear(x: Tracked, weight: Tracked, bias: Maybe<Self>, activation: Activation) -> Tracked {
+        linear::tracked::<C>(x, weight, bias.into_option(), activation)
+    }
+
+    fn layer_norm(x: Tracked, gamma: Tracked, beta: Tracked, epsilon: f64) -> Tracked {
+        layer_norm::tracked::<C>(x, gamma, beta, epsilon)
+    }
+
+    fn linear_attention(qkv: Tracked, heads: usize, feature_map: FeatureMap) -> Tracked {
+        linear_attention::tracked::<C>(qkv, heads, feature_map)
+    }
+
+    fn mean_tokens(x: Tracked) -> Tracked {
+        token_mean::tracked::<C>(x)
+    }
+
+    fn cross_entropy(logits: Tracked, labels: FlexTensor, smoothing: f64) -> Tracked {
+        cross_entropy::tracked::<C>(logits, &labels, smoothing)
+    }
 }
 
 /// Whether the fused path can take a tensor: `f32` on the Flex device, with or without automatic differentiation.
@@ -142,12 +207,24 @@ pub(crate) fn values(tensor: &FlexTensor) -> &[f32] {
 }
 
 /// A tensor from memory of the pool.
-pub(crate) fn tensor<const D: usize>(buffer: Buffer, shape: [usize; D]) -> FlexTensor {
-    debug_assert_eq!(buffer.len(), shape.iter().product::<usize>());
-    FlexTensor::new(buffer.into_bytes(), Layout::contiguous(Shape::from(shape)), DType::F32)
+pub(crate) fn shaped(buffer: Buffer, shape: Shape) -> FlexTensor {
+    debug_assert_eq!(buffer.len(), shape.num_elements());
+    FlexTensor::new(buffer.into_bytes(), Layout::contiguous(shape), DType::F32)
 }
 
-/// A vector as a tensor.
+/// A tensor from memory of the pool.
+pub(crate) fn tensor<const D: usize>(buffer: Buffer, shape: [usize; D]) -> FlexTensor {
+    shaped(buffer, Shape::from(shape))
+}
+
+/// A copy of a matrix as a tensor.
+pub(crate) fn matrix(values: &[f32], shape: [usize; 2]) -> FlexTensor {
+    let mut buffer = Buffer::new(values.len());
+    buffer.copy_from_slice(values);
+    tensor(buffer, shape)
+}
+
+/// A copy of a vector as a tensor.
 pub(crate) fn vector(values: &[f32]) -> FlexTensor {
     let mut buffer = Buffer::new(values.len());
     buffer.copy_from_slice(values);

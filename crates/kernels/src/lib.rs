@@ -51,6 +51,7 @@ mod fused;
 mod layer_norm;
 mod linear;
 mod linear_attention;
+mod math;
 mod partials;
 mod token_mean;
 

@@ -1,11 +1,17 @@
 //! Affine map of the last dimension with a fused activation.
 
+mod activate;
+pub(crate) mod flex;
+mod product;
 mod reference;
 
 pub use reference::linear_reference;
 
-use crate::Activation;
-use burn::tensor::Tensor;
+use crate::{
+    Activation,
+    fused::{self, FusedOps, Maybe},
+};
+use burn::{backend::Dispatch, tensor::Tensor};
 
 /// `y = activation(x · weight + bias)` over the last dimension.
 ///
@@ -26,7 +32,12 @@ pub fn linear<const D: usize>(
     activation: Activation,
 ) -> Tensor<D> {
     check(&x, &weight, bias.as_ref());
-    linear_reference(x, weight, bias, activation)
+    if fused::takes(&x) && fused::takes(&weight) && bias.as_ref().is_none_or(fused::takes) {
+        let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), Maybe::new(bias));
+        Tensor::from_dispatch(Dispatch::linear(x, weight, bias, activation))
+    } else {
+        linear_reference(x, weight, bias, activation)
+    }
 }
 
 fn check<const D: usize>(x: &Tensor<D>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) {

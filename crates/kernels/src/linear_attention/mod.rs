@@ -1,12 +1,16 @@
 //! Self-attention that is linear in the number of tokens (Katharopoulos et al., 2020).
 
 mod feature_map;
+pub(crate) mod flex;
+mod heads;
+mod map;
 mod reference;
 
 pub use feature_map::FeatureMap;
 pub use reference::linear_attention_reference;
 
-use burn::tensor::Tensor;
+use crate::fused::{self, FusedOps};
+use burn::{backend::Dispatch, tensor::Tensor};
 
 /// Multi-head linear self-attention over all tokens of an image.
 ///
@@ -26,7 +30,11 @@ use burn::tensor::Tensor;
 /// If the last dimension is not a multiple of `3 * heads`, or `qkv` is empty.
 pub fn linear_attention(qkv: Tensor<3>, heads: usize, feature_map: FeatureMap) -> Tensor<3> {
     check(&qkv, heads);
-    linear_attention_reference(qkv, heads, feature_map)
+    if fused::takes(&qkv) {
+        Tensor::from_dispatch(Dispatch::linear_attention(qkv.into_dispatch(), heads, feature_map))
+    } else {
+        linear_attention_reference(qkv, heads, feature_map)
+    }
 }
 
 fn check(qkv: &Tensor<3>, heads: usize) {

@@ -1,0 +1,89 @@
+//! The mean over tokens as an operation of burn's Flex backend.
+
+use crate::{
+    arch::{self, Buffer, Kernel, LANES, Simd},
+    fused::{Tracked, tensor, values},
+};
+use burn::backend::{
+    Flex, TensorMetadata,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    },
+    flex::FlexTensor,
+};
+use rayon::prelude::*;
+
+pub(crate) fn forward(x: &FlexTensor) -> FlexTensor {
+    let shape = x.shape();
+    let [batch, tokens, features] = [shape[0], shape[1], shape[2]];
+    let x = x.to_contiguous();
+    let mut output = Buffer::new(batch * features);
+    output
+        .par_chunks_mut(features)
+        .zip(values(&x).par_chunks(tokens * features))
+        .for_each(|(output, x)| arch::run(Mean { x, output }));
+    tensor(output, [batch, features])
+}
+
+struct Mean<'a> {
+    x: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl Kernel for Mean<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let features = self.output.len();
+        let factor = simd.splat(features as f32 / self.x.len() as f32);
+        for (block, output) in self.output.chunks_mut(LANES).enumerate() {
+            let first = block * LANES;
+            let mut sum = simd.splat(0.0);
+            for token in self.x.chunks_exact(features) {
+                sum = simd.add(sum, simd.load(&token[first..first + output.len()]));
+            }
+            simd.store(output, simd.multiply(sum, factor));
+        }
+    }
+}
+
+pub(crate) fn tracked<C: CheckpointStrategy>(x: Tracked) -> Tracked {
+    let node = x.node();
+    let x = x.into_primitive();
+    let output = forward(&x);
+    match MeanBackward.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(x.shape()[1], output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
+}
+
+#[derive(Debug)]
+struct MeanBackward;
+
+impl Backward<Flex, 1> for MeanBackward {
+    /// Number of tokens.
+    type State = usize;
+
+    fn backward(self, ops: Ops<usize, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let tokens = ops.state;
+        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let [node] = ops.parents;
+        let Some(node) = node else { return };
+        let shape = gradient.shape();
+        let [batch, features] = [shape[0], shape[1]];
+        let factor = 1.0 / tokens as f32;
+        let mut result = Buffer::new(batch * tokens * features);
+        let images = result.par_chunks_mut(tokens * features).zip(values(&gradient).par_chunks(features));
+        images.for_each(|(result, gradient)| {
+            for token in result.chunks_exact_mut(features) {
+                for (value, gradient) in token.iter_mut().zip(gradient) {
+                    *value = gradient * factor;
+                }
+            }
+        });
+        gradients.register::<Flex>(node.id, tensor(result, [batch, tokens, features]));
+    }
+}

@@ -1,0 +1,205 @@
+//! The fused operations on tokens and logits against their references.
+
+mod common;
+
+use burn::tensor::{Int, Tensor, TensorData};
+use common::{assert_close, bits, random, values, weighted_sum};
+use proptest::prelude::*;
+use tinylsa_kernels::{
+    Activation, FeatureMap, cross_entropy, cross_entropy_reference, layer_norm, layer_norm_reference, linear,
+    linear_attention, linear_attention_reference, linear_reference, mean_tokens, mean_tokens_reference,
+};
+
+/// Output and gradients of a function of several tensors, which are flattened on the way in and out.
+fn run(inputs: &[Tensor<3>], operation: impl Fn(&[Tensor<3>]) -> Tensor<1>) -> Vec<Tensor<1>> {
+    let tracked: Vec<_> = inputs.iter().map(|input| input.clone().require_grad()).collect();
+    let output = operation(&tracked);
+    let gradients = weighted_sum(output.clone()).backward();
+    let of_inputs = tracked.iter().map(|x| x.grad(&gradients).expect("every input is tracked").flatten(0, 2));
+    std::iter::once(output.inner()).chain(of_inputs).collect()
+}
+
+fn check(
+    what: &str,
+    inputs: &[Tensor<3>],
+    operation: impl Fn(&[Tensor<3>]) -> Tensor<1>,
+    reference: impl Fn(&[Tensor<3>]) -> Tensor<1>,
+) {
+    let (found, expected) = (run(inputs, operation), run(inputs, reference));
+    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_close(&format!("result {index} of {what}"), found, expected, 1e-4);
+    }
+}
+
+fn vector(x: &Tensor<3>) -> Tensor<1> {
+    x.clone().flatten(0, 2)
+}
+
+fn matrix(x: &Tensor<3>) -> Tensor<2> {
+    x.clone().squeeze_dim(0)
+}
+
+fn check_linear(batch: usize, tokens: usize, features: [usize; 2], activation: Activation, seed: u64) {
+    let [inputs, outputs] = features;
+    let all = [
+        random(seed, [batch, tokens, inputs]),
+        random(seed ^ 1, [1, inputs, outputs]),
+        random(seed ^ 2, [1, 1, outputs]),
+    ];
+    check(
+        &format!("linear {activation:?} {batch}×{tokens} {features:?}"),
+        &all,
+        |x| linear(x[0].clone(), matrix(&x[1]), Some(vector(&x[2])), activation).flatten(0, 2),
+        |x| linear_reference(x[0].clone(), matrix(&x[1]), Some(vector(&x[2])), activation).flatten(0, 2),
+    );
+    check(
+        "linear without bias",
+        &all[..2],
+        |x| linear(x[0].clone(), matrix(&x[1]), None, activation).flatten(0, 2),
+        |x| linear_reference(x[0].clone(), matrix(&x[1]), None, activation).flatten(0, 2),
+    );
+}
+
+fn check_attention(batch: usize, tokens: usize, heads: usize, width: usize, map: FeatureMap, seed: u64) {
+    let qkv = random(seed, [batch, tokens, 3 * heads * width]).mul_scalar(3);
+    check(
+        &format!("attention {map:?} {batch}×{tokens}, {heads} heads of {width}"),
+        &[qkv],
+        |x| linear_attention(x[0].clone(), heads, map).flatten(0, 2),
+        |x| linear_attention_reference(x[0].clone(), heads, map).flatten(0, 2),
+    );
+}
+
+fn activation() -> impl Strategy<Value = Activation> {
+    prop_oneof![Just(Activation::Identity), Just(Activation::Relu), Just(Activation::Gelu)]
+}
+
+fn feature_map() -> impl Strategy<Value = FeatureMap> {
+    prop_oneof![Just(FeatureMap::EluPlusOne), Just(FeatureMap::Relu), Just(FeatureMap::Softplus)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn linear_equals_its_reference(
+        batch in 1_usize..4, tokens in 1_usize..70, inputs in 1_usize..70, outputs in 1_usize..70,
+        activation in activation(), seed: u64,
+    ) {
+        check_linear(batch, tokens, [inputs, outputs], activation, seed);
+    }
+
+    #[test]
+    fn attention_equals_its_reference(
+        batch in 1_usize..4, tokens in 1_usize..60, heads in 1_usize..5, width in 1_usize..40,
+        map in feature_map(), seed: u64,
+    ) {
+        check_attention(batch, tokens, heads, width, map, seed);
+    }
+
+    #[test]
+    fn layer_norm_equals_its_reference(batch in 1_usize..4, tokens in 1_usize..70, width in 2_usize..70, seed: u64) {
+        let x = random(seed, [batch, tokens, width]).mul_scalar(2).add_scalar(1);
+        check(
+            "layer_norm",
+            &[x, random(seed ^ 1, [1, 1, width]), random(seed ^ 2, [1, 1, width])],
+            |x| layer_norm(x[0].clone(), vector(&x[1]), vector(&x[2]), 1e-3).flatten(0, 2),
+            |x| layer_norm_reference(x[0].clone(), vector(&x[1]), vector(&x[2]), 1e-3).flatten(0, 2),
+        );
+    }
+
+    #[test]
+    fn mean_tokens_equals_its_reference(batch in 1_usize..4, tokens in 1_usize..60, width in 1_usize..70, seed: u64) {
+        check(
+            "mean_tokens",
+            &[random(seed, [batch, tokens, width])],
+            |x| mean_tokens(x[0].clone()).flatten(0, 1),
+            |x| mean_tokens_reference(x[0].clone()).flatten(0, 1),
+        );
+    }
+
+    #[test]
+    fn cross_entropy_equals_its_reference(
+        batch in 1_usize..20, classes in 1_usize..12, smoothing in 0.0..0.5_f64, seed: u64,
+    ) {
+        let logits = random(seed, [1, batch, classes]).mul_scalar(20);
+        let labels: Vec<i64> = (0..batch).map(|index| (index * 7 % classes) as i64).collect();
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), &logits.device());
+        check(
+            "cross_entropy",
+            &[logits],
+            |x| cross_entropy(matrix(&x[0]), labels.clone(), smoothing),
+            |x| cross_entropy_reference(matrix(&x[0]), labels.clone(), smoothing),
+        );
+    }
+}
+
+#[test]
+fn equal_the_references_for_the_sizes_of_networks() {
+    for (tokens, width, heads) in [(49, 96, 6), (49, 128, 4), (196, 48, 3)] {
+        check_linear(3, tokens, [width, 3 * width], Activation::Gelu, 1);
+        for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
+            check_attention(3, tokens, heads, width / heads, map, 2);
+        }
+    }
+}
+
+#[test]
+fn attention_of_equal_values_returns_them() {
+    let query_and_key = random(1, [2, 9, 24]).mul_scalar(5);
+    let value = random(2, [2, 1, 12]).repeat_dim(1, 9);
+    for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
+        let output = linear_attention(Tensor::cat(vec![query_and_key.clone(), value.clone()], 2), 3, map);
+        assert_close("weights add to one", &output, &value, 1e-5);
+    }
+}
+
+#[test]
+fn tokens_may_be_a_view() {
+    let x = random(3, [5, 40, 7]).permute([2, 0, 1]).slice([0..7, 1..4, 3..27]);
+    let weight = random(4, [30, 24]).transpose();
+    let found = linear(x.clone(), weight.clone(), None, Activation::Identity);
+    assert_close("linear", &found, &linear_reference(x.clone(), weight, None, Activation::Identity), 1e-5);
+    let found = linear_attention(x.clone(), 2, FeatureMap::Softplus);
+    assert_close("attention", &found, &linear_attention_reference(x.clone(), 2, FeatureMap::Softplus), 1e-4);
+    assert_close("mean", &mean_tokens(x.clone()), &mean_tokens_reference(x), 1e-5);
+}
+
+#[test]
+fn have_the_same_bits_at_any_number_of_threads() {
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+        pool.install(|| {
+            let inputs = [
+                random(1, [33, 49, 48]),
+                random(2, [1, 48, 144]),
+                random(3, [1, 1, 144]),
+                random(4, [1, 1, 48]),
+                random(5, [1, 1, 48]),
+            ];
+            let results = run(&inputs, |x| {
+                let normalised = layer_norm(x[0].clone(), vector(&x[3]), vector(&x[4]), 1e-5);
+                let qkv = linear(normalised, matrix(&x[1]), Some(vector(&x[2])), Activation::Gelu);
+                mean_tokens(linear_attention(qkv, 3, FeatureMap::EluPlusOne)).flatten(0, 1)
+            });
+            results.iter().map(bits).collect::<Vec<_>>()
+        })
+    };
+    let one = with(1);
+    assert!(one == with(2) && one == with(3));
+}
+
+#[test]
+fn the_loss_of_a_certain_and_of_an_even_prediction() {
+    let labels = Tensor::<1, Int>::from_data([1, 1], &random::<1>(0, [1]).device());
+    let logits = Tensor::<2>::from_data([[0.0, 100.0], [0.0, 0.0]], &labels.device());
+    let loss = values(&cross_entropy(logits, labels, 0.0))[0];
+    assert!((loss - 0.5 * std::f32::consts::LN_2).abs() < 1e-6, "{loss}");
+}
+
+#[test]
+#[should_panic(expected = "cross_entropy: a label is not one of 2 classes")]
+fn a_label_beyond_the_classes_is_a_mistake() {
+    let labels = Tensor::<1, Int>::from_data([2], &random::<1>(0, [1]).device());
+    cross_entropy(random(1, [1, 2]), labels, 0.0);
+}
