@@ -13,7 +13,8 @@ use crate::{
 };
 use burn::{
     backend::{
-        Autodiff, Backend, Dispatch, DispatchDevice, ExtensionType, Flex,
+        Autodiff, Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchDevice, DispatchTensor,
+        DispatchTensorKind, ExtensionType, Flex,
         autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         flex::{FlexTensor, Layout},
@@ -229,4 +230,23 @@ pub(crate) fn vector(values: &[f32]) -> FlexTensor {
     let mut buffer = Buffer::new(values.len());
     buffer.copy_from_slice(values);
     tensor(buffer, [values.len()])
+}
+
+/// The primitive of a tensor of `f32` on the Flex device without automatic differentiation, or the tensor itself.
+pub(crate) fn into_flex<const D: usize>(tensor: Tensor<D>) -> Result<FlexTensor, Tensor<D>> {
+    if tensor.dtype() != DType::F32 {
+        return Err(tensor);
+    }
+    match tensor.into_dispatch() {
+        DispatchTensor { kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)), .. } => Ok(tensor),
+        other => Err(Tensor::from_dispatch(other)),
+    }
+}
+
+/// The way back from [`into_flex`].
+pub(crate) fn from_flex<const D: usize>(tensor: FlexTensor) -> Tensor<D> {
+    Tensor::from_dispatch(DispatchTensor {
+        kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)),
+        autodiff: DispatchAutodiffContext::Disabled,
+    })
 }

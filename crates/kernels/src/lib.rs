@@ -54,6 +54,7 @@ mod linear_attention;
 mod math;
 mod partials;
 mod token_mean;
+mod update;
 
 pub use activation::Activation;
 pub use batch_norm::{
@@ -66,3 +67,7 @@ pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use linear::{linear, linear_reference};
 pub use linear_attention::{FeatureMap, linear_attention, linear_attention_reference};
 pub use token_mean::{mean_tokens, mean_tokens_reference};
+pub use update::{
+    AdamW, AdamWState, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,
+    exponential_average_reference, nesterov, nesterov_reference,
+};
