@@ -232,14 +232,16 @@ pub(crate) fn vector(values: &[f32]) -> FlexTensor {
     tensor(buffer, [values.len()])
 }
 
-/// The primitive of a tensor of `f32` on the Flex device without automatic differentiation, or the tensor itself.
-pub(crate) fn into_flex<const D: usize>(tensor: Tensor<D>) -> Result<FlexTensor, Tensor<D>> {
-    if tensor.dtype() != DType::F32 {
-        return Err(tensor);
-    }
-    match tensor.into_dispatch() {
-        DispatchTensor { kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)), .. } => Ok(tensor),
-        other => Err(Tensor::from_dispatch(other)),
+/// Whether a tensor has `f32` on the Flex device, without automatic differentiation.
+pub(crate) fn is_plain<const D: usize>(tensor: &Tensor<D>) -> bool {
+    takes(tensor) && !tensor.device().is_autodiff()
+}
+
+/// The primitive of a tensor that [`is_plain`].
+pub(crate) fn into_flex<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    match tensor.into_dispatch().kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor,
+        other => unreachable!("the primitive of a tensor on another device: {other:?}"),
     }
 }
 

@@ -39,6 +39,8 @@
 //! ```
 
 #![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn)]
+// only what is inlined into the entry point of an instruction set is compiled for it
+#![allow(clippy::inline_always)]
 
 mod activation;
 #[allow(unsafe_code)]

@@ -14,7 +14,9 @@ mod x86_avx2;
 #[cfg(target_arch = "x86_64")]
 mod x86_avx512;
 
-pub(crate) use level::{Level, run, run_on};
+#[cfg(test)]
+pub(crate) use level::run_on;
+pub(crate) use level::{Level, run};
 pub(crate) use memory::Buffer;
 pub(crate) use multiply::{Multiply, groups};
 pub(crate) use outer::Outer;

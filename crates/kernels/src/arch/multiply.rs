@@ -258,8 +258,8 @@ impl Group<'_> {
             }
             for (q, sum) in sums.iter().enumerate() {
                 let pixel = output.add(q * self.output_step);
-                for v in 0..V - 1 {
-                    simd.write(pixel.add(v * LANES), sum[v]);
+                for (v, &vector) in sum[..V - 1].iter().enumerate() {
+                    simd.write(pixel.add(v * LANES), vector);
                 }
                 let last = pixel.add((V - 1) * LANES);
                 if self.last == LANES {

@@ -1,4 +1,5 @@
 use super::{Kernel, Simd};
+#[allow(clippy::wildcard_imports)] // intrinsics carry their origin in their names
 use std::arch::x86_64::*;
 
 /// Proof that the machine has AVX-512F.

@@ -10,7 +10,7 @@ pub(super) struct Moments {
 }
 
 /// Moments of `[images, positions, channels]`. Every image is summed in `f32` around its own first pixel, which loses
-/// nothing to a mean far from zero; the images are combined in `f64` in their order (Chan, Golub and LeVeque, 1979).
+/// nothing to a mean far from zero; the images are combined in `f64` in their order (Chan et al., 1979).
 pub(super) fn moments(x: &[f32], images: usize, channels: usize) -> Moments {
     let image = x.len() / images;
     let positions = (image / channels) as f64;

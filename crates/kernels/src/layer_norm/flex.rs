@@ -24,8 +24,8 @@ pub(crate) fn forward(x: &FlexTensor, gamma: &FlexTensor, beta: &FlexTensor, eps
 pub(crate) fn tracked<C: CheckpointStrategy>(x: Tracked, gamma: Tracked, beta: Tracked, epsilon: f64) -> Tracked {
     let nodes = [x.node(), gamma.node(), beta.node()];
     let x = x.into_primitive().to_contiguous();
-    let gamma = gamma.into_primitive();
-    let Normalised { output, moments } = normalise(&x, &gamma, beta.primitive(), epsilon);
+    let (gamma, beta) = (gamma.into_primitive(), beta.into_primitive());
+    let Normalised { output, moments } = normalise(&x, &gamma, &beta, epsilon);
     let output = shaped(output, x.shape());
     match LayerNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(State { x, gamma, moments }, output),

@@ -30,7 +30,7 @@ pub(super) fn applied(activation: Activation, values: &[f32]) -> Buffer {
 /// The derivative of an activation.
 pub(super) struct Derivative<'a> {
     pub activation: Activation,
-    /// The values before a GELU, or after a ReLU.
+    /// The values before a `Gelu`, or after a `Relu`.
     pub kept: &'a [f32],
 }
 

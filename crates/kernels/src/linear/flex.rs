@@ -80,7 +80,8 @@ struct State {
     x: FlexTensor,
     weight: FlexTensor,
     activation: Activation,
-    /// What the derivative of the activation is computed from: the value before it for GELU, after it for ReLU.
+    /// What the derivative of the activation is computed from: the value before it for `Gelu`, after it for
+    /// `Relu`.
     kept: Option<FlexTensor>,
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     arch::{self, Kernel, LANES, Simd},
-    fused::{from_flex, into_flex, values},
+    fused::{from_flex, into_flex, is_plain, values},
 };
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 
@@ -14,17 +14,12 @@ use burn::{backend::flex::FlexTensor, tensor::Tensor};
 const CHUNK: usize = 1 << 15;
 
 pub(super) fn adamw<const D: usize>(state: AdamWState<D>, gradient: Tensor<D>, options: &AdamW) -> AdamWState<D> {
-    let tensors = [state.parameter, state.mean, state.mean_square, gradient];
-    match tensors.map(into_flex) {
-        [Ok(parameter), Ok(mean), Ok(mean_square), Ok(gradient)] => {
-            let [parameter, mean, mean_square] = update([parameter, mean, mean_square], &gradient, options);
-            AdamWState { parameter: from_flex(parameter), mean: from_flex(mean), mean_square: from_flex(mean_square) }
-        }
-        tensors => {
-            let [parameter, mean, mean_square, gradient] = tensors.map(either);
-            adamw_reference(AdamWState { parameter, mean, mean_square }, gradient, options)
-        }
+    if ![&state.parameter, &state.mean, &state.mean_square, &gradient].into_iter().all(is_plain) {
+        return adamw_reference(state, gradient, options);
     }
+    let tensors = [state.parameter, state.mean, state.mean_square].map(into_flex);
+    let [parameter, mean, mean_square] = update(tensors, &into_flex(gradient), options).map(from_flex);
+    AdamWState { parameter, mean, mean_square }
 }
 
 pub(super) fn nesterov<const D: usize>(
@@ -32,33 +27,20 @@ pub(super) fn nesterov<const D: usize>(
     gradient: Tensor<D>,
     options: &Nesterov,
 ) -> NesterovState<D> {
-    match [state.parameter, state.velocity, gradient].map(into_flex) {
-        [Ok(parameter), Ok(velocity), Ok(gradient)] => {
-            let [parameter, velocity] = update([parameter, velocity], &gradient, options);
-            NesterovState { parameter: from_flex(parameter), velocity: from_flex(velocity) }
-        }
-        tensors => {
-            let [parameter, velocity, gradient] = tensors.map(either);
-            nesterov_reference(NesterovState { parameter, velocity }, gradient, options)
-        }
+    if ![&state.parameter, &state.velocity, &gradient].into_iter().all(is_plain) {
+        return nesterov_reference(state, gradient, options);
     }
+    let tensors = [state.parameter, state.velocity].map(into_flex);
+    let [parameter, velocity] = update(tensors, &into_flex(gradient), options).map(from_flex);
+    NesterovState { parameter, velocity }
 }
 
 pub(super) fn exponential_average<const D: usize>(average: Tensor<D>, value: Tensor<D>, decay: f64) -> Tensor<D> {
-    match [average, value].map(into_flex) {
-        [Ok(average), Ok(value)] => {
-            let [average] = update([average], &value, &Average { decay });
-            from_flex(average)
-        }
-        tensors => {
-            let [average, value] = tensors.map(either);
-            exponential_average_reference(average, value, decay)
-        }
+    if !is_plain(&average) || !is_plain(&value) {
+        return exponential_average_reference(average, value, decay);
     }
-}
-
-fn either<const D: usize>(tensor: Result<FlexTensor, Tensor<D>>) -> Tensor<D> {
-    tensor.map_or_else(|tensor| tensor, from_flex)
+    let [average] = update([into_flex(average)], &into_flex(value), &Average { decay });
+    from_flex(average)
 }
 
 struct Average {
@@ -109,7 +91,7 @@ impl Rule<1> for Average {
 fn update<R: Rule<N>, const N: usize>(tensors: [FlexTensor; N], gradient: &FlexTensor, rule: &R) -> [FlexTensor; N] {
     let gradient = gradient.to_contiguous();
     let mut tensors = tensors.map(|tensor| tensor.to_contiguous());
-    let slices = tensors.each_mut().map(|tensor| tensor.storage_mut::<f32>());
+    let slices = tensors.each_mut().map(FlexTensor::storage_mut::<f32>);
     halve(slices, values(&gradient), rule);
     tensors
 }

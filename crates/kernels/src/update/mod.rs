@@ -7,7 +7,7 @@ pub use reference::{adamw_reference, exponential_average_reference, nesterov_ref
 
 use burn::tensor::Tensor;
 
-/// A step of AdamW (Loshchilov and Hutter, 2019).
+/// A step of `AdamW` (Loshchilov and Hutter, 2019).
 #[derive(Clone, Copy, Debug)]
 pub struct AdamW {
     /// Step size.
@@ -24,7 +24,7 @@ pub struct AdamW {
     pub step: usize,
 }
 
-/// A parameter and the running means that AdamW keeps of its gradient. Before the first step both are zeros.
+/// A parameter and the running means that `AdamW` keeps of its gradient. Before the first step both are zeros.
 #[derive(Clone, Debug)]
 pub struct AdamWState<const D: usize> {
     /// The parameter.
@@ -35,7 +35,7 @@ pub struct AdamWState<const D: usize> {
     pub mean_square: Tensor<D>,
 }
 
-/// Updates a parameter with AdamW:
+/// Updates a parameter with `AdamW`:
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
 /// `p ← (1 − η λ) p − η (m / (1 − β₁ᵗ)) / (sqrt(v / (1 − β₂ᵗ)) + ε)`.
 ///
@@ -52,7 +52,7 @@ pub fn adamw<const D: usize>(state: AdamWState<D>, gradient: Tensor<D>, options:
     fused::adamw(state, gradient, options)
 }
 
-/// A step of stochastic gradient descent with Nesterov's momentum and coupled weight decay, as PyTorch defines it
+/// A step of stochastic gradient descent with Nesterov's momentum and coupled weight decay, as `PyTorch` defines it
 /// (Sutskever et al., 2013).
 #[derive(Clone, Copy, Debug)]
 pub struct Nesterov {
