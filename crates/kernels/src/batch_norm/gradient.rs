@@ -183,14 +183,12 @@ impl<V: Visit, const RESIDUAL: bool> Kernel for Walk<'_, V, RESIDUAL> {
             for first in (0..channels).step_by(LANES) {
                 let end = channels.min(first + LANES);
                 let gradient = simd.load(&gradient[first..end]);
-                let values = plan.window().map(|offset| {
-                    let at = corner + offset;
-                    plan.value::<S, RESIDUAL>(simd, x, residual, at + first, at + end, first)
-                });
                 // the first of the largest values takes the gradient, as in burn's own pooling
                 let mut largest = floor;
                 let mut passed = [zero; 4];
-                for (index, &value) in values.iter().enumerate() {
+                for (index, offset) in plan.window().into_iter().enumerate() {
+                    let at = corner + offset;
+                    let value = plan.value::<S, RESIDUAL>(simd, x, residual, at + first, at + end, first);
                     let larger = simd.greater(value, largest);
                     largest = simd.select(larger, value, largest);
                     for earlier in &mut passed[..index] {

@@ -128,7 +128,10 @@ impl<R: Rule<N>, const N: usize> Kernel for Update<'_, R, N> {
         for start in (0..self.gradient.len()).step_by(LANES) {
             let end = self.gradient.len().min(start + LANES);
             let gradient = simd.load(&self.gradient[start..end]);
-            let values = self.slices.each_ref().map(|slice| simd.load(&slice[start..end]));
+            let mut values = [gradient; N];
+            for (value, slice) in values.iter_mut().zip(&self.slices) {
+                *value = simd.load(&slice[start..end]);
+            }
             let updated = self.rule.update(simd, values, gradient);
             for (slice, value) in self.slices.iter_mut().zip(updated) {
                 simd.store(&mut slice[start..end], value);
