@@ -1,3 +1,56 @@
 //! The experiment runner: `cargo xtask --help` lists its commands.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod commands;
+mod dataset;
+mod evaluation;
+mod folder;
+mod logging;
+mod machine;
+mod outcome;
+mod page;
+mod picture;
+mod progress;
+mod schema;
+mod settings;
+
+/// Trains and explains TinyCNN + Linear Self-Attention on Fashion-MNIST, on a plain CPU.
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Train, evaluate and report, driven by a config.
+    Experiment(commands::experiment::ExperimentArguments),
+    /// Get, check or look at the pictures.
+    #[command(subcommand)]
+    Data(commands::data::DataCommand),
+    /// Measure a model on one split of the pictures.
+    Evaluate(commands::evaluate::EvaluateArguments),
+    /// Say what is on pictures of your own.
+    Classify(commands::classify::ClassifyArguments),
+    /// Write a model file anew, after checking it.
+    Export(commands::export::ExportArguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::init();
+    let result = match &cli.command {
+        Command::Experiment(arguments) => commands::experiment::run(arguments),
+        Command::Data(command) => commands::data::run(command),
+        Command::Evaluate(arguments) => commands::evaluate::run(arguments),
+        Command::Classify(arguments) => commands::classify::run(arguments),
+        Command::Export(arguments) => commands::export::run(arguments),
+    };
+    outcome::exit_code(result)
+}

@@ -95,13 +95,7 @@ impl Default for TinyCnnLsaConfig {
 
 impl Default for AttentionConfig {
     fn default() -> Self {
-        Self {
-            blocks: 2,
-            heads: 4,
-            mlp_width: 192,
-            kind: AttentionKind::Linear,
-            feature_map: FeatureMap::EluPlusOne,
-        }
+        Self { blocks: 2, heads: 4, mlp_width: 192, kind: AttentionKind::Linear, feature_map: FeatureMap::EluPlusOne }
     }
 }
 

@@ -74,9 +74,8 @@ impl TinyCnnLsaConfig {
         let (tokens, width) = (self.tokens(), self.width());
         let hidden = self.attention.mlp_width;
         let norm = |part: &str| LayerCost::new(&format!("{name}.{part}"), &[tokens, width], 2 * width, 0);
-        let linear = |part: &str, inputs, outputs| {
-            LayerCost::linear(&format!("{name}.{part}"), tokens, inputs, outputs)
-        };
+        let linear =
+            |part: &str, inputs, outputs| LayerCost::linear(&format!("{name}.{part}"), tokens, inputs, outputs);
         layers.push(norm("attention_norm"));
         layers.push(linear("query_key_value", width, 3 * width));
         layers.push(LayerCost::new(&format!("{name}.attention"), &[tokens, width], 0, self.mixing_macs()));

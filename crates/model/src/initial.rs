@@ -21,9 +21,8 @@ impl InitialWeights {
         let purpose = Purpose::new(&format!("initial weights {}", self.path.name()));
         let mut generator = Draw { seed: self.seed, purpose, epoch: 0, index: 0 }.generator();
         let count = like.shape().num_elements();
-        let values: Vec<f32> = (0..count)
-            .map(|_| deviation * Distribution::<f32>::sample(&StandardNormal, &mut generator))
-            .collect();
+        let values: Vec<f32> =
+            (0..count).map(|_| deviation * Distribution::<f32>::sample(&StandardNormal, &mut generator)).collect();
         Tensor::from_data(TensorData::new(values, like.shape()), &like.device())
     }
 }

@@ -55,11 +55,8 @@ fn the_default_network_stays_under_half_a_million_weights() {
 fn the_cost_table_counts_what_the_network_holds() {
     for config in [TinyCnnLsaConfig::default(), small()] {
         let state = state_of(&config.init(&Device::flex()).unwrap());
-        let trained: usize = state
-            .iter()
-            .filter(|(name, _)| !name.contains("running_"))
-            .map(|(_, tensor)| tensor.values.len())
-            .sum();
+        let trained: usize =
+            state.iter().filter(|(name, _)| !name.contains("running_")).map(|(_, tensor)| tensor.values.len()).sum();
         assert_eq!(config.cost().parameters(), trained);
         for layer in config.cost().layers.iter().filter(|layer| layer.parameters > 0) {
             assert!(state.keys().any(|name| name.starts_with(&layer.name)), "{}", layer.name);

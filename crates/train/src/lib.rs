@@ -1,4 +1,81 @@
-//! Training, evaluation and exact resumption of the classifier.
+//! Training, evaluation and exact continuation of [`TinyCnnLsa`](tinylsa_model::TinyCnnLsa).
+//!
+//! [`train`] takes a [`TrainingPlan`], plain data that says all there is to say, and runs the loop: forward, loss,
+//! backward, optimiser, average of the weights; validation and checkpoints after each epoch. There is no framework of
+//! callbacks. Whoever wants to show how it goes passes a [`Progress`]; whoever wants it to stop sets a flag.
+//!
+//! [`resume`] goes on from the last checkpoint and ends with the same bits as a training that was never interrupted.
+//! That holds because nothing in a step depends on what the process did before except what a checkpoint holds:
+//! weights, their average, the optimizer's moments and a few counters. Order and augmentation are functions of seed,
+//! epoch and picture, the learning rate and the average's decay functions of the step.
+//!
+//! [`predict`] and [`evaluate`] measure a network: accuracy, likelihood, calibration, each with its 95 % interval.
+//!
+//! ```
+//! use std::sync::{Arc, atomic::AtomicBool};
+//! use burn::tensor::Device;
+//! use tinylsa_data::{AugmentationConfig, SyntheticConfig, stratified_split, synthetic_garments};
+//! use tinylsa_model::{StageConfig, TinyCnnLsaConfig};
+//! use tinylsa_train::{
+//!     EmaConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig, TrainingOutcome, TrainingPlan,
+//!     train,
+//! };
+//!
+//! let garments = synthetic_garments(&SyntheticConfig { train: 80, test: 10, seed: 0 })?;
+//! let split = stratified_split(&garments.train.labels, 20, 0)?;
+//! let mut model = TinyCnnLsaConfig::default();
+//! model.stages = vec![StageConfig { channels: 8, stride: 2, residual_blocks: 0, pool: true }];
+//! let folder = tempfile::tempdir()?;
+//! let plan = TrainingPlan {
+//!     model,
+//!     train: TrainConfig {
+//!         epochs: 1,
+//!         batch_size: 20,
+//!         label_smoothing: 0.1,
+//!         gradient_norm: 1.0,
+//!         norm_momentum: 0.1,
+//!         patience: 0,
+//!         checkpoint_steps: 0,
+//!         prefetch: 1,
+//!         schedule: ScheduleConfig { warmup_epochs: 0.5, last_fraction: 0.0 },
+//!         ema: EmaConfig { decay: 0.99, warmup: 10.0 },
+//!         optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
+//!         augmentation: AugmentationConfig::default(),
+//!     },
+//!     seed: 0,
+//!     dataset: Arc::new(garments.train),
+//!     train_indices: split.train.into(),
+//!     validation_indices: split.validation.into(),
+//!     device: Device::flex(),
+//!     checkpoints: folder.path().to_owned(),
+//! };
+//! let TrainingOutcome::Finished(trained) = train(&plan, &AtomicBool::new(false), &mut Silent)? else {
+//!     unreachable!("nobody asked for a stop");
+//! };
+//! assert_eq!(trained.history.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+mod checkpoint;
+mod config;
+mod error;
+mod evaluation;
+mod files;
+mod optimizer;
+mod prediction;
+mod progress;
+mod step;
+mod training;
+
+pub use checkpoint::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT};
+pub use config::{EmaConfig, ScheduleConfig, TrainConfig};
+pub use error::TrainError;
+pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluation, Interval, evaluate};
+pub use files::{peak_memory, write_atomically};
+pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};
+pub use prediction::{Predictions, Views, predict};
+pub use progress::{Progress, Silent};
+pub use training::{Trained, TrainingOutcome, TrainingPlan, resume, train};

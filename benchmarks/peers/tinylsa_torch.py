@@ -1,0 +1,83 @@
+"""TinyCnnLsa in PyTorch, written from docs/model.md alone.
+
+Reads a model.safetensors of a run; the description in the file's metadata says how to build the network.
+"""
+
+import json
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+
+EPSILON = 1e-5
+RELU_EPSILON = 1e-3
+
+
+class TinyCnnLsa:
+    """The network in evaluation: a function of pictures [batch, 1, 28, 28], 0 black and 1 white, to logits."""
+
+    def __init__(self, path):
+        with safe_open(path, framework="pt") as file:
+            self.config = json.loads(file.metadata()["tinylsa"])["model"]
+            self.weights = {name: file.get_tensor(name) for name in file.keys()}
+
+    def __call__(self, images):
+        x = (images - self.config["input_mean"]) / self.config["input_deviation"]
+        for index, stage in enumerate(self.config["stages"]):
+            x = self.stage(x, f"stages.{index}", stage)
+        batch, width, height, _ = x.shape
+        x = x.permute(0, 2, 3, 1).reshape(batch, height * height, width) + self.weights["positions"]
+        for index in range(self.config["attention"]["blocks"]):
+            x = self.block(x, f"blocks.{index}")
+        return self.linear(self.layer_norm(x, "norm").mean(dim=1), "head")
+
+    def stage(self, x, name, stage):
+        x = F.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]))
+        for index in range(stage["residual_blocks"]):
+            block = f"{name}.residual.{index}"
+            hidden = F.relu(self.conv_norm(x, f"{block}.first", 1))
+            x = F.relu(self.conv_norm(hidden, f"{block}.second", 1) + x)
+        return F.max_pool2d(x, 2) if stage["pool"] else x
+
+    def conv_norm(self, x, name, stride):
+        weight = self.weights
+        x = F.conv2d(x, weight[f"{name}.weight"], stride=stride, padding=1)
+        return F.batch_norm(
+            x,
+            weight[f"{name}.running_mean"],
+            weight[f"{name}.running_variance"],
+            weight[f"{name}.gamma"],
+            weight[f"{name}.beta"],
+            eps=EPSILON,
+        )
+
+    def block(self, x, name):
+        projected = self.linear(self.layer_norm(x, f"{name}.attention_norm"), f"{name}.query_key_value")
+        x = x + self.linear(self.attend(projected), f"{name}.projection")
+        hidden = F.gelu(self.linear(self.layer_norm(x, f"{name}.mlp_norm"), f"{name}.expand"))
+        return x + self.linear(hidden, f"{name}.contract")
+
+    def attend(self, projected):
+        batch, tokens, columns = projected.shape
+        heads = self.config["attention"]["heads"]
+        parts = projected.reshape(batch, tokens, 3, heads, columns // 3 // heads).permute(2, 0, 3, 1, 4)
+        queries, keys, values = parts
+        if self.config["attention"]["kind"] == "softmax":
+            context = F.scaled_dot_product_attention(queries, keys, values)
+        else:
+            queries, keys = self.feature_map(queries), self.feature_map(keys)
+            numerator = queries @ (keys.transpose(2, 3) @ values)
+            context = numerator / (queries @ keys.sum(dim=2).unsqueeze(3))
+        return context.transpose(1, 2).reshape(batch, tokens, columns // 3)
+
+    def feature_map(self, x):
+        name = self.config["attention"]["feature_map"]
+        if name == "elu-plus-one":
+            return F.elu(x) + 1
+        return F.relu(x) + RELU_EPSILON if name == "relu" else F.softplus(x)
+
+    def layer_norm(self, x, name):
+        return F.layer_norm(x, x.shape[-1:], self.weights[f"{name}.gamma"], self.weights[f"{name}.beta"], EPSILON)
+
+    def linear(self, x, name):
+        return x @ self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]

@@ -1,0 +1,73 @@
+//! The network rebuilt in PyTorch from docs/model.md gives the same logits, where Python and torch are present.
+
+use std::path::Path;
+use std::process::Command;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
+use tinylsa_model::{
+    AttentionKind, FeatureMap, HostTensor, State, TinyCnnLsaConfig, state_of, state_to_safetensors, values_of,
+    with_state,
+};
+use tinylsa_random::{Draw, Purpose};
+
+const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benchmarks/peers");
+const PICTURES: usize = 16;
+
+/// The Python to ask: `PYTHON`, or the one on the path. `None` if it lacks what the comparison needs.
+fn python() -> Option<String> {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let probe = Command::new(&python).args(["-c", "import torch, numpy, safetensors"]).output().ok()?;
+    probe.status.success().then_some(python)
+}
+
+/// Writes a network with every weight away from zero and one, pictures, and its logits for them.
+fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
+    let device = Device::flex();
+    let mut generator = Draw { seed: 9, purpose: Purpose::new("pytorch"), epoch: 0, index: 0 }.generator();
+    let model = config.init(&device).unwrap();
+    let mut state = state_of(&model);
+    for (name, tensor) in &mut state {
+        let variance = name.ends_with("running_variance");
+        for value in &mut tensor.values {
+            let shake: f32 = generator.random_range(-0.05..0.05);
+            *value += if variance { shake.abs() } else { shake };
+        }
+    }
+    let model = with_state(model, &state).unwrap();
+    let pixels: Vec<f32> = (0..PICTURES * 784).map(|_| generator.random_range(0.0..1.0)).collect();
+    let shape = vec![PICTURES, 1, 28, 28];
+    let images = Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape.clone()), &device);
+    let logits = HostTensor { shape: vec![PICTURES, 10], values: values_of(&model.forward(images)) };
+    let case =
+        State::from([("images".to_owned(), HostTensor { shape, values: pixels }), ("logits".to_owned(), logits)]);
+    std::fs::write(folder.join("model.safetensors"), model.to_safetensors(&[], "none").unwrap()).unwrap();
+    std::fs::write(folder.join("logits.safetensors"), state_to_safetensors(&case, "dataset", String::new()).unwrap())
+        .unwrap();
+}
+
+#[test]
+fn pytorch_gives_the_same_logits() {
+    let Some(python) = python() else {
+        eprintln!("left out: there is no Python with torch, numpy and safetensors");
+        return;
+    };
+    let mut strided = TinyCnnLsaConfig::default();
+    strided.stages[0].stride = 2;
+    strided.stages[0].pool = false;
+    let mut softmax = TinyCnnLsaConfig::default();
+    softmax.attention.kind = AttentionKind::Softmax;
+    let mut softplus = TinyCnnLsaConfig::default();
+    softplus.attention.feature_map = FeatureMap::Softplus;
+    for config in [TinyCnnLsaConfig::default(), strided, softmax, softplus] {
+        let folder = tempfile::tempdir().unwrap();
+        write_case(folder.path(), &config);
+        let output = Command::new(&python)
+            .arg(Path::new(PEERS).join("check_logits.py"))
+            .args([folder.path().join("model.safetensors"), folder.path().join("logits.safetensors")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    }
+}

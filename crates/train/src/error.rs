@@ -1,0 +1,90 @@
+use std::path::PathBuf;
+
+use thiserror::Error;
+use tinylsa_data::LoaderError;
+use tinylsa_model::{ModelFileError, StateError};
+use tinylsa_settings::InvalidSetting;
+
+/// A training that cannot begin or go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A setting is outside its range.
+    #[error("the training's config is invalid")]
+    Config(#[from] InvalidSetting),
+    /// The pictures cannot be handed out.
+    #[error("the batches cannot be prepared")]
+    Loader(#[from] LoaderError),
+    /// There are fewer training pictures than one batch has.
+    #[error("there are {pictures} training pictures, expected at least one batch of {batch_size}")]
+    TooFewPictures {
+        /// Training pictures there are.
+        pictures: usize,
+        /// Pictures of a step.
+        batch_size: usize,
+    },
+    /// The loss or a gradient is not a finite number.
+    #[error(
+        "the {what} is {value} in step {step} (epoch {epoch}); {}",
+        match checkpoint {
+            Some(path) => format!("the last good checkpoint is {}", path.display()),
+            None => "there is no checkpoint yet".to_owned(),
+        }
+    )]
+    NotFinite {
+        /// Which quantity.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The step, counted from 1 over the whole training.
+        step: usize,
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The last checkpoint, if one was written.
+        checkpoint: Option<PathBuf>,
+    },
+    /// A checkpoint cannot be written or read.
+    #[error("failed to {action} the checkpoint {}", path.display())]
+    CheckpointFile {
+        /// "write" or "read".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A checkpoint's bytes are not what was written.
+    #[error("the checkpoint {} is damaged", path.display())]
+    CheckpointFormat {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ModelFileError,
+    },
+    /// A checkpoint's counters are not what was written.
+    #[error("the checkpoint {} has unreadable counters", path.display())]
+    CheckpointCounters {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A checkpoint's weights do not fit the network.
+    #[error("the checkpoint {} does not fit the network", path.display())]
+    CheckpointState {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: StateError,
+    },
+    /// A checkpoint was made by another experiment.
+    #[error(
+        "the checkpoint {} was made with another config, seed or dataset; \
+         start a new run folder, or restore the config that made it",
+        path.display()
+    )]
+    OtherExperiment {
+        /// The file.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,255 @@
+//! What a network gets right, and how sure it is, with intervals.
+
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tinylsa_random::{Draw, Purpose};
+
+use crate::prediction::Predictions;
+
+/// Bins of the expected calibration error.
+pub const CALIBRATION_BINS: usize = 15;
+
+const BOOTSTRAP: Purpose = Purpose::new("train/bootstrap");
+const BOOTSTRAP_SAMPLES: u64 = 1000;
+/// Two-sided 95 % quantile of the normal distribution.
+const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
+
+/// A figure and its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The figure itself.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What was measured on one split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Number of pictures.
+    pub images: usize,
+    /// Share of pictures whose most probable class is theirs; Wilson's interval (1927).
+    pub accuracy: Interval,
+    /// Mean negative log-likelihood of the true class, in nats; the interval of the normal approximation.
+    pub nll: Interval,
+    /// Expected calibration error over equally wide bins of confidence (Guo et al. 2017, equation 3); percentile
+    /// bootstrap.
+    pub ece: Interval,
+    /// One entry a class, in the order of the labels.
+    pub classes: Vec<ClassEvaluation>,
+    /// `confusion[truth][prediction]`: numbers of pictures.
+    pub confusion: Vec<Vec<u64>>,
+    /// The bins of the calibration error, from confidence 0 to 1.
+    pub calibration: Vec<CalibrationBin>,
+}
+
+/// What was measured on the pictures of one class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassEvaluation {
+    /// Share of the pictures predicted as the class that are of it; 0 if none is predicted.
+    pub precision: Interval,
+    /// Share of the class's pictures that are predicted as it; 0 if there are none.
+    pub recall: Interval,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+    /// Pictures of the class.
+    pub support: u64,
+}
+
+/// The pictures whose confidence falls into one bin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationBin {
+    /// Lower end of the bin.
+    pub lower: f64,
+    /// Upper end of the bin.
+    pub upper: f64,
+    /// Number of pictures.
+    pub count: u64,
+    /// Mean probability of the predicted class; 0 if the bin is empty.
+    pub confidence: f64,
+    /// Share of right predictions; 0 if the bin is empty.
+    pub accuracy: f64,
+}
+
+/// Measures predictions. The bootstrap draws from `seed`; the same predictions give the same figures.
+pub fn evaluate(predictions: &Predictions, seed: u64) -> Evaluation {
+    let outcomes: Vec<Outcome> = (0..predictions.len()).map(|index| Outcome::of(predictions, index)).collect();
+    let right = outcomes.iter().filter(|outcome| outcome.right).count() as u64;
+    let confusion = confusion(predictions);
+    let calibration = calibration(outcomes.iter());
+    Evaluation {
+        images: outcomes.len(),
+        accuracy: wilson(right, outcomes.len() as u64),
+        nll: mean_with_interval(&outcomes),
+        ece: calibration_error_interval(&outcomes, calibration_error(&calibration), seed),
+        classes: (0..predictions.classes).map(|class| class_evaluation(&confusion, class)).collect(),
+        confusion,
+        calibration,
+    }
+}
+
+struct Outcome {
+    right: bool,
+    confidence: f64,
+    nll: f64,
+}
+
+impl Outcome {
+    fn of(predictions: &Predictions, index: usize) -> Self {
+        let row = predictions.row(index);
+        let label = usize::from(predictions.labels[index]);
+        let predicted = predictions.predicted(index);
+        Self {
+            right: predicted == label,
+            confidence: f64::from(row[predicted]),
+            nll: -f64::from(row[label].max(f32::MIN_POSITIVE)).ln(),
+        }
+    }
+}
+
+fn confusion(predictions: &Predictions) -> Vec<Vec<u64>> {
+    let mut counts = vec![vec![0; predictions.classes]; predictions.classes];
+    for (index, &label) in predictions.labels.iter().enumerate() {
+        counts[usize::from(label)][predictions.predicted(index)] += 1;
+    }
+    counts
+}
+
+fn class_evaluation(confusion: &[Vec<u64>], class: usize) -> ClassEvaluation {
+    let right = confusion[class][class];
+    let support = confusion[class].iter().sum();
+    let predicted = confusion.iter().map(|row| row[class]).sum::<u64>();
+    ClassEvaluation {
+        precision: wilson(right, predicted),
+        recall: wilson(right, support),
+        f1: if support + predicted == 0 { 0.0 } else { 2.0 * right as f64 / (support + predicted) as f64 },
+        support,
+    }
+}
+
+/// A share with Wilson's interval; 0 of 0 is 0, and says nothing.
+fn wilson(right: u64, count: u64) -> Interval {
+    if count == 0 {
+        return Interval { value: 0.0, low: 0.0, high: 1.0 };
+    }
+    let (n, share) = (count as f64, right as f64 / count as f64);
+    let square = NORMAL_QUANTILE * NORMAL_QUANTILE;
+    let centre = (share + square / (2.0 * n)) / (1.0 + square / n);
+    let half = NORMAL_QUANTILE / (1.0 + square / n) * (share * (1.0 - share) / n + square / (4.0 * n * n)).sqrt();
+    Interval { value: share, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+}
+
+fn mean_with_interval(outcomes: &[Outcome]) -> Interval {
+    let n = outcomes.len().max(1) as f64;
+    let mean = outcomes.iter().map(|outcome| outcome.nll).sum::<f64>() / n;
+    let variance = outcomes.iter().map(|outcome| (outcome.nll - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let half = NORMAL_QUANTILE * (variance / n).sqrt();
+    Interval { value: mean, low: mean - half, high: mean + half }
+}
+
+fn calibration<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<CalibrationBin> {
+    let width = 1.0 / CALIBRATION_BINS as f64;
+    let mut bins: Vec<CalibrationBin> = (0..CALIBRATION_BINS)
+        .map(|index| CalibrationBin {
+            lower: index as f64 * width,
+            upper: (index + 1) as f64 * width,
+            count: 0,
+            confidence: 0.0,
+            accuracy: 0.0,
+        })
+        .collect();
+    for outcome in outcomes {
+        let bin = &mut bins[((outcome.confidence / width) as usize).min(CALIBRATION_BINS - 1)];
+        bin.count += 1;
+        bin.confidence += outcome.confidence;
+        bin.accuracy += f64::from(u8::from(outcome.right));
+    }
+    for bin in bins.iter_mut().filter(|bin| bin.count > 0) {
+        bin.confidence /= bin.count as f64;
+        bin.accuracy /= bin.count as f64;
+    }
+    bins
+}
+
+fn calibration_error(bins: &[CalibrationBin]) -> f64 {
+    let count = bins.iter().map(|bin| bin.count).sum::<u64>().max(1) as f64;
+    bins.iter().map(|bin| bin.count as f64 / count * (bin.accuracy - bin.confidence).abs()).sum()
+}
+
+fn calibration_error_interval(outcomes: &[Outcome], value: f64, seed: u64) -> Interval {
+    if outcomes.is_empty() {
+        return Interval { value, low: value, high: value };
+    }
+    let mut errors: Vec<f64> = (0..BOOTSTRAP_SAMPLES)
+        .map(|sample| {
+            let mut generator = Draw { seed, purpose: BOOTSTRAP, epoch: 0, index: sample }.generator();
+            let drawn = (0..outcomes.len()).map(|_| &outcomes[generator.random_range(0..outcomes.len())]);
+            calibration_error(&calibration(drawn))
+        })
+        .collect();
+    errors.sort_by(f64::total_cmp);
+    let quantile = |share: f64| errors[((errors.len() - 1) as f64 * share).round() as usize];
+    Interval { value, low: quantile(0.025), high: quantile(0.975) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predictions(rows: &[([f32; 2], u8)]) -> Predictions {
+        Predictions {
+            classes: 2,
+            probabilities: rows.iter().flat_map(|(row, _)| *row).collect(),
+            labels: rows.iter().map(|&(_, label)| label).collect(),
+        }
+    }
+
+    #[test]
+    fn a_hand_counted_case() {
+        let rows = [([0.9, 0.1], 0), ([0.8, 0.2], 1), ([0.3, 0.7], 1), ([0.4, 0.6], 1)];
+        let result = evaluate(&predictions(&rows), 0);
+        assert_eq!(result.images, 4);
+        assert_eq!(result.confusion, [[1, 0], [1, 2]]);
+        assert!((result.accuracy.value - 0.75).abs() < 1e-12);
+        let expected = -(0.9_f64.ln() + 0.2_f64.ln() + 0.7_f64.ln() + 0.6_f64.ln()) / 4.0;
+        assert!((result.nll.value - expected).abs() < 1e-7);
+        // Four bins of one picture each: |1 − .9|, |0 − .8|, |1 − .7|, |1 − .6|, a quarter of each.
+        assert!((result.ece.value - (0.1 + 0.8 + 0.3 + 0.4) / 4.0).abs() < 1e-7);
+        assert!((result.classes[0].precision.value - 0.5).abs() < 1e-12);
+        assert!((result.classes[0].recall.value - 1.0).abs() < 1e-12);
+        assert!((result.classes[1].f1 - 0.8).abs() < 1e-12);
+        assert_eq!(result.classes[1].support, 3);
+    }
+
+    #[test]
+    fn wilson_of_a_published_case() {
+        // 81 of 263 (Newcombe 1998, table I): 0.2553 to 0.3662.
+        let interval = wilson(81, 263);
+        assert!((interval.low - 0.2553).abs() < 5e-5, "{interval:?}");
+        assert!((interval.high - 0.3662).abs() < 5e-5, "{interval:?}");
+    }
+
+    #[test]
+    fn every_interval_holds_its_figure() {
+        let rows: Vec<([f32; 2], u8)> = (0..200)
+            .map(|index| {
+                let sure = 0.5 + 0.45 * (index as f32 / 200.0);
+                ([sure, 1.0 - sure], u8::from(index % 5 == 0))
+            })
+            .collect();
+        let result = evaluate(&predictions(&rows), 1);
+        for interval in [result.accuracy, result.nll, result.ece] {
+            assert!(interval.low < interval.value && interval.value < interval.high, "{interval:?}");
+        }
+        assert_eq!(result, evaluate(&predictions(&rows), 1));
+    }
+
+    #[test]
+    fn no_pictures_make_no_figure_up() {
+        let result = evaluate(&Predictions { classes: 2, probabilities: vec![], labels: vec![] }, 0);
+        assert_eq!(result.images, 0);
+        assert!((result.accuracy.high - 1.0).abs() < 1e-12);
+    }
+}

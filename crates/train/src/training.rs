@@ -1,0 +1,359 @@
+//! The training loop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use sha2::{Digest, Sha256};
+use tinylsa_data::{Batch, BatchLoader, Dataset, LoaderConfig};
+use tinylsa_kernels::cross_entropy;
+use tinylsa_model::{State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state};
+
+use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+use crate::files::peak_memory;
+use crate::optimizer::OptimizerState;
+use crate::prediction::{Predictions, Views, largest, predict};
+use crate::progress::Progress;
+use crate::step::{HostGradients, StepRule};
+
+/// What is trained, on what, and where its checkpoints go.
+#[derive(Clone, Debug)]
+pub struct TrainingPlan {
+    /// The network.
+    pub model: TinyCnnLsaConfig,
+    /// The training.
+    pub train: TrainConfig,
+    /// Seed of the initial weights, the order and the augmentation.
+    pub seed: u64,
+    /// The pictures.
+    pub dataset: Arc<Dataset>,
+    /// Which of them are learnt from.
+    pub train_indices: Arc<[u32]>,
+    /// Which of them every choice is made on.
+    pub validation_indices: Arc<[u32]>,
+    /// Where to compute; without automatic differentiation, which the loop adds itself.
+    pub device: Device,
+    /// A folder that exists.
+    pub checkpoints: PathBuf,
+}
+
+/// How a training ended.
+#[derive(Debug)]
+pub enum TrainingOutcome {
+    /// All epochs are done, or the patience is at its end.
+    Finished(Trained),
+    /// A stop was requested; `checkpoint` is where to go on.
+    Interrupted {
+        /// The checkpoint that was written.
+        checkpoint: PathBuf,
+        /// Epochs that are finished.
+        epochs: usize,
+        /// Steps that are finished.
+        steps: usize,
+    },
+}
+
+/// What a training leaves.
+#[derive(Debug)]
+pub struct Trained {
+    /// The averaged weights of the best epoch.
+    pub model: TinyCnnLsa,
+    /// The epoch with the best validation accuracy, counted from 1; the first of several.
+    pub best_epoch: usize,
+    /// One entry an epoch.
+    pub history: Vec<EpochRecord>,
+}
+
+/// Trains from the initial weights.
+///
+/// A request through `stop` is heeded after the step under way.
+///
+/// # Errors
+/// [`TrainError`] says what is wrong; checkpoints that were written stay.
+pub fn train(
+    plan: &TrainingPlan,
+    stop: &AtomicBool,
+    progress: &mut dyn Progress,
+) -> Result<TrainingOutcome, TrainError> {
+    let model = plan.initial_model()?;
+    let average = state_of(&model);
+    let counters = Counters { experiment: plan.digest(), ..Counters::default() };
+    Training { plan, model, average, optimizer: OptimizerState::new(), counters, saved: None }.run(stop, progress)
+}
+
+/// Goes on from the last checkpoint, to the same bits as a training that was never interrupted.
+///
+/// # Errors
+/// [`TrainError`] also if there is no checkpoint, or if another plan made it.
+pub fn resume(
+    plan: &TrainingPlan,
+    stop: &AtomicBool,
+    progress: &mut dyn Progress,
+) -> Result<TrainingOutcome, TrainError> {
+    let path = plan.checkpoints.join(LAST_CHECKPOINT);
+    let Checkpoint { weights, average, optimizer, counters } = Checkpoint::read(&path, &plan.digest())?;
+    let model = with_state(plan.initial_model()?, &weights)
+        .map_err(|source| TrainError::CheckpointState { path: path.clone(), source })?;
+    Training { plan, model, average, optimizer, counters, saved: Some(path) }.run(stop, progress)
+}
+
+impl TrainingPlan {
+    fn initial_model(&self) -> Result<TinyCnnLsa, TrainError> {
+        self.train.validate()?;
+        let model = self.model.init(&self.device.clone().autodiff())?;
+        Ok(model.with_initial_weights(self.seed))
+    }
+
+    fn steps_per_epoch(&self) -> usize {
+        self.train_indices.len() / self.train.batch_size
+    }
+
+    /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, and how often
+    /// checkpoints are written, is not part of it.
+    fn digest(&self) -> String {
+        let train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
+        let mut hash = Sha256::new();
+        hash.update(format!("{:?}\n{train:?}\n{}\n", self.model, self.seed));
+        for indices in [&self.train_indices, &self.validation_indices] {
+            hash.update((indices.len() as u64).to_le_bytes());
+            indices.iter().for_each(|index| hash.update(index.to_le_bytes()));
+        }
+        hash.update(&self.dataset.images);
+        hash.update(&self.dataset.labels);
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+struct Training<'a> {
+    plan: &'a TrainingPlan,
+    model: TinyCnnLsa,
+    average: State,
+    optimizer: OptimizerState,
+    counters: Counters,
+    /// The last checkpoint.
+    saved: Option<PathBuf>,
+}
+
+struct StepResult {
+    loss: f64,
+    right: usize,
+}
+
+impl Training<'_> {
+    fn run(mut self, stop: &AtomicBool, progress: &mut dyn Progress) -> Result<TrainingOutcome, TrainError> {
+        let config = &self.plan.train;
+        if self.plan.steps_per_epoch() == 0 {
+            return Err(TrainError::TooFewPictures {
+                pictures: self.plan.train_indices.len(),
+                batch_size: config.batch_size,
+            });
+        }
+        while self.counters.epoch < config.epochs && !self.is_out_of_patience() {
+            for batch in self.loader(progress)? {
+                self.advance(&batch, progress)?;
+                if stop.load(Ordering::Relaxed) {
+                    return self.interrupted(progress);
+                }
+                self.checkpoint_if_due(progress)?;
+            }
+            self.finish_epoch(progress)?;
+        }
+        self.finished()
+    }
+
+    /// The rest of the current epoch.
+    fn loader(&self, progress: &mut dyn Progress) -> Result<BatchLoader, TrainError> {
+        let config = &self.plan.train;
+        let batches_left = self.plan.steps_per_epoch() - self.counters.batch;
+        progress.epoch_started(self.counters.epoch + 1, config.epochs, batches_left * config.batch_size);
+        Ok(BatchLoader::new(
+            Arc::clone(&self.plan.dataset),
+            LoaderConfig {
+                indices: Arc::clone(&self.plan.train_indices),
+                batch_size: config.batch_size,
+                seed: self.plan.seed,
+                epoch: self.counters.epoch as u64,
+                shuffle: true,
+                augmentation: Some(config.augmentation.clone()),
+                drop_last: true,
+                first_batch: self.counters.batch,
+                prefetch: config.prefetch,
+            },
+        )?)
+    }
+
+    fn advance(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let started = Instant::now();
+        let result = self.step(batch)?;
+        self.counters.batch += 1;
+        let running = &mut self.counters.running;
+        running.pictures += batch.len();
+        running.right += result.right;
+        running.loss += result.loss * batch.len() as f64;
+        running.seconds += started.elapsed().as_secs_f64();
+        progress.step_done(batch.len(), result.loss, result.right as f64 / batch.len() as f64);
+        Ok(())
+    }
+
+    /// Forward, loss, backward, optimiser, average.
+    fn step(&mut self, batch: &Batch) -> Result<StepResult, TrainError> {
+        let config = &self.plan.train;
+        let device = self.plan.device.clone().autodiff();
+        let size = self.plan.model.image_size;
+        let images = TensorData::new(batch.images.clone(), [batch.len(), 1, size, size]);
+        let labels: Vec<i32> = batch.labels.iter().map(|&label| i32::from(label)).collect();
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &device);
+
+        let output = self.model.forward_training(Tensor::from_data(images, &device));
+        let right = count_right(&values_of(&output.logits), &batch.labels);
+        let loss = cross_entropy(output.logits, labels, config.label_smoothing);
+        let loss_value = f64::from(values_of(&loss)[0]);
+        self.require_finite("loss", loss_value)?;
+
+        let mut gradients = HostGradients::of(&self.model, &loss.backward());
+        let norm = gradients.norm();
+        self.require_finite("norm of the gradients", norm)?;
+        if config.gradient_norm > 0.0 {
+            gradients.clip(norm, config.gradient_norm);
+        }
+
+        let fraction = self.fraction(self.counters.step);
+        let decay = config.ema.decay_at(self.counters.step);
+        self.counters.step += 1;
+        let rule = StepRule {
+            optimizer: &config.optimizer,
+            state: &mut self.optimizer,
+            average: &mut self.average,
+            gradients: &gradients,
+            fraction,
+            step: self.counters.step,
+            decay,
+        };
+        let model = self.model.clone().update_running(output.statistics, config.norm_momentum);
+        self.model = rule.apply(model);
+        Ok(StepResult { loss: loss_value, right })
+    }
+
+    fn fraction(&self, step: usize) -> f64 {
+        let steps_per_epoch = self.plan.steps_per_epoch();
+        let config = &self.plan.train;
+        config.schedule.fraction(step, config.epochs * steps_per_epoch, steps_per_epoch)
+    }
+
+    fn require_finite(&self, what: &'static str, value: f64) -> Result<(), TrainError> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let (step, epoch) = (self.counters.step + 1, self.counters.epoch + 1);
+        Err(TrainError::NotFinite { what, value, step, epoch, checkpoint: self.saved.clone() })
+    }
+
+    fn finish_epoch(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let started = Instant::now();
+        let validated = self.validate()?;
+        let running = std::mem::take(&mut self.counters.running);
+        let record = self.epoch_record(running, &validated, started.elapsed().as_secs_f64());
+        let best =
+            best_epoch(&self.counters.history).is_none_or(|best| record.validation_accuracy > best.validation_accuracy);
+        self.counters.history.push(record.clone());
+        self.counters.epoch += 1;
+        self.counters.batch = 0;
+        // The best is written first: were the process killed between the two, the last one would not know of it.
+        if best {
+            self.write(BEST_CHECKPOINT, progress)?;
+        }
+        self.write(LAST_CHECKPOINT, progress)?;
+        progress.epoch_finished(&record, best);
+        Ok(())
+    }
+
+    fn validate(&self) -> Result<Predictions, TrainError> {
+        let plan = self.plan;
+        let model = self.averaged_model(&self.average, &plan.checkpoints)?;
+        Ok(predict(&model, &plan.dataset, &plan.validation_indices, Views::Plain, &plan.device))
+    }
+
+    fn epoch_record(&self, running: Running, validated: &Predictions, validation_seconds: f64) -> EpochRecord {
+        let pictures = running.pictures as f64;
+        EpochRecord {
+            epoch: self.counters.epoch + 1,
+            step: self.counters.step,
+            train_loss: running.loss / pictures,
+            train_accuracy: running.right as f64 / pictures,
+            validation_loss: validated.nll(),
+            validation_accuracy: validated.accuracy(),
+            learning_rate: self.plan.train.optimizer.learning_rate() * self.fraction(self.counters.step - 1),
+            images_per_second: pictures / running.seconds,
+            seconds: running.seconds + validation_seconds,
+            peak_memory: peak_memory(),
+        }
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        let patience = self.plan.train.patience;
+        patience > 0
+            && best_epoch(&self.counters.history).is_some_and(|best| self.counters.epoch - best.epoch >= patience)
+    }
+
+    fn checkpoint_if_due(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let every = self.plan.train.checkpoint_steps;
+        let ends_epoch = self.counters.batch == self.plan.steps_per_epoch();
+        if every > 0 && self.counters.step.is_multiple_of(every) && !ends_epoch {
+            self.write(LAST_CHECKPOINT, progress)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let path = self.plan.checkpoints.join(name);
+        let checkpoint = Checkpoint {
+            weights: state_of(&self.model),
+            average: self.average.clone(),
+            optimizer: self.optimizer.clone(),
+            counters: self.counters.clone(),
+        };
+        checkpoint.write(&path)?;
+        progress.checkpoint_written(&path);
+        self.saved = Some(path);
+        Ok(())
+    }
+
+    fn interrupted(&mut self, progress: &mut dyn Progress) -> Result<TrainingOutcome, TrainError> {
+        self.write(LAST_CHECKPOINT, progress)?;
+        Ok(TrainingOutcome::Interrupted {
+            checkpoint: self.plan.checkpoints.join(LAST_CHECKPOINT),
+            epochs: self.counters.epoch,
+            steps: self.counters.step,
+        })
+    }
+
+    fn finished(self) -> Result<TrainingOutcome, TrainError> {
+        let path = self.plan.checkpoints.join(BEST_CHECKPOINT);
+        let best = Checkpoint::read(&path, &self.counters.experiment)?;
+        let model = self.averaged_model(&best.average, &path)?;
+        let best_epoch = best_epoch(&self.counters.history).map_or(0, |best| best.epoch);
+        Ok(TrainingOutcome::Finished(Trained { model, best_epoch, history: self.counters.history }))
+    }
+
+    /// The network with averaged weights, on the device without automatic differentiation.
+    fn averaged_model(&self, average: &State, path: &Path) -> Result<TinyCnnLsa, TrainError> {
+        with_state(self.model.valid(), average)
+            .map_err(|source| TrainError::CheckpointState { path: path.to_owned(), source })
+    }
+}
+
+/// The epoch with the best validation accuracy; the first of several.
+fn best_epoch(history: &[EpochRecord]) -> Option<&EpochRecord> {
+    history.iter().reduce(|best, next| if next.validation_accuracy > best.validation_accuracy { next } else { best })
+}
+
+fn count_right(logits: &[f32], labels: &[u8]) -> usize {
+    let classes = logits.len() / labels.len();
+    let rows = logits.chunks_exact(classes);
+    rows.zip(labels).filter(|&(row, &label)| largest(row) == usize::from(label)).count()
+}

@@ -1,0 +1,277 @@
+//! What a training promises: the same bits however it was interrupted, and a stop that loses nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Device;
+use tinylsa_data::{AugmentationConfig, Dataset, SyntheticConfig, stratified_split, synthetic_garments};
+use tinylsa_model::{AttentionConfig, StageConfig, State, TinyCnnLsaConfig, state_of};
+use tinylsa_train::{
+    BEST_CHECKPOINT, EmaConfig, EpochRecord, LAST_CHECKPOINT, OptimizerConfig, OptimizerKind, Progress, ScheduleConfig,
+    Silent, TrainConfig, TrainError, Trained, TrainingOutcome, TrainingPlan, Views, evaluate, predict, resume, train,
+};
+
+fn model() -> TinyCnnLsaConfig {
+    let stage = |channels, residual_blocks, pool| StageConfig { channels, stride: 1, residual_blocks, pool };
+    TinyCnnLsaConfig {
+        stages: vec![StageConfig { channels: 4, stride: 2, residual_blocks: 0, pool: false }, stage(8, 1, true)],
+        attention: AttentionConfig { heads: 2, mlp_width: 16, ..AttentionConfig::default() },
+        ..TinyCnnLsaConfig::default()
+    }
+}
+
+fn plan(folder: &Path) -> TrainingPlan {
+    let garments = synthetic_garments(&SyntheticConfig { train: 240, test: 10, seed: 0 }).unwrap();
+    let split = stratified_split(&garments.train.labels, 40, 0).unwrap();
+    TrainingPlan {
+        model: model(),
+        train: TrainConfig {
+            epochs: 3,
+            batch_size: 32,
+            label_smoothing: 0.1,
+            gradient_norm: 1.0,
+            norm_momentum: 0.1,
+            patience: 0,
+            checkpoint_steps: 0,
+            prefetch: 2,
+            schedule: ScheduleConfig { warmup_epochs: 1.0, last_fraction: 0.01 },
+            ema: EmaConfig { decay: 0.9, warmup: 10.0 },
+            optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
+            augmentation: AugmentationConfig::default(),
+        },
+        seed: 1,
+        dataset: Arc::new(garments.train),
+        train_indices: split.train.into(),
+        validation_indices: split.validation.into(),
+        device: Device::flex(),
+        checkpoints: folder.to_owned(),
+    }
+}
+
+fn finished(outcome: TrainingOutcome) -> Trained {
+    match outcome {
+        TrainingOutcome::Finished(trained) => trained,
+        TrainingOutcome::Interrupted { .. } => panic!("nobody asked for a stop"),
+    }
+}
+
+fn trained(plan: &TrainingPlan) -> Trained {
+    finished(train(plan, &AtomicBool::new(false), &mut Silent).unwrap())
+}
+
+/// The measurements without those of time and memory.
+fn measured(history: &[EpochRecord]) -> Vec<EpochRecord> {
+    let timeless = |record: &EpochRecord| EpochRecord {
+        images_per_second: 0.0,
+        seconds: 0.0,
+        peak_memory: None,
+        ..record.clone()
+    };
+    history.iter().map(timeless).collect()
+}
+
+/// Asks for a stop after a number of steps.
+struct StopAfter<'a> {
+    steps: usize,
+    stop: &'a AtomicBool,
+}
+
+impl Progress for StopAfter<'_> {
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+
+    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
+        self.steps -= 1;
+        if self.steps == 0 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
+    fn checkpoint_written(&mut self, _path: &Path) {}
+}
+
+/// The weights and measurements of a training that is stopped after these many steps and then resumed.
+fn stopped_and_resumed(kind: OptimizerKind, steps: usize) -> (State, Vec<EpochRecord>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.optimizer = OptimizerConfig::new(kind);
+    let stop = AtomicBool::new(false);
+    let outcome = train(&plan, &stop, &mut StopAfter { steps, stop: &stop }).unwrap();
+    match outcome {
+        TrainingOutcome::Interrupted { checkpoint, steps: done, .. } => {
+            assert_eq!(done, steps);
+            assert_eq!(checkpoint, folder.path().join(LAST_CHECKPOINT));
+        }
+        TrainingOutcome::Finished(_) => panic!("the stop was not heeded"),
+    }
+    let resumed = finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
+    (state_of(&resumed.model), measured(&resumed.history))
+}
+
+#[test]
+fn a_stop_anywhere_changes_no_bit_of_the_result() {
+    for kind in [OptimizerKind::Adamw, OptimizerKind::Nesterov, OptimizerKind::Muon] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = plan(folder.path());
+        plan.train.optimizer = OptimizerConfig::new(kind);
+        let whole = trained(&plan);
+        // 6 steps an epoch: within the first, at the end of the first, within the last.
+        for steps in [2, 6, 17] {
+            let (state, history) = stopped_and_resumed(kind, steps);
+            assert!(state == state_of(&whole.model), "{kind:?} stopped after {steps} steps");
+            assert_eq!(history, measured(&whole.history));
+        }
+    }
+}
+
+#[test]
+fn a_killed_training_goes_on_from_its_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.checkpoint_steps = 4;
+    let whole = trained(&plan);
+
+    // What a process killed after step 10 leaves: the checkpoint of step 8 under the final name.
+    let folder = tempfile::tempdir().unwrap();
+    plan.checkpoints = folder.path().to_owned();
+    let kept = tempfile::tempdir().unwrap();
+    struct KeepStepEight<'a>(usize, &'a Path);
+    impl Progress for KeepStepEight<'_> {
+        fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+        fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
+            self.0 += 1;
+        }
+        fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
+        fn checkpoint_written(&mut self, path: &Path) {
+            if self.0 <= 8 {
+                std::fs::copy(path, self.1.join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    train(&plan, &AtomicBool::new(false), &mut KeepStepEight(0, kept.path())).unwrap();
+    plan.checkpoints = kept.path().to_owned();
+    let resumed = finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
+    assert!(state_of(&resumed.model) == state_of(&whole.model));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let with_threads = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let folder = tempfile::tempdir().unwrap();
+            state_of(&trained(&plan(folder.path())).model)
+        })
+    };
+    assert!(with_threads(1) == with_threads(2));
+}
+
+#[test]
+fn where_batches_are_prepared_changes_no_bit() {
+    let with_prefetch = |prefetch: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = plan(folder.path());
+        plan.train.prefetch = prefetch;
+        state_of(&trained(&plan).model)
+    };
+    assert!(with_prefetch(0) == with_prefetch(3));
+}
+
+#[test]
+fn a_training_learns_the_synthetic_garments() {
+    let folder = tempfile::tempdir().unwrap();
+    let garments = synthetic_garments(&SyntheticConfig { train: 2000, test: 400, seed: 0 }).unwrap();
+    let split = stratified_split(&garments.train.labels, 200, 0).unwrap();
+    let mut plan = plan(folder.path());
+    plan.dataset = Arc::new(garments.train);
+    plan.train_indices = split.train.into();
+    plan.validation_indices = split.validation.into();
+    plan.train.epochs = 6;
+    plan.train.ema.decay = 0.98;
+    let trained = trained(&plan);
+
+    let everything: Vec<u32> = (0..garments.test.len() as u32).collect();
+    let predictions = predict(&trained.model, &garments.test, &everything, Views::Plain, &plan.device);
+    let evaluation = evaluate(&predictions, 0);
+    assert!(evaluation.accuracy.value > 0.5, "{:?}", evaluation.accuracy);
+    assert!(trained.history.last().unwrap().train_loss < trained.history[0].train_loss);
+}
+
+#[test]
+fn patience_ends_a_training_that_no_longer_improves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.epochs = 50;
+    plan.train.patience = 2;
+    // Nothing is learnt, so the first epoch stays the best.
+    plan.train.optimizer.adamw.learning_rate = 1e-9;
+    plan.train.ema.decay = 0.0;
+    plan.train.norm_momentum = 1e-4;
+    let trained = trained(&plan);
+    assert_eq!(trained.history.len(), trained.best_epoch + 2);
+}
+
+#[test]
+fn a_loss_that_explodes_stops_the_training_with_its_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.gradient_norm = 0.0;
+    plan.train.optimizer = OptimizerConfig::new(OptimizerKind::Nesterov);
+    plan.train.optimizer.nesterov.learning_rate = 100.0;
+    plan.train.optimizer.nesterov.weight_decay = 1.0;
+    plan.train.epochs = 40;
+    let error = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    let TrainError::NotFinite { step, epoch, checkpoint, .. } = &error else { panic!("{error}") };
+    assert!(*step > 0 && *epoch > 0);
+    let text = error.to_string();
+    match checkpoint {
+        Some(path) => assert!(text.contains(&path.display().to_string()), "{text}"),
+        None => assert!(text.contains("there is no checkpoint yet"), "{text}"),
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_plan_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.epochs = 1;
+    trained(&plan);
+    assert!(folder.path().join(BEST_CHECKPOINT).exists());
+
+    let refused = |plan: &TrainingPlan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    plan.seed += 1;
+    assert!(matches!(refused(&plan), TrainError::OtherExperiment { .. }));
+    plan.seed -= 1;
+    let mut other: Dataset = (*plan.dataset).clone();
+    other.images[0] ^= 1;
+    plan.dataset = Arc::new(other);
+    assert!(matches!(refused(&plan), TrainError::OtherExperiment { .. }));
+
+    let empty = tempfile::tempdir().unwrap();
+    plan.checkpoints = empty.path().to_owned();
+    assert!(matches!(refused(&plan), TrainError::CheckpointFile { action: "read", .. }));
+}
+
+#[test]
+fn too_few_pictures_and_bad_settings_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |change: fn(&mut TrainingPlan), expected: &str| {
+        let mut plan = plan(folder.path());
+        change(&mut plan);
+        let error = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(source.unwrap_or_else(|| error.to_string()), expected);
+    };
+    check(|plan| plan.train.batch_size = 1000, "there are 200 training pictures, expected at least one batch of 1000");
+    check(|plan| plan.train.epochs = 0, "epochs is 0, expected 1 to 10000");
+    check(|plan| plan.train.ema.decay = 1.5, "ema.decay is 1.5, expected 0 to 0.999999");
+    check(
+        |plan| plan.train.optimizer.adamw.beta_2 = 1.0,
+        "optimizer.adamw.beta_2 is 1, expected at least 0 and less than 1",
+    );
+    check(
+        |plan| plan.model.attention.heads = 3,
+        "attention.heads is 3, expected a divisor of the last stage's 8 channels",
+    );
+}

@@ -1,0 +1,18 @@
+//! The commands, a file each.
+
+pub(crate) mod classify;
+pub(crate) mod data;
+pub(crate) mod evaluate;
+pub(crate) mod experiment;
+pub(crate) mod export;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use tinylsa_model::{LoadedModel, TinyCnnLsa};
+
+/// Reads a model file, on the default device.
+fn load_model(path: &Path) -> Result<LoadedModel> {
+    TinyCnnLsa::load(path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
+}

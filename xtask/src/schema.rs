@@ -1,0 +1,176 @@
+//! What a config of an experiment holds.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tinylsa_data::SyntheticConfig;
+use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_settings::{InvalidSetting, require, require_within};
+use tinylsa_train::TrainConfig;
+
+/// A whole config.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExperimentConfig {
+    pub(crate) run: RunSection,
+    pub(crate) device: DeviceSection,
+    pub(crate) data: DataSection,
+    pub(crate) model: TinyCnnLsaConfig,
+    pub(crate) train: TrainConfig,
+    pub(crate) evaluate: EvaluateSection,
+}
+
+/// The run itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunSection {
+    /// The name of the run's folder.
+    pub(crate) name: String,
+    /// Where run folders go.
+    pub(crate) directory: PathBuf,
+    /// Seed of everything that is random.
+    pub(crate) seed: u64,
+}
+
+/// Where to compute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeviceSection {
+    pub(crate) backend: Backend,
+    /// Threads; 0 takes every core. The result has the same bits whatever the number.
+    pub(crate) threads: usize,
+}
+
+/// burn's backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Backend {
+    Flex,
+    Ndarray,
+}
+
+/// The pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DataSection {
+    pub(crate) source: DataSource,
+    /// Where the files of Fashion-MNIST are, or go when they are downloaded.
+    pub(crate) dir: PathBuf,
+    pub(crate) offline: Offline,
+    /// Pictures that are cut from the training set for validation.
+    pub(crate) validation: usize,
+    pub(crate) synthetic: SyntheticConfig,
+}
+
+/// The collections of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DataSource {
+    FashionMnist,
+    SyntheticGarments,
+}
+
+/// What to do if the pictures are neither on disk nor to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Offline {
+    /// Go on with the synthetic garments, and say so everywhere.
+    Synthetic,
+    /// Stop.
+    Fail,
+}
+
+/// The measurement at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EvaluateSection {
+    /// Whether to measure, besides, with mirrored and shifted views of each picture.
+    pub(crate) test_time_augmentation: bool,
+}
+
+impl ExperimentConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first key outside its range.
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+        self.run.validate().map_err(|error| error.within("run"))?;
+        require_within("device.threads", self.device.threads, 0..=1024)?;
+        self.data.validate().map_err(|error| error.within("data"))?;
+        self.model.validate().map_err(|error| error.within("model"))?;
+        self.train.validate().map_err(|error| error.within("train"))
+    }
+}
+
+impl RunSection {
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        let is_plain = !self.name.is_empty()
+            && self.name != "."
+            && self.name != ".."
+            && self.name.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter));
+        require("name", is_plain, || format!("{:?}", self.name), "letters, digits, and the signs - _ .")
+    }
+}
+
+impl DataSection {
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        self.synthetic.validate().map_err(|error| error.within("synthetic"))?;
+        require_within("validation", self.validation, 10..60_000)?;
+        let may_be_synthetic = self.source == DataSource::SyntheticGarments || self.offline == Offline::Synthetic;
+        require(
+            "validation",
+            !may_be_synthetic || self.validation < self.synthetic.train,
+            || self.validation.to_string(),
+            &format!("fewer than the {} synthetic training pictures", self.synthetic.train),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::settings::{ConfigSource, load, to_toml};
+
+    fn shipped(name: &str) -> ConfigSource {
+        ConfigSource::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(name)).unwrap()
+    }
+
+    fn error_of(overrides: &[&str]) -> String {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        load::<ExperimentConfig>(&shipped("base.toml"), &overrides, ExperimentConfig::validate).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_shipped_config_is_valid_and_survives_being_resolved() {
+        for name in ["base.toml", "quickstart.toml", "ci.toml"] {
+            let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
+            let again = ConfigSource::new("resolved", to_toml(&config).unwrap());
+            let resolved: ExperimentConfig = load(&again, &[], ExperimentConfig::validate).unwrap();
+            assert_eq!(resolved, config, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_base_config_is_the_default_network() {
+        let config: ExperimentConfig = load(&shipped("base.toml"), &[], ExperimentConfig::validate).unwrap();
+        assert_eq!(config.model, TinyCnnLsaConfig::default());
+    }
+
+    #[test]
+    fn wrong_values_are_named_with_their_place() {
+        let check = |argument: &str, expected: &str| {
+            let error = error_of(&[argument]);
+            assert!(error.contains(expected), "{error}");
+        };
+        check("train.epochs=0", "`train.epochs` is 0");
+        check("train.batch_size=0", "`train.batch_size` is 0");
+        check("train.augmentation.flip_probability=1.5", "flip_probability");
+        check("train.epoch=3", "did you mean `train.epochs`");
+        check("device.backend=flax", "flex");
+        check("data.validation=20000", "fewer than the 12000 synthetic training pictures");
+        check("run.name=../elsewhere", "letters, digits");
+        check("model.stages.1.stride=3", "`model.stages.1.stride` is 3");
+    }
+}
