@@ -116,7 +116,7 @@ pub(crate) fn batch_scores<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) ->
         return scorer.scores(images);
     }
     let scores = scorer.scores(Tensor::cat(vec![images.clone(), images], 0));
-    if scores.dims()[0] == 2 { scores.slice([0..1]) } else { scores }
+    if scores.dims()[0] == 2 { scores.narrow(0, 0, 1) } else { scores }
 }
 
 /// The scores of one picture.

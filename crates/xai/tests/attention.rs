@@ -18,7 +18,9 @@ fn random_layer(seed: u64, heads: usize, tokens: usize) -> LayerAttention {
     let mut values = uniform(seed, "attention", heads * tokens * tokens);
     for row in values.chunks_exact_mut(tokens) {
         let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= sum);
+        for value in row {
+            *value /= sum;
+        }
     }
     LayerAttention::new(values, heads, tokens).expect("rows are normalised")
 }
@@ -83,14 +85,15 @@ fn one_row_is_that_of_the_matrix_and_of_the_formula() {
 #[test]
 fn a_batch_of_features_gives_each_picture_its_own_attention() {
     let values = uniform(3, "features", 2 * 2 * 4 * 3);
-    let both = LinearAttention::from_batch(tensor(&values, [2, 2, 4, 3]), tensor(&values, [2, 2, 4, 3])).expect("fits");
+    let batch = tensor(&values, [2, 2, 4, 3]);
+    let both = LinearAttention::from_batch(&batch, &batch).expect("fits");
     let second = tensor(&values[24..], [2, 4, 3]);
     assert_eq!(both.len(), 2);
     assert_eq!(both[1], LinearAttention::from_features(second.clone(), second).expect("fits"));
 
     let layers = [random_layer(1, 2, 4), random_layer(2, 2, 4)];
     let joined = [layers[0].values(), layers[1].values()].concat();
-    let found = LayerAttention::from_batch(tensor(&joined, [2, 2, 4, 4])).expect("rows sum to 1");
+    let found = LayerAttention::from_batch(&tensor(&joined, [2, 2, 4, 4])).expect("rows sum to 1");
     found.iter().zip(&layers).for_each(|(found, layer)| close(found.values(), layer.values(), 1e-7));
 }
 

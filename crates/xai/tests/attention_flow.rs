@@ -16,7 +16,9 @@ fn random_layers(seed: u64, layers: usize, heads: usize, tokens: usize, sharpnes
             (0..heads * tokens * tokens).map(|_| generator.random::<f64>().powi(sharpness) + 1e-6).collect();
         for row in values.chunks_exact_mut(tokens) {
             let sum: f64 = row.iter().sum();
-            row.iter_mut().for_each(|value| *value /= sum);
+            for value in row {
+                *value /= sum;
+            }
         }
         LayerAttention::new(values, heads, tokens).expect("rows are normalised")
     };
@@ -27,7 +29,7 @@ fn random_layers(seed: u64, layers: usize, heads: usize, tokens: usize, sharpnes
 fn capacities(layers: &[LayerAttention]) -> Vec<Vec<f64>> {
     let halved = |layer: &LayerAttention| {
         let tokens = layer.tokens();
-        let diagonal = |index: usize| if index % (tokens + 1) == 0 { 0.5 } else { 0.0 };
+        let diagonal = |index: usize| if index.is_multiple_of(tokens + 1) { 0.5 } else { 0.0 };
         layer.values().iter().enumerate().map(|(index, value)| 0.5 * value + diagonal(index)).collect()
     };
     layers.iter().map(halved).collect()

@@ -273,27 +273,29 @@ fn scorers_that_cannot_be_explained_are_named() {
         errors(&constant, Target::Predicted, &execution),
         errors(&constant_on_autodiff, Target::Predicted, &execution),
     ];
-    without.concat().into_iter().for_each(|error| assert_eq!(error, ExplainError::NoGradient));
+    for error in without.concat() {
+        assert_eq!(error, ExplainError::NoGradient);
+    }
 
     let nan = |images: Tensor<4>| network.forward(images) * f32::NAN;
-    errors(&nan, Target::Predicted, &execution)
-        .into_iter()
-        .for_each(|error| assert!(matches!(error, ExplainError::NotFinite { what: "the scores", .. }), "{error}"));
+    for error in errors(&nan, Target::Predicted, &execution) {
+        assert!(matches!(error, ExplainError::NotFinite { what: "the scores", .. }), "{error}");
+    }
     // the root of 0 is 0, but its slope is not a number that a map could hold
     let steep =
         |images: Tensor<4>| network.forward(images.clone()) + (images.flatten::<2>(1, 3) * 0.0).sqrt().sum_dim(1);
-    errors(&steep, Target::Predicted, &execution)
-        .into_iter()
-        .for_each(|error| assert!(matches!(error, ExplainError::NotFinite { what: "the gradient", .. }), "{error}"));
-    let one_row = |images: Tensor<4>| network.forward(images.slice([0..1]));
+    for error in errors(&steep, Target::Predicted, &execution) {
+        assert!(matches!(error, ExplainError::NotFinite { what: "the gradient", .. }), "{error}");
+    }
+    let one_row = |images: Tensor<4>| network.forward(images.narrow(0, 0, 1));
     let background = [picture(1)];
     let config = IntegratedGradientsConfig::default();
     let rows = integrated_gradients(&one_row, &picture(0), &background, Target::Predicted, &config, &execution);
     assert!(matches!(rows, Err(ExplainError::Shape { what: "the scores", .. })), "{rows:?}");
     let none = Execution { batch_size: 0, ..Execution::default() };
-    errors(&model, Target::Predicted, &none)
-        .into_iter()
-        .for_each(|error| assert_eq!(error.to_string(), "invalid setting: batch_size is 0, expected at least 1"));
+    for error in errors(&model, Target::Predicted, &none) {
+        assert_eq!(error.to_string(), "invalid setting: batch_size is 0, expected at least 1");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::execution::Cancellation;
 /// How close to its bound a flow counts as saturated, relative to the bound.
 const SATURATION_TOLERANCE: f64 = 1e-9;
 
-/// Attention flow (Abnar and Zuidema 2020, section 3.2): how much can flow from a token after the last layer to a token
+/// Attention flow (Abnar and Zuidema 2020, section 3): how much can flow from a token after the last layer to a token
 /// before the first, if the edge from `(l, i)` to `(l − 1, j)` has the capacity `Â_l[i, j]` of [`attention_rollout`].
 ///
 /// Every pair of query and input token is a maximum flow of its own, and the capacities of nodes are not bounded. One

@@ -65,13 +65,13 @@ impl LinearAttention {
     ///
     /// # Errors
     /// As [`LinearAttention::from_features`].
-    pub fn from_batch(queries: Tensor<4>, keys: Tensor<4>) -> Result<Vec<Self>, ExplainError> {
+    pub fn from_batch(queries: &Tensor<4>, keys: &Tensor<4>) -> Result<Vec<Self>, ExplainError> {
         let [batch, heads, tokens, features] = queries.dims();
         require_shape("the key features", &keys.dims(), &queries.dims())?;
         let one = |features_of: &Tensor<4>, picture: usize| {
-            features_of.clone().slice([picture..picture + 1]).reshape([heads, tokens, features])
+            features_of.clone().narrow(0, picture, 1).reshape([heads, tokens, features])
         };
-        (0..batch).map(|picture| Self::from_features(one(&queries, picture), one(&keys, picture))).collect()
+        (0..batch).map(|picture| Self::from_features(one(queries, picture), one(keys, picture))).collect()
     }
 
     /// The number of heads.

@@ -71,7 +71,9 @@ impl TokenMatrix {
         for row in self.rows() {
             mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
-        mean.iter_mut().for_each(|sum| *sum /= self.tokens as f64);
+        for sum in &mut mean {
+            *sum /= self.tokens as f64;
+        }
         mean
     }
 
@@ -172,13 +174,10 @@ impl LayerAttention {
     ///
     /// # Errors
     /// As [`LayerAttention::from_tensor`].
-    pub fn from_batch(attention: Tensor<4>) -> Result<Vec<Self>, ExplainError> {
+    pub fn from_batch(attention: &Tensor<4>) -> Result<Vec<Self>, ExplainError> {
         let [batch, heads, queries, keys] = attention.dims();
         (0..batch)
-            .map(|picture| {
-                let one = attention.clone().slice([picture..picture + 1]);
-                Self::from_tensor(one.reshape([heads, queries, keys]))
-            })
+            .map(|picture| Self::from_tensor(attention.clone().narrow(0, picture, 1).reshape([heads, queries, keys])))
             .collect()
     }
 

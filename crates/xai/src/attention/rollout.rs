@@ -4,7 +4,7 @@ use tinylsa_settings::{InvalidSetting, require_within};
 use crate::attention::matrix::{HeadFusion, LayerAttention, TokenMatrix, require_same_tokens, residual_matrices};
 use crate::error::{ExplainError, require_count, require_finite};
 
-/// Attention rollout (Abnar and Zuidema 2020, section 3.1): attention multiplied through the layers.
+/// Attention rollout (Abnar and Zuidema 2020, section 3): attention multiplied through the layers.
 ///
 /// With the heads of layer `l` fused into `A_l`, `Â_l` is `(1 − r) A_l + r I` with rows scaled to sum to 1, and the
 /// rollout is `R = Â_L ⋯ Â_1`. It is the same for every class and ignores values, output projections and the

@@ -81,7 +81,7 @@ pub struct PathDiagnostics {
 /// Integrated Gradients (Sundararajan et al. 2017, equation 1): `(x − b) ⊙ ∫₀¹ ∇f(b + α(x − b)) dα`, averaged over
 /// several baselines `b`.
 ///
-/// The gradients are computed in the scorer's precision and added up in f64. Since the integrand of a network of ReLUs
+/// The gradients are computed in the scorer's precision and added up in f64. Since the integrand of a `ReLU` network
 /// has kinks, no fixed number of steps is enough for every picture: each path is refined on its own until its
 /// attributions sum to the difference of the scores, or the budget ends, which the result and a warning say.
 ///
