@@ -55,6 +55,7 @@ mod linear;
 mod linear_attention;
 mod math;
 mod partials;
+mod peak;
 mod token_mean;
 mod update;
 
@@ -68,6 +69,7 @@ pub use cross_entropy::{cross_entropy, cross_entropy_reference};
 pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use linear::{linear, linear_reference};
 pub use linear_attention::{FeatureMap, linear_attention, linear_attention_reference};
+pub use peak::multiply_adds;
 pub use token_mean::{mean_tokens, mean_tokens_reference};
 pub use update::{
     AdamW, AdamWState, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,

@@ -65,14 +65,19 @@ impl Multiply<'_> {
         weight: impl Fn(usize, usize, usize) -> f32,
     ) {
         debug_assert_eq!(packed.len(), Self::packed_length(taps, channels, outputs));
-        let mut cells = packed.iter_mut();
+        let mut rest = packed;
         for (vector, size) in groups(outputs.div_ceil(LANES), level.group_limit()) {
             for block in (0..channels).step_by(LANES) {
                 for tap in 0..taps {
                     for channel in block..channels.min(block + LANES) {
-                        for (output, cell) in (vector * LANES..).zip(cells.by_ref().take(size * LANES)) {
-                            *cell = if output < outputs { weight(tap, channel, output) } else { 0.0 };
+                        let (cells, behind) = rest.split_at_mut(size * LANES);
+                        rest = behind;
+                        let first = vector * LANES;
+                        let (used, padding) = cells.split_at_mut((size * LANES).min(outputs - first));
+                        for (output, cell) in (first..).zip(used) {
+                            *cell = weight(tap, channel, output);
                         }
+                        padding.fill(0.0);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! The fused convolution as an operation of burn's Flex backend.
 
-use super::{correlate, geometry::Geometry, weight_gradient};
+use super::{correlate, geometry::Geometry, weight_gradient, winograd};
 use crate::fused::{Tracked, tensor, values};
 use burn::{
     backend::{
@@ -22,7 +22,13 @@ fn geometry(x: &Shape, weight: &Shape, stride: usize) -> Geometry {
 pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> FlexTensor {
     let geometry = geometry(&x.shape(), &weight.shape(), stride);
     let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-    tensor(correlate::forward(&geometry, values(&x), values(&weight)), geometry.output_shape())
+    let (x, weight) = (values(&x), values(&weight));
+    let output = if winograd::suits(&geometry) {
+        winograd::forward(&geometry, x, weight)
+    } else {
+        correlate::forward(&geometry, x, weight)
+    };
+    tensor(output, geometry.output_shape())
 }
 
 pub(crate) fn tracked<C: CheckpointStrategy>(x: Tracked, weight: Tracked, stride: usize) -> Tracked {
@@ -56,13 +62,23 @@ impl Backward<Flex, 2> for ConvolutionBackward {
         let [x_node, weight_node] = ops.parents;
         if let Some(node) = weight_node {
             let x = x.to_contiguous();
-            let of_weight = weight_gradient::weight_gradient(&geometry, values(&x), values(&gradient));
+            let (x, gradient) = (values(&x), values(&gradient));
+            let of_weight = if winograd::suits(&geometry) {
+                winograd::weight_gradient(&geometry, x, gradient)
+            } else {
+                weight_gradient::weight_gradient(&geometry, x, gradient)
+            };
             gradients.register::<Flex>(node.id, tensor(of_weight, geometry.weight_shape()));
         }
         drop(x);
         if let Some(node) = x_node {
             let weight = weight.to_contiguous();
-            let of_x = correlate::input_gradient(&geometry, values(&gradient), values(&weight));
+            let (gradient, weight) = (values(&gradient), values(&weight));
+            let of_x = if winograd::suits(&geometry) {
+                winograd::input_gradient(&geometry, gradient, weight)
+            } else {
+                correlate::input_gradient(&geometry, gradient, weight)
+            };
             gradients.register::<Flex>(node.id, tensor(of_x, geometry.input_shape()));
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod flex;
 mod geometry;
 mod reference;
 mod weight_gradient;
+mod winograd;
 
 pub use reference::conv3x3_reference;
 
