@@ -1,4 +1,60 @@
 //! Explanations of burn models and scores of explanations.
+//!
+//! # A model is a function
+//!
+//! Nothing in here knows a model's layers. Whatever maps images `[batch, channels, height, width]` to scores `[batch,
+//! classes]` is a [`Scorer`], every `Fn(Tensor<4>) -> Tensor<2>` among them, so a model of another workspace is explained
+//! by `|images| model.forward(images)` with the model put into evaluation mode by `model.valid()`. Its weights stay on
+//! the plain device: the gradient methods track the images alone. Only the attention maps need more than that, the
+//! attention of each layer ([`LayerAttention`], [`LinearAttention`]), which a model has to give out itself.
+//!
+//! Which scores are explained, logits or probabilities, is the scorer's choice. Logits are the better one for most
+//! purposes, since probabilities saturate.
+//!
+//! # Four families
+//!
+//! - *Gradients*: [`integrated_gradients`], [`expected_gradients`], [`smooth_grad`] and, as controls, the plain
+//!   [`input_gradient`] and [`input_times_gradient`]. What a picture is compared with comes from a [`BaselineConfig`] or
+//!   is any [`Picture`].
+//! - *Segments*, shown or hidden: [`exact_shapley`], [`kernel_shap`], [`permutation_shap`] and [`lime`] over a [`Masker`].
+//! - *Attention*: [`LinearAttention`] makes the matrices of linear attention visible, [`attention_rollout`],
+//!   [`gradient_rollout`] and [`attention_flow`] follow them through the layers, [`fixed_query_maps`] shows where chosen
+//!   tokens look.
+//! - *Scores of an explanation*, to tell a map that explains from one that looks good.
+//!
+//! # What every method keeps to
+//!
+//! - A method is a function of the scorer, the picture, the target, a config whose default suits small grey pictures, and
+//!   an [`Execution`].
+//! - Its result holds the diagnostics that are needed to judge it: a completeness error, a standard error, a coefficient
+//!   of determination, a share of saturated flows. A promise that was missed is a field of the result and a warning.
+//! - [`Execution::batch_size`] bounds the memory, whatever the number of samples. The batch size and the number of threads
+//!   do not change a bit of a result; [`Execution::seed`] names every random draw.
+//! - Bad input and a cancelled call end in an [`ExplainError`], never in a panic or a map without meaning.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Tensor, activation::relu};
+//! use tinylsa_xai::{BaselineConfig, Execution, IntegratedGradientsConfig, Picture, Target, integrated_gradients};
+//!
+//! // a model that sees the brightest corner of a picture of 2 × 2 pixels, and the mean of the whole
+//! let model = |images: Tensor<4>| -> Tensor<2> {
+//!     let pixels: Tensor<2> = images.flatten(1, 3);
+//!     let corner = relu(pixels.clone().narrow(1, 0, 1) - 0.5);
+//!     Tensor::cat(vec![corner * 4.0, pixels.mean_dim(1)], 1)
+//! };
+//! let picture = Picture::new(vec![1.0, 0.5, 0.0, 0.25], [1, 2, 2])?;
+//! let execution = Execution { batch_size: 16, ..Execution::default() };
+//! let baselines = BaselineConfig::default().pictures(&picture, execution.seed)?;
+//! let config = IntegratedGradientsConfig::default();
+//! let found = integrated_gradients(&model, &picture, &baselines, Target::Predicted, &config, &execution)?;
+//!
+//! assert_eq!(found.attribution.target, 0);
+//! assert!(found.converged);
+//! assert!((found.attribution.values[0] - 2.0).abs() < 0.02, "all of the score of 2 comes from the corner");
+//! # Ok::<(), tinylsa_xai::ExplainError>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
