@@ -54,7 +54,8 @@ pub(crate) fn obtain(section: &DataSection, data_dir: Option<&Path>, strict: boo
         Ok(pictures) => Ok(pictures),
         Err(error) if holds_all_files(&directory) => Err(error.into()),
         Err(error) if strict || section.offline == Offline::Fail => {
-            Err(anyhow::Error::from(error).context("Fashion-MNIST is neither on disk nor to be downloaded"))
+            let absence = format!("Fashion-MNIST is neither in {} nor to be downloaded", directory.display());
+            Err(anyhow::Error::from(error).context(absence))
         }
         Err(error) => {
             warn!("{}", banner(&error));
