@@ -69,6 +69,7 @@ pub fn require(key: &str, holds: bool, found: impl FnOnce() -> String, expected:
 ///
 /// # Errors
 /// [`InvalidSetting`] with the range in words if it does not.
+#[expect(clippy::needless_pass_by_value, reason = "numbers and literal ranges read better than references to them")]
 pub fn require_within<T, R>(key: &str, value: T, range: R) -> Result<(), InvalidSetting>
 where
     T: PartialOrd + Display,
