@@ -61,7 +61,7 @@ impl AttentionBlock {
     pub(crate) fn forward_traced(&self, x: Tensor<3>) -> (Tensor<3>, LayerTrace) {
         let projected = self.project(x.clone());
         let context = self.mixing.attend(projected.clone());
-        let trace = LayerTrace::new(&self.mixing, projected, context.clone());
+        let trace = LayerTrace::new(&self.mixing, &projected, context.clone());
         (self.finish(x, context), trace)
     }
 
@@ -84,7 +84,7 @@ impl Mixing {
         match self.kind {
             AttentionKind::Linear => linear_attention(projected, self.heads, self.feature_map.into()),
             AttentionKind::Softmax => {
-                let heads = self.split(projected);
+                let heads = self.split(&projected);
                 let attention = softmax_attention(heads.queries, heads.keys);
                 join_heads(attention.matmul(heads.values))
             }
@@ -92,7 +92,7 @@ impl Mixing {
     }
 
     /// One slice a head of the projected tokens.
-    pub(crate) fn split(&self, projected: Tensor<3>) -> Projections {
+    pub(crate) fn split(&self, projected: &Tensor<3>) -> Projections {
         let [batch, tokens, columns] = projected.dims();
         let width = columns / 3;
         let part = |index: usize| {

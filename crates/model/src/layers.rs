@@ -43,9 +43,9 @@ pub(crate) struct ConvNorm {
 /// What follows the normalisation of a [`ConvNorm`].
 #[derive(Default)]
 pub(crate) struct After {
-    /// Added before the ReLU.
+    /// Added before the rectifier.
     pub(crate) residual: Option<Tensor<4>>,
-    /// Whether 2×2 maximum pooling follows the ReLU.
+    /// Whether 2×2 maximum pooling follows the rectifier.
     pub(crate) pool: bool,
 }
 

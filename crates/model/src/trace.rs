@@ -37,7 +37,7 @@ impl LayerTrace {
     /// # Shapes
     /// - projected: `[batch, tokens, 3 · width]`
     /// - context: `[batch, tokens, width]`
-    pub(crate) fn new(mixing: &Mixing, projected: Tensor<3>, context: Tensor<3>) -> Self {
+    pub(crate) fn new(mixing: &Mixing, projected: &Tensor<3>, context: Tensor<3>) -> Self {
         let [batch, tokens, width] = context.dims();
         let context = context.reshape([batch, tokens, mixing.heads, width / mixing.heads]).swap_dims(1, 2);
         let heads = mixing.split(projected);

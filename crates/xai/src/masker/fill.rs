@@ -124,7 +124,11 @@ pub(crate) fn channel_value(key: &str, list: &[f32], channel: usize, channels: u
 /// Independent Gaussian values.
 fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: u64) -> Vec<f32> {
     let normals = standard_normals(Draw { seed, purpose: NOISE, epoch: 0, index });
-    mean.iter().zip(deviation).zip(normals).map(|((mean, deviation), normal)| mean + deviation * normal as f32).collect()
+    mean.iter()
+        .zip(deviation)
+        .zip(normals)
+        .map(|((mean, deviation), normal)| mean + deviation * normal as f32)
+        .collect()
 }
 
 /// A Gaussian blur of every channel, separable, cut off at three standard deviations, with the border pixels repeated.
