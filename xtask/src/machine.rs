@@ -1,12 +1,12 @@
 //! The machine of a run, and the threads it lends.
 
-use std::fmt::Write as _;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tinylsa_train::hexadecimal;
 
 use crate::outcome::UsageError;
 use crate::schema::{Backend, DeviceSection};
@@ -78,11 +78,7 @@ pub(crate) fn git_revision() -> Option<String> {
 
 /// SHA-256 in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

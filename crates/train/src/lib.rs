@@ -74,7 +74,7 @@ pub use checkpoint::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT};
 pub use config::{EmaConfig, ScheduleConfig, TrainConfig};
 pub use error::TrainError;
 pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluation, Interval, evaluate};
-pub use files::{peak_memory, write_atomically};
+pub use files::{hexadecimal, peak_memory, write_atomically};
 pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};
 pub use prediction::{Predictions, Views, predict};
 pub use progress::{Progress, Silent};

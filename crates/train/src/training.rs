@@ -15,7 +15,7 @@ use tinylsa_model::{State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, wi
 use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::files::peak_memory;
+use crate::files::{hexadecimal, peak_memory};
 use crate::optimizer::OptimizerState;
 use crate::prediction::{Predictions, Views, largest, predict};
 use crate::progress::Progress;
@@ -46,7 +46,7 @@ pub struct TrainingPlan {
 #[derive(Debug)]
 pub enum TrainingOutcome {
     /// All epochs are done, or the patience is at its end.
-    Finished(Trained),
+    Finished(Box<Trained>),
     /// A stop was requested; `checkpoint` is where to go on.
     Interrupted {
         /// The checkpoint that was written.
@@ -125,7 +125,7 @@ impl TrainingPlan {
         }
         hash.update(&self.dataset.images);
         hash.update(&self.dataset.labels);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&hash.finalize())
     }
 }
 
@@ -337,7 +337,8 @@ impl Training<'_> {
         let best = Checkpoint::read(&path, &self.counters.experiment)?;
         let model = self.averaged_model(&best.average, &path)?;
         let best_epoch = best_epoch(&self.counters.history).map_or(0, |best| best.epoch);
-        Ok(TrainingOutcome::Finished(Trained { model, best_epoch, history: self.counters.history }))
+        let trained = Trained { model, best_epoch, history: self.counters.history };
+        Ok(TrainingOutcome::Finished(Box::new(trained)))
     }
 
     /// The network with averaged weights, on the device without automatic differentiation.

@@ -51,7 +51,7 @@ fn plan(folder: &Path) -> TrainingPlan {
 
 fn finished(outcome: TrainingOutcome) -> Trained {
     match outcome {
-        TrainingOutcome::Finished(trained) => trained,
+        TrainingOutcome::Finished(trained) => *trained,
         TrainingOutcome::Interrupted { .. } => panic!("nobody asked for a stop"),
     }
 }
@@ -125,6 +125,28 @@ fn a_stop_anywhere_changes_no_bit_of_the_result() {
     }
 }
 
+/// Keeps a copy of the checkpoints up to step 8.
+struct KeepStepEight<'a> {
+    steps: usize,
+    folder: &'a Path,
+}
+
+impl Progress for KeepStepEight<'_> {
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+
+    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
+        self.steps += 1;
+    }
+
+    fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
+
+    fn checkpoint_written(&mut self, path: &Path) {
+        if self.steps <= 8 {
+            std::fs::copy(path, self.folder.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_killed_training_goes_on_from_its_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
@@ -136,20 +158,7 @@ fn a_killed_training_goes_on_from_its_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     plan.checkpoints = folder.path().to_owned();
     let kept = tempfile::tempdir().unwrap();
-    struct KeepStepEight<'a>(usize, &'a Path);
-    impl Progress for KeepStepEight<'_> {
-        fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
-        fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
-            self.0 += 1;
-        }
-        fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
-        fn checkpoint_written(&mut self, path: &Path) {
-            if self.0 <= 8 {
-                std::fs::copy(path, self.1.join(path.file_name().unwrap())).unwrap();
-            }
-        }
-    }
-    train(&plan, &AtomicBool::new(false), &mut KeepStepEight(0, kept.path())).unwrap();
+    train(&plan, &AtomicBool::new(false), &mut KeepStepEight { steps: 0, folder: kept.path() }).unwrap();
     plan.checkpoints = kept.path().to_owned();
     let resumed = finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
     assert!(state_of(&resumed.model) == state_of(&whole.model));

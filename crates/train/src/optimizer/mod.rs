@@ -96,10 +96,10 @@ impl OptimizerConfig {
 
     pub(crate) fn update(&self, update: Update<'_>) {
         match self.kind {
-            OptimizerKind::Adamw => self.adamw.update(update),
             OptimizerKind::Nesterov => self.nesterov.update(update),
             OptimizerKind::Muon if muon::applies_to(update.shape) => self.muon.update(update),
-            OptimizerKind::Muon => self.adamw.update(update),
+            // Muon leaves what is no matrix to AdamW.
+            OptimizerKind::Adamw | OptimizerKind::Muon => self.adamw.update(update),
         }
     }
 }
