@@ -115,7 +115,7 @@ fn until_first_checkpoint(folder: &Path, arguments: &[&str]) -> Child {
     let checkpoint = folder.join("run/checkpoints/last.safetensors");
     let started = Instant::now();
     while !checkpoint.exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint");
+        assert!(started.elapsed() < Duration::from_mins(1), "no checkpoint");
         std::thread::sleep(Duration::from_millis(2));
     }
     child
@@ -150,7 +150,7 @@ fn an_interrupt_finishes_the_step_and_says_how_to_go_on() {
     let checkpoint = folder.path().join("run/checkpoints/last.safetensors");
     let started = Instant::now();
     while !checkpoint.exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint");
+        assert!(started.elapsed() < Duration::from_mins(1), "no checkpoint");
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
