@@ -110,7 +110,7 @@ fn run_folder(config: &ExperimentConfig, arguments: &ExperimentArguments) -> Res
 fn show_cost(model: &TinyCnnLsaConfig) -> Result<()> {
     let cost = model.cost();
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["layer", "output", "parameters", "MACs"]);
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(["layer", "output", "parameters", "MACs"]);
     for layer in &cost.layers {
         let output = layer.output.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
         table.add_row([layer.name.clone(), output, layer.parameters.to_string(), layer.macs.to_string()]);
