@@ -3,7 +3,7 @@
 mod common;
 
 use burn::tensor::{Device, Tensor};
-use common::{assert_close, bits, random, values, weighted_sum};
+use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{conv3x3, conv3x3_reference};
 
@@ -29,7 +29,7 @@ fn check(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn equals_the_reference(

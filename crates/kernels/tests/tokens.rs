@@ -3,7 +3,7 @@
 mod common;
 
 use burn::tensor::{Int, Tensor, TensorData};
-use common::{assert_close, bits, random, values, weighted_sum};
+use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{
     Activation, FeatureMap, cross_entropy, cross_entropy_reference, layer_norm, layer_norm_reference, linear,
@@ -79,7 +79,7 @@ fn feature_map() -> impl Strategy<Value = FeatureMap> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(cases(32))]
 
     #[test]
     fn linear_equals_its_reference(

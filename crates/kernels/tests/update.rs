@@ -3,7 +3,7 @@
 mod common;
 
 use burn::tensor::Tensor;
-use common::{assert_close, bits, random, values};
+use common::{assert_close, bits, cases, random, values};
 use proptest::prelude::*;
 use tinylsa_kernels::{
     AdamW, AdamWState, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,
@@ -19,7 +19,7 @@ fn tensor(seed: u64, length: usize) -> Tensor<2> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(cases(32))]
 
     #[test]
     fn equal_their_references(length in 1_usize..70_000, seed: u64) {
