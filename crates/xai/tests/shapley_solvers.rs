@@ -201,6 +201,39 @@ fn calibration(truth: &ShapleySolution, estimates: impl Iterator<Item = ShapleyS
     (errors / claimed).sqrt()
 }
 
+/// The reverse walk cancels whatever a permutation does to a pair: half of its value goes to each.
+#[test]
+fn one_permutation_solves_games_of_pairs() {
+    let pairs = random(3, 0, 64);
+    let game = |inside: Inside| {
+        let both = |index: &usize| inside(index / 8) && inside(index % 8);
+        (0..64).filter(both).map(|index| pairs[index]).sum::<f64>()
+    };
+    let share = |player: usize| -> f64 {
+        (0..8).map(|other| f64::midpoint(pairs[player * 8 + other], pairs[other * 8 + player])).sum()
+    };
+    let expected: Vec<f64> = (0..8).map(share).collect();
+    check(permutation(8, 1, 2, game).of(0).unwrap(), &expected, 1e-12);
+    check(exact(8, game).of(0).unwrap(), &expected, 1e-12);
+}
+
+#[test]
+fn kernel_shap_is_more_accurate_than_permutation_shap_at_about_the_same_cost() {
+    let (mut by_kernel, mut by_permutation) = (0.0, 0.0);
+    for seed in 0..4 {
+        let game = network_game(16, 200 + seed);
+        let truth = exact(16, &game);
+        let error = |found: &ShapleySolution| -> f64 {
+            found.values.iter().zip(&truth.values).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        let (kernel, permutation) = (kernel(16, Some(1920), seed, &game), permutation(16, 64, seed, &game));
+        assert_eq!(kernel.evaluations, permutation.evaluations);
+        by_kernel += error(&kernel);
+        by_permutation += error(&permutation);
+    }
+    assert!(by_kernel < by_permutation, "{by_kernel} against {by_permutation}");
+}
+
 #[test]
 fn standard_errors_are_those_over_seeds() {
     let game = network_game(10, 7);
