@@ -65,6 +65,22 @@ impl AttentionBlock {
         (self.finish(x, context), trace)
     }
 
+    pub(crate) fn mixing(&self) -> &Mixing {
+        &self.mixing
+    }
+
+    /// The same output as [`AttentionBlock::forward`] for a `probe` of zeros, which is added to the context so that its
+    /// gradient is the gradient of the context; and the values V.
+    ///
+    /// # Shapes
+    /// - x and probe: `[batch, tokens, width]`
+    pub(crate) fn forward_probed(&self, x: Tensor<3>, probe: Tensor<3>) -> (Tensor<3>, Tensor<4>) {
+        let projected = self.project(x.clone());
+        let values = self.mixing.split(&projected).values;
+        let context = self.mixing.attend(projected) + probe;
+        (self.finish(x, context), values)
+    }
+
     fn project(&self, x: Tensor<3>) -> Tensor<3> {
         self.query_key_value.forward(self.attention_norm.forward(x), Activation::Identity)
     }
@@ -96,13 +112,15 @@ impl Mixing {
         let [batch, tokens, columns] = projected.dims();
         let width = columns / 3;
         let part = |index: usize| {
-            projected
-                .clone()
-                .slice([0..batch, 0..tokens, index * width..(index + 1) * width])
-                .reshape([batch, tokens, self.heads, width / self.heads])
-                .swap_dims(1, 2)
+            self.split_heads(projected.clone().slice([0..batch, 0..tokens, index * width..(index + 1) * width]))
         };
         Projections { queries: part(0), keys: part(1), values: part(2) }
+    }
+
+    /// `[batch, tokens, width]` to one slice a head, `[batch, heads, tokens, width / heads]`.
+    pub(crate) fn split_heads(&self, tokens: Tensor<3>) -> Tensor<4> {
+        let [batch, count, width] = tokens.dims();
+        tokens.reshape([batch, count, self.heads, width / self.heads]).swap_dims(1, 2)
     }
 }
 

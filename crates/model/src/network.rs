@@ -1,5 +1,5 @@
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_kernels::{Activation, mean_tokens};
 
 use crate::attention::AttentionBlock;
@@ -98,6 +98,52 @@ impl TinyCnnLsa {
             layers.push(layer);
         }
         Trace { logits: self.classify(tokens), layers, grid_size: self.config.grid_size() }
+    }
+
+    /// The gradient of one class's logit, for each picture its own class, with respect to the attention of every
+    /// layer, the first layer first. Every entry of A counts as free, the values V of the layer as fixed: with the
+    /// context `A · V`, the gradient is `∂logit/∂context · Vᵀ`. Class-specific attention maps are weighted by it
+    /// (Chefer et al. 2021, "Generic attention-model explainability").
+    ///
+    /// The weights of the network are on a plain device; so are the images and the result.
+    ///
+    /// # Shapes
+    /// - images: `[batch, 1, image_size, image_size]`, 0 is black and 1 is white
+    /// - classes: `batch` numbers below the number of classes
+    /// - each entry of the output: `[batch, heads, tokens, tokens]`
+    ///
+    /// # Panics
+    /// If there is not exactly one class for each picture, or one of them does not exist.
+    pub fn attention_gradients(&self, images: Tensor<4>, classes: &[usize]) -> Vec<Tensor<4>> {
+        let batch = images.dims()[0];
+        assert_eq!(classes.len(), batch, "one class for each of the {batch} pictures");
+        let device = images.device();
+        let mut tokens = self.tokens(images, &mut Statistics::Running);
+        let mut layers = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            let probe = Tensor::zeros(tokens.dims(), &device).autodiff().require_grad();
+            let (output, values) = block.forward_probed(tokens, probe.clone());
+            tokens = output;
+            layers.push((block, probe, values));
+        }
+        let gradients = self.sum_of_logits(tokens, classes).backward();
+        let of_layer = |(block, probe, values): (&AttentionBlock, Tensor<3>, Tensor<4>)| {
+            let context = probe.grad(&gradients).unwrap_or_else(|| probe.zeros_like().inner());
+            let values = if values.is_autodiff() { values.inner() } else { values };
+            block.mixing().split_heads(context).matmul(values.transpose())
+        };
+        layers.into_iter().map(of_layer).collect()
+    }
+
+    /// The sum over the pictures of the logit of each one's class.
+    fn sum_of_logits(&self, tokens: Tensor<3>, classes: &[usize]) -> Tensor<1> {
+        let logits = self.classify(tokens);
+        let device = logits.device();
+        let mut chosen = vec![0.0_f32; classes.len() * self.config.classes];
+        for (row, &class) in chosen.chunks_exact_mut(self.config.classes).zip(classes) {
+            row[class] = 1.0;
+        }
+        (logits * Tensor::from_data(TensorData::new(chosen, [classes.len(), self.config.classes]), &device)).sum()
     }
 
     /// Moves the running statistics towards those of a training batch by the fraction `momentum`.

@@ -38,8 +38,8 @@ impl LayerTrace {
     /// - projected: `[batch, tokens, 3 · width]`
     /// - context: `[batch, tokens, width]`
     pub(crate) fn new(mixing: &Mixing, projected: &Tensor<3>, context: Tensor<3>) -> Self {
-        let [batch, tokens, width] = context.dims();
-        let context = context.reshape([batch, tokens, mixing.heads, width / mixing.heads]).swap_dims(1, 2);
+        let width = context.dims()[2];
+        let context = mixing.split_heads(context);
         let heads = mixing.split(projected);
         match mixing.kind {
             AttentionKind::Linear => {

@@ -101,6 +101,44 @@ fn softmax_attention_gives_back_the_context() {
     }
 }
 
+/// The query bias of a layer reaches the logits through that layer's attention alone, so the change of the logit must be
+/// the gradient of the attention times the change of the attention.
+#[test]
+fn attention_gradients_foretell_what_a_change_of_the_attention_does_to_the_logit() {
+    let device = Device::flex();
+    for kind in [AttentionKind::Linear, AttentionKind::Softmax] {
+        let mut config = small();
+        config.attention.kind = kind;
+        let model = shaken(&config, &device);
+        let images = pictures(2, &device);
+        let classes = [3, 7];
+        let gradients = model.attention_gradients(images.clone(), &classes);
+        for (layer, gradient) in gradients.into_iter().enumerate() {
+            let traced = |step: f32| with_query_bias(&model, layer, step).forward_traced(images.clone());
+            let (before, after) = (traced(-0.1), traced(0.1));
+            let change = after.layers[layer].attention.clone() - before.layers[layer].attention.clone();
+            let foretold = values_of(&(gradient * change).sum_dims_squeeze::<1, _>(&[1, 2, 3]));
+            let logits = values_of(&(after.logits - before.logits));
+            for (picture, &class) in classes.iter().enumerate() {
+                let seen = logits[picture * config.classes + class];
+                assert!((foretold[picture] - seen).abs() <= 0.02 * seen.abs() + 2e-6, "{} {seen}", foretold[picture]);
+                assert!(seen.abs() > 1e-5, "the test moves the logit");
+            }
+        }
+    }
+}
+
+/// The network with the query biases of a layer moved, every second one the other way.
+fn with_query_bias(model: &TinyCnnLsa, layer: usize, step: f32) -> TinyCnnLsa {
+    let mut state = state_of(model);
+    let bias = &mut state.get_mut(&format!("blocks.{layer}.query_key_value.bias")).unwrap().values;
+    let width = bias.len() / 3;
+    for (index, value) in bias[..width].iter_mut().enumerate() {
+        *value += if index % 2 == 0 { step } else { -step };
+    }
+    with_state(model.clone(), &state).unwrap()
+}
+
 #[test]
 fn tracing_changes_no_logit() {
     let device = Device::flex();
