@@ -98,11 +98,11 @@ impl TinyCnnLsaConfig {
 }
 
 impl LayerCost {
-    fn new(name: &str, output: &[usize], parameters: usize, macs: usize) -> Self {
+    pub(crate) fn new(name: &str, output: &[usize], parameters: usize, macs: usize) -> Self {
         Self { name: name.to_owned(), output: output.to_vec(), parameters, macs }
     }
 
-    fn linear(name: &str, rows: usize, inputs: usize, outputs: usize) -> Self {
+    pub(crate) fn linear(name: &str, rows: usize, inputs: usize, outputs: usize) -> Self {
         Self::new(name, &[rows, outputs], inputs * outputs + outputs, rows * inputs * outputs)
     }
 }

@@ -33,6 +33,7 @@
 #![deny(missing_docs)]
 
 mod attention;
+mod baselines;
 mod config;
 mod cost;
 mod file;
@@ -44,6 +45,7 @@ mod state;
 mod stem;
 mod trace;
 
+pub use baselines::{Baseline, BaselineInput};
 pub use config::{AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
 pub use cost::{Cost, LayerCost};
 pub use file::{LoadedModel, ModelFileError, ModelMetadata, state_from_safetensors, state_to_safetensors};
