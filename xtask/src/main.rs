@@ -38,6 +38,8 @@ enum Command {
     Evaluate(commands::evaluate::EvaluateArguments),
     /// Say what is on pictures of your own.
     Classify(commands::classify::ClassifyArguments),
+    /// Print what a config's network costs beside VGG-19, ResNet-50, ViT-B/16 and Swin-T.
+    Compare(commands::compare::CompareArguments),
     /// Write a model file anew, after checking it.
     Export(commands::export::ExportArguments),
 }
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(command),
         Command::Evaluate(arguments) => commands::evaluate::run(arguments),
         Command::Classify(arguments) => commands::classify::run(arguments),
+        Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
     };
     outcome::exit_code(result)

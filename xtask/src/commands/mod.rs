@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod classify;
+pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod experiment;
