@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use tinylsa_train::write_atomically;
+
+use crate::outcome::{UsageError, say};
+use crate::sweep::{SweepPlace, SweepPlan, run_trials};
+
+/// What stands behind `sweep`.
+#[derive(Args, Debug)]
+pub(crate) struct SweepArguments {
+    /// The sweep's file, such as configs/sweeps/optimizer.toml.
+    sweep: PathBuf,
+    /// Where the files of Fashion-MNIST are.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The folder of all runs, instead of one named after the sweep's file; a sweep in it is gone on with.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a list of variants and compares them on the validation split.
+pub(crate) fn run(arguments: &SweepArguments) -> Result<()> {
+    let plan = SweepPlan::read(&arguments.sweep)?;
+    let name = arguments.sweep.file_stem().ok_or_else(|| UsageError("a sweep without a name".to_owned()))?;
+    let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs/sweeps").join(name));
+    let place = SweepPlace { folder, data_dir: arguments.data_dir.clone() };
+    let results = run_trials(&plan, &place)?;
+    let document = serde_json::to_string_pretty(&results)?;
+    write_atomically(&place.folder.join("results.json"), document.as_bytes())?;
+    if arguments.json { say(document) } else { say(results.table()) }
+}

@@ -1,0 +1,80 @@
+//! Several experiments that differ in a few keys, and one table of what came out.
+//!
+//! Variants are compared by the validation split alone: nothing here reads a figure of the test set.
+
+mod plan;
+mod results;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use tracing::info;
+
+pub(crate) use plan::{SweepPlan, Trial};
+pub(crate) use results::{SweepResults, TrialResult};
+
+use crate::folder::{Manifest, Status};
+
+/// Where a sweep's runs go and what they are given.
+#[derive(Clone, Debug)]
+pub(crate) struct SweepPlace {
+    /// A folder for all runs of the sweep.
+    pub(crate) folder: PathBuf,
+    /// Handed on to every experiment.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// Runs every trial in a process of its own, one after the other, and leaves finished ones as they are.
+///
+/// # Errors
+/// If an experiment fails or is interrupted. Going on later takes up the interrupted one where it stopped.
+pub(crate) fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
+    let trials = plan.trials();
+    let mut results = SweepResults::default();
+    for (index, trial) in trials.iter().enumerate() {
+        let folder = place.folder.join(trial.name());
+        match status(&folder)? {
+            Some(Status::Finished) => info!("{}: finished already", trial.name()),
+            started => {
+                info!("{} ({} of {})", trial.name(), index + 1, trials.len());
+                experiment(plan, trial, place, &folder, started.is_some())?;
+            }
+        }
+        results.trials.push(TrialResult::read(trial, &folder)?);
+    }
+    Ok(results)
+}
+
+fn status(folder: &Path) -> Result<Option<Status>> {
+    let path = folder.join("manifest.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
+    let manifest: Manifest =
+        serde_json::from_str(&text).with_context(|| format!("{} is no manifest", path.display()))?;
+    Ok(Some(manifest.status))
+}
+
+/// A process each, since a process has one pool of threads and one handler of interrupts.
+fn experiment(plan: &SweepPlan, trial: &Trial, place: &SweepPlace, folder: &Path, resumed: bool) -> Result<()> {
+    let program = std::env::current_exe().context("failed to find this program")?;
+    let mut command = Command::new(program);
+    command.arg("experiment").arg(&plan.config).arg("--strict").arg("--out").arg(folder);
+    if let Some(data_dir) = &place.data_dir {
+        command.arg("--data-dir").arg(data_dir);
+    }
+    if resumed {
+        command.arg("--resume");
+    }
+    for setting in &trial.settings {
+        command.arg("--set").arg(setting);
+    }
+    // standard output belongs to the sweep's own table
+    let output = command.stdout(std::process::Stdio::null()).status().context("failed to start an experiment")?;
+    if !output.success() {
+        bail!("{} did not finish; the same command goes on from there", trial.name());
+    }
+    Ok(())
+}
