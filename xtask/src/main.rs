@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod commands;
 mod dataset;
 mod evaluation;
+mod explain;
 mod folder;
 mod logging;
 mod machine;
@@ -18,6 +19,7 @@ mod picture;
 mod progress;
 mod schema;
 mod settings;
+mod sweep;
 
 /// Trains and explains TinyCNN + Linear Self-Attention on Fashion-MNIST, on a plain CPU.
 #[derive(Parser, Debug)]
@@ -31,6 +33,8 @@ struct Cli {
 enum Command {
     /// Train, evaluate and report, driven by a config.
     Experiment(commands::experiment::ExperimentArguments),
+    /// Run a list of variants of a config and compare them on the validation split.
+    Sweep(commands::sweep::SweepArguments),
     /// Get, check or look at the pictures.
     #[command(subcommand)]
     Data(commands::data::DataCommand),
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
     logging::init();
     let result = match &cli.command {
         Command::Experiment(arguments) => commands::experiment::run(arguments),
+        Command::Sweep(arguments) => commands::sweep::run(arguments),
         Command::Data(command) => commands::data::run(command),
         Command::Evaluate(arguments) => commands::evaluate::run(arguments),
         Command::Classify(arguments) => commands::classify::run(arguments),
