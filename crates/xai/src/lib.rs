@@ -76,9 +76,9 @@ mod shapley;
 mod surrogate;
 
 pub use attention::{
-    AttentionFlowConfig, AttentionRolloutConfig, AttentionRows, AttentionStatistics, FlowMaps, HeadFusion,
-    LayerAttention, LinearAttention, LinearAttentionCheck, QueryMap, Rollout, TokenMatrix, attention_flow,
-    attention_rollout, fixed_query_maps, fixed_query_positions, gradient_rollout, token_of_largest_attribution,
+    AttentionCheck, AttentionFlowConfig, AttentionRolloutConfig, AttentionRows, AttentionStatistics, FlowMaps,
+    HeadFusion, LayerAttention, LinearAttention, QueryMap, Rollout, TokenMatrix, attention_flow, attention_rollout,
+    check_attention, fixed_query_maps, fixed_query_positions, gradient_rollout, token_of_largest_attribution,
 };
 pub use attribution::{Attribution, Target};
 pub use error::ExplainError;
@@ -90,7 +90,7 @@ pub use gradients::{
     smooth_grad,
 };
 pub use lime::{LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, lime};
-pub use masker::{CoalitionValues, Coalitions, Fill, FillConfig, Masker};
+pub use masker::{CoalitionValues, Coalitions, EvaluatedGame, Fill, FillConfig, Masker};
 pub use picture::Picture;
 pub use scorer::{Scorer, Scores};
 pub use scores::{

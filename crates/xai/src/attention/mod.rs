@@ -5,6 +5,7 @@
 //! features of queries and keys ([`LinearAttention`]) from which the same matrices follow exactly. Tokens lie on a grid,
 //! row by row; there is no class token.
 
+mod check;
 mod flow;
 mod linear;
 mod matrix;
@@ -13,8 +14,9 @@ mod query;
 mod rollout;
 mod statistics;
 
+pub use check::{AttentionCheck, check_attention};
 pub use flow::{AttentionFlowConfig, FlowMaps, attention_flow};
-pub use linear::{LinearAttention, LinearAttentionCheck};
+pub use linear::LinearAttention;
 pub use matrix::{HeadFusion, LayerAttention, TokenMatrix};
 pub use query::{AttentionRows, QueryMap, fixed_query_maps, fixed_query_positions, token_of_largest_attribution};
 pub use rollout::{AttentionRolloutConfig, Rollout, attention_rollout, gradient_rollout};

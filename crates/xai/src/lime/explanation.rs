@@ -5,7 +5,7 @@ use super::{LimeConfig, LimePlan, LimeSolution};
 use crate::attribution::{Attribution, Target};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{Masker, classes_of};
+use crate::masker::{EvaluatedGame, Masker, classes_of};
 use crate::scorer::Scorer;
 
 /// Below this many segments a linear model of them says next to nothing about the picture.
@@ -30,7 +30,7 @@ pub enum LimeWarning {
 }
 
 /// LIME's linear model of the segments of a picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LimeExplanation {
     /// The class of each output of the solution.
     pub classes: Vec<usize>,
@@ -40,6 +40,12 @@ pub struct LimeExplanation {
     pub attributions: Vec<Attribution>,
     /// What speaks against trusting the result.
     pub warnings: Vec<LimeWarning>,
+    /// What was evaluated.
+    #[serde(skip)]
+    pub game: EvaluatedGame,
+    /// The cosine distance of every coalition to the full one, from which its weight is made.
+    #[serde(skip)]
+    pub distances: Vec<f64>,
 }
 
 /// Explains one class, or all classes if `target` is `None`, at the same cost of `config.samples` forward passes for
@@ -69,11 +75,14 @@ pub fn lime<S: Scorer + ?Sized>(
 
     let values = masker.values(scorer, plan.coalitions(), execution)?;
     let classes = classes_of(target, values.of(0))?;
-    let solution = plan.solve(&values.only(&classes)?)?;
+    let values = values.only(&classes)?;
+    let solution = plan.solve(&values)?;
     let attributions = classes
         .iter()
         .zip(solution.coefficients.chunks_exact(segments))
         .map(|(&class, coefficients)| masker.attribution(coefficients, class))
         .collect::<Result<_, _>>()?;
-    Ok(LimeExplanation { classes, solution, attributions, warnings })
+    let game = EvaluatedGame { coalitions: plan.coalitions().clone(), weights: plan.weights().to_vec(), values };
+    let distances = plan.distances().to_vec();
+    Ok(LimeExplanation { classes, solution, attributions, warnings, game, distances })
 }

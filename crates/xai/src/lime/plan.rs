@@ -16,6 +16,7 @@ const MEMBERS: Purpose = Purpose::new("lime coalition");
 #[derive(Clone, Debug)]
 pub struct LimePlan {
     coalitions: Coalitions,
+    distances: Vec<f64>,
     weights: Vec<f64>,
     penalty: f64,
     folds: usize,
@@ -71,17 +72,21 @@ impl LimePlan {
             let mut generator = Draw { seed, purpose: MEMBERS, epoch: 0, index }.generator();
             coalitions.push_players((0..players).filter(|_| generator.random::<bool>()));
         }
-        let weight = |row: usize| {
-            let distance = 1.0 - (coalitions.size(row) as f64 / players as f64).sqrt();
-            (-distance.powi(2) / config.kernel_width.powi(2)).exp().sqrt()
-        };
-        let weights = (0..coalitions.len()).map(weight).collect();
-        Ok(Self { coalitions, weights, penalty: config.penalty, folds: config.folds })
+        let distance = |row| 1.0 - (coalitions.size(row) as f64 / players as f64).sqrt();
+        let distances: Vec<f64> = (0..coalitions.len()).map(distance).collect();
+        let weight = |distance: &f64| (-distance.powi(2) / config.kernel_width.powi(2)).exp().sqrt();
+        let weights = distances.iter().map(weight).collect();
+        Ok(Self { coalitions, distances, weights, penalty: config.penalty, folds: config.folds })
     }
 
     /// The coalitions whose values are needed, the full one first.
     pub fn coalitions(&self) -> &Coalitions {
         &self.coalitions
+    }
+
+    /// The cosine distance of every coalition to the full one.
+    pub fn distances(&self) -> &[f64] {
+        &self.distances
     }
 
     /// The weight of every coalition.

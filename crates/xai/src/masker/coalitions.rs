@@ -174,3 +174,15 @@ impl CoalitionValues {
         require_count("list of coalition values", self.len(), coalitions.len())
     }
 }
+
+/// The coalitions that a method evaluated, with what it made its solution from: enough to solve the game elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluatedGame {
+    /// The coalitions, in the order of the plan.
+    pub coalitions: Coalitions,
+    /// Their weights in the regression, if there is one. Of `KernelSHAP` those from the third coalition on, since the
+    /// empty and the full one are constraints.
+    pub weights: Vec<f64>,
+    /// The values of every coalition, `[coalitions, explained classes]`.
+    pub values: CoalitionValues,
+}

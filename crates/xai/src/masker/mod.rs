@@ -11,7 +11,7 @@ mod pipeline;
 
 use rayon::prelude::*;
 
-pub use coalitions::{CoalitionValues, Coalitions};
+pub use coalitions::{CoalitionValues, Coalitions, EvaluatedGame};
 pub use fill::{Fill, FillConfig};
 pub(crate) use fill::{channel_value, gaussian_blur};
 pub(crate) use pipeline::score_in_pipeline;

@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing::warn;
 
 use super::{
@@ -8,11 +8,11 @@ use super::{
 use crate::attribution::{Attribution, Target};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{CoalitionValues, Coalitions, Masker, classes_of};
+use crate::masker::{CoalitionValues, Coalitions, EvaluatedGame, Masker, classes_of};
 use crate::scorer::Scorer;
 
 /// Shapley values of the segments of a picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShapleyExplanation {
     /// The class of each output of the solution.
     pub classes: Vec<usize>,
@@ -22,6 +22,9 @@ pub struct ShapleyExplanation {
     pub attributions: Vec<Attribution>,
     /// Segments that look the same hidden and shown, whose value is therefore 0.
     pub inert_segments: Vec<usize>,
+    /// What was evaluated.
+    #[serde(skip)]
+    pub game: EvaluatedGame,
 }
 
 /// Exact Shapley values of the segments for one class, or for all classes if `target` is `None`, at the same cost of
@@ -39,7 +42,7 @@ pub fn exact_shapley<S: Scorer + ?Sized>(
 ) -> Result<ShapleyExplanation, ExplainError> {
     let plan = ExactShapleyPlan::new(masker.segmentation().count(), config)?;
     let full = plan.coalitions().len() - 1;
-    explain(scorer, masker, target, execution, plan.coalitions(), full, |values| plan.solve(values))
+    explain(scorer, masker, target, execution, plan.coalitions(), &[], full, |values| plan.solve(values))
 }
 
 /// `KernelSHAP` values of the segments for one class, or for all classes if `target` is `None`, at the same cost of
@@ -56,7 +59,8 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
     let plan = KernelShapPlan::new(masker.segmentation().count(), config, execution.seed)?;
-    let explanation = explain(scorer, masker, target, execution, plan.coalitions(), 1, |values| plan.solve(values))?;
+    let (coalitions, weights) = (plan.coalitions(), plan.weights());
+    let explanation = explain(scorer, masker, target, execution, coalitions, weights, 1, |values| plan.solve(values))?;
     if explanation.solution.underdetermined {
         let evaluations = explanation.solution.evaluations;
         warn!(evaluations, "too few coalitions to determine the Shapley values: drawn towards equal shares");
@@ -78,25 +82,29 @@ pub fn permutation_shap<S: Scorer + ?Sized>(
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
     let plan = PermutationShapPlan::new(masker.segmentation().count(), config, execution.seed)?;
-    explain(scorer, masker, target, execution, plan.coalitions(), 1, |values| plan.solve(values))
+    explain(scorer, masker, target, execution, plan.coalitions(), &[], 1, |values| plan.solve(values))
 }
 
+#[expect(clippy::too_many_arguments, reason = "the three methods differ in all of them but the scorer")]
 fn explain<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
     target: Option<Target>,
     execution: &Execution,
     coalitions: &Coalitions,
+    weights: &[f64],
     full: usize,
     solve: impl Fn(&CoalitionValues) -> Result<ShapleySolution, ExplainError>,
 ) -> Result<ShapleyExplanation, ExplainError> {
     let values = masker.values(scorer, coalitions, execution)?;
     let classes = classes_of(target, values.of(full))?;
-    let solution = solve(&values.only(&classes)?)?;
+    let values = values.only(&classes)?;
+    let solution = solve(&values)?;
     let attributions = classes
         .iter()
         .zip(solution.values.chunks_exact(solution.players))
         .map(|(&class, values)| masker.attribution(values, class))
         .collect::<Result<_, _>>()?;
-    Ok(ShapleyExplanation { classes, solution, attributions, inert_segments: masker.inert_segments() })
+    let game = EvaluatedGame { coalitions: coalitions.clone(), weights: weights.to_vec(), values };
+    Ok(ShapleyExplanation { classes, solution, attributions, inert_segments: masker.inert_segments(), game })
 }
