@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tinylsa_report::{
     AttentionScale, Better, Block, ClassScores, Column, ContactRow, ContactSheet, EpochPoint, Estimate, Figure,
-    GreyPicture, IntervalBar, MethodScores, Panel, PerturbationCurve, RankedTable, ReliabilityBin, ReportError,
-    ReportPage, Score, Section, SharedScale, Sheet, SummaryEntry, Table, ValueMap, Warning, confusion_matrix,
-    encode_png, interval_bars, per_class, perturbation_curves, reliability, training_curves,
+    GreyPicture, IntervalBar, MapMatrix, MatrixRow, MethodScores, Panel, PerturbationCurve, RankedTable,
+    ReliabilityBin, ReportError, ReportPage, Score, Section, SharedScale, Sheet, SummaryEntry, Table, ValueMap,
+    Warning, confusion_matrix, encode_png, interval_bars, per_class, perturbation_curves, reliability, training_curves,
 };
 
 const CLASSES: [&str; 10] =
@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("contact-sheet", "Pictures of the dataset, plain and augmented", encode_png(&contact_sheet()?.draw()?)?),
         ("methods", "All methods of one picture", encode_png(&methods()?.draw()?)?),
         ("heads", "Attention of all heads", encode_png(&heads()?.draw()?)?),
+        ("matrix", "Heads by layers, small", encode_png(&small_heads()?.draw()?)?),
         ("query", "What one token looks at", encode_png(&fixed_query()?.draw()?)?),
     ];
     for (name, _, bytes) in &pictures {
@@ -245,6 +246,35 @@ fn heads() -> Result<Sheet, ReportError> {
         subtitle: SUBTITLE.to_owned(),
         columns: 4,
         panels: grids.iter().map(panel).collect(),
+        notes: vec!["Tokens see more than their patch: the receptive field of the convolutions.".to_owned()],
+    })
+}
+
+fn small_heads() -> Result<MapMatrix, ReportError> {
+    let picture = garment(2)?;
+    let grids = (0..8).map(|index| attention(index / 4, index % 4, 7)).collect::<Result<Vec<_>, _>>()?;
+    let mean = attention(1, 0, 7)?;
+    let deviations = grids.iter().map(|grid| grid.deviation_from(&mean)).collect::<Result<Vec<_>, _>>()?;
+    let scale = AttentionScale::from_zero(&grids)?.with_unit("share of the attention");
+    let signed = SharedScale::largest(&deviations)?.with_unit("above or below the mean");
+    let rows = (0..2).flat_map(|layer| {
+        let places = layer * 4..layer * 4 + 4;
+        let weights = grids[places.clone()].iter().map(|grid| Some(Panel::attention("", &picture, grid, &scale)));
+        let others =
+            deviations[places].iter().map(|grid| Some(Panel::deviation("", &picture, grid, &signed).query(24)));
+        let heading = |words: &str| format!("layer {}, {words}", layer + 1);
+        [
+            MatrixRow { heading: heading("weights"), panels: weights.collect() },
+            MatrixRow { heading: heading("minus the mean"), panels: others.collect() },
+        ]
+    });
+    Ok(MapMatrix {
+        title: "Heads by layers".to_owned(),
+        subtitle: SUBTITLE.to_owned(),
+        picture: Some(Panel::picture("", &picture)),
+        panel_width: 140,
+        columns: (1..=4).map(|head| format!("head {head}")).collect(),
+        rows: rows.collect(),
         notes: vec!["Tokens see more than their patch: the receptive field of the convolutions.".to_owned()],
     })
 }

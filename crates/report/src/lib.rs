@@ -7,7 +7,7 @@
 //! * **charts** as SVG: [`training_curves`], [`confusion_matrix`], [`reliability`], [`per_class`], and for the scores
 //!   of explanations [`interval_bars`] and [`perturbation_curves`];
 //! * **heat maps** as pixels: a [`Sheet`] holds [`Panel`]s, each a picture, a signed attribution, or attention over a
-//!   grid of tokens; [`ContactSheet`] shows the pictures of a dataset; [`encode_png`] turns pixels into a file;
+//!   grid of tokens, and a [`MapMatrix`] many small ones in rows and columns; [`ContactSheet`] shows the pictures of a dataset; [`encode_png`] turns pixels into a file;
 //! * **tables**: [`Table`], and [`RankedTable`] for methods ranked by several scores;
 //! * **the page**: [`ReportPage`] puts all of it into one HTML file.
 //!
@@ -80,7 +80,7 @@ pub use figures::{
     per_class, perturbation_curves, reliability, training_curves,
 };
 pub use image::RgbImage;
-pub use maps::{AttentionScale, Panel, SharedScale, Sheet, ValueMap};
+pub use maps::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{Block, Figure, FigureContent, ReportPage, Section, SummaryEntry, Warning};
 pub use picture::{GreyPicture, encode_png};
 pub use table::{Align, Better, Cell, Column, Estimate, MethodScores, RankedTable, Row, Score, Table};

@@ -1,8 +1,7 @@
 //! Grey pictures and their PNG encoding.
 
-use std::io::Cursor;
-
-use image::{GrayImage, ImageFormat, Luma, RgbImage};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{GrayImage, Luma, RgbImage};
 
 use crate::ReportError;
 
@@ -63,9 +62,13 @@ impl GreyPicture {
 
 /// The bytes of a PNG file that holds `picture`. The same picture gives the same bytes.
 pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, ReportError> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+    let mut bytes = Vec::new();
+    picture.write_with_encoder(PngEncoder::new_with_quality(
+        &mut bytes,
+        CompressionType::Best,
+        FilterType::Adaptive,
+    ))?;
+    Ok(bytes)
 }
 
 /// Fails unless `found` values make up a picture of `width` × `height`, both at least 1.

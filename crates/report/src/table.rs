@@ -173,10 +173,10 @@ pub struct RankedTable {
 }
 
 impl RankedTable {
-    /// The rank of every method by one score: 1 is the best, equal values share the better rank.
+    /// The rank of every method by one score: 1 is the best, equal values share the mean of their places.
     ///
     /// None where the method has no value. `score` counts from 0.
-    pub fn ranks(&self, score: usize) -> Vec<Option<usize>> {
+    pub fn ranks(&self, score: usize) -> Vec<Option<f64>> {
         let Some(better) = self.scores.get(score).map(|score| score.better) else {
             return vec![None; self.methods.len()];
         };
@@ -185,7 +185,12 @@ impl RankedTable {
             Better::Higher => a > b,
             Better::Lower => a < b,
         };
-        let rank = |own: f64| 1 + self.methods.iter().filter_map(value).filter(|&other| beats(other, own)).count();
+        let count = |wanted: &dyn Fn(f64) -> bool| self.methods.iter().filter_map(value).filter(|&v| wanted(v)).count();
+        let rank = |own: f64| {
+            let (better, equal) =
+                (count(&|other| beats(other, own)), count(&|other| !beats(other, own) && !beats(own, other)));
+            better as f64 + f64::midpoint(1.0, equal as f64)
+        };
         self.methods.iter().map(|method| value(method).map(rank)).collect()
     }
 
@@ -193,6 +198,22 @@ impl RankedTable {
     ///
     /// The mean rank of a method is taken over the scores that it has.
     pub fn to_table(&self) -> Result<Table, ReportError> {
+        self.check()?;
+        let column = |score: usize| self.methods.iter().filter_map(move |method| method.values[score].as_ref());
+        let precisions: Vec<Precision> = (0..self.scores.len()).map(|score| Precision::of(column(score))).collect();
+        Ok(self.table(|method, score, rank| {
+            let estimate = self.methods[method].values[score]?;
+            Some(format!("{} #{}", precisions[score].estimate(&estimate), tick(rank)))
+        }))
+    }
+
+    /// As [`to_table`](Self::to_table), with nothing but the rank in each cell: narrow enough for many scores.
+    pub fn to_rank_table(&self) -> Result<Table, ReportError> {
+        self.check()?;
+        Ok(self.table(|_, _, rank| Some(tick(rank))))
+    }
+
+    fn check(&self) -> Result<(), ReportError> {
         let figure = "ranked table";
         for method in &self.methods {
             if method.values.len() != self.scores.len() {
@@ -209,11 +230,15 @@ impl RankedTable {
                 }
             }
         }
-        let ranks: Vec<Vec<Option<usize>>> = (0..self.scores.len()).map(|score| self.ranks(score)).collect();
-        let column = |score: usize| self.methods.iter().filter_map(move |method| method.values[score].as_ref());
-        let precisions: Vec<Precision> = (0..self.scores.len()).map(|score| Precision::of(column(score))).collect();
+        Ok(())
+    }
+
+    /// A row for each method, best mean rank first; `text` says what stands in the cell of a method, a score and a rank.
+    fn table(&self, text: impl Fn(usize, usize, f64) -> Option<String>) -> Table {
+        let ranks: Vec<Vec<Option<f64>>> = (0..self.scores.len()).map(|score| self.ranks(score)).collect();
+        let best = |score: usize| ranks[score].iter().flatten().copied().fold(f64::INFINITY, f64::min);
         let mean_rank = |method: usize| {
-            let known: Vec<f64> = ranks.iter().filter_map(|by_score| by_score[method]).map(|r| r as f64).collect();
+            let known: Vec<f64> = ranks.iter().filter_map(|by_score| by_score[method]).collect();
             if known.is_empty() { f64::INFINITY } else { known.iter().sum::<f64>() / known.len() as f64 }
         };
         let mut order: Vec<usize> = (0..self.methods.len()).collect();
@@ -227,28 +252,22 @@ impl RankedTable {
             };
             Column::numbers(format!("{} ({arrow})", score.name))
         }));
+        let none = || Cell::from("\u{2013}");
         let mut table = Table::new(self.caption.clone(), columns);
         for &index in &order {
             let method = &self.methods[index];
             let name = if method.control { format!("{} (control)", method.method) } else { method.method.clone() };
             let mean = mean_rank(index);
-            let mean = if mean.is_finite() { format!("{mean:.1}") } else { "\u{2013}".to_owned() };
-            let mut cells = vec![Cell::from(name), Cell::from(mean)];
-            for ((estimate, by_score), &precision) in method.values.iter().zip(&ranks).zip(&precisions) {
-                cells.push(score_cell(*estimate, by_score[index], precision));
-            }
+            let mean = if mean.is_finite() { Cell::from(format!("{mean:.1}")) } else { none() };
+            let mut cells = vec![Cell::from(name), mean];
+            cells.extend((0..self.scores.len()).map(|score| {
+                let Some(rank) = ranks[score][index] else { return none() };
+                let strong = rank <= best(score);
+                text(index, score, rank).map_or_else(none, |text| Cell { text, strong })
+            }));
             table.rows.push(Row { cells, faint: method.control });
         }
-        Ok(table)
-    }
-}
-
-fn score_cell(estimate: Option<Estimate>, rank: Option<usize>, precision: Precision) -> Cell {
-    match (estimate, rank) {
-        (Some(estimate), Some(rank)) => {
-            Cell { text: format!("{} #{rank}", precision.estimate(&estimate)), strong: rank == 1 }
-        }
-        _ => Cell::from("\u{2013}"),
+        table
     }
 }
 
@@ -317,7 +336,9 @@ pub(crate) fn tick(value: f64) -> String {
     }
 }
 
+// ranks are halves, exact in binary
 #[cfg(test)]
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
 
@@ -347,8 +368,8 @@ mod tests {
 
     #[test]
     fn ranks_follow_the_good_end_and_share_ties() {
-        assert_eq!(scores().ranks(0), [Some(4), Some(1), Some(1), Some(3)]);
-        assert_eq!(scores().ranks(1), [Some(3), None, Some(2), Some(1)]);
+        assert_eq!(scores().ranks(0), [Some(4.0), Some(1.5), Some(1.5), Some(3.0)]);
+        assert_eq!(scores().ranks(1), [Some(3.0), None, Some(2.0), Some(1.0)]);
         assert_eq!(scores().ranks(7), [None; 4]);
     }
 
@@ -358,8 +379,13 @@ mod tests {
         table.check().unwrap();
         let names: Vec<&str> = table.rows.iter().map(|row| row.cells[0].text.as_str()).collect();
         assert_eq!(names, ["lime", "gradient", "shap", "random (control)"]);
+        let ranks = scores().to_rank_table().unwrap();
+        assert_eq!(
+            ranks.rows[1].cells[1..].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>(),
+            ["1.8", "1.5", "2"]
+        );
         // the largest end of an interval in the column is 1.0, so three digits are two decimals
-        assert_eq!(table.rows[1].cells[2], Cell { text: "0.40 [0.30, 0.50] #1".to_owned(), strong: true });
+        assert_eq!(table.rows[1].cells[2], Cell { text: "0.40 [0.30, 0.50] #1.5".to_owned(), strong: true });
         assert_eq!(table.rows[2].cells[3].text, "0.800 [0.700, 0.900] #1");
         assert_eq!(table.rows[0].cells[3].text, "\u{2013}");
         assert!(table.rows[3].faint && !table.rows[0].faint);

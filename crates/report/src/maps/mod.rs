@@ -1,11 +1,14 @@
 //! Heat maps as pixel pictures: attributions, attention over the token grid, segments, and sheets of them.
 
 mod colour;
+mod layout;
+mod matrix;
 mod panel;
 mod scale;
 mod sheet;
 mod value_map;
 
+pub use matrix::{MapMatrix, MatrixRow};
 pub use panel::Panel;
 pub use scale::{AttentionScale, SharedScale};
 pub use sheet::Sheet;

@@ -8,8 +8,6 @@ use crate::table::number;
 use crate::text::mix;
 use crate::{GreyPicture, ReportError};
 
-/// Width at which every panel is drawn, as far as whole pixels allow: 28 pixels become 224.
-const TARGET_WIDTH: usize = 224;
 /// How far a white pixel of the picture takes an overlay's colour to white or black; a black one leaves it as it is.
 const PICTURE_SHARE: f64 = 0.35;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
@@ -23,14 +21,24 @@ pub struct Panel {
     pub(super) title: String,
     pub(super) note: String,
     content: Content,
-    outlines: Option<Vec<usize>>,
+    outlines: Option<Outlines>,
     query: Option<usize>,
+}
+
+/// Borders between parts of a picture.
+#[derive(Debug, Clone, PartialEq)]
+struct Outlines {
+    /// The part of each pixel.
+    labels: Vec<usize>,
+    /// What the borders are, for the foot.
+    meaning: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Content {
     Picture(GreyPicture),
     Attribution { map: ValueMap, scale: SharedScale },
+    Magnitude { map: ValueMap, scale: AttentionScale },
     Attention { picture: GreyPicture, grid: ValueMap, scale: AttentionScale },
     Deviation { picture: GreyPicture, grid: ValueMap, scale: SharedScale },
 }
@@ -64,6 +72,11 @@ impl Panel {
         Self::new(title, Content::Attribution { map: map.clone(), scale: *scale })
     }
 
+    /// An unsigned map by itself, such as standard errors or a whole attention matrix.
+    pub fn magnitude(title: impl Into<String>, map: &ValueMap, scale: &AttentionScale) -> Self {
+        Self::new(title, Content::Magnitude { map: map.clone(), scale: *scale })
+    }
+
     /// Attention weights over the token grid, a block for each token, lightened where the picture is light.
     pub fn attention(title: impl Into<String>, picture: &GreyPicture, grid: &ValueMap, scale: &AttentionScale) -> Self {
         Self::new(title, Content::Attention { picture: picture.clone(), grid: grid.clone(), scale: *scale })
@@ -88,8 +101,14 @@ impl Panel {
 
     /// Draws the borders between segments; `labels` holds the segment of each pixel, row by row.
     #[must_use]
-    pub fn outlined(mut self, labels: &[usize]) -> Self {
-        self.outlines = Some(labels.to_vec());
+    pub fn outlined(self, labels: &[usize]) -> Self {
+        self.outlined_as(labels, "the borders of the segments")
+    }
+
+    /// As [`outlined`](Self::outlined), for parts that are no segments; `meaning` says at the foot what the lines are.
+    #[must_use]
+    pub fn outlined_as(mut self, labels: &[usize], meaning: impl Into<String>) -> Self {
+        self.outlines = Some(Outlines { labels: labels.to_vec(), meaning: meaning.into() });
         self
     }
 
@@ -100,25 +119,30 @@ impl Panel {
         self
     }
 
-    /// Pixels and tokens, without title, bar and note.
-    pub(super) fn draw(&self) -> Result<RgbImage, ReportError> {
+    /// Pixels and tokens, without title, bar and note, as near to `target_width` as whole pixels allow.
+    pub(super) fn draw(&self, target_width: usize) -> Result<RgbImage, ReportError> {
+        let zoom = (target_width / self.pixels().0).max(1) as u32;
         let mut drawn = match &self.content {
-            Content::Picture(picture) => picture.enlarged(zoom(picture.width())),
+            Content::Picture(picture) => picture.enlarged(zoom),
             Content::Attribution { map, scale } => {
-                let zoom = zoom(map.width());
                 RgbImage::from_fn(map.width() as u32 * zoom, map.height() as u32 * zoom, |x, y| {
                     signed_colour(scale.position(map.at((x / zoom) as usize, (y / zoom) as usize)))
                 })
             }
+            Content::Magnitude { map, scale } => {
+                RgbImage::from_fn(map.width() as u32 * zoom, map.height() as u32 * zoom, |x, y| {
+                    sequential_colour(scale.position(map.at((x / zoom) as usize, (y / zoom) as usize)))
+                })
+            }
             Content::Attention { picture, grid, scale } => {
-                overlay(picture, grid, WHITE, |value| sequential_colour(scale.position(value)))?
+                overlay(&picture.enlarged(zoom), grid, WHITE, |value| sequential_colour(scale.position(value)))?
             }
             Content::Deviation { picture, grid, scale } => {
-                overlay(picture, grid, BLACK, |value| signed_colour(scale.position(value)))?
+                overlay(&picture.enlarged(zoom), grid, BLACK, |value| signed_colour(scale.position(value)))?
             }
         };
-        if let Some(labels) = &self.outlines {
-            self.draw_outlines(&mut drawn, labels)?;
+        if let Some(outlines) = &self.outlines {
+            self.draw_outlines(&mut drawn, &outlines.labels, zoom)?;
         }
         if let Some(token) = self.query {
             self.draw_query(&mut drawn, token)?;
@@ -138,10 +162,11 @@ impl Panel {
                 let numbers = [low, "0".to_owned(), high];
                 Some(ColourBar { colour: |share| signed_colour(2.0 * share - 1.0), towards, numbers })
             }
-            Content::Attention { scale, .. } => {
+            Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => {
                 let middle = f64::midpoint(f64::from(scale.low()), f64::from(scale.high()));
                 let numbers = [f64::from(scale.low()), middle, f64::from(scale.high())].map(number);
-                Some(ColourBar { colour: sequential_colour, towards: Some(WHITE), numbers })
+                let towards = matches!(self.content, Content::Attention { .. }).then_some(WHITE);
+                Some(ColourBar { colour: sequential_colour, towards, numbers })
             }
         }
     }
@@ -149,31 +174,52 @@ impl Panel {
     /// The smallest and largest value in words.
     pub(super) fn range(&self) -> Option<String> {
         let map = self.map()?;
-        Some(format!("min {}, max {}", number(f64::from(map.min())), number(f64::from(map.max()))))
+        let range = format!("min {}, max {}", number(f64::from(map.min())), number(f64::from(map.max())));
+        let unit = self.scale_unit();
+        Some(if unit.is_empty() { range } else { format!("{unit}: {range}") })
     }
 
-    /// What the foot of the sheet must say about the panel's colours.
-    pub(super) fn legend(&self) -> Vec<String> {
+    /// What the foot must say about the panel's colours and marks, apart from the scale.
+    pub(super) fn marks(&self) -> Vec<String> {
         let overlay = |change: &str| {
             let share = PICTURE_SHARE * 100.0;
             format!("light parts of the picture {change} by up to {share:.0} % (lower half of the bar)")
         };
         let mut lines = match &self.content {
-            Content::Picture(_) => Vec::new(),
-            Content::Attribution { scale, .. } => vec![scale.describe()],
-            Content::Attention { scale, .. } => vec![scale.describe(), overlay("lighten the colours of attention")],
-            Content::Deviation { scale, .. } => vec![scale.describe(), overlay("darken the colours of deviations")],
+            Content::Picture(_) | Content::Attribution { .. } | Content::Magnitude { .. } => Vec::new(),
+            Content::Attention { .. } => vec![overlay("lighten the colours of attention")],
+            Content::Deviation { .. } => vec![overlay("darken the colours of deviations")],
         };
+        if let Some(outlines) = &self.outlines {
+            lines.push(format!("yellow lines: {}", outlines.meaning));
+        }
         if self.query.is_some() {
             lines.push("red frame: the token that asks".to_owned());
         }
         lines
     }
 
+    fn scale_unit(&self) -> &'static str {
+        match &self.content {
+            Content::Picture(_) => "",
+            Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => scale.unit(),
+            Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => scale.unit(),
+        }
+    }
+
+    /// The scale in words; none for a picture.
+    pub(super) fn scale_words(&self) -> Option<String> {
+        match &self.content {
+            Content::Picture(_) => None,
+            Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => Some(scale.describe()),
+            Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => Some(scale.describe()),
+        }
+    }
+
     fn map(&self) -> Option<&ValueMap> {
         match &self.content {
             Content::Picture(_) => None,
-            Content::Attribution { map, .. } => Some(map),
+            Content::Attribution { map, .. } | Content::Magnitude { map, .. } => Some(map),
             Content::Attention { grid, .. } | Content::Deviation { grid, .. } => Some(grid),
         }
     }
@@ -181,30 +227,30 @@ impl Panel {
     /// Width and height before enlarging.
     fn pixels(&self) -> (usize, usize) {
         match &self.content {
-            Content::Attribution { map, .. } => (map.width(), map.height()),
+            Content::Attribution { map, .. } | Content::Magnitude { map, .. } => (map.width(), map.height()),
             Content::Picture(picture) | Content::Attention { picture, .. } | Content::Deviation { picture, .. } => {
                 (picture.width(), picture.height())
             }
         }
     }
 
-    fn draw_outlines(&self, drawn: &mut RgbImage, labels: &[usize]) -> Result<(), ReportError> {
+    fn draw_outlines(&self, drawn: &mut RgbImage, labels: &[usize], zoom: u32) -> Result<(), ReportError> {
         let (width, height) = self.pixels();
         if labels.len() != width * height {
             let figure = "segment outlines";
             return Err(ReportError::Size { figure, item: "labels", found: labels.len(), expected: width * height });
         }
-        let zoom = zoom(width);
+        // two pixels of line, one on each side of the border; one on small panels
+        let line = if zoom < 6 { 1 } else { 2 };
         let label = |x: usize, y: usize| labels[y * width + x];
         for y in 0..height {
             for x in 0..width {
                 let (left, top) = (x as u32 * zoom, y as u32 * zoom);
-                // two pixels of line, one on each side of the border
                 if x + 1 < width && label(x, y) != label(x + 1, y) {
-                    fill(drawn, left + zoom - 1, top, 2, zoom, OUTLINE);
+                    fill(drawn, left + zoom - 1, top, line, zoom, OUTLINE);
                 }
                 if y + 1 < height && label(x, y) != label(x, y + 1) {
-                    fill(drawn, left, top + zoom - 1, zoom, 2, OUTLINE);
+                    fill(drawn, left, top + zoom - 1, zoom, line, OUTLINE);
                 }
             }
         }
@@ -239,18 +285,14 @@ impl Panel {
     }
 }
 
-fn zoom(width: usize) -> u32 {
-    (TARGET_WIDTH / width).max(1) as u32
-}
-
 /// The colour of the token of each pixel, taken towards `towards` by the brightness of the enlarged picture.
 fn overlay(
-    picture: &GreyPicture,
+    enlarged: &RgbImage,
     grid: &ValueMap,
     towards: Rgb<u8>,
     colour: impl Fn(f32) -> Rgb<u8>,
 ) -> Result<RgbImage, ReportError> {
-    let mut drawn = picture.enlarged(zoom(picture.width()));
+    let mut drawn = enlarged.clone();
     let (width, height) = (drawn.width() as usize, drawn.height() as usize);
     // a block of a few pixels at least, so that a frame fits into it
     let fits = |whole: usize, parts: usize| whole.is_multiple_of(parts) && whole / parts >= 8;
@@ -310,7 +352,7 @@ mod tests {
         for (side, row, column) in [(7, 0, 0), (7, 6, 6), (7, 2, 5), (14, 3, 10), (14, 13, 0)] {
             let grid = hot(side, row * side + column);
             let scale = AttentionScale::from_zero([&grid]).unwrap();
-            let drawn = Panel::attention("hot", &black(), &grid, &scale).draw().unwrap();
+            let drawn = Panel::attention("hot", &black(), &grid, &scale).draw(224).unwrap();
             assert_eq!(drawn.dimensions(), (224, 224));
             let block = 224 / side as u32;
             let (left, top) = (column as u32 * block, row as u32 * block);
@@ -325,11 +367,11 @@ mod tests {
         let attention = Panel::attention("a", &white, &grid, &AttentionScale::from_zero([&grid]).unwrap());
         let deviation = Panel::deviation("d", &white, &grid, &SharedScale::largest([&grid]).unwrap());
         for (panel, neutral) in [(&attention, 0.0), (&deviation, 0.5)] {
-            let (drawn, bar) = (panel.draw().unwrap(), panel.bar().unwrap());
+            let (drawn, bar) = (panel.draw(224).unwrap(), panel.bar().unwrap());
             assert_eq!((*drawn.get_pixel(0, 0), *drawn.get_pixel(100, 100)), (bar.lower(1.0), bar.lower(neutral)));
         }
-        assert!(attention.draw().unwrap().get_pixel(0, 0).0[2] > sequential_colour(1.0).0[2]);
-        let black = Panel::deviation("d", &black(), &grid, &SharedScale::largest([&grid]).unwrap()).draw().unwrap();
+        assert!(attention.draw(224).unwrap().get_pixel(0, 0).0[2] > sequential_colour(1.0).0[2]);
+        let black = Panel::deviation("d", &black(), &grid, &SharedScale::largest([&grid]).unwrap()).draw(224).unwrap();
         assert_eq!(black.get_pixel(100, 100).0, [255; 3]);
     }
 
@@ -337,7 +379,7 @@ mod tests {
     fn the_query_frame_runs_along_the_edge_of_its_block() {
         let grid = hot(7, 0);
         let scale = SharedScale::largest([&grid]).unwrap();
-        let drawn = Panel::deviation("query", &black(), &grid, &scale).query(17).draw().unwrap();
+        let drawn = Panel::deviation("query", &black(), &grid, &scale).query(17).draw(224).unwrap();
         let red: Vec<(u32, u32)> =
             drawn.enumerate_pixels().filter(|(_, _, p)| **p == QUERY_FRAME).map(|(x, y, _)| (x, y)).collect();
         // token 17 stands in row 2, column 3; two rings of frame on a block of 32 pixels
@@ -352,18 +394,28 @@ mod tests {
         (values[28], values[29]) = (2.0, -2.0);
         let map = ValueMap::new(28, 28, &values).unwrap();
         let scale = SharedScale::largest([&map]).unwrap();
-        let drawn = Panel::attribution("map", &map, &scale).draw().unwrap();
+        let drawn = Panel::attribution("map", &map, &scale).draw(224).unwrap();
         assert_eq!(rectangle(&drawn, signed_colour(1.0)), (0, 8, 8, 16));
         assert_eq!(rectangle(&drawn, signed_colour(-1.0)), (8, 8, 16, 16));
         assert_eq!(drawn.pixels().filter(|p| p.0 == [255; 3]).count(), 782 * 64);
     }
 
     #[test]
+    fn a_matrix_of_magnitudes_is_drawn_in_whole_pixels_without_a_picture() {
+        let map = hot(49, 50);
+        let panel = Panel::magnitude("A", &map, &AttentionScale::from_zero([&map]).unwrap());
+        let drawn = panel.draw(224).unwrap();
+        assert_eq!(drawn.dimensions(), (196, 196));
+        assert_eq!(rectangle(&drawn, sequential_colour(1.0)), (4, 4, 8, 8));
+        assert_eq!((panel.bar().unwrap().lower(0.3), panel.marks()), (sequential_colour(0.3), Vec::new()));
+    }
+
+    #[test]
     fn outlines_run_between_the_segments_and_nowhere_else() {
         let labels: Vec<usize> = (0..784).map(|i| usize::from(i % 28 >= 10)).collect();
-        let drawn = Panel::picture("two halves", &black()).outlined(&labels).draw().unwrap();
+        let drawn = Panel::picture("two halves", &black()).outlined(&labels).draw(224).unwrap();
         assert_eq!(rectangle(&drawn, OUTLINE), (79, 0, 81, 224));
-        let undivided = Panel::picture("one", &black()).outlined(&[4; 784]).draw().unwrap();
+        let undivided = Panel::picture("one", &black()).outlined(&[4; 784]).draw(224).unwrap();
         assert!(undivided.pixels().all(|p| p.0 == [0; 3]));
     }
 
@@ -372,19 +424,19 @@ mod tests {
         let grid = hot(5, 0);
         let scale = SharedScale::largest([&grid]).unwrap();
         assert_eq!(
-            Panel::deviation("five", &black(), &grid, &scale).draw().unwrap_err().to_string(),
+            Panel::deviation("five", &black(), &grid, &scale).draw(224).unwrap_err().to_string(),
             "token grid: found 5x5, expected a grid of whole blocks of at least 8 pixels on 224x224 pixels"
         );
         assert_eq!(
-            Panel::picture("labels", &black()).outlined(&[0; 3]).draw().unwrap_err().to_string(),
+            Panel::picture("labels", &black()).outlined(&[0; 3]).draw(224).unwrap_err().to_string(),
             "segment outlines: found 3 labels, expected 784"
         );
         let grid = hot(7, 0);
         assert_eq!(
-            Panel::deviation("far", &black(), &grid, &scale).query(49).draw().unwrap_err().to_string(),
+            Panel::deviation("far", &black(), &grid, &scale).query(49).draw(224).unwrap_err().to_string(),
             "query token: found 49 at panel \"far\", expected a number from 0 to 48"
         );
-        assert!(matches!(Panel::picture("none", &black()).query(0).draw(), Err(ReportError::Empty { .. })));
+        assert!(matches!(Panel::picture("none", &black()).query(0).draw(224), Err(ReportError::Empty { .. })));
     }
 
     #[test]

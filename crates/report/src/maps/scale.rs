@@ -10,6 +10,7 @@ pub struct SharedScale {
     limit: f32,
     percentile: f64,
     clipped: f64,
+    unit: &'static str,
 }
 
 impl SharedScale {
@@ -38,7 +39,18 @@ impl SharedScale {
         let at_rank = magnitudes[rank.clamp(1, magnitudes.len()) - 1];
         let (limit, percentile) = if at_rank > 0.0 { (at_rank, percent) } else { (largest, 100.0) };
         let beyond = magnitudes.iter().filter(|&&magnitude| magnitude > limit).count();
-        Ok(Self { limit, percentile, clipped: beyond as f64 / magnitudes.len() as f64 })
+        Ok(Self { limit, percentile, clipped: beyond as f64 / magnitudes.len() as f64, unit: "" })
+    }
+
+    /// The scale with the unit of its values, as in "logits per pixel", for the words around the colour bar.
+    #[must_use]
+    pub fn with_unit(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// The unit of the values; empty if none was given.
+    pub fn unit(&self) -> &'static str {
+        self.unit
     }
 
     /// The magnitude at both ends; zero if all maps are zero everywhere.
@@ -54,15 +66,15 @@ impl SharedScale {
     /// The scale in words, for the foot of a picture.
     pub fn describe(&self) -> String {
         if self.limit == 0.0 {
-            return "signed maps: all values are zero".to_owned();
+            return with_unit("signed maps: all values are zero", self.unit);
         }
         let reach = number(f64::from(self.limit));
+        let scale = with_unit(&format!("signed scale from -{reach} to +{reach}"), self.unit);
         if self.percentile >= 100.0 {
-            return format!("signed scale from -{reach} to +{reach}, the largest magnitude of all");
+            return format!("{scale}, the largest magnitude of all");
         }
         format!(
-            "signed scale from -{reach} to +{reach}, percentile {} of all magnitudes; {:.1} % of the values \
-             lie beyond it and have its end colours",
+            "{scale}, percentile {} of all magnitudes; {:.1} % of the values lie beyond it and have its end colours",
             self.percentile,
             self.clipped * 100.0
         )
@@ -79,6 +91,7 @@ impl SharedScale {
 pub struct AttentionScale {
     low: f32,
     high: f32,
+    unit: &'static str,
 }
 
 impl AttentionScale {
@@ -102,7 +115,18 @@ impl AttentionScale {
         let ends = maps.into_iter().map(|map| (map.min(), map.max()));
         let all = ends.reduce(|(low, high), (min, max)| (low.min(min), high.max(max)));
         let (low, high) = all.ok_or(ReportError::Empty { figure: "attention scale", item: "map" })?;
-        Ok(Self { low, high })
+        Ok(Self { low, high, unit: "" })
+    }
+
+    /// The scale with the unit of its values, as in "share of a query's attention", for the words around the colour bar.
+    #[must_use]
+    pub fn with_unit(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// The unit of the values; empty if none was given.
+    pub fn unit(&self) -> &'static str {
+        self.unit
     }
 
     /// The value with the darkest colour.
@@ -117,7 +141,8 @@ impl AttentionScale {
 
     /// The scale in words, for the foot of a picture.
     pub fn describe(&self) -> String {
-        format!("attention scale from {} to {}", number(f64::from(self.low)), number(f64::from(self.high)))
+        let (low, high) = (number(f64::from(self.low)), number(f64::from(self.high)));
+        with_unit(&format!("attention scale from {low} to {high}"), self.unit)
     }
 
     /// Where a value lies, from 0 to 1; 0 where the scale has no length.
@@ -125,6 +150,10 @@ impl AttentionScale {
         let length = f64::from(self.high) - f64::from(self.low);
         if length > 0.0 { ((f64::from(value) - f64::from(self.low)) / length).clamp(0.0, 1.0) } else { 0.0 }
     }
+}
+
+fn with_unit(scale: &str, unit: &str) -> String {
+    if unit.is_empty() { scale.to_owned() } else { format!("{scale} ({unit})") }
 }
 
 // expected positions and limits are exact in binary
@@ -158,6 +187,14 @@ mod tests {
         assert!((scale.clipped() - 0.1).abs() < 1e-12);
         assert_eq!((scale.position(-99.0), scale.position(100.0)), (-1.0, 1.0));
         assert!(scale.describe().contains("percentile 90") && scale.describe().contains("10.0 %"));
+    }
+
+    #[test]
+    fn scales_name_their_unit() {
+        let signed = SharedScale::largest([&map(&[0.5])]).unwrap().with_unit("logits");
+        assert_eq!(signed.describe(), "signed scale from -0.500 to +0.500 (logits), the largest magnitude of all");
+        let weights = AttentionScale::from_zero([&map(&[0.5])]).unwrap().with_unit("share");
+        assert_eq!((weights.unit(), weights.describe().as_str()), ("share", "attention scale from 0 to 0.500 (share)"));
     }
 
     #[test]

@@ -1,19 +1,17 @@
 //! Panels side by side, with a title above and what their colours mean below.
 
-use image::{Rgb, RgbImage, imageops};
+use image::RgbImage;
 
 use super::Panel;
-use super::panel::fill;
+use super::layout::{
+    FAINT_INK, INK, Line, MARGIN, PAPER, bar_height, block_height, draw_bar, draw_framed, draw_lines, legend, lines,
+};
 use crate::ReportError;
-use crate::text::{TextStyle, draw_text};
+use crate::text::TextStyle;
 
-const MARGIN: u32 = 16;
 const GAP: u32 = 20;
-const BAR_HEIGHT: u32 = 14;
-const PAPER: Rgb<u8> = Rgb([255; 3]);
-const INK: Rgb<u8> = Rgb([26; 3]);
-const FAINT_INK: Rgb<u8> = Rgb([90; 3]);
-const EDGE: Rgb<u8> = Rgb([150; 3]);
+/// Width of a panel, as far as whole pixels allow: 28 pixels become 224.
+const PANEL_WIDTH: usize = 224;
 
 /// Panels in a grid: all methods of one picture, all heads of all layers, one query in all of them.
 ///
@@ -30,13 +28,6 @@ pub struct Sheet {
     pub panels: Vec<Panel>,
     /// Lines at the foot.
     pub notes: Vec<String>,
-}
-
-/// A line of text with its place in a block of lines.
-struct Line {
-    text: String,
-    style: TextStyle,
-    colour: Rgb<u8>,
 }
 
 /// A panel with its words broken into lines.
@@ -56,7 +47,7 @@ impl Sheet {
         if self.columns == 0 {
             return Err(ReportError::Empty { figure, item: "column" });
         }
-        let pixels = self.panels.iter().map(Panel::draw).collect::<Result<Vec<_>, _>>()?;
+        let pixels = self.panels.iter().map(|panel| panel.draw(PANEL_WIDTH)).collect::<Result<Vec<_>, _>>()?;
         let cell_width = pixels.iter().map(RgbImage::width).max().unwrap_or(0);
         let drawn: Vec<Drawn> =
             self.panels.iter().zip(pixels).map(|(p, pixels)| words(p, pixels, cell_width)).collect();
@@ -87,12 +78,8 @@ impl Sheet {
 
     /// What the panels' colours mean, each line once, then the notes.
     fn foot(&self, width: u32) -> Vec<Line> {
-        let mut texts: Vec<String> = Vec::new();
-        for text in self.panels.iter().flat_map(Panel::legend).chain(self.notes.iter().cloned()) {
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
+        let scales = self.panels.iter().filter_map(Panel::scale_words);
+        let texts = legend(scales.chain(self.panels.iter().flat_map(Panel::marks)).chain(self.notes.iter().cloned()));
         texts.iter().flat_map(|text| lines(text, TextStyle::Label, FAINT_INK, width)).collect()
     }
 }
@@ -104,35 +91,13 @@ fn words(panel: &Panel, pixels: RgbImage, width: u32) -> Drawn {
     Drawn { pixels, title, foot }
 }
 
-fn lines(text: &str, style: TextStyle, colour: Rgb<u8>, width: u32) -> Vec<Line> {
-    style.wrap(text, width).into_iter().map(|text| Line { text, style, colour }).collect()
-}
-
-fn block_height(lines: &[Line]) -> u32 {
-    lines.iter().map(|line| line.style.line_height()).sum()
-}
-
 fn title_height(row: &[Drawn]) -> u32 {
     row.iter().map(|cell| block_height(&cell.title)).max().unwrap_or(0)
 }
 
-fn bar_block_height() -> u32 {
-    6 + BAR_HEIGHT + 2 + TextStyle::Label.line_height()
-}
-
 fn row_height(row: &[Drawn]) -> u32 {
-    let below = |cell: &Drawn| cell.pixels.height() + 2 + bar_block_height() + block_height(&cell.foot);
+    let below = |cell: &Drawn| cell.pixels.height() + 2 + 6 + bar_height() + block_height(&cell.foot);
     title_height(row) + 4 + row.iter().map(below).max().unwrap_or(0)
-}
-
-/// Draws the lines below each other and returns where the next one would stand.
-fn draw_lines(sheet: &mut RgbImage, x: u32, top: u32, lines: &[Line]) -> u32 {
-    let mut y = top;
-    for line in lines {
-        draw_text(sheet, x, y, &line.text, line.style, line.colour);
-        y += line.style.line_height();
-    }
-    y
 }
 
 /// Draws title, pixels with an edge around them, colour bar and foot of a panel.
@@ -141,24 +106,10 @@ fn draw_cell(sheet: &mut RgbImage, x: u32, top: u32, panel: &Panel, cell: &Drawn
     draw_lines(sheet, x, top + title_height - block_height(&cell.title), &cell.title);
     let y = top + title_height + 4;
     let (width, height) = cell.pixels.dimensions();
-    fill(sheet, x - 1, y - 1, width + 2, height + 2, EDGE);
-    imageops::replace(sheet, &cell.pixels, i64::from(x), i64::from(y));
+    draw_framed(sheet, x, y, &cell.pixels);
     let mut below = y + height + 6;
     if let Some(bar) = panel.bar() {
-        fill(sheet, x - 1, below - 1, width + 2, BAR_HEIGHT + 2, EDGE);
-        for step in 0..width {
-            let share = f64::from(step) / f64::from(width - 1).max(1.0);
-            fill(sheet, x + step, below, 1, BAR_HEIGHT / 2, (bar.colour)(share));
-            fill(sheet, x + step, below + BAR_HEIGHT / 2, 1, BAR_HEIGHT / 2, bar.lower(share));
-        }
-        let [low, middle, high] = &bar.numbers;
-        let style = TextStyle::Label;
-        let numbers_y = below + BAR_HEIGHT + 2;
-        let middle_x = x + (width / 2).saturating_sub(style.width(middle) / 2);
-        for (text, text_x) in [(low, x), (middle, middle_x), (high, x + width.saturating_sub(style.width(high)))] {
-            draw_text(sheet, text_x, numbers_y, text, style, INK);
-        }
-        below = numbers_y + style.line_height();
+        below = draw_bar(sheet, x, below, width, &bar);
     }
     draw_lines(sheet, x, below, &cell.foot);
 }
