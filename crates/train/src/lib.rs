@@ -68,6 +68,7 @@ mod optimizer;
 mod prediction;
 mod progress;
 mod step;
+mod temperature;
 mod training;
 
 pub use checkpoint::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT};
@@ -78,4 +79,5 @@ pub use files::{hexadecimal, peak_memory, write_atomically};
 pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};
 pub use prediction::{Predictions, Views, predict};
 pub use progress::{Progress, Silent};
+pub use temperature::{Calibration, Logits, TemperatureError, TemperatureFit, fit_temperature};
 pub use training::{Trained, TrainingOutcome, TrainingPlan, resume, train};

@@ -3,7 +3,7 @@ use tinylsa_data::{Dataset, to_unit};
 use tinylsa_model::{TinyCnnLsa, values_of};
 
 /// Pictures of a forward pass in evaluation.
-const BATCH: usize = 250;
+pub(crate) const BATCH: usize = 250;
 
 /// The probabilities of every class for some pictures.
 #[derive(Clone, Debug, PartialEq)]
