@@ -16,6 +16,7 @@ from explanation_checks import (
     flow_row,
     lime_solution,
     members_of,
+    numbers_of,
     parser_of,
     relative_error,
     report,
@@ -129,8 +130,7 @@ def kernel_shap_full(subject):
 
     game = np.asarray(subject["game"])
     players = len(game).bit_length() - 1
-    model = lambda rows: game[np.asarray(rows, dtype=np.int64) @ (1 << np.arange(players))]
-    explainer = shap.KernelExplainer(model, np.zeros((1, players)))
+    explainer = shap.KernelExplainer(lambda rows: game[numbers_of(rows)], np.zeros((1, players)))
     expected = explainer.shap_values(np.ones((1, players)), nsamples=len(game), l1_reg=False, silent=True)[0]
     return relative_error(subject["shapley"], expected)
 

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from explanation_checks import exact_shapley, members_of, residual_matrices
+from explanation_checks import exact_shapley, lime_image_explanation, members_of, residual_matrices
 from tinylsa_torch import TinyCnnLsa
 
 GRID = 4
@@ -105,24 +105,11 @@ def shap_kernel_2080(subject):
 
 
 def lime_1000(subject):
-    from lime import lime_image
-
-    # its progress bar costs time
-    lime_image.tqdm = lambda rows: rows
-
     def classify(images):
-        return subject.logits(torch.from_numpy(np.ascontiguousarray(images[..., 0])).float()[:, None]).numpy()
+        return subject.logits(torch.from_numpy(images)).numpy()
 
-    explainer = lime_image.LimeImageExplainer(feature_selection="none", random_state=0)
-    explainer.explain_instance(
-        subject.image[0].numpy().astype(np.float64),
-        classify,
-        labels=(subject.target,),
-        top_labels=None,
-        num_samples=1000,
-        batch_size=subject.batch_size,
-        segmentation_fn=lambda _: subject.segments,
-        random_seed=0,
+    lime_image_explanation(
+        subject.image.numpy(), classify, subject.segments, subject.target, 1000, subject.batch_size, seed=0
     )
 
 

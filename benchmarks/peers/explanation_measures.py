@@ -1,0 +1,280 @@
+"""What is measured of an explained picture: functions from a subject to an error.
+
+A subject holds the tensors of a picture's attributions.safetensors by their names, and what the metadata says.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from explanation_checks import (
+    exact_shapley,
+    flow_row,
+    lime_image_explanation,
+    lime_solution,
+    numbers_of,
+    relative_error,
+    residual_matrices,
+    rollout_matrix,
+    shap_solution,
+    solve,
+)
+from explanation_twin import Twin
+
+# The seeds of the quality of KernelSHAP, on the exported values of all coalitions.
+QUALITY_SEEDS = range(5)
+QUALITY_PLAYERS = 16
+QUALITY_EVALUATIONS = 2080
+
+
+def read(folder):
+    """The tensors of a picture by their names, with what the metadata says of target and settings."""
+    with safe_open(Path(folder) / "attributions.safetensors", framework="np") as file:
+        subject = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = json.loads(file.metadata()["tinylsa"])
+    return {**subject, "folder": folder, "target": metadata["target"], "settings": metadata["settings"]}
+
+
+def settings(subject, method):
+    return subject["settings"][method]["method"]
+
+
+def heads_of(subject, method="multi-head-attention"):
+    """The matrices of every layer and head, `[layers, heads, tokens, tokens]`."""
+    layers = []
+    while f"{method}/layer-{len(layers)}/head-0" in subject:
+        prefix = f"{method}/layer-{len(layers)}/head-"
+        count = sum(name.startswith(prefix) for name in subject)
+        layers.append([subject[f"{prefix}{head}"] for head in range(count)])
+    return np.array(layers)
+
+
+def in_standard_errors(found, expected, errors):
+    """The Euclidean error, in units of the norm of the standard errors: about 1 where these tell the truth."""
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(errors))
+
+
+def root_mean_square(errors):
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def with_quality(subjects):
+    """Adds the KernelSHAP values of several seeds to the subjects whose coalitions were all evaluated."""
+    able = [subject for subject in subjects if len(subject.get("exact-shapley/values", [])) == 1 << QUALITY_PLAYERS]
+    for subject in able:
+        if not np.array_equal(numbers_of(subject["exact-shapley/masks"]), np.arange(1 << QUALITY_PLAYERS)):
+            raise ValueError(f"{subject['folder']}: the coalitions are not in the order of their numbers")
+        config = {"evaluations": QUALITY_EVALUATIONS}
+        game = subject["exact-shapley/values"].tolist()
+        solutions = solve([{"kernel-shap": {"game": game, "config": config, "seed": seed}} for seed in QUALITY_SEEDS])
+        subject["kernel-shap-seeds"] = np.array([solution["shapley"] for solution in solutions])
+    return subjects
+
+
+class Measures:
+    """The measures that need the network in PyTorch."""
+
+    def __init__(self, model):
+        self.twin = Twin(model)
+
+    def logits(self, subject):
+        return relative_error(subject["logits"], self.twin.logits(subject["picture"][None])[0])
+
+    def input_gradient(self, subject):
+        expected = self.twin.input_gradient(subject["picture"], subject["target"])
+        return relative_error(subject["input-gradient/attribution"], expected)
+
+    def input_times_gradient(self, subject):
+        expected = subject["picture"] * self.twin.input_gradient(subject["picture"], subject["target"])
+        return relative_error(subject["input-times-gradient/attribution"], expected)
+
+    def integrated_gradients(self, rule):
+        def measure(subject):
+            if settings(subject, "integrated-gradients")["rule"] != rule:
+                return None
+            expected = self.twin.integrated_gradients(
+                subject["picture"],
+                subject["integrated-gradients/baselines"],
+                subject["target"],
+                rule,
+                subject["integrated-gradients/steps"],
+            )
+            return relative_error(subject["integrated-gradients/attribution"], expected)
+
+        return measure
+
+    def expected_gradients(self, subject):
+        background = subject["expected-gradients/background"]
+        expected = self.twin.expected_gradients(subject["picture"], background, subject["target"])
+        errors = subject["expected-gradients/standard_error"]
+        return in_standard_errors(subject["expected-gradients/attribution"], expected, errors)
+
+    def coalition_values(self, method, stride=1):
+        def measure(subject):
+            masks = subject[f"{method}/masks"][::stride]
+            segments = subject[f"{method}/segments"]
+            found = [
+                self.twin.coalition_values(subject["picture"], hidden, segments, masks, subject["target"])
+                for hidden in subject[f"{method}/replacements"]
+            ]
+            return relative_error(subject[f"{method}/values"][::stride], np.mean(found, axis=0))
+
+        return measure
+
+    def attention(self, subject):
+        heads, expected = heads_of(subject), self.twin.attention(subject["picture"])
+        return relative_error(heads, expected)
+
+    def fixed_queries(self, subject):
+        expected = self.twin.attention(subject["picture"])[:, :, subject["fixed-query/queries"]]
+        return relative_error(heads_of(subject, "fixed-query"), expected)
+
+    def gradient_rollout(self, subject):
+        expected = self.twin.gradient_rollout(subject["picture"], subject["target"])
+        return relative_error(subject["gradient-rollout/matrix"], expected)
+
+    def lime_image(self, subject):
+        config = settings(subject, "lime")
+        filled = subject["settings"]["lime"]["fill"]["kind"]
+        if filled != "segment-mean" or (config["kernel_width"], config["penalty"]) != (0.25, 1.0):
+            return None
+        expected = lime_image_explanation(
+            subject["picture"],
+            self.twin.logits,
+            subject["lime/segments"],
+            subject["target"],
+            config["samples"],
+            batch_size=64,
+            seed=0,
+        )
+        found = subject["lime/coefficients"]
+        return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+def gauss_legendre(name):
+    """Nodes or weights of every path, if the rule is that of Gauss and Legendre."""
+
+    def measure(subject):
+        if settings(subject, "integrated-gradients")["rule"] != "gauss-legendre":
+            return None
+        expected = []
+        for steps in subject["integrated-gradients/steps"]:
+            nodes, weights = np.polynomial.legendre.leggauss(int(steps))
+            expected.append((1 + nodes) / 2 if name == "positions" else weights / 2)
+        return float(np.abs(subject[f"integrated-gradients/{name}"] - np.concatenate(expected)).max())
+
+    return measure
+
+
+def segment_fill(subject):
+    """Hidden segments show their mean, computed in f64."""
+    if subject["settings"]["lime"]["fill"]["kind"] != "segment-mean":
+        return None
+    picture, segments = subject["picture"].astype(np.float64), subject["lime/segments"]
+    expected = np.empty_like(picture)
+    for segment in np.unique(segments):
+        expected[:, segments == segment] = picture[:, segments == segment].mean(axis=1, keepdims=True)
+    return relative_error(subject["lime/replacements"][0], expected)
+
+
+def exact_values(subject):
+    return relative_error(subject["exact-shapley/shapley"], exact_shapley(subject["exact-shapley/values"]))
+
+
+def spread_over_segments(method, values):
+    """The picture's map gives every pixel of a segment an equal share of the segment's value."""
+
+    def measure(subject):
+        segments = subject[f"{method}/segments"]
+        shares = subject[f"{method}/{values}"] / np.bincount(segments.ravel())
+        return relative_error(subject[f"{method}/attribution"][0], shares[segments])
+
+    return measure
+
+
+def kernel_shap_solver(subject):
+    values = subject["kernel-shap/values"]
+    masks, weights = subject["kernel-shap/masks"][2:], subject["kernel-shap/weights"]
+    expected = shap_solution(masks, weights, values[2:], values[0], values[1])
+    return relative_error(subject["kernel-shap/shapley"], expected)
+
+
+def additivity(method):
+    def measure(subject):
+        change = subject[f"{method}/full_value"][0] - subject[f"{method}/base_value"][0]
+        return abs(float(subject[f"{method}/shapley"].sum() - change)) / abs(change)
+
+    return measure
+
+
+def same_coalitions(subject):
+    """The values that KernelSHAP saw are those of the enumeration: the same pictures in other batches."""
+    numbers = numbers_of(subject["kernel-shap/masks"])
+    return relative_error(subject["kernel-shap/values"], subject["exact-shapley/values"][numbers])
+
+
+def quality_error(subject):
+    """The mean over the seeds of the root mean square error, relative to the root mean square of the exact values."""
+    exact = subject["exact-shapley/shapley"]
+    errors = np.linalg.norm(subject["kernel-shap-seeds"] - exact, axis=1) / np.linalg.norm(exact)
+    return float(errors.mean())
+
+
+def quality_correlation(subject):
+    exact = subject["exact-shapley/shapley"]
+    return min(float(np.corrcoef(values, exact)[0, 1]) for values in subject["kernel-shap-seeds"])
+
+
+def against_exact(method):
+    def measure(subject):
+        errors = subject[f"{method}/standard_errors"]
+        return in_standard_errors(subject[f"{method}/shapley"], subject["exact-shapley/shapley"], errors)
+
+    return measure
+
+
+def lime_solver(name):
+    def measure(subject):
+        config = settings(subject, "lime")
+        arguments = subject["lime/masks"], subject["lime/values"], config["kernel_width"], config["penalty"]
+        expected = np.atleast_1d(lime_solution(*arguments)[name])
+        return relative_error(subject[f"lime/{name}"], expected)
+
+    return measure
+
+
+def attention_output(subject):
+    """The largest difference of A V, in f64, and what the layer itself computed."""
+    worst = 0.0
+    for layer, heads in enumerate(heads_of(subject)):
+        prefix = f"multi-head-attention/layer-{layer}"
+        product = heads @ subject[f"{prefix}/values"].astype(np.float64)
+        worst = max(worst, float(np.abs(product - subject[f"{prefix}/context"]).max()))
+    return worst
+
+
+def attention_row_sums(subject):
+    return float(np.abs(heads_of(subject).sum(axis=-1) - 1).max())
+
+
+def rollout(subject):
+    config = settings(subject, "attention-rollout")
+    expected = rollout_matrix(heads_of(subject), config["residual"], config["fusion"])
+    return relative_error(subject["attention-rollout/matrix"], expected)
+
+
+def rollout_pooled(subject):
+    config = settings(subject, "attention-rollout")
+    expected = rollout_matrix(heads_of(subject), config["residual"], config["fusion"]).mean(axis=0)
+    return relative_error(subject["attention-rollout/pooled"], expected)
+
+
+def flow(subject):
+    """The flows of the first token, a corner, and of the one in the middle."""
+    config = settings(subject, "attention-flow")
+    matrices = residual_matrices(heads_of(subject), config["residual"], config["fusion"])
+    queries = [0, len(matrices[0]) // 2]
+    expected = np.stack([flow_row(matrices, query) for query in queries])
+    return relative_error(subject["attention-flow/flows"][queries], expected)

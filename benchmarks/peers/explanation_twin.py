@@ -1,0 +1,110 @@
+"""What PyTorch and Captum find for the network of a run: the references of check_explanations.py."""
+
+import numpy as np
+import torch
+from captum.attr import IntegratedGradients
+
+from tinylsa_torch import TinyCnnLsa
+
+BATCH_SIZE = 64
+
+# Captum's names of the rules of integration, by ours. Its trapezoid is another rule, whose weights do not sum to 1.
+CAPTUM_RULES = {"gauss-legendre": "gausslegendre", "midpoint": "riemann_middle", "right": "riemann_right"}
+
+
+class TracedTwin(TinyCnnLsa):
+    """The network with explicit attention matrices, which are recorded: the same function by way of A V."""
+
+    def __call__(self, images):
+        self.layers = []
+        return super().__call__(images)
+
+    def attend(self, projected):
+        batch, tokens, columns = projected.shape
+        heads = self.config["attention"]["heads"]
+        width = columns // 3 // heads
+        queries, keys, values = projected.reshape(batch, tokens, 3, heads, width).permute(2, 0, 3, 1, 4)
+        if self.config["attention"]["kind"] == "softmax":
+            attention = torch.softmax(queries @ keys.transpose(2, 3) / width**0.5, dim=3)
+        else:
+            similarity = self.feature_map(queries) @ self.feature_map(keys).transpose(2, 3)
+            attention = similarity / similarity.sum(dim=3, keepdim=True)
+        self.layers.append(attention)
+        return (attention @ values).transpose(1, 2).reshape(batch, tokens, columns // 3)
+
+
+class Twin:
+    """The network of a model file in PyTorch. Pictures, baselines and results are numpy arrays."""
+
+    def __init__(self, path):
+        self.model, self.traced = TinyCnnLsa(path), TracedTwin(path)
+
+    def logits(self, images):
+        with torch.inference_mode():
+            return torch.cat([self.model(batch) for batch in tensor(images).split(BATCH_SIZE)]).numpy()
+
+    def input_gradient(self, picture, target):
+        return self.gradients(tensor(picture)[None], target)[0].numpy()
+
+    def gradients(self, images, target):
+        images = images.clone().requires_grad_()
+        return torch.autograd.grad(self.model(images)[:, target].sum(), images)[0]
+
+    def integrated_gradients(self, picture, baselines, target, rule, steps):
+        """By Captum; the mean over baselines, each with its own number of steps."""
+        explainer = IntegratedGradients(self.model)
+        found = [
+            explainer.attribute(
+                tensor(picture)[None],
+                tensor(baseline)[None],
+                target=target,
+                n_steps=int(count),
+                method=CAPTUM_RULES[rule],
+                internal_batch_size=BATCH_SIZE,
+            )
+            for baseline, count in zip(baselines, steps)
+        ]
+        return torch.cat(found).double().mean(dim=0).numpy()
+
+    def expected_gradients(self, picture, background, target, steps=200):
+        """What expected gradients estimate: the mean over the background of the integral, by the midpoint rule."""
+        end, total = tensor(picture), 0.0
+        positions = (torch.arange(steps) + 0.5) / steps
+        for start in tensor(background):
+            images = start + positions[:, None, None, None] * (end - start)
+            gradients = torch.cat([self.gradients(batch, target) for batch in images.split(BATCH_SIZE)])
+            total = total + ((end - start) * gradients).double().mean(dim=0)
+        return (total / len(background)).numpy()
+
+    def coalition_values(self, picture, hidden, segments, masks, target):
+        """The logit of pictures whose segments outside the coalition show `hidden`."""
+        members = torch.from_numpy(np.asarray(masks) > 0)
+        labels = torch.from_numpy(np.asarray(segments, dtype=np.int64))
+        found = []
+        with torch.inference_mode():
+            for rows in members.split(BATCH_SIZE):
+                images = torch.where(rows[:, labels][:, None], tensor(picture), tensor(hidden))
+                found.append(self.model(images)[:, target].double())
+        return torch.cat(found).numpy()
+
+    def attention(self, picture):
+        """A of every layer, `[layers, heads, tokens, tokens]`."""
+        with torch.inference_mode():
+            self.traced(tensor(picture)[None])
+        return torch.cat(self.traced.layers).double().numpy()
+
+    def gradient_rollout(self, picture, target):
+        """R - I after R <- R + (mean over heads of the positive part of dA * A) R (Chefer et al. 2021)."""
+        # the weights carry no gradient: the picture has to
+        logits = self.traced(tensor(picture)[None].requires_grad_())
+        layers = self.traced.layers
+        gradients = torch.autograd.grad(logits[0, target], layers)
+        relevance = torch.eye(layers[0].shape[-1], dtype=torch.float64)
+        for attention, gradient in zip(layers, gradients):
+            weighted = (attention.double() * gradient.double()).clamp(min=0)[0].mean(dim=0).detach()
+            relevance = relevance + weighted @ relevance
+        return (relevance - torch.eye(len(relevance))).numpy()
+
+
+def tensor(values):
+    return torch.from_numpy(np.array(values, dtype=np.float32))
