@@ -1,0 +1,294 @@
+//! Pictures of made-up explanations: every method, both kinds of caption, what fits and what does not.
+
+use serde_json::json;
+use tinylsa_xai::{AttentionStatistics, Attribution, FlowMaps, LayerAttention, Picture, QueryMap, Segmentation};
+
+use super::*;
+use crate::explain::result::{
+    AttentionLayer, AttentionMaps, AttentionMatrix, FixedQueryMaps, FlowMap, MarkedToken, MethodExplanation, PixelMap,
+    RolloutMaps, SegmentMap,
+};
+
+const GRID: usize = 7;
+const TOKENS: usize = GRID * GRID;
+const RED_FRAME: [u8; 3] = [230, 0, 38];
+
+/// Attention of `heads` heads in which each token prefers itself and one more.
+fn layer(heads: usize, shift: usize) -> AttentionLayer {
+    let mut values = Vec::new();
+    for head in 0..heads {
+        for query in 0..TOKENS {
+            let weight = |key: usize| match key {
+                _ if key == query => 3.0,
+                _ if key == (query + head + shift) % TOKENS => 2.0,
+                _ => 1.0,
+            };
+            let sum: f64 = (0..TOKENS).map(weight).sum();
+            values.extend((0..TOKENS).map(|key| weight(key) / sum));
+        }
+    }
+    let attention = LayerAttention::new(values, heads, TOKENS).unwrap();
+    let matrix = |matrix: tinylsa_xai::TokenMatrix| AttentionMatrix {
+        deviation: matrix.minus_mean_row(),
+        statistics: AttentionStatistics::of(&matrix),
+        matrix,
+    };
+    AttentionLayer {
+        heads: (0..heads).map(|head| matrix(attention.head(head).unwrap())).collect(),
+        fused: matrix(attention.fused(tinylsa_xai::HeadFusion::Mean)),
+    }
+}
+
+fn maps(method: Method) -> MethodMaps {
+    let queries = vec![24, 0, 48];
+    let matrix = layer(2, 3).fused.matrix;
+    let scale = 1.0 + method as usize as f32;
+    let values = (0..784).map(|i| scale * ((i as f32 * 0.37).sin() - 0.2)).collect();
+    let attribution = Attribution { values, shape: [1, 28, 28], target: 2 };
+    match method {
+        Method::SelfAttention | Method::MultiHeadAttention => {
+            MethodMaps::Attention(AttentionMaps { grid_size: GRID, layers: vec![layer(2, 1), layer(2, 5)] })
+        }
+        Method::AttentionRollout | Method::GradientRollout => {
+            let gradient_weighted = method == Method::GradientRollout;
+            MethodMaps::Rollout(RolloutMaps {
+                grid_size: GRID,
+                pooled: matrix.mean_row(),
+                matrix,
+                queries,
+                gradient_weighted,
+            })
+        }
+        Method::AttentionFlow => {
+            let flows = FlowMaps {
+                queries: (0..TOKENS).collect(),
+                tokens: TOKENS,
+                flows: matrix.values().to_vec(),
+                saturated_fraction: 0.625,
+            };
+            MethodMaps::Flow(FlowMap { grid_size: GRID, pooled: flows.pooled(), flows, queries })
+        }
+        Method::FixedQuery => {
+            let of_layer = |shift| {
+                let layer = layer(2, shift);
+                let row = |query: usize, matrix: &AttentionMatrix| matrix.matrix.row(query).unwrap().to_vec();
+                let map = |&query: &usize| QueryMap {
+                    query,
+                    heads: layer.heads.iter().map(|head| row(query, head)).collect(),
+                    fused: row(query, &layer.fused),
+                };
+                queries.iter().map(map).collect()
+            };
+            let marked = |(&token, reason): (&usize, &str)| MarkedToken { token, reason: reason.to_owned() };
+            MethodMaps::FixedQueries(FixedQueryMaps {
+                grid_size: GRID,
+                queries: queries.iter().zip(["centre", "corner", "largest attribution"]).map(marked).collect(),
+                layers: vec![of_layer(1), of_layer(5)],
+                mean_rows: vec![matrix.mean_row(); 2],
+            })
+        }
+        Method::ExactShapley | Method::KernelShap | Method::PermutationShap | Method::Lime => {
+            let segmentation = Segmentation::grid(28, 28, 4, 4).unwrap();
+            let values: Vec<f64> = (0..16).map(|i| f64::from(scale) * (f64::from(i) - 6.0)).collect();
+            let standard_errors = (method == Method::KernelShap).then(|| vec![0.01; 16]);
+            MethodMaps::Pixels(PixelMap {
+                attribution,
+                standard_error: None,
+                accounts_for: None,
+                segments: Some(SegmentMap { segmentation, values, standard_errors }),
+            })
+        }
+        _ => {
+            let standard_error = (method == Method::SmoothGrad).then(|| vec![0.1; 784]);
+            MethodMaps::Pixels(PixelMap { attribution, accounts_for: None, standard_error, segments: None })
+        }
+    }
+}
+
+fn diagnostics(method: Method) -> serde_json::Value {
+    match method {
+        Method::IntegratedGradients => json!({
+            "score": 5.0, "delta": 0.01, "paths": [{ "baseline_score": 1.0, "steps": 64 }, { "baseline_score": 3.0, "steps": 128 }]
+        }),
+        Method::ExpectedGradients => {
+            json!({ "score": 5.0, "background_score": 1.0, "delta": -0.02, "relative_standard_error": 0.125 })
+        }
+        Method::SmoothGrad => json!({ "relative_standard_error": 0.5 }),
+        Method::Lime => json!({ "solution": {
+            "r2_in_sample": [0.9], "r2_held_out": [null], "local_predictions": [4.5], "scores": [5.0]
+        } }),
+        Method::KernelShap => json!({ "solution": {
+            "empty": [1.0], "full": [5.0], "additivity_residuals": [2e-16], "evaluations": 2080
+        } }),
+        _ => json!({}),
+    }
+}
+
+/// A picture of which everything is known, explained by every method.
+pub(in crate::explain) fn explanation() -> PictureExplanation {
+    let pixels = (0..784).map(|i| if (8..20).contains(&(i % 28)) { 0.8 } else { 0.0 }).collect();
+    let mut probabilities = vec![0.01; 10];
+    probabilities[2] = 0.91;
+    PictureExplanation {
+        id: "test-17".to_owned(),
+        seed: 0,
+        source: "synthetic garments (NOT Fashion-MNIST), test split".to_owned(),
+        choice: Some("wrong with the highest confidence".to_owned()),
+        picture: Picture::new(pixels, [1, 28, 28]).unwrap(),
+        label: Some(4),
+        predicted: 2,
+        target: 2,
+        logits: vec![0.0; 10],
+        probabilities,
+        class_names: tinylsa_data::CLASS_NAMES.map(str::to_owned).to_vec(),
+        truth_mask: Some((0..784).map(|i| (10..14).contains(&(i % 28))).collect()),
+        methods: Method::ALL
+            .into_iter()
+            .map(|method| MethodExplanation {
+                method,
+                seconds: 0.5,
+                maps: maps(method),
+                diagnostics: diagnostics(method),
+                settings: json!({}),
+                warnings: if method == Method::Lime { vec!["a warning".to_owned()] } else { Vec::new() },
+                evidence: Vec::new(),
+            })
+            .collect(),
+    }
+}
+
+fn decode(picture: &NamedPicture) -> RgbImage {
+    image::load_from_memory(&picture.png).unwrap().to_rgb8()
+}
+
+#[test]
+fn every_method_has_a_picture_that_fits_a_page() {
+    let pictures = draw(&explanation()).unwrap();
+    let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
+    let expected: Vec<String> = Method::ALL.iter().map(|method| format!("{}.png", method.name())).collect();
+    assert_eq!(
+        (names[0], &names[1..]),
+        ("methods.png", expected.iter().map(String::as_str).collect::<Vec<_>>().as_slice())
+    );
+    for picture in &pictures {
+        let (width, height) = decode(picture).dimensions();
+        assert!(
+            (450..=1080).contains(&width) && (300..=2400).contains(&height),
+            "{}: {width} x {height}",
+            picture.name
+        );
+    }
+    assert_eq!(pictures, draw(&explanation()).unwrap(), "the same explanation gives the same bytes");
+}
+
+#[test]
+fn methods_of_one_quantity_share_a_scale_that_is_centred() {
+    let explanation = explanation();
+    let subject = Subject::new(&explanation).unwrap();
+    let largest = |methods: &[Method]| {
+        let magnitudes = explanation.methods.iter().filter(|found| methods.contains(&found.method)).flat_map(|found| {
+            let MethodMaps::Pixels(pixels) = &found.maps else { panic!("{} has no pixels", found.method) };
+            pixels::shown_map(pixels).unwrap().values().iter().map(|value| value.abs()).collect::<Vec<_>>()
+        });
+        magnitudes.fold(0.0, f32::max)
+    };
+    let limit = |quantity| subject.scales.get(quantity).unwrap().limit();
+    let segments = [Method::ExactShapley, Method::KernelShap, Method::PermutationShap, Method::Lime];
+    assert!((limit(pixels::Quantity::SegmentContribution) - largest(&segments)).abs() < 1e-6);
+    // the few sharpest pixels lie beyond the end of the scale, but none by far
+    let contributions = [Method::IntegratedGradients, Method::ExpectedGradients, Method::InputTimesGradient];
+    let (scale, reach) = (limit(pixels::Quantity::Contribution), largest(&contributions));
+    assert!(scale <= reach && scale > 0.95 * reach, "{scale} {reach}");
+    let words = subject.scales.get(pixels::Quantity::Sensitivity).unwrap().describe();
+    assert!(words.starts_with("signed scale from -") && words.contains("logits per unit of brightness"), "{words}");
+}
+
+#[test]
+fn the_query_is_framed_in_its_column() {
+    let explanation = explanation();
+    let pictures = draw(&explanation).unwrap();
+    let drawn = decode(pictures.iter().find(|picture| picture.method == Some(Method::FixedQuery)).unwrap());
+    let framed: Vec<(u32, u32)> =
+        drawn.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == RED_FRAME).map(|(x, y, _)| (x, y)).collect();
+    // blocks of 16 pixels: two rings of a frame, on three queries in two layers of two heads, fused, and minus the mean
+    assert_eq!(framed.len(), (4 * 15 + 4 * 13) * 3 * 2 * 4);
+    let (left, top) = (framed.iter().map(|p| p.0).min().unwrap(), framed.iter().map(|p| p.1).min().unwrap());
+    // queries 24, 0 and 48 stand in row and column 3, 0 and 6; panels of 112 pixels are 12 apart
+    let column = |panel: u32, token: u32| panel * (112 + 12) + token * 16;
+    let first_panel = left - 3 * 16;
+    for (panel, token) in [(0, 3), (1, 0), (2, 6)] {
+        let corner = (first_panel + column(panel, token), top + token * 16);
+        assert!(framed.contains(&corner), "query {token} of panel {panel}");
+    }
+}
+
+#[test]
+fn captions_say_what_is_known() {
+    let mut explanation = explanation();
+    assert_eq!(
+        words::caption(&explanation),
+        "test-17: predicted Pullover (probability 0.910), true label Coat; explained is the logit of Pullover; chosen \
+         as wrong with the highest confidence. synthetic garments (NOT Fashion-MNIST), test split"
+    );
+    (explanation.label, explanation.choice, explanation.target) = (None, None, 4);
+    assert_eq!(
+        verdict(&explanation),
+        "predicted Pullover (probability 0.910), true label unknown; explained is the logit of Coat (probability 0.010)"
+    );
+}
+
+#[test]
+fn diagnostics_are_put_into_words() {
+    let explanation = explanation();
+    let words = |method: Method| {
+        let found = explanation.methods.iter().find(|found| found.method == method).unwrap();
+        words::notes(found).join("; ")
+    };
+    assert_eq!(
+        words(Method::IntegratedGradients),
+        "contributions miss the difference of 3.000 logits by 1.0e-2 (0.33 %); 64 to 128 steps along the path from the \
+         baseline"
+    );
+    assert_eq!(
+        words(Method::ExpectedGradients),
+        "contributions miss the difference of 4.000 logits by -2.0e-2 (0.50 %); relative standard error of the map 12.5 %"
+    );
+    assert_eq!(
+        words(Method::Lime),
+        "R² 0.900 in-sample, undefined held out, 16 segments; logit of the whole picture: 4.500 by the linear function, \
+         5.000 by the model; warning: a warning"
+    );
+    assert_eq!(
+        words(Method::KernelShap),
+        "shares of the logit's difference of 4.000, additivity residual 2.0e-16; 2080 coalitions evaluated, largest \
+         standard error 1.00e-2 logits"
+    );
+    let flow = explanation.methods.iter().find(|found| found.method == Method::AttentionFlow).unwrap();
+    assert!(diagnosis(flow)[0].starts_with("saturated: 62.5 %"));
+    for method in Method::ALL {
+        assert!(meaning(method).line().starts_with("Shows "), "{method}");
+    }
+}
+
+#[test]
+fn several_pictures_stand_side_by_side_even_if_a_method_is_missing() {
+    let mut second = explanation();
+    second.methods.remove(3);
+    let png = side_by_side(&[explanation(), second]).unwrap();
+    let drawn = image::load_from_memory(&png).unwrap();
+    // the picture and fifteen methods, each three times as large as the picture
+    assert!(drawn.height() > 16 * 84, "{}", drawn.height());
+    let many = side_by_side(&vec![explanation(); 30]).unwrap();
+    assert!(image::load_from_memory(&many).unwrap().width() < 1150);
+    assert!(side_by_side(&[]).is_err());
+}
+
+#[test]
+fn a_map_that_does_not_fit_is_an_error_with_the_name_of_the_method() {
+    let mut explanation = explanation();
+    let last = explanation.methods.iter_mut().find(|found| found.method == Method::AttentionRollout).unwrap();
+    let MethodMaps::Rollout(maps) = &mut last.maps else { panic!("rollout has another kind of maps") };
+    maps.queries = vec![TOKENS];
+    let error = format!("{:#}", draw(&explanation).unwrap_err());
+    assert!(error.starts_with("failed to draw Attention rollout of test-17: "), "{error}");
+}
