@@ -10,6 +10,7 @@ mod commands;
 mod dataset;
 mod evaluation;
 mod explain;
+mod finished;
 mod folder;
 mod logging;
 mod machine;

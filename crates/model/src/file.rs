@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{SafeTensorError, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tinylsa_settings::InvalidSetting;
 
 use crate::config::TinyCnnLsaConfig;
 use crate::network::TinyCnnLsa;
+use crate::precision::Precision;
 use crate::state::{HostTensor, State, StateError, state_of, with_state};
 
 /// The one metadata key: a map with several would not always be written in the same order.
@@ -26,6 +27,9 @@ pub struct ModelMetadata {
     pub class_names: Vec<String>,
     /// What the weights were trained on, such as `fashion-mnist`.
     pub dataset: String,
+    /// The number by which logits are divided to give calibrated probabilities, if one was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
 }
 
 /// A network read from a file, and what the file says of it.
@@ -59,12 +63,26 @@ pub enum ModelFileError {
     #[error("the metadata key {METADATA_KEY} does not hold a model's description")]
     Metadata(#[source] serde_json::Error),
     /// A tensor has another element type.
-    #[error("the tensor {name} holds {found}, expected F32")]
+    #[error("the tensor {name} holds {found}, expected F32 or F16")]
     ElementType {
         /// The tensor's name.
         name: String,
         /// Its element type.
         found: String,
+    },
+    /// A value is too large for the precision of the file.
+    #[error("the tensor {name} holds {value}, expected at most 65504 in 16 bits")]
+    Range {
+        /// The tensor's name.
+        name: String,
+        /// The first such value.
+        value: f32,
+    },
+    /// The temperature in the metadata is no temperature.
+    #[error("the temperature in the metadata is {found}, expected a positive number")]
+    Temperature {
+        /// What stands there.
+        found: f64,
     },
     /// The config in the metadata is out of range.
     #[error("the model's config is invalid")]
@@ -84,9 +102,9 @@ impl TinyCnnLsa {
             model: self.config().clone(),
             class_names: class_names.iter().map(|&name| name.to_owned()).collect(),
             dataset: dataset.to_owned(),
+            temperature: None,
         };
-        let text = serde_json::to_string(&metadata).map_err(ModelFileError::Metadata)?;
-        Ok(state_to_safetensors(&state_of(self), METADATA_KEY, text)?)
+        serialize_model(self, &metadata, Precision::Single)
     }
 
     /// Reads the bytes of a file that [`TinyCnnLsa::to_safetensors`] made.
@@ -97,6 +115,10 @@ impl TinyCnnLsa {
         let (state, text) = state_from_safetensors(bytes, METADATA_KEY)?;
         let metadata: ModelMetadata = serde_json::from_str(&text).map_err(ModelFileError::Metadata)?;
         metadata.model.validate()?;
+        if let Some(found) = metadata.temperature.filter(|&temperature| !(temperature > 0.0 && temperature.is_finite()))
+        {
+            return Err(ModelFileError::Temperature { found });
+        }
         let model = with_state(TinyCnnLsa::with_zero_weights(&metadata.model, device), &state)?;
         Ok(LoadedModel { model, metadata })
     }
@@ -111,18 +133,51 @@ impl TinyCnnLsa {
     }
 }
 
+impl LoadedModel {
+    /// The bytes of a file that holds the network and what is said of it; the same network gives the same bytes.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] if a weight is too large for the precision.
+    pub fn to_safetensors(&self, precision: Precision) -> Result<Vec<u8>, ModelFileError> {
+        serialize_model(&self.model, &self.metadata, precision)
+    }
+
+    /// The number by which logits are divided to give calibrated probabilities; 1 if none was fitted.
+    pub fn temperature(&self) -> f64 {
+        self.metadata.temperature.unwrap_or(1.0)
+    }
+}
+
+fn serialize_model(
+    model: &TinyCnnLsa,
+    metadata: &ModelMetadata,
+    precision: Precision,
+) -> Result<Vec<u8>, ModelFileError> {
+    let text = serde_json::to_string(metadata).map_err(ModelFileError::Metadata)?;
+    let state = state_of(model);
+    for (name, tensor) in &state {
+        if let Some(value) = precision.first_beyond(&tensor.values) {
+            return Err(ModelFileError::Range { name: name.clone(), value });
+        }
+    }
+    Ok(serialize_state(&state, precision, METADATA_KEY, text)?)
+}
+
 /// The bytes of a safetensors file that holds a state, with `text` in its metadata under `key`.
 ///
 /// # Errors
 /// [`SafeTensorError`] if a shape and its values do not agree.
 pub fn state_to_safetensors(state: &State, key: &str, text: String) -> Result<Vec<u8>, SafeTensorError> {
-    let bytes: BTreeMap<&String, Vec<u8>> = state
-        .iter()
-        .map(|(name, tensor)| (name, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
-        .collect();
+    serialize_state(state, Precision::Single, key, text)
+}
+
+fn serialize_state(state: &State, precision: Precision, key: &str, text: String) -> Result<Vec<u8>, SafeTensorError> {
+    let bytes: BTreeMap<&String, Vec<u8>> =
+        state.iter().map(|(name, tensor)| (name, precision.encode(&tensor.values))).collect();
+    let element_type = precision.element_type();
     let views = state
         .iter()
-        .map(|(name, tensor)| Ok((name, TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name])?)))
+        .map(|(name, tensor)| Ok((name, TensorView::new(element_type, tensor.shape.clone(), &bytes[name])?)))
         .collect::<Result<Vec<_>, SafeTensorError>>()?;
     serialize(views, Some(HashMap::from([(key.to_owned(), text)])))
 }
@@ -143,9 +198,7 @@ pub fn state_from_safetensors(bytes: &[u8], key: &str) -> Result<(State, String)
 }
 
 fn host_tensor(name: &str, view: &TensorView<'_>) -> Result<HostTensor, ModelFileError> {
-    if view.dtype() != Dtype::F32 {
-        return Err(ModelFileError::ElementType { name: name.to_owned(), found: format!("{:?}", view.dtype()) });
-    }
-    let values = view.data().as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
-    Ok(HostTensor { shape: view.shape().to_vec(), values })
+    let unknown = || ModelFileError::ElementType { name: name.to_owned(), found: format!("{:?}", view.dtype()) };
+    let precision = Precision::of(view.dtype()).ok_or_else(unknown)?;
+    Ok(HostTensor { shape: view.shape().to_vec(), values: precision.decode(view.data()) })
 }

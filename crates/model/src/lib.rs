@@ -41,6 +41,9 @@ mod initial;
 mod layers;
 mod network;
 mod path;
+mod precision;
+#[cfg(feature = "pretrained")]
+mod pretrained;
 mod state;
 mod stem;
 mod trace;
@@ -52,5 +55,6 @@ pub use file::{LoadedModel, ModelFileError, ModelMetadata, state_from_safetensor
 pub use layers::{BatchStatistics, EPSILON};
 pub use network::{TinyCnnLsa, TrainingOutput};
 pub use path::ModulePath;
+pub use precision::Precision;
 pub use state::{HostTensor, State, StateError, state_of, values_of, with_state};
 pub use trace::{LayerTrace, Trace};

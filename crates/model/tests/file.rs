@@ -42,11 +42,11 @@ fn a_file_of_another_program_is_refused() {
     let error = TinyCnnLsa::from_safetensors(&bytes, &Device::flex()).unwrap_err();
     assert!(matches!(error, ModelFileError::NoMetadata), "{error}");
 
-    let halves = TensorView::new(Dtype::F16, vec![4], &values).unwrap();
+    let integers = TensorView::new(Dtype::I16, vec![4], &values).unwrap();
     let metadata = std::collections::HashMap::from([("key".to_owned(), String::new())]);
-    let bytes = serialize([("weight", halves)], Some(metadata)).unwrap();
+    let bytes = serialize([("weight", integers)], Some(metadata)).unwrap();
     let error = state_from_safetensors(&bytes, "key").unwrap_err();
-    assert_eq!(error.to_string(), "the tensor weight holds F16, expected F32");
+    assert_eq!(error.to_string(), "the tensor weight holds I16, expected F32 or F16");
 }
 
 #[test]
@@ -59,6 +59,8 @@ fn metadata_out_of_range_is_refused() {
     };
     assert!(matches!(damage("\"heads\":4", "\"heads\":5"), ModelFileError::Config(_)));
     assert!(matches!(damage("\"heads\":4", "\"hats\":4"), ModelFileError::Metadata(_)));
+    let cold = damage("\"dataset\":", "\"temperature\":0.0,\"dataset\":");
+    assert_eq!(cold.to_string(), "the temperature in the metadata is 0, expected a positive number");
     assert!(matches!(damage("\"classes\":10", "\"classes\":9"), ModelFileError::State(StateError::Shape { .. })));
 }
 

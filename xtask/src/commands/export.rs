@@ -1,18 +1,30 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use clap::Args;
-use tinylsa_train::write_atomically;
+use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa};
+use tinylsa_train::{Logits, fit_temperature, write_atomically};
 
-use super::load_model;
+use super::load_model_or_pretrained;
+use crate::finished::FinishedRun;
 use crate::outcome::say;
 
 /// What stands behind `export`.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArguments {
-    /// A model.safetensors of a run.
+    /// A model.safetensors of a run, instead of the weights that ship with the program.
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    model: Option<PathBuf>,
+    /// A run's folder: its model, with the temperature that calibrates it on the run's validation split.
+    #[arg(long, value_name = "DIR", conflicts_with = "model")]
+    run: Option<PathBuf>,
+    /// Where the files of Fashion-MNIST are.
+    #[arg(long, value_name = "DIR", requires = "run")]
+    data_dir: Option<PathBuf>,
+    /// Round the weights to 16 bits, which halves the file.
+    #[arg(long)]
+    half: bool,
     /// The file to write, as safetensors.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -20,10 +32,29 @@ pub(crate) struct ExportArguments {
 
 /// Reads a model, checks that its weights fit its config, and writes it anew.
 pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
-    let loaded = load_model(&arguments.model)?;
-    let names: Vec<&str> = loaded.metadata.class_names.iter().map(String::as_str).collect();
-    let bytes = loaded.model.to_safetensors(&names, &loaded.metadata.dataset)?;
+    let precision = if arguments.half { Precision::Half } else { Precision::Single };
+    let loaded = match &arguments.run {
+        Some(folder) => calibrated(&FinishedRun::read(folder)?, arguments.data_dir.as_deref(), precision)?,
+        None => load_model_or_pretrained(arguments.model.as_deref())?,
+    };
+    let bytes = loaded.to_safetensors(precision)?;
     write_atomically(&arguments.out, &bytes).with_context(|| format!("failed to write {}", arguments.out.display()))?;
     let cost = loaded.metadata.model.cost();
     say(format!("{}: {} parameters, {} bytes", arguments.out.display(), cost.parameters(), bytes.len()))
+}
+
+/// The model of a run as a file of this precision will hold it, with the temperature that suits these rounded weights.
+fn calibrated(run: &FinishedRun, data_dir: Option<&Path>, precision: Precision) -> Result<LoadedModel> {
+    let device = Device::flex();
+    let mut loaded = TinyCnnLsa::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
+    let pictures = run.pictures(data_dir)?;
+    let validation = run.split(&pictures)?.validation;
+    let logits = Logits::of(&loaded.model, &pictures.train, &validation, &device);
+    let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
+    loaded.metadata.temperature = Some(fit.temperature);
+    say(format!(
+        "temperature {:.4}, fitted to {} validation pictures: NLL {:.4} to {:.4}, ECE {:.4} to {:.4}",
+        fit.temperature, fit.images, fit.before.nll, fit.after.nll, fit.before.ece.value, fit.after.ece.value
+    ))?;
+    Ok(loaded)
 }

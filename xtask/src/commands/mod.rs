@@ -6,6 +6,7 @@ pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod export;
+pub(crate) mod sweep;
 
 use std::path::Path;
 
@@ -16,4 +17,14 @@ use tinylsa_model::{LoadedModel, TinyCnnLsa};
 /// Reads a model file, on the default device.
 fn load_model(path: &Path) -> Result<LoadedModel> {
     TinyCnnLsa::load(path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
+}
+
+/// Reads a model file on the default device; without one, the weights that ship with `tinylsa-model`.
+fn load_model_or_pretrained(path: Option<&Path>) -> Result<LoadedModel> {
+    match path {
+        Some(path) => load_model(path),
+        None => {
+            TinyCnnLsa::pretrained(&Device::flex()).context("failed to load the weights that ship with the program")
+        }
+    }
 }

@@ -1,0 +1,28 @@
+use burn::tensor::Device;
+
+use crate::file::{LoadedModel, ModelFileError};
+use crate::network::TinyCnnLsa;
+
+const WEIGHTS: &[u8] = include_bytes!("../weights/tinycnn-lsa.safetensors");
+
+impl TinyCnnLsa {
+    /// The network with the weights that this crate ships, trained on Fashion-MNIST, and the temperature that
+    /// calibrates it. `docs/model-card.md` says how they came about and what they are worth.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use tinylsa_model::TinyCnnLsa;
+    ///
+    /// let device = Device::flex();
+    /// let pretrained = TinyCnnLsa::pretrained(&device)?;
+    /// let logits = pretrained.model.forward(Tensor::<4>::zeros([1, 1, 28, 28], &device));
+    /// assert_eq!(logits.dims(), [1, pretrained.metadata.class_names.len()]);
+    /// # Ok::<(), tinylsa_model::ModelFileError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ModelFileError`] if the crate was built with a file that does not fit this version of the network.
+    pub fn pretrained(device: &Device) -> Result<LoadedModel, ModelFileError> {
+        Self::from_safetensors(WEIGHTS, device)
+    }
+}

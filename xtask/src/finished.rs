@@ -1,0 +1,83 @@
+//! A finished run, read back from its folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use serde::de::DeserializeOwned;
+use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
+use tinylsa_model::{LoadedModel, TinyCnnLsa};
+
+use crate::dataset::{Pictures, obtain, require_size};
+use crate::evaluation::EvaluationReport;
+use crate::folder::{Manifest, Status};
+use crate::outcome::UsageError;
+use crate::schema::{DataSource, ExperimentConfig};
+use crate::settings::{ConfigSource, load};
+
+/// What a finished run left.
+#[derive(Clone, Debug)]
+pub(crate) struct FinishedRun {
+    pub(crate) folder: PathBuf,
+    pub(crate) config: ExperimentConfig,
+    pub(crate) manifest: Manifest,
+    pub(crate) evaluation: EvaluationReport,
+}
+
+impl FinishedRun {
+    /// Reads the folder of a run.
+    ///
+    /// # Errors
+    /// [`UsageError`] if the run is not finished; if a file is missing or not what a run writes.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
+        if manifest.status != Status::Finished {
+            let unfinished = format!("the run in {} is not finished", folder.display());
+            return Err(UsageError(unfinished).into());
+        }
+        let source = ConfigSource::read(&folder.join("config.toml"))?;
+        let config = load(&source, &[], ExperimentConfig::validate)?;
+        let evaluation = read_json(&folder.join("evaluation.json"))?;
+        Ok(Self { folder: folder.to_owned(), config, manifest, evaluation })
+    }
+
+    /// The weights of the run, on the default device.
+    ///
+    /// # Errors
+    /// If the file is missing or damaged.
+    pub(crate) fn load_model(&self) -> Result<LoadedModel> {
+        let path = self.folder.join("model.safetensors");
+        TinyCnnLsa::load(&path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
+    }
+
+    /// The pictures that the run was made with.
+    ///
+    /// # Errors
+    /// If they are not to be had, or those to be had are others.
+    pub(crate) fn pictures(&self, data_dir: Option<&Path>) -> Result<Pictures> {
+        let mut section = self.config.data.clone();
+        section.source = match self.manifest.dataset {
+            DatasetName::FashionMnist => DataSource::FashionMnist,
+            DatasetName::SyntheticGarments => DataSource::SyntheticGarments,
+        };
+        let pictures = obtain(&section, data_dir, true)?;
+        require_size(&pictures.train, self.config.model.image_size)?;
+        if pictures.checksums != self.manifest.checksums {
+            bail!("the pictures have other checksums than those of the run in {}", self.folder.display());
+        }
+        Ok(pictures)
+    }
+
+    /// The division of the training pictures that the run made.
+    ///
+    /// # Errors
+    /// If there are fewer pictures than the run set aside.
+    pub(crate) fn split(&self, pictures: &Pictures) -> Result<SplitIndices> {
+        Ok(stratified_split(&pictures.train.labels, self.config.data.validation, self.config.run.seed)?)
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not what a run writes", path.display()))
+}
