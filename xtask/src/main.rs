@@ -43,6 +43,8 @@ enum Command {
     Evaluate(commands::evaluate::EvaluateArguments),
     /// Say what is on pictures of your own.
     Classify(commands::classify::ClassifyArguments),
+    /// Show why the model takes pictures for what it does, by any of fifteen methods.
+    Explain(commands::explain::ExplainArguments),
     /// Print what a config's network costs beside VGG-19, ResNet-50, ViT-B/16 and Swin-T.
     Compare(commands::compare::CompareArguments),
     /// Write a model file anew, after checking it.
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(command),
         Command::Evaluate(arguments) => commands::evaluate::run(arguments),
         Command::Classify(arguments) => commands::classify::run(arguments),
+        Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
     };

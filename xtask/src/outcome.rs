@@ -2,8 +2,12 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use thiserror::Error;
+use tracing::warn;
 
 use crate::settings::ConfigError;
 
@@ -34,6 +38,23 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// A flag that an interrupt sets, after saying what will happen; a second interrupt ends the process. To be called once.
+///
+/// # Errors
+/// If interrupts cannot be listened for.
+pub(crate) fn stop_on_interrupt(what_happens: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+        warn!("interrupted: {what_happens}; once more to stop at once");
+    })
+    .context("failed to listen for interrupts")?;
+    Ok(stop)
 }
 
 /// Prints a line of results on standard output.

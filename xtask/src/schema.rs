@@ -8,6 +8,8 @@ use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
 
+use crate::explain::ExplainConfig;
+
 /// A whole config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,7 @@ pub(crate) struct ExperimentConfig {
     pub(crate) model: TinyCnnLsaConfig,
     pub(crate) train: TrainConfig,
     pub(crate) evaluate: EvaluateSection,
+    pub(crate) explain: ExplainConfig,
 }
 
 /// The run itself.
@@ -98,7 +101,8 @@ impl ExperimentConfig {
         require_within("device.threads", self.device.threads, 0..=1024)?;
         self.data.validate().map_err(|error| error.within("data"))?;
         self.model.validate().map_err(|error| error.within("model"))?;
-        self.train.validate().map_err(|error| error.within("train"))
+        self.train.validate().map_err(|error| error.within("train"))?;
+        self.explain.validate().map_err(|error| error.within("explain"))
     }
 }
 

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +15,7 @@ use crate::dataset::{Pictures, all_indices, obtain, require_size};
 use crate::evaluation::{EvaluationReport, SplitView, measure};
 use crate::folder::{Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
 use crate::machine::{Machine, device, git_revision, set_threads};
-use crate::outcome::{UsageError, say};
+use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
 use crate::progress::TrainingProgress;
 use crate::schema::ExperimentConfig;
@@ -62,7 +62,8 @@ pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
     info!("the run's folder is {}", folder.path().display());
 
     let plan = plan(&config, &pictures, &folder, device.clone())?;
-    let trained = match train_or_resume(&plan, arguments.resume)? {
+    let stop = stop_on_interrupt("finishing the step and writing a checkpoint")?;
+    let trained = match train_or_resume(&plan, arguments.resume, &stop)? {
         TrainingOutcome::Finished(trained) => trained,
         TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
             manifest.status = Status::Interrupted;
@@ -161,23 +162,14 @@ fn plan(config: &ExperimentConfig, pictures: &Pictures, folder: &RunFolder, devi
     })
 }
 
-fn train_or_resume(plan: &TrainingPlan, resumed: bool) -> Result<TrainingOutcome> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(1);
-        }
-        warn!("interrupted: finishing the step and writing a checkpoint; once more to stop at once");
-    })
-    .context("failed to listen for interrupts")?;
+fn train_or_resume(plan: &TrainingPlan, resumed: bool, stop: &AtomicBool) -> Result<TrainingOutcome> {
     let mut progress = TrainingProgress::default();
     let has_checkpoint = plan.checkpoints.join(tinylsa_train::LAST_CHECKPOINT).is_file();
     if resumed && !has_checkpoint {
         info!("there is no checkpoint yet: starting from the beginning");
     }
     let begin = if resumed && has_checkpoint { resume } else { train };
-    Ok(begin(plan, &stop, &mut progress)?)
+    Ok(begin(plan, stop, &mut progress)?)
 }
 
 /// The test set is read here, once, after every choice is made.

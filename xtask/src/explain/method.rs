@@ -147,9 +147,8 @@ impl FromStr for Method {
     fn from_str(name: &str) -> Result<Self, UsageError> {
         let names = || Self::ALL.iter().map(|method| method.name()).chain([ALL_METHODS]);
         Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
-            let nearest = names().max_by(|left, right| {
-                strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name))
-            });
+            let nearest = names()
+                .max_by(|left, right| strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name)));
             let list: Vec<&str> = names().collect();
             UsageError(format!(
                 "unknown method {name}, did you mean {}? The methods are {}",

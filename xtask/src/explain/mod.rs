@@ -1,6 +1,25 @@
 //! Explains pictures, scores the explanations, and writes both down.
+//!
+//! An [`Explainer`] explains one picture by one method; [`explain_pictures`] asks it about several. What comes out, a
+//! [`PictureExplanation`](result::PictureExplanation), is plain data from which the files, the pictures and the scores
+//! are made.
 
+mod attention;
+mod choice;
+mod config;
+mod explainer;
+mod files;
+mod gradients;
 mod method;
+pub(crate) mod pictures;
 pub(crate) mod result;
+mod run;
+mod scores;
+mod segments;
 
-pub(crate) use method::{ALL_METHODS, Family, Method};
+pub(crate) use choice::{background, chosen, noise_background, subject};
+pub(crate) use config::ExplainConfig;
+pub(crate) use explainer::{Background, Explainer};
+pub(crate) use files::{Origin, write};
+pub(crate) use method::{Family, Method};
+pub(crate) use run::{Request, Subject, explain_pictures};

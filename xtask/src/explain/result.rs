@@ -34,6 +34,8 @@ pub(crate) struct PictureExplanation {
     pub(crate) class_names: Vec<String>,
     /// The pixels that decide the class, where they are known.
     pub(crate) truth_mask: Option<Vec<bool>>,
+    /// The seed of the picture's own draws.
+    pub(crate) seed: u64,
     /// In the order of [`Method::ALL`].
     pub(crate) methods: Vec<MethodExplanation>,
 }
@@ -79,6 +81,17 @@ pub(crate) struct PixelMap {
     pub(crate) standard_error: Option<Vec<f32>>,
     /// What the map is constant on, for the segment methods.
     pub(crate) segments: Option<SegmentMap>,
+    /// What the sum of the map should account for, where the method says.
+    pub(crate) accounts_for: Option<ScoreDifference>,
+}
+
+/// The scores of the class at both ends of an explanation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ScoreDifference {
+    /// At the picture.
+    pub(crate) score: f64,
+    /// At what the picture is compared with: a baseline, the background, everything hidden.
+    pub(crate) baseline_score: f64,
 }
 
 /// The values of segments, which the pixels of a segment share equally.

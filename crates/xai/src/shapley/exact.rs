@@ -1,7 +1,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
-use tracing::info;
+use tracing::debug;
 
 use super::ShapleySolution;
 use super::solution::{Estimate, require_players};
@@ -62,7 +62,7 @@ impl ExactShapleyPlan {
         if players > config.limit {
             return Err(ExplainError::TooManyPlayers { players, evaluations, limit: config.limit });
         }
-        info!(players, %evaluations, "enumerating all coalitions");
+        debug!(players, %evaluations, "enumerating all coalitions");
         Ok(Self { coalitions: Coalitions::all(players) })
     }
 
