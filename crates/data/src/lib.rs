@@ -53,6 +53,7 @@
 #![deny(missing_docs)]
 
 pub use augmentation::{AugmentationConfig, AugmentationKey, ErasingFill, augment};
+pub use corruption::{Corruption, CorruptionKey, Severity, corrupted};
 pub use dataset::{CLASS_NAMES, CLASSES, Dataset, DatasetName, PICTURE_SIDE, Split, to_unit};
 pub use idx::{IdxArray, IdxError, IdxFault, decode_idx, read_idx};
 pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
@@ -66,6 +67,7 @@ pub use split::{SplitError, SplitIndices, stratified_split};
 pub use synthetic::{SyntheticConfig, SyntheticGarments, synthetic_garments};
 
 mod augmentation;
+mod corruption;
 mod dataset;
 mod idx;
 mod loader;
