@@ -1,0 +1,66 @@
+//! What is left of a network's accuracy when its pictures get worse.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use tinylsa_data::{Corruption, Dataset, Severity, corrupted};
+use tinylsa_model::TinyCnnLsa;
+
+use crate::evaluation::{Interval, evaluate};
+use crate::prediction::{Views, predict};
+
+/// The accuracy of a network on the same pictures, clean and corrupted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Robustness {
+    /// Number of pictures.
+    pub images: usize,
+    /// Accuracy on the pictures as they are.
+    pub clean: Interval,
+    /// One entry a corruption.
+    pub corruptions: Vec<CorruptionRobustness>,
+    /// Mean accuracy over all corruptions and severities.
+    pub mean: f64,
+}
+
+/// The accuracy under one corruption.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CorruptionRobustness {
+    /// The corruption.
+    pub corruption: Corruption,
+    /// One entry a severity, the mildest first.
+    pub severities: Vec<SeverityRobustness>,
+}
+
+/// The accuracy under one corruption at one severity.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeverityRobustness {
+    /// The severity, from 1 to 5.
+    pub severity: u8,
+    /// What it stands for, see [`Corruption::strength`].
+    pub strength: f64,
+    /// Accuracy on the corrupted pictures.
+    pub accuracy: Interval,
+}
+
+/// Measures a network on the pictures with these indices, as they are and under every corruption at every severity: 21
+/// passes over them. Noise and directions are drawn from `seed`.
+///
+/// # Panics
+/// If an index is not one of the dataset, or a label none of the network's classes.
+pub fn robustness(model: &TinyCnnLsa, dataset: &Dataset, indices: &[u32], seed: u64, device: &Device) -> Robustness {
+    let accuracy = |dataset: &Dataset, indices: &[u32]| {
+        evaluate(&predict(model, dataset, indices, Views::Plain, device), seed).accuracy
+    };
+    let positions: Vec<u32> = (0..indices.len() as u32).collect();
+    let under = |corruption: Corruption, severity: Severity| SeverityRobustness {
+        severity: severity.number(),
+        strength: corruption.strength(severity),
+        accuracy: accuracy(&corrupted(dataset, indices, corruption, severity, seed), &positions),
+    };
+    let corruptions = Corruption::ALL.map(|corruption| CorruptionRobustness {
+        corruption,
+        severities: Severity::ALL.map(|severity| under(corruption, severity)).to_vec(),
+    });
+    let accuracies = corruptions.iter().flat_map(|entry| &entry.severities).map(|entry| entry.accuracy.value);
+    let mean = accuracies.sum::<f64>() / (Corruption::ALL.len() * Severity::ALL.len()) as f64;
+    Robustness { images: indices.len(), clean: accuracy(dataset, indices), corruptions: corruptions.to_vec(), mean }
+}
