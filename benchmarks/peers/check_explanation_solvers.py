@@ -16,12 +16,12 @@ from explanation_checks import (
     flow_row,
     lime_solution,
     members_of,
-    numbers_of,
     parser_of,
     relative_error,
     report,
     residual_matrices,
     rollout_matrix,
+    shap_explanations,
     shap_solution,
     solve,
 )
@@ -86,14 +86,14 @@ def game_problems(generator):
     return {"exact-shapley": exact, "kernel-shap-full": full, "kernel-shap": sampled, "lime": lime}
 
 
-def subjects_of(generator):
+def subjects_of(generator, solver):
     """Every problem with our solution of it, as one subject."""
     named = [("quadrature", {"rule": "gauss-legendre", "steps": steps}) for steps in range(2, 257)]
     for problem in attention_problems(generator):
         named += [("rollout", problem), ("flow", problem)]
     for name, problems in game_problems(generator).items():
         named += [(name, problem) for problem in problems]
-    solutions = solve([{name.removesuffix("-full"): problem} for name, problem in named])
+    solutions = solve([{name.removesuffix("-full"): problem} for name, problem in named], solver)
     return [{"problem": name, **problem, **solution} for (name, problem), solution in zip(named, solutions)]
 
 
@@ -125,13 +125,7 @@ def flow(subject):
 
 
 def kernel_shap_full(subject):
-    """shap's KernelExplainer as a whole, with the values of the game as its model."""
-    import shap
-
-    game = np.asarray(subject["game"])
-    players = len(game).bit_length() - 1
-    explainer = shap.KernelExplainer(lambda rows: game[numbers_of(rows)], np.zeros((1, players)))
-    expected = explainer.shap_values(np.ones((1, players)), nsamples=len(game), l1_reg=False, silent=True)[0]
+    expected = shap_explanations(subject["game"], evaluations=len(subject["game"]), seeds=[0])[0]
     return relative_error(subject["shapley"], expected)
 
 
@@ -233,7 +227,7 @@ def main():
     parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the generated problems")
     arguments = parser.parse_args()
-    sys.exit(report(CHECKS, subjects_of(np.random.default_rng(arguments.seed)), arguments))
+    sys.exit(report(CHECKS, subjects_of(np.random.default_rng(arguments.seed), arguments.solver), arguments))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import argparse
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -34,6 +35,8 @@ class Check:
     at_least: bool = False
     # how far a value is falsified when the check is tested, relative to the largest; left out, by ten bars
     falsification: float | None = None
+    # which entry is falsified then, one that the check looks at
+    falsified_entry: int = 1
 
     def passes(self, figure):
         return bool(figure >= self.bar if self.at_least else figure <= self.bar)
@@ -48,12 +51,12 @@ def relative_error(found, reference):
     return float(np.abs(found - reference).max() / (largest if largest > 0 else 1.0))
 
 
-def falsified(subject, check, index):
+def falsified(subject, check):
     """The subject with one entry of the judged value off."""
     values = np.array(subject[check.result], dtype=np.float64)
     largest = np.abs(values).max()
     amount = FALSIFICATION * check.bar if check.falsification is None else check.falsification
-    values.flat[index % values.size] += amount * (largest if largest > 0 else 1.0)
+    values.flat[check.falsified_entry % values.size] += amount * (largest if largest > 0 else 1.0)
     return {**subject, check.result: values}
 
 
@@ -61,11 +64,13 @@ def measure_all(checks, subjects):
     """One dictionary a check, with the figure over all subjects that have something to measure."""
     rows = []
     for check in checks:
+        print(f"measuring {check.case}", file=sys.stderr, flush=True)
         errors = [error for error in map(check.measure, subjects) if error is not None]
         # a NaN would slip through a maximum
-        figure = check.over_subjects(errors) if np.isfinite(errors).all() and errors else None
+        figure = float(check.over_subjects(errors)) if np.isfinite(errors).all() and errors else None
         passed = figure is not None and check.passes(figure)
         row = {"case": check.case, "against": check.against, "subjects": len(errors), "measured": figure}
+        row["spread"] = [min(errors), max(errors)] if errors else None
         rows.append({**row, "bar": check.bar, "at_least": check.at_least, "passed": passed})
     return rows
 
@@ -79,7 +84,7 @@ def test_checks(checks, subjects):
         if subject is None:
             rows.append({**row, "measured": None, "bar": check.bar, "at_least": check.at_least, "passed": False})
             continue
-        figure = check.measure(falsified(subject, check, index=1))
+        figure = check.measure(falsified(subject, check))
         noticed = not check.passes(figure)
         rows.append({**row, "measured": figure, "bar": check.bar, "at_least": check.at_least, "passed": noticed})
     return rows
@@ -115,12 +120,13 @@ def parser_of(description):
     parser.add_argument(
         "--self-test", action="store_true", help="falsify a value of ours for each check; all must notice"
     )
+    parser.add_argument("--solver", help="a built example program solve_json of tinylsa-xai; left out, cargo runs it")
     return parser
 
 
-def solve(problems):
+def solve(problems, program=None):
     """Our solutions of a list of problems, by the example program solve_json of tinylsa-xai."""
-    command = ["cargo", "run", "--quiet", "--example", "solve_json"]
+    command = [program] if program else ["cargo", "run", "--quiet", "--example", "solve_json"]
     answer = subprocess.run(command, input=json.dumps(problems), capture_output=True, text=True, cwd=REPOSITORY)
     if answer.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed: {answer.stderr.strip()}")
@@ -166,6 +172,21 @@ def shap_solution(masks, weights, values, empty, full):
     explainer.ey = np.asarray(values, dtype=np.float64)[:, None]
     explainer.fnull, explainer.fx = np.array([empty], dtype=np.float64), np.array([full], dtype=np.float64)
     return explainer.solve(1.0, 0)[0]
+
+
+def shap_explanations(game, evaluations, seeds):
+    """The values of shap's KernelExplainer for each seed, with a game as its model and no selection of features."""
+    import shap
+
+    game = np.asarray(game)
+    players = len(game).bit_length() - 1
+    found = []
+    for seed in seeds:
+        # the explainer draws from numpy's global generator
+        np.random.seed(seed)
+        explainer = shap.KernelExplainer(lambda rows: game[numbers_of(rows)], np.zeros((1, players)))
+        found.append(explainer.shap_values(np.ones((1, players)), nsamples=evaluations, l1_reg=False, silent=True)[0])
+    return np.array(found)
 
 
 def lime_solution(masks, values, kernel_width, penalty):

@@ -18,6 +18,7 @@ from explanation_checks import (
     relative_error,
     residual_matrices,
     rollout_matrix,
+    shap_explanations,
     shap_solution,
     solve,
 )
@@ -60,7 +61,7 @@ def root_mean_square(errors):
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def with_quality(subjects):
+def with_quality(subjects, solver):
     """Adds the KernelSHAP values of several seeds to the subjects whose coalitions were all evaluated."""
     able = [subject for subject in subjects if len(subject.get("exact-shapley/values", [])) == 1 << QUALITY_PLAYERS]
     for subject in able:
@@ -68,7 +69,8 @@ def with_quality(subjects):
             raise ValueError(f"{subject['folder']}: the coalitions are not in the order of their numbers")
         config = {"evaluations": QUALITY_EVALUATIONS}
         game = subject["exact-shapley/values"].tolist()
-        solutions = solve([{"kernel-shap": {"game": game, "config": config, "seed": seed}} for seed in QUALITY_SEEDS])
+        problems = [{"kernel-shap": {"game": game, "config": config, "seed": seed}} for seed in QUALITY_SEEDS]
+        solutions = solve(problems, solver)
         subject["kernel-shap-seeds"] = np.array([solution["shapley"] for solution in solutions])
     return subjects
 
@@ -111,7 +113,7 @@ class Measures:
         errors = subject["expected-gradients/standard_error"]
         return in_standard_errors(subject["expected-gradients/attribution"], expected, errors)
 
-    def coalition_values(self, method, stride=1):
+    def coalition_values(self, method, stride):
         def measure(subject):
             masks = subject[f"{method}/masks"][::stride]
             segments = subject[f"{method}/segments"]
@@ -215,16 +217,25 @@ def same_coalitions(subject):
     return relative_error(subject["kernel-shap/values"], subject["exact-shapley/values"][numbers])
 
 
+def root_mean_square_errors(found, exact):
+    """The root mean square error of each row, relative to the largest exact value."""
+    return np.sqrt(np.mean(np.square(found - exact), axis=1)) / np.abs(exact).max()
+
+
 def quality_error(subject):
-    """The mean over the seeds of the root mean square error, relative to the root mean square of the exact values."""
+    return float(root_mean_square_errors(subject["kernel-shap-seeds"], subject["exact-shapley/shapley"]).mean())
+
+
+def quality_beside_shap(subject):
+    """The mean error over that of shap, with as many evaluations of the same game."""
     exact = subject["exact-shapley/shapley"]
-    errors = np.linalg.norm(subject["kernel-shap-seeds"] - exact, axis=1) / np.linalg.norm(exact)
-    return float(errors.mean())
+    theirs = shap_explanations(subject["exact-shapley/values"], QUALITY_EVALUATIONS, QUALITY_SEEDS)
+    return quality_error(subject) / float(root_mean_square_errors(theirs, exact).mean())
 
 
 def quality_correlation(subject):
     exact = subject["exact-shapley/shapley"]
-    return min(float(np.corrcoef(values, exact)[0, 1]) for values in subject["kernel-shap-seeds"])
+    return float(np.mean([np.corrcoef(values, exact)[0, 1] for values in subject["kernel-shap-seeds"]]))
 
 
 def against_exact(method):

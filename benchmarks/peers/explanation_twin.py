@@ -66,7 +66,7 @@ class Twin:
         ]
         return torch.cat(found).double().mean(dim=0).numpy()
 
-    def expected_gradients(self, picture, background, target, steps=200):
+    def expected_gradients(self, picture, background, target, steps=100):
         """What expected gradients estimate: the mean over the background of the integral, by the midpoint rule."""
         end, total = tensor(picture), 0.0
         positions = (torch.arange(steps) + 0.5) / steps
