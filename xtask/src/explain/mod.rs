@@ -11,6 +11,7 @@ mod explainer;
 mod files;
 mod gradients;
 mod method;
+pub(crate) mod page;
 pub(crate) mod pictures;
 pub(crate) mod result;
 mod run;
@@ -18,7 +19,7 @@ mod scores;
 mod segments;
 
 pub(crate) use choice::{background, chosen, noise_background, subject};
-pub(crate) use config::ExplainConfig;
+pub(crate) use config::{BackgroundConfig, ExplainConfig};
 pub(crate) use explainer::{Background, Explainer};
 pub(crate) use files::{Origin, write};
 pub(crate) use method::{Family, Method};

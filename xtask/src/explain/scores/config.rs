@@ -5,6 +5,8 @@ use tinylsa_xai::{
     MaxSensitivityConfig, MuFidelityConfig, ScoreScale,
 };
 
+use super::rerun::RerunConfig;
+
 /// What the explanations are scored by: the part `[explain.scores]` of a config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,6 +27,8 @@ pub(crate) struct ScoresConfig {
     pub(crate) infidelity: SquaresConfig,
     pub(crate) max_sensitivity: MaxSensitivityConfig,
     pub(crate) bootstrap: BootstrapConfig,
+    /// The budgets of methods that are run again and again.
+    pub(crate) rerun: RerunConfig,
 }
 
 /// The perturbations of infidelity. What the values of a map mean is known from the method.
@@ -67,6 +71,7 @@ impl Default for ScoresConfig {
             infidelity: SquaresConfig::default(),
             max_sensitivity: MaxSensitivityConfig { draws: 4, ..MaxSensitivityConfig::default() },
             bootstrap: BootstrapConfig::default(),
+            rerun: RerunConfig::default(),
         }
     }
 }
@@ -88,6 +93,7 @@ impl ScoresConfig {
             ("infidelity", self.infidelity.of_kind(AttributionKind::Contribution).validate()),
             ("max_sensitivity", self.max_sensitivity.validate()),
             ("bootstrap", self.bootstrap.validate()),
+            ("rerun", self.rerun.validate()),
         ];
         tables.into_iter().try_for_each(|(table, result)| result.map_err(|error| error.within(table)))
     }

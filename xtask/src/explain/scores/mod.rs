@@ -1,5 +1,179 @@
 //! Scores the explanations of several pictures and ranks the methods.
 
 mod config;
+mod measure;
+mod relevance;
+mod rerun;
+mod table;
+
+use anyhow::{Context, Result};
 
 pub(crate) use config::ScoresConfig;
+use measure::{Subject, baseline_name, column, measure, scale_name};
+use relevance::Relevance;
+use rerun::{Randomised, randomisation, randomised, sensitivity};
+use table::Collected;
+use tinylsa_xai::ScoreKind;
+
+use super::explainer::{Background, Explainer, Question};
+use super::result::{PictureExplanation, ScoreTable};
+use super::{Family, Method};
+use crate::logging::ProgressBar;
+
+/// The controls that no model has a part in.
+const RANDOM: &str = "random";
+const SOBEL: &str = "sobel";
+
+/// Scores every map of every picture, beside the three controls: noise, edges and the plain gradient.
+///
+/// # Errors
+/// The first error of a score, with its picture and method; that it was cancelled.
+pub(crate) fn score(explainer: &Explainer<'_>, explanations: &[PictureExplanation]) -> Result<ScoreTable> {
+    let config = &explainer.config.scores;
+    let budgeted = config.rerun.budgeted(explainer.config);
+    let background = Background {
+        pictures: explainer.background.pictures.iter().take(config.rerun.background).cloned().collect(),
+        ..explainer.background.clone()
+    };
+    let rerun = Explainer { config: &budgeted, background: &background, ..explainer.clone() };
+    let sensitive = spread(explanations.len(), config.sensitivity_pictures);
+    let randomisable = spread(explanations.len(), config.randomisation_pictures);
+    let cascade =
+        if randomisable.is_empty() { Vec::new() } else { randomised(&rerun, explainer.execution.seed)? };
+    let maps = explanations.iter().map(|explanation| explanation.methods.len() + 2).sum::<usize>();
+    let mut bar = ProgressBar::start("scoring", maps as u64, "maps");
+    let mut collected = Collected::default();
+    for (number, explanation) in explanations.iter().enumerate() {
+        let again = Again {
+            explainer: &rerun,
+            cascade: if randomisable.contains(&number) { &cascade } else { &[] },
+            sensitivity: sensitive.contains(&number),
+        };
+        score_picture(explainer, &again, explanation, &mut collected, &mut bar)
+            .with_context(|| format!("failed to score the explanations of {}", explanation.id))?;
+    }
+    let notes = notes(config, sensitive.len(), randomisable.len());
+    collected.table(explanations.len(), &config.bootstrap, explainer.execution.seed, notes)
+}
+
+/// The variant of the scores that a terminal shows.
+pub(crate) fn first_variant(config: &ScoresConfig) -> String {
+    format!("{}, {}", baseline_name(config.baselines[0]), scale_name(config.scales[0]))
+}
+
+/// What a picture is explained again for.
+struct Again<'a> {
+    explainer: &'a Explainer<'a>,
+    cascade: &'a [Randomised],
+    sensitivity: bool,
+}
+
+fn score_picture(
+    explainer: &Explainer<'_>,
+    again: &Again<'_>,
+    explanation: &PictureExplanation,
+    collected: &mut Collected,
+    bar: &mut ProgressBar,
+) -> Result<()> {
+    let (config, picture) = (explainer.config, &explanation.picture);
+    let execution = explainer.execution(explanation.seed);
+    let scorer = explainer.scorer();
+    let subject = Subject {
+        scorer: &scorer,
+        picture,
+        class: explanation.target,
+        truth_mask: explanation.truth_mask.as_deref(),
+        fill: &config.fill,
+        execution: &execution,
+    };
+    for (name, control) in
+        [(RANDOM, Relevance::random(picture, explanation.seed)), (SOBEL, Relevance::sobel(picture))]
+    {
+        let (scores, curves) = measure(&subject, &control, &config.scores)?;
+        collected.add(name, scores, curves);
+        bar.advance(1, &format!("{} by {name}", explanation.id));
+    }
+    let question = Question { picture, class: explanation.target, seed: explanation.seed };
+    let mut maps: Vec<(Method, Option<Relevance>)> = explanation
+        .methods
+        .iter()
+        .map(|method| (method.method, Relevance::of(method.method, &method.maps, picture.shape())))
+        .collect();
+    if maps.iter().all(|(method, _)| *method != Method::InputGradient) {
+        // the third control, whether or not it was asked for
+        let gradient = explainer.explain(Method::InputGradient, question)?;
+        maps.push((Method::InputGradient, Relevance::of(Method::InputGradient, &gradient.maps, picture.shape())));
+    }
+    for (method, relevance) in maps {
+        if let Some(relevance) = relevance {
+            let (mut scores, curves) = measure(&subject, &relevance, &config.scores)?;
+            if !config.scores.rerun.skip.contains(&method) {
+                if again.sensitivity {
+                    let found = sensitivity(again.explainer, method, question)?;
+                    scores.push((column(ScoreKind::MaxSensitivity, ""), found));
+                }
+                if !again.cascade.is_empty() {
+                    let found = randomisation(again.explainer, again.cascade, method, question)?;
+                    let named = again.cascade.iter().zip(found);
+                    scores.extend(named.map(|(random, value)| {
+                        (column(ScoreKind::ParameterRandomisation, &random.layers), value)
+                    }));
+                }
+            }
+            collected.add(method.name(), scores, curves);
+        }
+        bar.advance(1, &format!("{} by {method}", explanation.id));
+    }
+    Ok(())
+}
+
+/// `count` places among `of`, spread evenly from the first on; all of them if there are no more.
+fn spread(of: usize, count: usize) -> Vec<usize> {
+    let count = count.min(of);
+    (0..count).map(|place| place * of / count).collect()
+}
+
+fn notes(config: &ScoresConfig, sensitivity_pictures: usize, randomisation_pictures: usize) -> Vec<String> {
+    let rerun = &config.rerun;
+    let attention: Vec<&str> = Method::ALL
+        .into_iter()
+        .filter(|method| method.family() == Family::Attention && *method != Method::FixedQuery)
+        .map(Method::title)
+        .collect();
+    let left_out: Vec<&str> = rerun.skip.iter().map(|method| method.title()).collect();
+    vec![
+        format!(
+            "The maps of {} are over tokens: every pixel takes an equal share of its token, and no number has a sign. \
+             Fixed-query maps are no map of a class and have no score.",
+            attention.join(", ")
+        ),
+        format!(
+            "Max-sensitivity is measured on {sensitivity_pictures} pictures with {} changes within {}, the \
+             randomisation of parameters on {randomisation_pictures} pictures.",
+            config.max_sensitivity.draws, config.max_sensitivity.radius
+        ),
+        format!(
+            "For these two, methods run with smaller budgets: {} steps of Integrated Gradients, {} background pictures, \
+             {} noisy pictures, {} coalitions, {} permutations; {} left out.",
+            rerun.steps,
+            rerun.background,
+            rerun.noisy,
+            rerun.coalitions,
+            rerun.permutations,
+            if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }
+        ),
+        "Infidelity is that of the optimal scale.".to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_spread_evenly() {
+        assert_eq!(spread(10, 3), [0, 3, 6]);
+        assert_eq!(spread(2, 5), [0, 1]);
+        assert!(spread(4, 0).is_empty());
+    }
+}

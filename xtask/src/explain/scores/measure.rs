@@ -1,0 +1,155 @@
+//! The scores of one map on one picture.
+
+use std::cell::{Cell, RefCell};
+
+use anyhow::Result;
+use burn::tensor::Tensor;
+use tinylsa_xai::{
+    Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Picture, Probe, ScoreKind, ScoreScale, Scorer,
+    complexity, deletion_insertion, faithfulness_correlation, infidelity, mu_fidelity, pointing_game,
+    relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
+};
+
+use super::ScoresConfig;
+use super::relevance::Relevance;
+
+/// A score and the circumstances it was measured under.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Column {
+    pub(super) kind: ScoreKind,
+    /// Such as "black, logits".
+    pub(super) variant: String,
+}
+
+/// One score of one map; nothing where it is not defined.
+pub(super) type Measured = (Column, Option<f64>);
+
+/// The curves of deletion and insertion of one map.
+#[derive(Clone, Debug)]
+pub(super) struct Curves {
+    pub(super) variant: String,
+    pub(super) found: DeletionInsertion,
+}
+
+/// What the scores need beside the map.
+pub(super) struct Subject<'a, S> {
+    pub(super) scorer: &'a S,
+    pub(super) picture: &'a Picture,
+    pub(super) class: usize,
+    pub(super) truth_mask: Option<&'a [bool]>,
+    pub(super) fill: &'a FillConfig,
+    pub(super) execution: &'a Execution,
+}
+
+/// Every score that needs no other explanation.
+///
+/// # Errors
+/// If it was cancelled, or a score is not finite.
+pub(super) fn measure<S: Scorer>(
+    subject: &Subject<'_, S>,
+    relevance: &Relevance,
+    config: &ScoresConfig,
+) -> Result<(Vec<Measured>, Vec<Curves>)> {
+    let (mut scores, mut curves) = (Vec::new(), Vec::new());
+    for &baseline in &config.baselines {
+        for (variant, found) in on_scales(subject, config, baseline, |probe| {
+            deletion_insertion(probe, &relevance.map, &config.deletion)
+        })? {
+            scores.push((column(ScoreKind::DeletionArea, &variant), Some(found.deletion_area)));
+            scores.push((column(ScoreKind::InsertionArea, &variant), Some(found.insertion_area)));
+            curves.push(Curves { variant, found });
+        }
+    }
+    let baseline = config.baselines[0];
+    for (variant, found) in on_scales(subject, config, baseline, |probe| {
+        faithfulness_correlation(probe, &relevance.map, &config.faithfulness)
+    })? {
+        scores.push((column(ScoreKind::FaithfulnessCorrelation, &variant), found));
+    }
+    for (variant, found) in
+        on_scales(subject, config, baseline, |probe| mu_fidelity(probe, &relevance.map, &config.mu_fidelity))?
+    {
+        scores.push((column(ScoreKind::MuFidelity, &variant), found));
+    }
+    let squares = config.infidelity.of_kind(relevance.kind);
+    for (variant, found) in
+        on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.map, &squares))?
+    {
+        scores.push((column(ScoreKind::Infidelity, &variant), Some(found.scaled)));
+    }
+    scores.push((column(ScoreKind::Sparseness, ""), sparseness(&relevance.map)?));
+    scores.push((column(ScoreKind::Complexity, ""), complexity(&relevance.map)?));
+    if let Some(mask) = subject.truth_mask {
+        scores.push((column(ScoreKind::PointingGame, ""), Some(pointing_game(&relevance.map, mask)?)));
+        let ranked = relevance_rank_accuracy(&relevance.map, mask)?;
+        scores.push((column(ScoreKind::RelevanceRankAccuracy, ""), Some(ranked)));
+        let mass = relevance_mass_accuracy(&relevance.map, mask)?;
+        scores.push((column(ScoreKind::RelevanceMassAccuracy, ""), mass));
+    }
+    if relevance.is_complete() {
+        scores.push((column(ScoreKind::Completeness, "logits"), relevance.completeness()));
+    }
+    Ok((scores, curves))
+}
+
+pub(super) fn column(kind: ScoreKind, variant: &str) -> Column {
+    Column { kind, variant: variant.to_owned() }
+}
+
+/// One score on every scale. The model is asked once: the scales differ in what is made of its answers.
+fn on_scales<S: Scorer, T>(
+    subject: &Subject<'_, S>,
+    config: &ScoresConfig,
+    baseline: Baseline,
+    score: impl Fn(&Probe<'_, Remembering<'_, S>>) -> Result<T, ExplainError>,
+) -> Result<Vec<(String, T)>, ExplainError> {
+    let scorer = Remembering { scorer: subject.scorer, answers: RefCell::default(), asked: Cell::new(0) };
+    let on_scale = |&scale: &ScoreScale| {
+        scorer.asked.set(0);
+        let probe = Probe {
+            scorer: &scorer,
+            picture: subject.picture,
+            class: subject.class,
+            scale,
+            baseline,
+            fill: subject.fill,
+            execution: subject.execution,
+        };
+        Ok((format!("{}, {}", baseline_name(baseline), scale_name(scale)), score(&probe)?))
+    };
+    config.scales.iter().map(on_scale).collect()
+}
+
+/// A scorer that answers the same questions again, in the same order, from memory.
+struct Remembering<'a, S> {
+    scorer: &'a S,
+    answers: RefCell<Vec<Tensor<2>>>,
+    asked: Cell<usize>,
+}
+
+impl<S: Scorer> Scorer for Remembering<'_, S> {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        let question = self.asked.replace(self.asked.get() + 1);
+        if let Some(answer) = self.answers.borrow().get(question) {
+            return answer.clone();
+        }
+        let answer = self.scorer.scores(images);
+        self.answers.borrow_mut().push(answer.clone());
+        answer
+    }
+}
+
+pub(super) fn baseline_name(baseline: Baseline) -> &'static str {
+    match baseline {
+        Baseline::Black => "black",
+        Baseline::Mean => "mean",
+        Baseline::Blur => "blur",
+    }
+}
+
+pub(super) fn scale_name(scale: ScoreScale) -> &'static str {
+    match scale {
+        ScoreScale::Logits => "logits",
+        ScoreScale::Probabilities => "probabilities",
+    }
+}
