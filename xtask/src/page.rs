@@ -18,6 +18,8 @@ pub(crate) struct PageContents<'a> {
     pub(crate) history: &'a [EpochRecord],
     /// What stands under every figure: the dataset.
     pub(crate) caption: &'a str,
+    /// What the explanations add; empty if nothing was explained.
+    pub(crate) explanations: &'a [Section],
     /// The resolved config.
     pub(crate) config: &'a str,
 }
@@ -43,6 +45,7 @@ pub(crate) fn write(folder: &RunFolder, contents: &PageContents<'_>) -> Result<(
         });
     }
     sections[2].blocks.push(Block::Table(class_table(contents)));
+    sections.extend_from_slice(contents.explanations);
     let page = ReportPage {
         title: format!("Run {}", contents.manifest.name),
         subtitle: format!("{}, seed {}", contents.caption, contents.manifest.seed),

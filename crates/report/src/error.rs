@@ -83,7 +83,7 @@ pub enum ReportError {
         message: String,
     },
 
-    /// A picture could not be encoded.
-    #[error("failed to encode a picture as PNG")]
+    /// A picture could not be written as PNG, or read from it.
+    #[error("failed to write or read a PNG picture")]
     Encode(#[from] image::ImageError),
 }

@@ -69,6 +69,7 @@ mod error;
 mod figures;
 mod maps;
 mod page;
+mod palette;
 mod picture;
 mod table;
 mod text;
@@ -82,5 +83,6 @@ pub use figures::{
 pub use image::RgbImage;
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{Block, Figure, FigureContent, ReportPage, Section, SummaryEntry, Warning};
+pub use palette::compact_png;
 pub use picture::{GreyPicture, encode_png};
 pub use table::{Align, Better, Cell, Column, Estimate, MethodScores, RankedTable, Row, Score, Table};

@@ -93,6 +93,7 @@ pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
             evaluation: &evaluation,
             history: &trained.history,
             caption: &pictures.caption(),
+            explanations: &[],
             config: &resolved,
         },
     )?;

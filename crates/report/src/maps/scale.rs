@@ -142,7 +142,7 @@ impl AttentionScale {
     /// The scale in words, for the foot of a picture.
     pub fn describe(&self) -> String {
         let (low, high) = (number(f64::from(self.low)), number(f64::from(self.high)));
-        with_unit(&format!("attention scale from {low} to {high}"), self.unit)
+        with_unit(&format!("scale from {low} to {high}"), self.unit)
     }
 
     /// Where a value lies, from 0 to 1; 0 where the scale has no length.
@@ -194,7 +194,7 @@ mod tests {
         let signed = SharedScale::largest([&map(&[0.5])]).unwrap().with_unit("logits");
         assert_eq!(signed.describe(), "signed scale from -0.500 to +0.500 (logits), the largest magnitude of all");
         let weights = AttentionScale::from_zero([&map(&[0.5])]).unwrap().with_unit("share");
-        assert_eq!((weights.unit(), weights.describe().as_str()), ("share", "attention scale from 0 to 0.500 (share)"));
+        assert_eq!((weights.unit(), weights.describe().as_str()), ("share", "scale from 0 to 0.500 (share)"));
     }
 
     #[test]

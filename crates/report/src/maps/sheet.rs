@@ -159,7 +159,7 @@ mod tests {
         sheet.panels.push(sheet.panels[1].clone().note("again"));
         let foot: Vec<String> = sheet.foot(1000).into_iter().map(|line| line.text).collect();
         assert_eq!(foot.iter().filter(|line| line.starts_with("signed scale")).count(), 1);
-        assert_eq!(foot.iter().filter(|line| line.starts_with("attention scale")).count(), 1);
+        assert_eq!(foot.iter().filter(|line| line.starts_with("scale from")).count(), 1);
         assert_eq!(foot.last().unwrap(), "a note");
     }
 

@@ -1,6 +1,8 @@
 //! Draws what the methods say of a picture: one picture file a method, one of all methods side by side.
 
 mod attention;
+#[cfg(test)]
+pub(super) mod example;
 mod overview;
 mod pixels;
 mod queries;

@@ -7,7 +7,7 @@ use tinylsa_report::{AttentionScale, GreyPicture, MapMatrix, MatrixRow, Panel, S
 use super::attention::farthest_query;
 use super::pixels::{self, PixelScales, Quantity};
 use super::subject::{Subject, grey, grid, position};
-use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT};
+use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
 use crate::explain::Method;
 use crate::explain::result::{AttentionMaps, MethodExplanation, MethodMaps, PictureExplanation};
 
@@ -22,28 +22,51 @@ struct TokenMap {
     which: String,
     map: ValueMap,
     query: Option<usize>,
-    /// Whether its values have a scale of their own.
-    gradient_weighted: bool,
+    kind: Kind,
+}
+
+/// Only maps of one kind have a scale in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Shares of attention, heads fused.
+    Fused,
+    /// Shares of the attention of one head, which is sharper.
+    SingleHead,
+    /// Gradient-weighted rollout, which sums to nothing.
+    GradientWeighted,
+}
+
+impl Kind {
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Fused => ATTENTION_UNIT,
+            Self::SingleHead => HEAD_UNIT,
+            Self::GradientWeighted => GRADIENT_ROLLOUT_UNIT,
+        }
+    }
 }
 
 /// The map over tokens of a method, none for the methods of pixels.
 fn token_map(method: &MethodExplanation) -> Result<Option<TokenMap>> {
-    let pooled = |map: &[f64], size: usize, gradient_weighted: bool| {
+    let pooled = |map: &[f64], size: usize, kind: Kind| {
         let (which, query) = ("pooled".to_owned(), None);
-        Ok(Some(TokenMap { which, map: grid(map, size)?, query, gradient_weighted }))
+        Ok(Some(TokenMap { which, map: grid(map, size)?, query, kind }))
     };
     match &method.maps {
         MethodMaps::Pixels(_) => Ok(None),
         MethodMaps::Attention(maps) => attention_map(method.method, maps).map(Some),
-        MethodMaps::Rollout(maps) => pooled(&maps.pooled, maps.grid_size, maps.gradient_weighted),
-        MethodMaps::Flow(map) => pooled(&map.pooled, map.grid_size, false),
+        MethodMaps::Rollout(maps) => {
+            let kind = if maps.gradient_weighted { Kind::GradientWeighted } else { Kind::Fused };
+            pooled(&maps.pooled, maps.grid_size, kind)
+        }
+        MethodMaps::Flow(map) => pooled(&map.pooled, map.grid_size, Kind::Fused),
         MethodMaps::FixedQueries(maps) => {
             let (queries, layer) = (maps.layers.last().context("there is no layer")?, maps.layers.len() - 1);
             let place = maps.queries.iter().position(|query| query.reason.contains("attribution")).unwrap_or(0);
             let marked = maps.queries.get(place).context("there is no query")?;
             let map = grid(&queries.get(place).context("there is no map of the query")?.fused, maps.grid_size)?;
             let which = format!("layer {layer}, {}", marked.reason);
-            Ok(Some(TokenMap { which, map, query: Some(marked.token), gradient_weighted: false }))
+            Ok(Some(TokenMap { which, map, query: Some(marked.token), kind: Kind::Fused }))
         }
     }
 }
@@ -54,7 +77,7 @@ fn attention_map(method: Method, maps: &AttentionMaps) -> Result<TokenMap> {
         let last = maps.layers.last().context("there is no layer")?;
         let which = format!("layer {}, mean over all queries", maps.layers.len() - 1);
         let map = grid(&last.fused.matrix.mean_row(), maps.grid_size)?;
-        return Ok(TokenMap { which, map, query: None, gradient_weighted: false });
+        return Ok(TokenMap { which, map, query: None, kind: Kind::Fused });
     }
     let heads = maps
         .layers
@@ -67,32 +90,30 @@ fn attention_map(method: Method, maps: &AttentionMaps) -> Result<TokenMap> {
     let query = farthest_query(matrix);
     let which = format!("layer {}, head {}, {}", layer, head, position(query, maps.grid_size));
     let map = grid(matrix.matrix.row(query)?, maps.grid_size)?;
-    Ok(TokenMap { which, map, query: Some(query), gradient_weighted: false })
+    Ok(TokenMap { which, map, query: Some(query), kind: Kind::SingleHead })
 }
 
-/// The scales of the maps over tokens: shares of attention have one in common, gradient-weighted maps another.
+/// One scale for each kind of map over tokens that occurs.
 struct TokenScales {
-    attention: Option<AttentionScale>,
-    weighted: Option<AttentionScale>,
+    scales: Vec<(Kind, AttentionScale)>,
 }
 
 impl TokenScales {
     fn of<'a>(maps: impl IntoIterator<Item = &'a TokenMap>) -> Result<Self> {
         let maps: Vec<&TokenMap> = maps.into_iter().collect();
-        let scale = |weighted: bool, unit: &'static str| -> Result<Option<AttentionScale>> {
-            let of_kind: Vec<&ValueMap> =
-                maps.iter().filter(|map| map.gradient_weighted == weighted).map(|map| &map.map).collect();
-            if of_kind.is_empty() {
-                return Ok(None);
+        let mut scales = Vec::new();
+        for kind in [Kind::Fused, Kind::SingleHead, Kind::GradientWeighted] {
+            let of_kind: Vec<&ValueMap> = maps.iter().filter(|map| map.kind == kind).map(|map| &map.map).collect();
+            if !of_kind.is_empty() {
+                scales.push((kind, AttentionScale::from_zero(of_kind)?.with_unit(kind.unit())));
             }
-            Ok(Some(AttentionScale::from_zero(of_kind)?.with_unit(unit)))
-        };
-        Ok(Self { attention: scale(false, ATTENTION_UNIT)?, weighted: scale(true, GRADIENT_ROLLOUT_UNIT)? })
+        }
+        Ok(Self { scales })
     }
 
     fn panel(&self, title: String, picture: &GreyPicture, tokens: &TokenMap) -> Result<Panel> {
-        let scale = if tokens.gradient_weighted { &self.weighted } else { &self.attention };
-        let scale = scale.as_ref().context("there is no scale for a map over tokens")?;
+        let found = self.scales.iter().find(|(kind, _)| *kind == tokens.kind);
+        let (_, scale) = found.with_context(|| format!("there is no scale for {}", tokens.kind.unit()))?;
         let panel = Panel::attention(title, picture, &tokens.map, scale);
         Ok(match tokens.query {
             Some(query) => panel.query(query),
@@ -169,7 +190,7 @@ pub(crate) fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8
                     Some(pixels::panel("", found, pixels, &pixel_scales)?)
                 }
                 (_, Some(tokens)) => {
-                    unit = if tokens.gradient_weighted { GRADIENT_ROLLOUT_UNIT } else { ATTENTION_UNIT };
+                    unit = tokens.kind.unit();
                     Some(token_scales.panel(String::new(), grey, tokens)?)
                 }
                 (_, None) => None,

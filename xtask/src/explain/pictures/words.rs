@@ -7,6 +7,8 @@ use crate::explain::result::{MethodExplanation, MethodMaps, PictureExplanation};
 
 /// The unit of attention weights: rows, and what is made of rows, sum to 1.
 pub(super) const ATTENTION_UNIT: &str = "share of a query's attention";
+/// As [`ATTENTION_UNIT`], for one head alone.
+pub(super) const HEAD_UNIT: &str = "share of a query's attention in one head";
 /// The unit of what is left of them without the mean over the queries.
 pub(super) const DEVIATION_UNIT: &str = "share above or below the mean over all queries";
 /// The unit of gradient-weighted rollout.
@@ -133,7 +135,8 @@ pub(super) fn caption(explanation: &PictureExplanation) -> String {
 
 /// What a figure says at its foot: how far to trust the map, then what speaks against it.
 pub(super) fn notes(method: &MethodExplanation) -> Vec<String> {
-    let shown_beside = matches!(method.maps, MethodMaps::Flow(_));
+    // attention and flow say it in the headings and with the scale
+    let shown_beside = matches!(method.maps, MethodMaps::Attention(_) | MethodMaps::Flow(_));
     let diagnosis = if shown_beside { Vec::new() } else { diagnosis(method) };
     diagnosis.into_iter().chain(method.warnings.iter().map(|warning| format!("warning: {warning}"))).collect()
 }
@@ -178,7 +181,7 @@ fn gradients(method: &MethodExplanation, at: &dyn Fn(&str) -> Option<f64>) -> Ve
         };
         let mean = baselines.iter().sum::<f64>() / baselines.len().max(1) as f64;
         let difference = score - mean;
-        let mut line = format!("contributions miss the difference of {difference:.3} logits by {delta:.1e}");
+        let mut line = format!("contributions miss the difference of {difference:.3} logits by {}", scientific(delta));
         if difference != 0.0 {
             line += &format!(" ({:.2} %)", 100.0 * (delta / difference).abs());
         }
@@ -195,6 +198,10 @@ fn gradients(method: &MethodExplanation, at: &dyn Fn(&str) -> Option<f64>) -> Ve
     lines
 }
 
+fn scientific(value: f64) -> String {
+    if value == 0.0 { "0".to_owned() } else { format!("{value:.1e}") }
+}
+
 fn paths(diagnostics: &Value) -> impl Iterator<Item = &Value> {
     diagnostics.get("paths").and_then(Value::as_array).into_iter().flatten()
 }
@@ -204,7 +211,7 @@ fn shapley(at: &dyn Fn(&str) -> Option<f64>, standard_errors: Option<&[f64]>) ->
     if let (Some(empty), Some(full)) = (at("/solution/empty/0"), at("/solution/full/0")) {
         let mut line = format!("shares of the logit's difference of {:.3}", full - empty);
         if let Some(residual) = at("/solution/additivity_residuals/0") {
-            line += &format!(", additivity residual {residual:.1e}");
+            line += &format!(", additivity residual {}", scientific(residual));
         }
         lines.push(line);
     }
