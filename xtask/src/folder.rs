@@ -61,6 +61,9 @@ pub(crate) struct RunFigures {
     pub(crate) images_per_second: f64,
     /// The largest amount of memory that the process held, in bytes, where the system says.
     pub(crate) peak_memory: Option<u64>,
+    /// Seconds of explaining and scoring.
+    #[serde(default)]
+    pub(crate) explanation_seconds: Option<f64>,
     pub(crate) best_epoch: usize,
     pub(crate) test_accuracy: f64,
 }
@@ -74,12 +77,20 @@ pub(crate) struct Digests {
     pub(crate) evaluation: String,
     /// `metrics.jsonl` without times and memory.
     pub(crate) metrics: String,
+    /// The maps of every explained picture, and their scores; nothing if nothing was explained.
+    #[serde(default)]
+    pub(crate) explanations: Option<String>,
     /// All of these.
     pub(crate) all: String,
 }
 
 impl Digests {
-    pub(crate) fn new(model: &[u8], evaluation: &[u8], history: &[EpochRecord]) -> Result<Self> {
+    pub(crate) fn new(
+        model: &[u8],
+        evaluation: &[u8],
+        history: &[EpochRecord],
+        explanations: Option<String>,
+    ) -> Result<Self> {
         let timeless = |record: &EpochRecord| EpochRecord {
             images_per_second: 0.0,
             seconds: 0.0,
@@ -89,8 +100,9 @@ impl Digests {
         let history: Vec<EpochRecord> = history.iter().map(timeless).collect();
         let (model, evaluation) = (digest(model), digest(evaluation));
         let metrics = digest(metrics_lines(&history)?.as_bytes());
-        let all = digest(format!("{model} {evaluation} {metrics}").as_bytes());
-        Ok(Self { model, evaluation, metrics, all })
+        let explained = explanations.as_deref().unwrap_or("nothing");
+        let all = digest(format!("{model} {evaluation} {metrics} {explained}").as_bytes());
+        Ok(Self { model, evaluation, metrics, explanations, all })
     }
 }
 
@@ -125,7 +137,7 @@ impl RunFolder {
             None => free_name(section),
         };
         let folder = Self { path };
-        for part in [folder.checkpoints(), folder.figures()] {
+        for part in [folder.checkpoints(), folder.figures(), folder.explanations()] {
             std::fs::create_dir_all(&part).with_context(|| format!("failed to create {}", part.display()))?;
         }
         Ok(folder)
@@ -157,6 +169,10 @@ impl RunFolder {
 
     pub(crate) fn figures(&self) -> PathBuf {
         self.path.join("figures")
+    }
+
+    pub(crate) fn explanations(&self) -> PathBuf {
+        self.path.join("explanations")
     }
 
     /// Writes a part of the folder, whole or not at all.

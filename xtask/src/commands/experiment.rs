@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -13,8 +13,9 @@ use tracing::{info, warn};
 
 use crate::dataset::{Pictures, all_indices, obtain, require_size};
 use crate::evaluation::{EvaluationReport, SplitView, measure};
+use crate::explain::experiment::explain_run;
 use crate::folder::{Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
-use crate::machine::{Machine, device, git_revision, set_threads};
+use crate::machine::{Machine, device, digest, git_revision, set_threads};
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
 use crate::progress::TrainingProgress;
@@ -82,9 +83,32 @@ pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
     let evaluation = test(&config, &pictures, &trained, &device);
     let evaluation_bytes = folder.write_json("evaluation.json", &evaluation)?;
 
+    let explaining = Instant::now();
+    let explained = if config.explain.enabled {
+        match explain_run(&config, &trained.model, digest(&model_bytes), &pictures, &folder, &device, Arc::clone(&stop))
+        {
+            Ok(explained) => Some(explained),
+            Err(error) if stop.load(Ordering::Relaxed) => {
+                manifest.status = Status::Interrupted;
+                folder.write_json("manifest.json", &manifest)?;
+                return Err(error.context(
+                    "interrupted while explaining; the same command with --resume takes the finished training and \
+                     explains again",
+                ));
+            }
+            Err(error) => return Err(error.context("failed to explain the test pictures")),
+        }
+    } else {
+        None
+    };
+
     manifest.status = Status::Finished;
-    manifest.figures = Some(figures(&trained, &evaluation, started));
-    manifest.digests = Some(Digests::new(&model_bytes, &evaluation_bytes, &trained.history)?);
+    manifest.figures = Some(RunFigures {
+        explanation_seconds: explained.is_some().then(|| explaining.elapsed().as_secs_f64()),
+        ..figures(&trained, &evaluation, started)
+    });
+    let explanations_digest = explained.as_ref().map(|explained| explained.digest.clone());
+    manifest.digests = Some(Digests::new(&model_bytes, &evaluation_bytes, &trained.history, explanations_digest)?);
     folder.write_json("manifest.json", &manifest)?;
     page::write(
         &folder,
@@ -93,10 +117,13 @@ pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
             evaluation: &evaluation,
             history: &trained.history,
             caption: &pictures.caption(),
-            explanations: &[],
+            explanations: explained.as_ref().map_or(&[], |explained| explained.sections.as_slice()),
             config: &resolved,
         },
     )?;
+    if let Some(table) = explained.as_ref().and_then(|explained| explained.scores.as_ref()) {
+        crate::explain::experiment::conclude(table, &config)?;
+    }
     conclude(&folder, &manifest, &evaluation)
 }
 
@@ -185,6 +212,7 @@ fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -
         training_seconds: trained.history.iter().map(|record| record.seconds).sum(),
         wall_seconds: started.elapsed().as_secs_f64(),
         images_per_second: median(trained.history.iter().map(|record| record.images_per_second).collect()),
+        explanation_seconds: None,
         peak_memory: largest_memory(&trained.history),
         best_epoch: trained.best_epoch,
         test_accuracy: evaluation.accuracy,

@@ -11,11 +11,11 @@ use tracing::{info, warn};
 
 use super::load_model_or_pretrained;
 use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, find_directory, require_size};
-use crate::explain::pictures;
+use crate::explain::page::DrawnExplanation;
 use crate::explain::result::PictureExplanation;
 use crate::explain::{
-    ExplainConfig, Explainer, Method, Origin, Request, Subject, background, explain_pictures, noise_background,
-    subject, write,
+    ExplainConfig, Explainer, Method, Origin, Request, Subject, background, explain_pictures, noise_background, page,
+    pictures, subject, write_picture,
 };
 use crate::machine::{digest, set_threads};
 use crate::outcome::{UsageError, say, stop_on_interrupt};
@@ -23,6 +23,8 @@ use crate::picture::{SIDE, load_picture};
 use crate::schema::ExperimentConfig;
 use crate::settings::{ConfigSource, load};
 
+/// The page of all explanations.
+const PAGE: &str = "explanations.html";
 /// The settings of the methods unless a config says otherwise.
 const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
 
@@ -111,15 +113,21 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     };
     let explainer = Explainer { model: &model, config: &settings.explain, background: &background, execution };
     let request = Request { methods: &settings.methods, target, class_names: &metadata.class_names };
+    let (mut explained, mut drawn) = (Vec::new(), Vec::new());
     explain_pictures(&explainer, subjects, &request, |explanation| {
         let folder = arguments.out.join(&explanation.id);
-        write(&folder, &explanation, &origin)?;
-        for picture in pictures::draw(&explanation)? {
-            let path = folder.join(&picture.name);
-            write_atomically(&path, &picture.png).with_context(|| format!("failed to write {}", path.display()))?;
-        }
-        tell(&explanation, &folder)
-    })
+        let written = write_picture(&folder, &explanation, &origin)?;
+        drawn.push(DrawnExplanation::new(&explanation, &written.pictures)?);
+        tell(&explanation, &folder)?;
+        explained.push(explanation);
+        Ok(())
+    })?;
+    let side_by_side = pictures::side_by_side(&explained)?;
+    let subtitle = format!("{} pictures, seed {}", explained.len(), settings.seed);
+    let html = page::index(subtitle, None, &drawn, Some(&side_by_side))?;
+    let path = arguments.out.join(PAGE);
+    write_atomically(&path, html.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
+    say(format!("page {}", path.display()))
 }
 
 /// The settings of the methods, from a config or by default.

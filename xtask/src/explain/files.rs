@@ -12,13 +12,14 @@ use tinylsa_train::write_atomically;
 use tinylsa_xai::TokenMatrix;
 
 use super::Method;
+use super::pictures::{NamedPicture, draw};
 use super::result::{
     AttentionMaps, Elements, FixedQueryMaps, FlowMap, MethodMaps, PictureExplanation, PixelMap, RolloutMaps,
     TensorValues,
 };
 
 /// The file of the maps.
-pub(crate) const ATTRIBUTIONS: &str = "attributions.safetensors";
+const ATTRIBUTIONS: &str = "attributions.safetensors";
 /// The file of everything else.
 const DIAGNOSTICS: &str = "diagnostics.json";
 /// The one metadata key: a map with several would not always be written in the same order.
@@ -35,20 +36,34 @@ pub(crate) struct Origin {
     pub(crate) seed: u64,
 }
 
-/// Writes both files of a picture into its folder and returns the bytes of the maps.
+/// What was written of a picture.
+#[derive(Clone, Debug)]
+pub(crate) struct WrittenPicture {
+    /// The bytes of the maps.
+    pub(crate) attributions: Vec<u8>,
+    pub(crate) pictures: Vec<NamedPicture>,
+}
+
+/// Writes the maps, the diagnostics and the drawn maps of a picture into its folder.
 ///
 /// # Errors
-/// What the file system says.
-pub(crate) fn write(folder: &Path, explanation: &PictureExplanation, origin: &Origin) -> Result<Vec<u8>> {
+/// If a map cannot be drawn; what the file system says.
+pub(crate) fn write_picture(
+    folder: &Path,
+    explanation: &PictureExplanation,
+    origin: &Origin,
+) -> Result<WrittenPicture> {
     std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
     let attributions = attributions(explanation, origin)?;
     let mut diagnostics = serde_json::to_vec_pretty(&diagnostics(explanation, origin))?;
     diagnostics.push(b'\n');
-    for (name, bytes) in [(ATTRIBUTIONS, &attributions), (DIAGNOSTICS, &diagnostics)] {
+    let pictures = draw(explanation).with_context(|| format!("failed to draw the maps of {}", explanation.id))?;
+    let drawn = pictures.iter().map(|picture| (picture.name.as_str(), &picture.png));
+    for (name, bytes) in [(ATTRIBUTIONS, &attributions), (DIAGNOSTICS, &diagnostics)].into_iter().chain(drawn) {
         let path = folder.join(name);
         write_atomically(&path, bytes).with_context(|| format!("failed to write {}", path.display()))?;
     }
-    Ok(attributions)
+    Ok(WrittenPicture { attributions, pictures })
 }
 
 /// What stands in the metadata of the maps: the same bits whenever the maps are.

@@ -7,6 +7,7 @@
 mod attention;
 mod choice;
 mod config;
+pub(crate) mod experiment;
 mod explainer;
 mod files;
 mod gradients;
@@ -20,7 +21,7 @@ mod segments;
 
 pub(crate) use choice::{background, chosen, noise_background, subject};
 pub(crate) use config::{BackgroundConfig, ExplainConfig};
-pub(crate) use explainer::{Background, Explainer};
-pub(crate) use files::{Origin, write};
+pub(crate) use explainer::Explainer;
+pub(crate) use files::{Origin, write_picture};
 pub(crate) use method::{Family, Method};
 pub(crate) use run::{Request, Subject, explain_pictures};

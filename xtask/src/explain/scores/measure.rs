@@ -52,9 +52,9 @@ pub(super) fn measure<S: Scorer>(
 ) -> Result<(Vec<Measured>, Vec<Curves>)> {
     let (mut scores, mut curves) = (Vec::new(), Vec::new());
     for &baseline in &config.baselines {
-        for (variant, found) in on_scales(subject, config, baseline, |probe| {
-            deletion_insertion(probe, &relevance.map, &config.deletion)
-        })? {
+        for (variant, found) in
+            on_scales(subject, config, baseline, |probe| deletion_insertion(probe, &relevance.map, &config.deletion))?
+        {
             scores.push((column(ScoreKind::DeletionArea, &variant), Some(found.deletion_area)));
             scores.push((column(ScoreKind::InsertionArea, &variant), Some(found.insertion_area)));
             curves.push(Curves { variant, found });
@@ -72,9 +72,7 @@ pub(super) fn measure<S: Scorer>(
         scores.push((column(ScoreKind::MuFidelity, &variant), found));
     }
     let squares = config.infidelity.of_kind(relevance.kind);
-    for (variant, found) in
-        on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.map, &squares))?
-    {
+    for (variant, found) in on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.map, &squares))? {
         scores.push((column(ScoreKind::Infidelity, &variant), Some(found.scaled)));
     }
     scores.push((column(ScoreKind::Sparseness, ""), sparseness(&relevance.map)?));

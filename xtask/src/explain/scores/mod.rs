@@ -38,8 +38,7 @@ pub(crate) fn score(explainer: &Explainer<'_>, explanations: &[PictureExplanatio
     let rerun = Explainer { config: &budgeted, background: &background, ..explainer.clone() };
     let sensitive = spread(explanations.len(), config.sensitivity_pictures);
     let randomisable = spread(explanations.len(), config.randomisation_pictures);
-    let cascade =
-        if randomisable.is_empty() { Vec::new() } else { randomised(&rerun, explainer.execution.seed)? };
+    let cascade = if randomisable.is_empty() { Vec::new() } else { randomised(&rerun, explainer.execution.seed)? };
     let maps = explanations.iter().map(|explanation| explanation.methods.len() + 2).sum::<usize>();
     let mut bar = ProgressBar::start("scoring", maps as u64, "maps");
     let mut collected = Collected::default();
@@ -86,8 +85,7 @@ fn score_picture(
         fill: &config.fill,
         execution: &execution,
     };
-    for (name, control) in
-        [(RANDOM, Relevance::random(picture, explanation.seed)), (SOBEL, Relevance::sobel(picture))]
+    for (name, control) in [(RANDOM, Relevance::random(picture, explanation.seed)), (SOBEL, Relevance::sobel(picture))]
     {
         let (scores, curves) = measure(&subject, &control, &config.scores)?;
         collected.add(name, scores, curves);
@@ -115,9 +113,9 @@ fn score_picture(
                 if !again.cascade.is_empty() {
                     let found = randomisation(again.explainer, again.cascade, method, question)?;
                     let named = again.cascade.iter().zip(found);
-                    scores.extend(named.map(|(random, value)| {
-                        (column(ScoreKind::ParameterRandomisation, &random.layers), value)
-                    }));
+                    scores.extend(
+                        named.map(|(random, value)| (column(ScoreKind::ParameterRandomisation, &random.layers), value)),
+                    );
                 }
             }
             collected.add(method.name(), scores, curves);

@@ -92,10 +92,9 @@ pub(super) fn sensitivity(explainer: &Explainer<'_>, method: Method, question: Q
     let config = &explainer.config.scores.max_sensitivity;
     let explain = |picture: &Picture| {
         relevance(explainer, method, Question { picture, ..question }).map_err(|error| {
-            error.downcast::<ExplainError>().unwrap_or_else(|error| ExplainError::Device {
-                what: "an explanation",
-                reason: format!("{error:#}"),
-            })
+            error
+                .downcast::<ExplainError>()
+                .unwrap_or_else(|error| ExplainError::Device { what: "an explanation", reason: format!("{error:#}") })
         })
     };
     Ok(max_sensitivity(question.picture, config, &execution, explain)?)

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use tinylsa_xai::{
-    BootstrapConfig, Direction, MethodScore, ScoreKind, bootstrap_interval, rank_methods,
-};
+use tinylsa_xai::{BootstrapConfig, Direction, MethodScore, ScoreKind, bootstrap_interval, rank_methods};
 
 use super::measure::{Column, Curves, Measured};
 use crate::explain::result::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
@@ -61,8 +59,7 @@ impl Collected {
                 let values = of_methods.get(method).map_or(&[][..], Vec::as_slice);
                 let defined: Vec<f64> = values.iter().filter_map(|value| *value).collect();
                 let undefined = values.len() - defined.len();
-                let mean =
-                    if defined.is_empty() { None } else { Some(bootstrap_interval(&defined, bootstrap, seed)?) };
+                let mean = if defined.is_empty() { None } else { Some(bootstrap_interval(&defined, bootstrap, seed)?) };
                 entries.push(ScoreEntry { method: method.clone(), mean, rank: None, undefined });
             }
             scores.push(ranked(column, entries)?);

@@ -1,0 +1,93 @@
+//! The part of an experiment that explains.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use tinylsa_data::CLASS_NAMES;
+use tinylsa_model::TinyCnnLsa;
+use tinylsa_report::Section;
+use tinylsa_train::{Views, predict};
+use tinylsa_xai::Execution;
+use tracing::info;
+
+use super::page::{self, DrawnExplanation};
+use super::result::ScoreTable;
+use super::scores::{first_variant, score};
+use super::{Explainer, Origin, Request, background, chosen, explain_pictures, pictures, write_picture};
+use crate::dataset::{Pictures, all_indices};
+use crate::folder::RunFolder;
+use crate::machine::digest;
+use crate::outcome::say;
+use crate::schema::ExperimentConfig;
+
+/// What the explanations of a run leave for its manifest and its page.
+pub(crate) struct RunExplanations {
+    pub(crate) sections: Vec<Section>,
+    /// SHA-256 of every `attributions.safetensors` and of the scores.
+    pub(crate) digest: String,
+    pub(crate) scores: Option<ScoreTable>,
+}
+
+/// Explains the pictures of the test split that the config chooses, scores the explanations, and writes all of it into
+/// the run's folder.
+///
+/// # Errors
+/// The first error of a method or a score; that it was stopped; what the file system says.
+pub(crate) fn explain_run(
+    config: &ExperimentConfig,
+    model: &TinyCnnLsa,
+    model_digest: String,
+    collection: &Pictures,
+    folder: &RunFolder,
+    device: &Device,
+    stop: Arc<AtomicBool>,
+) -> Result<RunExplanations> {
+    let (explain, seed) = (&config.explain, config.run.seed);
+    let predictions = predict(model, &collection.test, &all_indices(&collection.test), Views::Plain, device);
+    let subjects = chosen(&collection.test, &predictions, &explain.pictures)?;
+    let background = background(&collection.train, &explain.background, seed)?;
+    let execution =
+        Execution { device: device.clone(), batch_size: explain.batch_size, seed, cancellation: stop.into() };
+    let explainer = Explainer { model, config: explain, background: &background, execution };
+    let class_names: Vec<String> = CLASS_NAMES.iter().map(|&name| name.to_owned()).collect();
+    let request = Request { methods: &explain.methods, target: None, class_names: &class_names };
+    let origin = Origin { model: model_digest, dataset: Some(collection.name().title().to_owned()), seed };
+    info!("explaining {} test pictures by {} methods", subjects.len(), explain.methods.len());
+
+    let (mut explained, mut drawn, mut digests) = (Vec::new(), Vec::new(), String::new());
+    explain_pictures(&explainer, subjects, &request, |explanation| {
+        let written = write_picture(&folder.explanations().join(&explanation.id), &explanation, &origin)?;
+        digests += &format!("{} {}\n", explanation.id, digest(&written.attributions));
+        drawn.push(DrawnExplanation::new(&explanation, &written.pictures)?);
+        explained.push(explanation);
+        Ok(())
+    })?;
+    let scores =
+        (explain.scores.enabled && !explained.is_empty()).then(|| score(&explainer, &explained)).transpose()?;
+    if let Some(table) = &scores {
+        let bytes = folder.write_json("explanations/scores.json", table)?;
+        digests += &format!("scores {}\n", digest(&bytes));
+    }
+    let side_by_side = if explained.is_empty() { None } else { Some(pictures::side_by_side(&explained)?) };
+    if let Some(png) = &side_by_side {
+        folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
+    }
+    let sections = page::sections(&drawn, scores.as_ref(), side_by_side.as_deref())?;
+    Ok(RunExplanations { sections, digest: digest(digests.as_bytes()), scores })
+}
+
+/// Prints how the methods rank.
+///
+/// # Errors
+/// If standard output is closed.
+pub(crate) fn conclude(table: &ScoreTable, config: &ExperimentConfig) -> Result<()> {
+    let variant = first_variant(&config.explain.scores);
+    say(table.for_terminal(&variant))?;
+    say(format!(
+        "Means over {} pictures, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
+         {variant}. random, sobel and input-gradient are controls: a method that does not beat them has shown nothing.",
+        table.pictures
+    ))
+}
