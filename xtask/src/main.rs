@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod card;
 mod commands;
 mod dataset;
 mod evaluation;
@@ -49,6 +50,8 @@ enum Command {
     Compare(commands::compare::CompareArguments),
     /// Write a model file anew, after checking it.
     Export(commands::export::ExportArguments),
+    /// Measure the weights that ship, and write their model card.
+    Card(commands::card::CardArguments),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
+        Command::Card(arguments) => commands::card::run(arguments),
     };
     outcome::exit_code(result)
 }

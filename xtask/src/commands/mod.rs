@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod card;
 pub(crate) mod classify;
 pub(crate) mod compare;
 pub(crate) mod data;

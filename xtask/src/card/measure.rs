@@ -1,0 +1,161 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa, state_of};
+use tinylsa_train::{Logits, robustness};
+use tracing::info;
+
+use super::{CardCalibration, CardData, CardRun, CardWeights, Confusion, ModelCard, OverRuns};
+use crate::dataset::all_indices;
+use crate::evaluation::{SplitView, measure};
+use crate::finished::FinishedRun;
+use crate::machine::digest;
+use crate::outcome::UsageError;
+use crate::schema::ExperimentConfig;
+use crate::settings::{ConfigSource, load};
+
+/// How many kinds of mistakes the card names.
+const CONFUSIONS: usize = 6;
+
+/// What a card is about.
+#[derive(Debug)]
+pub(crate) struct CardSubject {
+    /// The weights.
+    pub(crate) loaded: LoadedModel,
+    /// The runs of the recipe; the first one's weights must be those above.
+    pub(crate) runs: Vec<FinishedRun>,
+    /// The file that the runs were made from, with another seed for each.
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Measures all that the card says.
+///
+/// # Errors
+/// [`UsageError`] if the parts of the subject do not belong together; if the pictures are not to be had.
+pub(crate) fn measure_card(subject: &CardSubject, data_dir: Option<&Path>) -> Result<ModelCard> {
+    let CardSubject { loaded, runs, config } = subject;
+    let run = runs.first().ok_or_else(|| UsageError("a card needs a run".to_owned()))?;
+    let precision = precision_of(loaded, run)?;
+    let temperature = loaded.metadata.temperature.ok_or_else(|| {
+        UsageError("the weights have no temperature; `export --run` fits one and stores it with them".to_owned())
+    })?;
+    require_one_recipe(runs, config.as_deref())?;
+
+    let device = Device::flex();
+    let pictures = run.pictures(data_dir)?;
+    let split = run.split(&pictures)?;
+    let indices = all_indices(&pictures.test);
+    let seed = run.config.run.seed;
+    info!("measuring the weights on {} test pictures", indices.len());
+    let view = SplitView { name: "test", dataset: &pictures.test, indices: &indices };
+    let test = measure(&loaded.model, &view, true, &device, seed);
+
+    let validation = Logits::of(&loaded.model, &pictures.train, &split.validation, &device);
+    let tested = Logits::of(&loaded.model, &pictures.test, &indices, &device);
+    let calibration = CardCalibration {
+        temperature,
+        validation_before: validation.calibration(1.0, seed),
+        validation_after: validation.calibration(temperature, seed),
+        test_before: tested.calibration(1.0, seed),
+        test_after: tested.calibration(temperature, seed),
+    };
+
+    info!("measuring the weights on corrupted test pictures");
+    let robustness = robustness(&loaded.model, &pictures.test, &indices, seed, &device);
+    let runs: Vec<CardRun> = runs.iter().map(card_run).collect::<Result<_>>()?;
+    Ok(ModelCard {
+        data: CardData {
+            dataset: run.manifest.dataset,
+            substitution: run.manifest.substitution.clone(),
+            checksums: run.manifest.checksums.clone(),
+            training_images: split.train.len(),
+            validation_images: split.validation.len(),
+            test_images: indices.len(),
+        },
+        weights: card_weights(loaded, precision)?,
+        model: run.config.model.clone(),
+        train: run.config.train.clone(),
+        config: config.as_ref().map(|path| path.display().to_string()),
+        accuracy_over_runs: OverRuns::of(&runs.iter().map(|run| run.test_accuracy).collect::<Vec<_>>()),
+        runs,
+        confusions: Confusion::most_frequent(&test, CONFUSIONS),
+        test,
+        calibration,
+        robustness,
+    })
+}
+
+/// The precision in which the weights are those of the run.
+fn precision_of(loaded: &LoadedModel, run: &FinishedRun) -> Result<Precision> {
+    let (weights, trained) = (state_of(&loaded.model), run.load_model()?);
+    for precision in [Precision::Single, Precision::Half] {
+        let stored = TinyCnnLsa::from_safetensors(&trained.to_safetensors(precision)?, &Device::flex())?;
+        if state_of(&stored.model) == weights {
+            return Ok(precision);
+        }
+    }
+    let folder = run.folder.display();
+    let hint =
+        format!("the weights are not those of {folder}; `export --run {folder}` writes them, `--model` names them");
+    Err(UsageError(hint).into())
+}
+
+/// Refuses runs that differ in more than their seed.
+fn require_one_recipe(runs: &[FinishedRun], config: Option<&Path>) -> Result<()> {
+    let refuse = |run: &FinishedRun, other: String| {
+        Err(UsageError(format!("the recipe of {} is not that of {other}", run.folder.display())).into())
+    };
+    let first = &runs[0];
+    if let Some(run) = runs.iter().find(|run| !same_recipe(&run.config, &first.config)) {
+        return refuse(run, first.folder.display().to_string());
+    }
+    if let Some(run) = runs.iter().find(|run| run.manifest.checksums != first.manifest.checksums) {
+        return Err(UsageError(format!("{} was made with other pictures", run.folder.display())).into());
+    }
+    let Some(path) = config else { return Ok(()) };
+    let config: ExperimentConfig = load(&ConfigSource::read(path)?, &[], ExperimentConfig::validate)?;
+    if same_recipe(&config, &first.config) { Ok(()) } else { refuse(first, path.display().to_string()) }
+}
+
+fn same_recipe(left: &ExperimentConfig, right: &ExperimentConfig) -> bool {
+    left.model == right.model
+        && left.train == right.train
+        && left.data.source == right.data.source
+        && left.data.validation == right.data.validation
+        && left.data.synthetic == right.data.synthetic
+}
+
+fn card_run(run: &FinishedRun) -> Result<CardRun> {
+    let incomplete = || format!("the manifest in {} lacks its figures", run.folder.display());
+    let figures = run.manifest.figures.as_ref().with_context(incomplete)?;
+    let digests = run.manifest.digests.as_ref().with_context(incomplete)?;
+    Ok(CardRun {
+        name: run.manifest.name.clone(),
+        seed: run.manifest.seed,
+        test_accuracy: run.evaluation.accuracy,
+        test_accuracy_interval: run.evaluation.accuracy_interval,
+        test_accuracy_tta: run.evaluation.accuracy_tta,
+        training_minutes: figures.training_seconds / 60.0,
+        machine: run.manifest.machine.clone(),
+        burn: run.manifest.burn.clone(),
+        git_revision: run.manifest.git_revision.clone(),
+        started: run.manifest.started.clone(),
+        digest: digests.all.clone(),
+    })
+}
+
+fn card_weights(loaded: &LoadedModel, precision: Precision) -> Result<CardWeights> {
+    let bytes = loaded.to_safetensors(precision)?;
+    let cost = loaded.metadata.model.cost();
+    Ok(CardWeights {
+        parameters: cost.parameters(),
+        macs: cost.macs(),
+        bytes: bytes.len(),
+        bits: match precision {
+            Precision::Single => 32,
+            Precision::Half => 16,
+        },
+        sha256: digest(&bytes),
+    })
+}
