@@ -70,13 +70,7 @@ impl SweepPlan {
             self.variants.iter().map(move |variant| Trial {
                 variant: variant.name.clone(),
                 seed,
-                settings: self
-                    .set
-                    .iter()
-                    .chain(&variant.set)
-                    .cloned()
-                    .chain([format!("run.seed={seed}")])
-                    .collect(),
+                settings: self.set.iter().chain(&variant.set).cloned().chain([format!("run.seed={seed}")]).collect(),
             })
         };
         self.seeds.iter().flat_map(of_seed).collect()

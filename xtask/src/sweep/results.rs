@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn seeds_are_averaged_and_the_best_variant_comes_first() {
-        let trials = vec![trial("plain", 0, 0.92), trial("wide", 0, 0.93), trial("plain", 1, 0.94), trial("wide", 1, 0.95)];
+        let trials =
+            vec![trial("plain", 0, 0.92), trial("wide", 0, 0.93), trial("plain", 1, 0.94), trial("wide", 1, 0.95)];
         let table = SweepResults { trials }.table().to_string();
         let lines: Vec<&str> = table.lines().filter(|line| line.contains("400000")).collect();
         assert!(lines[0].contains("wide") && lines[0].contains("94.00 ± 1.41"), "{table}");
