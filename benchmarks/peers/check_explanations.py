@@ -46,9 +46,23 @@ def checks_of(model):
             falsification=1e-9,
         ),
         *[
-            Check(f"Integrated Gradients, {rule}", "Captum", 1e-4, f"{ig}attribution", twin.integrated_gradients(rule))
+            Check(
+                f"Integrated Gradients, {rule}, 50 steps",
+                "Captum",
+                1e-4,
+                f"{ig}attribution",
+                twin.integrated_gradients([rule], steps=50),
+            )
             for rule in CAPTUM_RULES
         ],
+        Check(
+            "Integrated Gradients, any steps, median",
+            "Captum",
+            1e-5,
+            f"{ig}attribution",
+            twin.integrated_gradients(CAPTUM_RULES),
+            over_subjects=np.median,
+        ),
         Check(
             "expected gradients, in standard errors",
             "mean of IG over the background",

@@ -92,9 +92,12 @@ class Measures:
         expected = subject["picture"] * self.twin.input_gradient(subject["picture"], subject["target"])
         return relative_error(subject["input-times-gradient/attribution"], expected)
 
-    def integrated_gradients(self, rule):
+    def integrated_gradients(self, rules, steps=None):
+        """Of subjects with one of the rules and, if a number of steps is given, with paths of that number alone."""
+
         def measure(subject):
-            if settings(subject, "integrated-gradients")["rule"] != rule:
+            rule = settings(subject, "integrated-gradients")["rule"]
+            if rule not in rules or (steps and np.any(subject["integrated-gradients/steps"] != steps)):
                 return None
             expected = self.twin.integrated_gradients(
                 subject["picture"],
