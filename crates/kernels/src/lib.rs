@@ -56,6 +56,7 @@ mod linear_attention;
 mod math;
 mod partials;
 mod peak;
+pub mod profile;
 mod token_mean;
 mod update;
 

@@ -7,7 +7,10 @@ use super::{
     FeatureMap,
     map::{MapColumns, ThroughMap},
 };
-use crate::arch::{self, Buffer, LANES, Level, Multiply, Outer};
+use crate::{
+    arch::{self, Buffer, LANES, Level, Multiply, Outer},
+    profile::Cost,
+};
 use rayon::prelude::*;
 
 /// Sizes of an attention.
@@ -21,6 +24,19 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
+    /// What the output costs: `M` and the products of the queries with it.
+    pub(super) fn forward_cost(&self, qkv: &[f32]) -> Cost {
+        let product = qkv.len() / 3 * (self.width + 1);
+        Cost { flops: 2 * 2 * product, elements: qkv.len() / 3 * 4 }
+    }
+
+    /// What the gradient costs: the forward products again, and those of the gradients of queries, keys, values and
+    /// `M`.
+    pub(super) fn backward_cost(&self, qkv: &[f32]) -> Cost {
+        let product = qkv.len() / 3 * (self.width + 1);
+        Cost { flops: 2 * 6 * product, elements: qkv.len() / 3 * 7 }
+    }
+
     /// Features of all heads.
     fn features(&self) -> usize {
         self.heads * self.width

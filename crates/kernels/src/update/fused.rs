@@ -7,6 +7,7 @@ use super::{
 use crate::{
     arch::{self, Kernel, LANES, Simd},
     fused::{from_flex, into_flex, is_plain, values},
+    profile::{Cost, Phase, measured},
 };
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 
@@ -92,7 +93,8 @@ fn update<R: Rule<N>, const N: usize>(tensors: [FlexTensor; N], gradient: &FlexT
     let gradient = gradient.to_contiguous();
     let mut tensors = tensors.map(|tensor| tensor.to_contiguous());
     let slices = tensors.each_mut().map(FlexTensor::storage_mut::<f32>);
-    halve(slices, values(&gradient), rule);
+    let gradient = values(&gradient);
+    measured(Phase::Update, Cost::elements((2 * N + 1) * gradient.len()), || halve(slices, gradient, rule));
     tensors
 }
 
