@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod commands;
 mod dataset;
 mod evaluation;
@@ -38,6 +39,8 @@ enum Command {
     Evaluate(commands::evaluate::EvaluateArguments),
     /// Say what is on pictures of your own.
     Classify(commands::classify::ClassifyArguments),
+    /// Measure how quick training, evaluation and explanations are.
+    Bench(Box<commands::bench::BenchArguments>),
     /// Write a model file anew, after checking it.
     Export(commands::export::ExportArguments),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(command),
         Command::Evaluate(arguments) => commands::evaluate::run(arguments),
         Command::Classify(arguments) => commands::classify::run(arguments),
+        Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
     };
     outcome::exit_code(result)
