@@ -50,6 +50,7 @@ mod check;
 mod conv3x3;
 mod cross_entropy;
 mod fused;
+pub mod inference;
 mod layer_norm;
 mod linear;
 mod linear_attention;

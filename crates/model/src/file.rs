@@ -94,9 +94,7 @@ impl TinyCnnLsa {
     /// # Errors
     /// [`ModelFileError`] says what is wrong with the bytes.
     pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<LoadedModel, ModelFileError> {
-        let (state, text) = state_from_safetensors(bytes, METADATA_KEY)?;
-        let metadata: ModelMetadata = serde_json::from_str(&text).map_err(ModelFileError::Metadata)?;
-        metadata.model.validate()?;
+        let (metadata, state) = model_state(bytes)?;
         let model = with_state(TinyCnnLsa::with_zero_weights(&metadata.model, device), &state)?;
         Ok(LoadedModel { model, metadata })
     }
@@ -106,9 +104,20 @@ impl TinyCnnLsa {
     /// # Errors
     /// [`ModelFileError`] says what is wrong with the file.
     pub fn load(path: &Path, device: &Device) -> Result<LoadedModel, ModelFileError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
-        Self::from_safetensors(&bytes, device)
+        Self::from_safetensors(&read_model_file(path)?, device)
     }
+}
+
+pub(crate) fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+    std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })
+}
+
+/// What a model file says of itself, its config being valid, and its tensors.
+pub(crate) fn model_state(bytes: &[u8]) -> Result<(ModelMetadata, State), ModelFileError> {
+    let (state, text) = state_from_safetensors(bytes, METADATA_KEY)?;
+    let metadata: ModelMetadata = serde_json::from_str(&text).map_err(ModelFileError::Metadata)?;
+    metadata.model.validate()?;
+    Ok((metadata, state))
 }
 
 /// The bytes of a safetensors file that holds a state, with `text` in its metadata under `key`.

@@ -8,7 +8,7 @@ use crate::{
 
 impl FeatureMap {
     #[inline(always)]
-    fn value<S: Simd>(self, simd: S, x: S::Vector) -> S::Vector {
+    pub(crate) fn value<S: Simd>(self, simd: S, x: S::Vector) -> S::Vector {
         let zero = simd.splat(0.0);
         match self {
             Self::EluPlusOne => simd.select(simd.greater(x, zero), simd.add(x, simd.splat(1.0)), exp(simd, x)),
