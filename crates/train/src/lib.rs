@@ -76,6 +76,6 @@ pub use error::TrainError;
 pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluation, Interval, evaluate};
 pub use files::{hexadecimal, peak_memory, write_atomically};
 pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};
-pub use prediction::{Predictions, Views, predict};
+pub use prediction::{Predictions, Views, predict, softmax};
 pub use progress::{Progress, Silent};
 pub use training::{Trained, TrainingOutcome, TrainingPlan, resume, train};

@@ -275,7 +275,7 @@ impl Training<'_> {
     fn validate(&self) -> Result<Predictions, TrainError> {
         let plan = self.plan;
         let model = self.averaged_model(&self.average, &plan.checkpoints)?;
-        Ok(predict(&model, &plan.dataset, &plan.validation_indices, Views::Plain, &plan.device))
+        Ok(predict(&model.for_inference(), &plan.dataset, &plan.validation_indices, Views::Plain))
     }
 
     fn epoch_record(&self, running: Running, validated: &Predictions, validation_seconds: f64) -> EpochRecord {
