@@ -1,5 +1,7 @@
 //! What the network made ready for inference promises: the same function, the same bits, readable errors.
 
+use std::process::Command;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
@@ -172,4 +174,18 @@ fn half_a_picture_is_an_error_and_none_is_no_logits() {
     assert_eq!(error, PixelCountError { found: 1000, size: 28 });
     assert_eq!(error.to_string(), "1000 pixels are no whole number of pictures of 28×28");
     assert_eq!(model.logits(&[]), Ok(Vec::new()));
+}
+
+/// The instruction set is chosen once for a process, by an environment variable.
+#[test]
+fn every_instruction_set_gives_the_logits_of_the_unfolded_network() {
+    for instruction_set in ["portable", "avx2"] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_logits_are_those_of_the_unfolded_network"])
+            .env("TINYLSA_SIMD", instruction_set)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{instruction_set}: {said}");
+    }
 }
