@@ -49,10 +49,16 @@ pub enum Phase {
     AttentionForward,
     /// Its gradient.
     AttentionBackward,
+    /// Transformer blocks with linear attention.
+    AttentionBlockForward,
+    /// Their gradients.
+    AttentionBlockBackward,
     /// Layer normalisation.
     LayerNormForward,
     /// Its gradients.
     LayerNormBackward,
+    /// Positions added to tokens, and their gradient.
+    Positions,
     /// Mean over tokens and its gradient.
     TokenMean,
     /// The loss and its gradient.
@@ -63,7 +69,7 @@ pub enum Phase {
 
 impl Phase {
     /// All of them, forward before backward.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::ConvolutionForward,
         Self::ConvolutionInputGradient,
         Self::ConvolutionWeightGradient,
@@ -74,8 +80,11 @@ impl Phase {
         Self::LinearWeightGradient,
         Self::AttentionForward,
         Self::AttentionBackward,
+        Self::AttentionBlockForward,
+        Self::AttentionBlockBackward,
         Self::LayerNormForward,
         Self::LayerNormBackward,
+        Self::Positions,
         Self::TokenMean,
         Self::Loss,
         Self::Update,
@@ -94,8 +103,11 @@ impl Phase {
             Self::LinearWeightGradient => "linear weight gradient",
             Self::AttentionForward => "attention forward",
             Self::AttentionBackward => "attention backward",
+            Self::AttentionBlockForward => "attention block forward",
+            Self::AttentionBlockBackward => "attention block backward",
             Self::LayerNormForward => "layer normalisation forward",
             Self::LayerNormBackward => "layer normalisation backward",
+            Self::Positions => "positions",
             Self::TokenMean => "token mean",
             Self::Loss => "loss",
             Self::Update => "parameter update",

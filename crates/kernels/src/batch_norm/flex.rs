@@ -2,7 +2,7 @@
 
 use super::{
     NormOptions, apply,
-    gradient::{self, Line, Sums},
+    gradient::{self, InputAndResidual, Line, Sums},
     moments::{Moments, moments},
     plan::Plan,
 };
@@ -128,12 +128,25 @@ impl Backward<Flex, 4> for TrainBackward {
         let (x, residual) = (values(&inputs.x), inputs.residual.as_ref().map(values));
         let output_gradient = values(&output_gradient);
         let sums = sums(&plan, x, residual, output_gradient);
-        if let Some(node) = x_node {
-            let of_x = of_input(&plan, x, residual, output_gradient, &Line::of_batch_statistics(&plan, &sums));
-            gradients.register::<Flex>(node.id, tensor(of_x, plan.input_shape()));
-        }
-        if let Some(node) = residual_node {
-            gradients.register::<Flex>(node.id, of_residual(&plan, x, residual, output_gradient));
+        let line = Line::of_batch_statistics(&plan, &sums);
+        match (x_node, residual_node, residual) {
+            (Some(x_node), Some(residual_node), Some(residual)) => {
+                let cost = plan.cost(Some(residual));
+                let InputAndResidual { input, residual } = measured(Phase::NormalisationBackward, cost, || {
+                    gradient::of_input_and_residual(&plan, x, residual, output_gradient, &line)
+                });
+                gradients.register::<Flex>(x_node.id, tensor(input, plan.input_shape()));
+                gradients.register::<Flex>(residual_node.id, tensor(residual, plan.input_shape()));
+            }
+            (x_node, residual_node, residual) => {
+                if let Some(node) = x_node {
+                    let of_x = of_input(&plan, x, residual, output_gradient, &line);
+                    gradients.register::<Flex>(node.id, tensor(of_x, plan.input_shape()));
+                }
+                if let Some(node) = residual_node {
+                    gradients.register::<Flex>(node.id, of_residual(&plan, x, residual, output_gradient));
+                }
+            }
         }
         if let Some(node) = gamma_node {
             gradients.register::<Flex>(node.id, vector(&sums.product));

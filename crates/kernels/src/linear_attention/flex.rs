@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     fused::{Tracked, shaped, tensor, values},
-    profile::{Phase, measured},
+    profile::{Cost, Phase, measured},
 };
 use burn::{
     backend::{
@@ -29,7 +29,9 @@ pub(crate) fn forward(qkv: &FlexTensor, heads: usize, map: FeatureMap) -> FlexTe
     let shape = qkv.shape();
     let (sizes, qkv) = (sizes(&shape, heads, map), qkv.to_contiguous());
     let qkv = values(&qkv);
-    let output = measured(Phase::AttentionForward, sizes.forward_cost(qkv), || heads::forward(&sizes, qkv));
+    let elements = qkv.len() / 3;
+    let cost = Cost { flops: sizes.forward_flops(elements), elements: 4 * elements };
+    let output = measured(Phase::AttentionForward, cost, || heads::forward(&sizes, qkv));
     tensor(output, [shape[0], shape[1], shape[2] / 3])
 }
 
@@ -66,7 +68,8 @@ impl Backward<Flex, 1> for AttentionBackward {
             let sizes = sizes(&shape, heads, map);
             let qkv = qkv.to_contiguous();
             let (qkv, gradient) = (values(&qkv), values(&gradient));
-            let cost = sizes.backward_cost(qkv);
+            let elements = gradient.len();
+            let cost = Cost { flops: sizes.backward_flops(elements), elements: 7 * elements };
             let of_qkv = measured(Phase::AttentionBackward, cost, || heads::backward(&sizes, qkv, gradient));
             gradients.register::<Flex>(node.id, shaped(of_qkv, shape));
         }
