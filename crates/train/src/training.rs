@@ -189,7 +189,8 @@ impl Training<'_> {
 
     fn advance(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let started = Instant::now();
-        let result = self.step(batch)?;
+        // on a thread of the pool, so that no operation is handed over to it anew
+        let result = rayon::scope(|_| self.step(batch))?;
         self.counters.batch += 1;
         let running = &mut self.counters.running;
         running.pictures += batch.len();
