@@ -1,9 +1,8 @@
 //! `evaluation.json`, which is also what `evaluate --json` prints.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{CLASS_NAMES, Dataset, DatasetName};
-use tinylsa_model::TinyCnnLsa;
+use tinylsa_model::InferenceModel;
 use tinylsa_report::ClassScores;
 use tinylsa_train::{CalibrationBin, Evaluation, Interval, Views, evaluate, predict};
 
@@ -53,14 +52,8 @@ pub(crate) struct SplitView<'a> {
 }
 
 /// Measures a model; `augmented` says whether also with mirrored and shifted views.
-pub(crate) fn measure(
-    model: &TinyCnnLsa,
-    split: &SplitView<'_>,
-    augmented: bool,
-    device: &Device,
-    seed: u64,
-) -> EvaluationReport {
-    let look = |views| evaluate(&predict(model, split.dataset, split.indices, views, device), seed);
+pub(crate) fn measure(model: &InferenceModel, split: &SplitView<'_>, augmented: bool, seed: u64) -> EvaluationReport {
+    let look = |views| evaluate(&predict(model, split.dataset, split.indices, views), seed);
     let plain = look(Views::Plain);
     let with_views = augmented.then(|| look(Views::MirroredAndShifted).accuracy);
     let cost = model.config().cost();

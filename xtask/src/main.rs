@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod card;
 mod commands;
 mod dataset;
@@ -48,6 +49,8 @@ enum Command {
     Explain(commands::explain::ExplainArguments),
     /// Print what a config's network costs beside VGG-19, ResNet-50, ViT-B/16 and Swin-T.
     Compare(commands::compare::CompareArguments),
+    /// Measure how quick training, evaluation and explanations are.
+    Bench(Box<commands::bench::BenchArguments>),
     /// Write a model file anew, after checking it.
     Export(commands::export::ExportArguments),
     /// Measure the weights that ship, and write their model card.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Classify(arguments) => commands::classify::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Compare(arguments) => commands::compare::run(arguments),
+        Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Card(arguments) => commands::card::run(arguments),
     };

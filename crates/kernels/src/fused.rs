@@ -1,14 +1,16 @@
 //! The way from a tensor of any device to the fused path, and back.
 
 use crate::{
-    Activation, FeatureMap, NormOptions,
+    Activation, AttentionBlockOptions, FeatureMap, NormOptions,
     arch::Buffer,
+    attention_block::flex as attention_block,
     batch_norm::flex::{self as batch_norm, Trained},
     conv3x3::flex as conv3x3,
     cross_entropy::flex as cross_entropy,
     layer_norm::flex as layer_norm,
     linear::flex as linear,
     linear_attention::flex as linear_attention,
+    positions::flex as positions,
     token_mean::flex as token_mean,
 };
 use burn::{
@@ -22,6 +24,7 @@ use burn::{
     },
     tensor::{DType, Shape, Tensor},
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A tensor of the Flex backend under automatic differentiation.
 pub(crate) type Tracked = FloatTensor<Autodiff<Flex>>;
@@ -33,6 +36,23 @@ pub(crate) enum Maybe<B: Backend> {
     Given(FloatTensor<B>),
     /// It is not.
     Absent,
+}
+
+/// The parameters of a transformer block; [`AttentionBlockParameters`](crate::AttentionBlockParameters) describes them.
+#[derive(ExtensionType)]
+pub(crate) struct BlockTensors<B: Backend> {
+    pub attention_gamma: FloatTensor<B>,
+    pub attention_beta: FloatTensor<B>,
+    pub query_key_value_weight: FloatTensor<B>,
+    pub query_key_value_bias: FloatTensor<B>,
+    pub projection_weight: FloatTensor<B>,
+    pub projection_bias: FloatTensor<B>,
+    pub perceptron_gamma: FloatTensor<B>,
+    pub perceptron_beta: FloatTensor<B>,
+    pub expand_weight: FloatTensor<B>,
+    pub expand_bias: FloatTensor<B>,
+    pub contract_weight: FloatTensor<B>,
+    pub contract_bias: FloatTensor<B>,
 }
 
 impl<B: Backend> Maybe<B> {
@@ -89,6 +109,14 @@ pub(crate) trait FusedOps: Backend {
 
     fn linear_attention(qkv: FloatTensor<Self>, heads: usize, feature_map: FeatureMap) -> FloatTensor<Self>;
 
+    fn linear_attention_block(
+        x: FloatTensor<Self>,
+        #[extension_type] tensors: BlockTensors<Self>,
+        options: AttentionBlockOptions,
+    ) -> FloatTensor<Self>;
+
+    fn add_positions(x: FloatTensor<Self>, positions: FloatTensor<Self>) -> FloatTensor<Self>;
+
     fn mean_tokens(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>, smoothing: f64) -> FloatTensor<Self>;
@@ -132,6 +160,18 @@ impl FusedOps for Flex {
 
     fn linear_attention(qkv: FlexTensor, heads: usize, feature_map: FeatureMap) -> FlexTensor {
         linear_attention::forward(&qkv, heads, feature_map)
+    }
+
+    fn linear_attention_block(
+        x: FlexTensor,
+        tensors: BlockTensors<Self>,
+        options: AttentionBlockOptions,
+    ) -> FlexTensor {
+        attention_block::forward(&x, &tensors, &options)
+    }
+
+    fn add_positions(x: FlexTensor, positions: FlexTensor) -> FlexTensor {
+        positions::forward(&x, &positions)
     }
 
     fn mean_tokens(x: FlexTensor) -> FlexTensor {
@@ -182,6 +222,14 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         linear_attention::tracked::<C>(qkv, heads, feature_map)
     }
 
+    fn linear_attention_block(x: Tracked, tensors: BlockTensors<Self>, options: AttentionBlockOptions) -> Tracked {
+        attention_block::tracked::<C>(x, tensors, &options)
+    }
+
+    fn add_positions(x: Tracked, positions: Tracked) -> Tracked {
+        positions::tracked::<C>(x, positions)
+    }
+
     fn mean_tokens(x: Tracked) -> Tracked {
         token_mean::tracked::<C>(x)
     }
@@ -189,6 +237,14 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     fn cross_entropy(logits: Tracked, labels: FlexTensor, smoothing: f64) -> Tracked {
         cross_entropy::tracked::<C>(logits, &labels, smoothing)
     }
+}
+
+static REFERENCES: AtomicBool = AtomicBool::new(false);
+
+/// Makes every operation of this process run its reference from now on, or the fused path again where there is one: the
+/// way to find out whether a result depends on the fused operations.
+pub fn use_references(yes: bool) {
+    REFERENCES.store(yes, Ordering::Relaxed);
 }
 
 /// Whether the fused path can take a tensor: `f32` on the Flex device, with or without automatic differentiation.
@@ -199,7 +255,7 @@ pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
         #[allow(unreachable_patterns)] // other backends are there when their features are
         _ => false,
     };
-    on_flex && tensor.dtype() == DType::F32
+    on_flex && tensor.dtype() == DType::F32 && !REFERENCES.load(Ordering::Relaxed)
 }
 
 /// The values of a tensor that [`FlexTensor::to_contiguous`] returned.

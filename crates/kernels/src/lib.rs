@@ -45,33 +45,42 @@
 mod activation;
 #[allow(unsafe_code)]
 mod arch;
+mod attention_block;
 mod batch_norm;
 mod check;
 mod conv3x3;
 mod cross_entropy;
 mod fused;
+pub mod inference;
 mod layer_norm;
 mod linear;
 mod linear_attention;
 mod math;
 mod partials;
 mod peak;
+mod positions;
+pub mod profile;
 mod token_mean;
 mod update;
 
 pub use activation::Activation;
+pub use attention_block::{
+    AttentionBlockOptions, AttentionBlockParameters, linear_attention_block, linear_attention_block_reference,
+};
 pub use batch_norm::{
     BatchNormOutput, NormOptions, batch_norm_eval, batch_norm_eval_reference, batch_norm_train,
     batch_norm_train_reference,
 };
 pub use conv3x3::{conv3x3, conv3x3_reference};
 pub use cross_entropy::{cross_entropy, cross_entropy_reference};
+pub use fused::use_references;
 pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use linear::{linear, linear_reference};
 pub use linear_attention::{FeatureMap, linear_attention, linear_attention_reference};
 pub use peak::multiply_adds;
+pub use positions::{add_positions, add_positions_reference};
 pub use token_mean::{mean_tokens, mean_tokens_reference};
 pub use update::{
-    AdamW, AdamWState, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,
+    AdamW, AdamWState, ExponentialAverage, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,
     exponential_average_reference, nesterov, nesterov_reference,
 };

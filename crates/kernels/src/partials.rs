@@ -5,16 +5,41 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Values of all partial sums together that should not be exceeded.
-const ROOM: usize = 1 << 19;
+const ROOM: usize = 1 << 17;
+
+/// The number of partial sums of vectors of `length` over `items`. It depends on the sizes alone.
+fn count(items: usize, length: usize) -> usize {
+    (ROOM / length.max(1)).clamp(8, 32).min(items).max(1)
+}
 
 /// Sums vectors of `length` over `items` in a fixed number of partial sums, each over neighbouring items in their
-/// order, which are then added in their order. `add` adds a range of items to a partial sum. The number depends on the
-/// sizes alone.
+/// order, which are then added in their order. `add` adds a range of items to a partial sum.
 pub(crate) fn sum(items: usize, length: usize, add: impl Fn(Range<usize>, &mut [f32]) + Sync) -> Buffer {
-    let count = (ROOM / length.max(1)).clamp(8, 32).min(items).max(1);
-    let mut partials = Buffer::zeroed(count * length);
-    partials.par_chunks_mut(length).enumerate().for_each(|(index, sums)| {
-        add(index * items / count..(index + 1) * items / count, sums);
+    sum_and_map(items, length, &mut [], |items, sums, _| add(items, sums))
+}
+
+/// As [`sum`], with results for every item: `results` holds equally many values for each, and `add` gets those of its
+/// range.
+pub(crate) fn sum_and_map(
+    items: usize,
+    length: usize,
+    results: &mut [f32],
+    add: impl Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync,
+) -> Buffer {
+    let (count, per_item) = (count(items, length), results.len() / items.max(1));
+    let mut rest = results;
+    let tasks: Vec<_> = (0..count)
+        .map(|index| {
+            let range = index * items / count..(index + 1) * items / count;
+            let (results, behind) = std::mem::take(&mut rest).split_at_mut(range.len() * per_item);
+            rest = behind;
+            (range, results)
+        })
+        .collect();
+    let mut partials = Buffer::new(count * length);
+    partials.par_chunks_mut(length).zip(tasks).for_each(|(sums, (range, results))| {
+        sums.fill(0.0);
+        add(range, sums, results);
     });
     let mut total = Buffer::new(length);
     total.par_chunks_mut(4096).enumerate().for_each(|(chunk, total)| {

@@ -6,8 +6,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{
-    Activation, FeatureMap, cross_entropy, cross_entropy_reference, layer_norm, layer_norm_reference, linear,
-    linear_attention, linear_attention_reference, linear_reference, mean_tokens, mean_tokens_reference,
+    Activation, FeatureMap, add_positions, add_positions_reference, cross_entropy, cross_entropy_reference, layer_norm,
+    layer_norm_reference, linear, linear_attention, linear_attention_reference, linear_reference, mean_tokens,
+    mean_tokens_reference,
 };
 
 /// Output and gradients of a function of several tensors, which are flattened on the way in and out.
@@ -105,6 +106,16 @@ proptest! {
             &[x, random(seed ^ 1, [1, 1, width]), random(seed ^ 2, [1, 1, width])],
             |x| layer_norm(x[0].clone(), vector(&x[1]), vector(&x[2]), 1e-3).flatten(0, 2),
             |x| layer_norm_reference(x[0].clone(), vector(&x[1]), vector(&x[2]), 1e-3).flatten(0, 2),
+        );
+    }
+
+    #[test]
+    fn add_positions_equals_its_reference(batch in 1_usize..9, tokens in 1_usize..60, width in 1_usize..70, seed: u64) {
+        check(
+            "add_positions",
+            &[random(seed, [batch, tokens, width]), random(seed ^ 1, [1, tokens, width])],
+            |x| add_positions(x[0].clone(), matrix(&x[1])).flatten(0, 2),
+            |x| add_positions_reference(x[0].clone(), matrix(&x[1])).flatten(0, 2),
         );
     }
 

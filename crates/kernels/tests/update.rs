@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use common::{assert_close, bits, cases, random, values};
 use proptest::prelude::*;
 use tinylsa_kernels::{
-    AdamW, AdamWState, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,
+    AdamW, AdamWState, ExponentialAverage, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,
     exponential_average_reference, nesterov, nesterov_reference,
 };
 
@@ -44,6 +44,34 @@ proptest! {
         let found = exponential_average(tensor(seed, length), gradient.clone(), 0.99);
         assert_close("average", &found, &exponential_average_reference(tensor(seed, length), gradient, 0.99), 1e-6);
     }
+}
+
+#[test]
+fn slices_are_updated_like_tensors() {
+    let [parameter, mean, gradient] = [1, 2, 3].map(|seed| tensor(seed, 1000));
+    let mean_square = tensor(4, 1000).abs();
+    let state = AdamWState { parameter: parameter.clone(), mean: mean.clone(), mean_square: mean_square.clone() };
+    let expected = adamw(state, gradient.clone(), &ADAMW);
+    let [mut p, mut m, mut v, g] = [&parameter, &mean, &mean_square, &gradient].map(values);
+    ADAMW.update(&mut p, &mut m, &mut v, &g);
+    assert_eq!([p, m, v], [&expected.parameter, &expected.mean, &expected.mean_square].map(values));
+
+    let expected =
+        nesterov(NesterovState { parameter: parameter.clone(), velocity: mean.clone() }, gradient.clone(), &NESTEROV);
+    let [mut p, mut m] = [&parameter, &mean].map(values);
+    NESTEROV.update(&mut p, &mut m, &g);
+    assert_eq!([p, m], [&expected.parameter, &expected.velocity].map(values));
+
+    let mut average = values(&parameter);
+    ExponentialAverage { decay: 0.9 }.update(&mut average, &g);
+    let expected = exponential_average(parameter, gradient, 0.9);
+    assert_eq!(average, values(&expected));
+}
+
+#[test]
+#[should_panic(expected = "an update of 3 numbers with a gradient or value of 2")]
+fn slices_of_different_lengths_are_a_mistake() {
+    ExponentialAverage { decay: 0.9 }.update(&mut [1.0; 3], &[1.0; 2]);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, linear_attention};
+use tinylsa_kernels::{
+    Activation, AttentionBlockOptions, AttentionBlockParameters, linear_attention, linear_attention_block,
+};
 
 use crate::config::{AttentionConfig, AttentionKind, FeatureMap};
-use crate::layers::{LayerNorm, Linear};
+use crate::layers::{EPSILON, LayerNorm, Linear};
 use crate::trace::LayerTrace;
 
 /// `x + project(attend(norm(x)))`, then `x + contract(gelu(expand(norm(x))))`.
@@ -53,8 +55,40 @@ impl AttentionBlock {
     /// # Shapes
     /// - x and output: `[batch, tokens, width]`
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let context = self.mixing.attend(self.project(x.clone()));
-        self.finish(x, context)
+        match self.mixing.kind {
+            AttentionKind::Linear => {
+                let Mixing { heads, feature_map, .. } = self.mixing;
+                let options = AttentionBlockOptions { heads, feature_map: feature_map.into(), epsilon: EPSILON };
+                linear_attention_block(x, self.parameters(), &options)
+            }
+            AttentionKind::Softmax => {
+                let context = self.mixing.attend(self.project(x.clone()));
+                self.finish(x, context)
+            }
+        }
+    }
+
+    fn parameters(&self) -> AttentionBlockParameters {
+        let (attention_gamma, attention_beta) = self.attention_norm.parameters();
+        let (query_key_value_weight, query_key_value_bias) = self.query_key_value.parameters();
+        let (projection_weight, projection_bias) = self.projection.parameters();
+        let (perceptron_gamma, perceptron_beta) = self.mlp_norm.parameters();
+        let (expand_weight, expand_bias) = self.expand.parameters();
+        let (contract_weight, contract_bias) = self.contract.parameters();
+        AttentionBlockParameters {
+            attention_gamma,
+            attention_beta,
+            query_key_value_weight,
+            query_key_value_bias,
+            projection_weight,
+            projection_bias,
+            perceptron_gamma,
+            perceptron_beta,
+            expand_weight,
+            expand_bias,
+            contract_weight,
+            contract_bias,
+        }
     }
 
     /// The same output as [`AttentionBlock::forward`], with what the attention did.

@@ -112,13 +112,7 @@ impl TinyCnnLsa {
     /// # Errors
     /// [`ModelFileError`] says what is wrong with the bytes.
     pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<LoadedModel, ModelFileError> {
-        let (state, text) = state_from_safetensors(bytes, METADATA_KEY)?;
-        let metadata: ModelMetadata = serde_json::from_str(&text).map_err(ModelFileError::Metadata)?;
-        metadata.model.validate()?;
-        if let Some(found) = metadata.temperature.filter(|&temperature| !(temperature > 0.0 && temperature.is_finite()))
-        {
-            return Err(ModelFileError::Temperature { found });
-        }
+        let (metadata, state) = model_state(bytes)?;
         let model = with_state(TinyCnnLsa::with_zero_weights(&metadata.model, device), &state)?;
         Ok(LoadedModel { model, metadata })
     }
@@ -128,8 +122,7 @@ impl TinyCnnLsa {
     /// # Errors
     /// [`ModelFileError`] says what is wrong with the file.
     pub fn load(path: &Path, device: &Device) -> Result<LoadedModel, ModelFileError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
-        Self::from_safetensors(&bytes, device)
+        Self::from_safetensors(&read_model_file(path)?, device)
     }
 }
 
@@ -141,10 +134,12 @@ impl LoadedModel {
     pub fn to_safetensors(&self, precision: Precision) -> Result<Vec<u8>, ModelFileError> {
         serialize_model(&self.model, &self.metadata, precision)
     }
+}
 
+impl ModelMetadata {
     /// The number by which logits are divided to give calibrated probabilities; 1 if none was fitted.
     pub fn temperature(&self) -> f64 {
-        self.metadata.temperature.unwrap_or(1.0)
+        self.temperature.unwrap_or(1.0)
     }
 }
 
@@ -161,6 +156,21 @@ fn serialize_model(
         }
     }
     Ok(serialize_state(&state, precision, METADATA_KEY, text)?)
+}
+
+pub(crate) fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+    std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })
+}
+
+/// What a model file says of itself, its settings being valid, and its tensors.
+pub(crate) fn model_state(bytes: &[u8]) -> Result<(ModelMetadata, State), ModelFileError> {
+    let (state, text) = state_from_safetensors(bytes, METADATA_KEY)?;
+    let metadata: ModelMetadata = serde_json::from_str(&text).map_err(ModelFileError::Metadata)?;
+    metadata.model.validate()?;
+    if let Some(found) = metadata.temperature.filter(|&temperature| !(temperature > 0.0 && temperature.is_finite())) {
+        return Err(ModelFileError::Temperature { found });
+    }
+    Ok((metadata, state))
 }
 
 /// The bytes of a safetensors file that holds a state, with `text` in its metadata under `key`.

@@ -115,7 +115,13 @@ impl Linear {
     /// - x: `[batch, tokens, in]`
     /// - output: `[batch, tokens, out]`
     pub(crate) fn forward(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
-        linear(x, self.weight.val(), Some(self.bias.val()), activation)
+        let (weight, bias) = self.parameters();
+        linear(x, weight, Some(bias), activation)
+    }
+
+    /// Weight and bias.
+    pub(crate) fn parameters(&self) -> (Tensor<2>, Tensor<1>) {
+        (self.weight.val(), self.bias.val())
     }
 }
 
@@ -139,6 +145,12 @@ impl LayerNorm {
     /// # Shapes
     /// - x and output: `[batch, tokens, width]`
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        layer_norm(x, self.gamma.val(), self.beta.val(), EPSILON)
+        let (gamma, beta) = self.parameters();
+        layer_norm(x, gamma, beta, EPSILON)
+    }
+
+    /// Scale and shift.
+    pub(crate) fn parameters(&self) -> (Tensor<1>, Tensor<1>) {
+        (self.gamma.val(), self.beta.val())
     }
 }

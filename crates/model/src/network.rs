@@ -1,6 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use tinylsa_kernels::{Activation, mean_tokens};
+use tinylsa_kernels::{Activation, add_positions, mean_tokens};
 
 use crate::attention::AttentionBlock;
 use crate::config::TinyCnnLsaConfig;
@@ -167,7 +167,7 @@ impl TinyCnnLsa {
         let pixels = images.reshape([batch, size, size, 1]);
         let normalised = (pixels - self.config.input_mean) / self.config.input_deviation;
         let map = self.stages.iter().fold(normalised, |x, stage| stage.forward(x, statistics));
-        map.reshape([batch, self.config.tokens(), self.config.width()]) + self.positions.val().unsqueeze()
+        add_positions(map.reshape([batch, self.config.tokens(), self.config.width()]), self.positions.val())
     }
 
     /// Mean over the normalised tokens, then the linear head: `[batch, classes]`.

@@ -1,6 +1,7 @@
 use burn::tensor::Device;
 
 use crate::file::{LoadedModel, ModelFileError};
+use crate::inference::{InferenceModel, LoadedInferenceModel};
 use crate::network::TinyCnnLsa;
 
 const WEIGHTS: &[u8] = include_bytes!("../weights/tinycnn-lsa.safetensors");
@@ -24,5 +25,15 @@ impl TinyCnnLsa {
     /// [`ModelFileError`] if the crate was built with a file that does not fit this version of the network.
     pub fn pretrained(device: &Device) -> Result<LoadedModel, ModelFileError> {
         Self::from_safetensors(WEIGHTS, device)
+    }
+}
+
+impl InferenceModel {
+    /// The folded form of [`TinyCnnLsa::pretrained`].
+    ///
+    /// # Errors
+    /// [`ModelFileError`] if the crate was built with a file that does not fit this version of the network.
+    pub fn pretrained() -> Result<LoadedInferenceModel, ModelFileError> {
+        Self::from_safetensors(WEIGHTS)
     }
 }

@@ -73,7 +73,11 @@ pub fn with_state<M: Module>(module: M, state: &State) -> Result<M, StateError> 
 
 /// The values of a tensor, in row-major order.
 pub fn values_of<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
-    tensor.clone().into_data().iter::<f32>().collect()
+    let data = tensor.clone().into_data();
+    match data.as_slice::<f32>() {
+        Ok(values) => values.to_vec(),
+        Err(_) => data.iter::<f32>().collect(),
+    }
 }
 
 struct Reader {

@@ -24,7 +24,7 @@ fn a_file_in_either_precision_comes_back_as_it_was_written() {
         let bytes = original.to_safetensors(precision).unwrap();
         let read = TinyCnnLsa::from_safetensors(&bytes, &device).unwrap();
         assert_eq!(read.metadata, original.metadata);
-        assert_eq!(read.temperature().to_bits(), 1.25_f64.to_bits());
+        assert_eq!(read.metadata.temperature().to_bits(), 1.25_f64.to_bits());
         assert_eq!(read.to_safetensors(precision).unwrap(), bytes);
     }
 }

@@ -78,7 +78,7 @@ pub use error::TrainError;
 pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluation, Interval, evaluate};
 pub use files::{hexadecimal, peak_memory, write_atomically};
 pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};
-pub use prediction::{Predictions, Views, predict};
+pub use prediction::{Predictions, Views, predict, softmax};
 pub use progress::{Progress, Silent};
 pub use robustness::{CorruptionRobustness, Robustness, SeverityRobustness, robustness};
 pub use temperature::{Calibration, Logits, TemperatureError, TemperatureFit, fit_temperature};

@@ -1,6 +1,5 @@
-use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 use tinylsa_data::{Dataset, to_unit};
-use tinylsa_model::{TinyCnnLsa, values_of};
+use tinylsa_model::InferenceModel;
 
 /// Pictures of a forward pass in evaluation.
 pub(crate) const BATCH: usize = 250;
@@ -73,29 +72,49 @@ pub(crate) fn largest(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, index| if row[index] > row[best] { index } else { best })
 }
 
-/// Lets a network, in evaluation, look at the pictures with these indices.
+/// Turns rows of `classes` logits into probabilities, in place.
+pub fn softmax(logits: &mut [f32], classes: usize) {
+    for row in logits.chunks_exact_mut(classes) {
+        let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        for value in &mut *row {
+            *value = (*value - highest).exp();
+        }
+        let sum: f32 = row.iter().sum();
+        for value in row {
+            *value /= sum;
+        }
+    }
+}
+
+/// Lets a network look at the pictures with these indices.
+///
+/// Networks are measured in the form in which they are used, with their batch normalisations folded
+/// ([`TinyCnnLsa::for_inference`](tinylsa_model::TinyCnnLsa::for_inference)): its logits differ from those of the
+/// unfolded network by rounding alone.
 ///
 /// # Panics
-/// If an index is not one of the dataset, or a label none of the network's classes.
-pub fn predict(model: &TinyCnnLsa, dataset: &Dataset, indices: &[u32], views: Views, device: &Device) -> Predictions {
+/// If an index is not one of the dataset, or its pictures have not the network's size.
+pub fn predict(model: &InferenceModel, dataset: &Dataset, indices: &[u32], views: Views) -> Predictions {
+    let size = model.config().image_size;
+    assert_eq!([dataset.height, dataset.width], [size, size], "pictures for a network of {size}×{size} pixels");
     let classes = model.config().classes;
     let mut probabilities = Vec::with_capacity(indices.len() * classes);
     for batch in indices.chunks(BATCH) {
         let pictures: Vec<Vec<f32>> = batch.iter().map(|&index| to_unit(dataset.image(index as usize))).collect();
-        probabilities.extend(averaged(model, &pictures, dataset, views, device));
+        probabilities.extend(averaged(model, &pictures, views));
     }
     let labels = indices.iter().map(|&index| dataset.label(index as usize)).collect();
     Predictions { classes, probabilities, labels }
 }
 
-fn averaged(model: &TinyCnnLsa, pictures: &[Vec<f32>], dataset: &Dataset, views: Views, device: &Device) -> Vec<f32> {
-    let (height, width) = (dataset.height, dataset.width);
+fn averaged(model: &InferenceModel, pictures: &[Vec<f32>], views: Views) -> Vec<f32> {
+    let (size, classes) = (model.config().image_size, model.config().classes);
     let poses = poses(views);
-    let mut sums = vec![0.0; pictures.len() * model.config().classes];
+    let mut sums = vec![0.0; pictures.len() * classes];
     for &pose in poses {
-        let pixels: Vec<f32> = pictures.iter().flat_map(|picture| posed(picture, height, width, pose)).collect();
-        let images = Tensor::from_data(TensorData::new(pixels, [pictures.len(), 1, height, width]), device);
-        let probabilities = values_of(&softmax(model.forward(images), 1));
+        let pixels: Vec<f32> = pictures.iter().flat_map(|picture| posed(picture, size, size, pose)).collect();
+        let mut probabilities = model.logits(&pixels).expect("the pixels are those of whole pictures");
+        softmax(&mut probabilities, classes);
         for (sum, probability) in sums.iter_mut().zip(probabilities) {
             *sum += probability / poses.len() as f32;
         }
@@ -161,6 +180,15 @@ mod tests {
         assert_eq!(show(false, 0, -1), [3.0, 4.0, 0.0, 0.0]);
         assert_eq!(show(true, 0, 0), [2.0, 1.0, 4.0, 3.0]);
         assert_eq!(show(true, 1, 0), [0.0, 2.0, 0.0, 4.0]);
+    }
+
+    #[test]
+    fn softmax_of_hand_computed_rows() {
+        let mut rows = [0.0, 3.0_f32.ln(), 1000.0, 0.0];
+        softmax(&mut rows, 2);
+        for (found, expected) in rows.iter().zip([0.25, 0.75, 1.0, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{rows:?}");
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What is left of a network's accuracy when its pictures get worse.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{Corruption, Dataset, Severity, corrupted};
-use tinylsa_model::TinyCnnLsa;
+use tinylsa_model::InferenceModel;
 
 use crate::evaluation::{Interval, evaluate};
 use crate::prediction::{Views, predict};
@@ -46,10 +45,9 @@ pub struct SeverityRobustness {
 ///
 /// # Panics
 /// If an index is not one of the dataset, or a label none of the network's classes.
-pub fn robustness(model: &TinyCnnLsa, dataset: &Dataset, indices: &[u32], seed: u64, device: &Device) -> Robustness {
-    let accuracy = |dataset: &Dataset, indices: &[u32]| {
-        evaluate(&predict(model, dataset, indices, Views::Plain, device), seed).accuracy
-    };
+pub fn robustness(model: &InferenceModel, dataset: &Dataset, indices: &[u32], seed: u64) -> Robustness {
+    let accuracy =
+        |dataset: &Dataset, indices: &[u32]| evaluate(&predict(model, dataset, indices, Views::Plain), seed).accuracy;
     let positions: Vec<u32> = (0..indices.len() as u32).collect();
     let under = |corruption: Corruption, severity: Severity| SeverityRobustness {
         severity: severity.number(),

@@ -1,10 +1,9 @@
 //! One number that makes a network as sure as it is right.
 
-use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tinylsa_data::{Dataset, to_unit};
-use tinylsa_model::{TinyCnnLsa, values_of};
+use tinylsa_model::InferenceModel;
 
 use crate::evaluation::{Interval, evaluate};
 use crate::prediction::{BATCH, Predictions};
@@ -99,14 +98,13 @@ impl Logits {
     /// What a network, in evaluation, says of the pictures with these indices.
     ///
     /// # Panics
-    /// If an index is not one of the dataset.
-    pub fn of(model: &TinyCnnLsa, dataset: &Dataset, indices: &[u32], device: &Device) -> Self {
+    /// If an index is not one of the dataset, or its pictures have not the network's size.
+    pub fn of(model: &InferenceModel, dataset: &Dataset, indices: &[u32]) -> Self {
         let classes = model.config().classes;
         let mut values = Vec::with_capacity(indices.len() * classes);
         for batch in indices.chunks(BATCH) {
             let pixels: Vec<f32> = batch.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
-            let pixels = TensorData::new(pixels, [batch.len(), 1, dataset.height, dataset.width]);
-            values.extend(values_of(&model.forward(Tensor::from_data(pixels, device))));
+            values.extend(model.logits(&pixels).expect("the pixels are those of whole pictures"));
         }
         Self { classes, values, labels: indices.iter().map(|&index| dataset.label(index as usize)).collect() }
     }

@@ -189,7 +189,8 @@ impl Training<'_> {
 
     fn advance(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let started = Instant::now();
-        let result = self.step(batch)?;
+        // on a thread of the pool, so that no operation is handed over to it anew
+        let result = rayon::scope(|_| self.step(batch))?;
         self.counters.batch += 1;
         let running = &mut self.counters.running;
         running.pictures += batch.len();
@@ -275,7 +276,7 @@ impl Training<'_> {
     fn validate(&self) -> Result<Predictions, TrainError> {
         let plan = self.plan;
         let model = self.averaged_model(&self.average, &plan.checkpoints)?;
-        Ok(predict(&model, &plan.dataset, &plan.validation_indices, Views::Plain, &plan.device))
+        Ok(predict(&model.for_inference(), &plan.dataset, &plan.validation_indices, Views::Plain))
     }
 
     fn epoch_record(&self, running: Running, validated: &Predictions, validation_seconds: f64) -> EpochRecord {

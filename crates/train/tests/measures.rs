@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use tinylsa_data::{
     AugmentationConfig, Corruption, Dataset, Severity, SyntheticConfig, corrupted, stratified_split, synthetic_garments,
 };
-use tinylsa_model::{LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
+use tinylsa_model::{InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
 use tinylsa_train::{
     EmaConfig, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig, TrainingOutcome,
     TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
@@ -57,15 +57,15 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     Trained { loaded, test: garments.test, indices }
 });
 
-fn logits(model: &TinyCnnLsa) -> Logits {
-    Logits::of(model, &TRAINED.test, &TRAINED.indices, &Device::flex())
+fn logits(model: &InferenceModel) -> Logits {
+    Logits::of(model, &TRAINED.test, &TRAINED.indices)
 }
 
 #[test]
 fn logits_at_temperature_one_are_the_predictions() {
     let Trained { loaded, test, indices } = &*TRAINED;
-    let predictions = predict(&loaded.model, test, indices, Views::Plain, &Device::flex());
-    let from_logits = logits(&loaded.model).predictions(1.0);
+    let predictions = predict(&loaded.model.for_inference(), test, indices, Views::Plain);
+    let from_logits = logits(&loaded.model.for_inference()).predictions(1.0);
     assert_eq!(from_logits.labels, predictions.labels);
     for (left, right) in from_logits.probabilities.iter().zip(&predictions.probabilities) {
         assert!((left - right).abs() < 1e-6, "{left} {right}");
@@ -75,7 +75,7 @@ fn logits_at_temperature_one_are_the_predictions() {
 
 #[test]
 fn a_temperature_makes_a_network_more_likely_and_no_less_right() {
-    let logits = logits(&TRAINED.loaded.model);
+    let logits = logits(&TRAINED.loaded.model.for_inference());
     let fit = fit_temperature(&logits, 0).unwrap();
     assert_eq!(fit.images, TRAINED.indices.len());
     // Label smoothing and few epochs leave the network less sure than it is right.
@@ -88,10 +88,10 @@ fn a_temperature_makes_a_network_more_likely_and_no_less_right() {
 #[test]
 fn robustness_is_the_accuracy_on_corrupted_pictures() {
     let Trained { loaded, test, indices } = &*TRAINED;
-    let (device, some) = (Device::flex(), &indices[100..180]);
-    let measured = robustness(&loaded.model, test, some, 7, &device);
+    let (model, some) = (loaded.model.for_inference(), &indices[100..180]);
+    let measured = robustness(&model, test, some, 7);
     assert_eq!(measured.images, 80);
-    let clean = predict(&loaded.model, test, some, Views::Plain, &device).accuracy();
+    let clean = predict(&model, test, some, Views::Plain).accuracy();
     assert!((measured.clean.value - clean).abs() < 1e-12);
 
     let mut sum = 0.0;
@@ -107,14 +107,14 @@ fn robustness_is_the_accuracy_on_corrupted_pictures() {
     let severity = Severity::new(2).unwrap();
     let right = some.iter().filter(|&&index| {
         let one = corrupted(test, &[index], Corruption::GaussianNoise, severity, 7);
-        predict(&loaded.model, &one, &[0], Views::Plain, &device).accuracy() > 0.5
+        predict(&model, &one, &[0], Views::Plain).accuracy() > 0.5
     });
     let by_hand = right.count() as f64 / 80.0;
     assert!((measured.corruptions[0].severities[1].accuracy.value - by_hand).abs() < 1e-12);
 
     // Almost no contrast is left, and the network sees little in what is.
     assert!(measured.corruptions[3].severities[4].accuracy.value < clean - 0.1, "{measured:?}");
-    assert_eq!(measured, robustness(&loaded.model, test, some, 7, &device));
+    assert_eq!(measured, robustness(&model, test, some, 7));
 }
 
 /// A weight moves by at most 2⁻¹¹ of itself, a logit by less than half a percent of the largest.
@@ -123,7 +123,7 @@ fn weights_in_16_bits_move_the_logits_of_garments_by_less_than_half_a_percent() 
     let bytes = TRAINED.loaded.to_safetensors(Precision::Half).unwrap();
     let rounded = TinyCnnLsa::from_safetensors(&bytes, &Device::flex()).unwrap();
     assert_eq!(rounded.to_safetensors(Precision::Half).unwrap(), bytes);
-    let [before, after] = [&TRAINED.loaded, &rounded].map(|loaded| logits(&loaded.model).values);
+    let [before, after] = [&TRAINED.loaded, &rounded].map(|loaded| logits(&loaded.model.for_inference()).values);
     let moved = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let largest = before.iter().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
     assert!(moved > 0.0 && moved < 0.005 * largest, "{moved} of {largest}");

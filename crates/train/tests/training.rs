@@ -205,7 +205,7 @@ fn a_training_learns_the_synthetic_garments() {
     let trained = trained(&plan);
 
     let everything: Vec<u32> = (0..garments.test.len() as u32).collect();
-    let predictions = predict(&trained.model, &garments.test, &everything, Views::Plain, &plan.device);
+    let predictions = predict(&trained.model.for_inference(), &garments.test, &everything, Views::Plain);
     let evaluation = evaluate(&predictions, 0);
     assert!(evaluation.accuracy.value > 0.8, "{:?}", evaluation.accuracy);
     assert!(trained.history.last().unwrap().train_loss < trained.history[0].train_loss);

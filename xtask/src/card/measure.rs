@@ -42,17 +42,17 @@ pub(crate) fn measure_card(subject: &CardSubject, data_dir: Option<&Path>) -> Re
     })?;
     require_one_recipe(runs, config.as_deref())?;
 
-    let device = Device::flex();
+    let model = loaded.model.for_inference();
     let pictures = run.pictures(data_dir)?;
     let split = run.split(&pictures)?;
     let indices = all_indices(&pictures.test);
     let seed = run.config.run.seed;
     info!("measuring the weights on {} test pictures", indices.len());
     let view = SplitView { name: "test", dataset: &pictures.test, indices: &indices };
-    let test = measure(&loaded.model, &view, true, &device, seed);
+    let test = measure(&model, &view, true, seed);
 
-    let validation = Logits::of(&loaded.model, &pictures.train, &split.validation, &device);
-    let tested = Logits::of(&loaded.model, &pictures.test, &indices, &device);
+    let validation = Logits::of(&model, &pictures.train, &split.validation);
+    let tested = Logits::of(&model, &pictures.test, &indices);
     let calibration = CardCalibration {
         temperature,
         validation_before: validation.calibration(1.0, seed),
@@ -62,7 +62,7 @@ pub(crate) fn measure_card(subject: &CardSubject, data_dir: Option<&Path>) -> Re
     };
 
     info!("measuring the weights on corrupted test pictures");
-    let robustness = robustness(&loaded.model, &pictures.test, &indices, seed, &device);
+    let robustness = robustness(&model, &pictures.test, &indices, seed);
     let runs: Vec<CardRun> = runs.iter().map(card_run).collect::<Result<_>>()?;
     Ok(ModelCard {
         data: CardData {

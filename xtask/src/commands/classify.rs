@@ -1,14 +1,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use serde::Serialize;
 use tinylsa_data::to_unit;
-use tinylsa_model::{LoadedModel, values_of};
+use tinylsa_model::LoadedInferenceModel;
+use tinylsa_train::softmax;
 
-use super::load_model;
+use super::load_inference_model_or_pretrained;
 use crate::outcome::{UsageError, say};
 use crate::picture::{SIDE, load_picture};
 
@@ -21,9 +20,9 @@ pub(crate) struct ClassifyArguments {
     /// PNG or JPEG pictures of one garment each.
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// A model.safetensors of a run.
+    /// A model.safetensors of a run; without it, the weights that ship with the program.
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -46,7 +45,7 @@ struct ClassProbability {
 
 /// Says what is on each picture.
 pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
-    let loaded = load_model(&arguments.model)?;
+    let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
     if loaded.metadata.model.image_size != SIDE {
         return Err(UsageError(format!("the model does not take pictures of {SIDE}×{SIDE}")).into());
     }
@@ -62,11 +61,14 @@ pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
     Ok(())
 }
 
-fn classify(loaded: &LoadedModel, path: &Path) -> Result<Classified> {
+fn classify(loaded: &LoadedInferenceModel, path: &Path) -> Result<Classified> {
     let picture = load_picture(path)?;
-    let pixels = TensorData::new(to_unit(&picture.pixels), [1, 1, SIDE, SIDE]);
-    let logits = loaded.model.forward(Tensor::from_data(pixels, &Device::flex()));
-    let probabilities = values_of(&softmax(logits, 1));
+    let temperature = loaded.metadata.temperature() as f32;
+    let mut probabilities = loaded.model.logits(&to_unit(&picture.pixels))?;
+    for logit in &mut probabilities {
+        *logit /= temperature;
+    }
+    softmax(&mut probabilities, loaded.metadata.model.classes);
     let mut classes: Vec<ClassProbability> = probabilities
         .into_iter()
         .enumerate()

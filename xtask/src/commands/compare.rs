@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
     let source = ConfigSource::read(&arguments.config)?;
     let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
     let ours = config.model.cost();
-    let accuracy = arguments.run.as_ref().map(measured_accuracy).transpose()?;
+    let accuracy = arguments.run.as_deref().map(measured_accuracy).transpose()?;
     let input = BaselineInput { image_size: arguments.baseline_size, channels: 3, classes: config.model.classes };
     let mut rows = vec![compared("TinyCNN + LSA", config.model.image_size, &ours, &ours, accuracy)];
     for baseline in Baseline::ALL {
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
     if arguments.json { say(serde_json::to_string_pretty(&rows)?) } else { say(table(&rows)) }
 }
 
-fn measured_accuracy(run: &PathBuf) -> Result<f64> {
+fn measured_accuracy(run: &Path) -> Result<f64> {
     let path = run.join("evaluation.json");
     let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
     let report: EvaluationReport =

@@ -1,13 +1,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::tensor::{Device, Tensor, TensorData};
 use clap::{Args, ValueEnum};
 use tinylsa_data::{Dataset, SyntheticConfig, stratified_split, synthetic_garments, to_unit};
-use tinylsa_model::{HostTensor, LoadedModel, State, state_to_safetensors, values_of};
+use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensors};
 use tinylsa_train::write_atomically;
 
-use super::load_model;
+use super::load_inference_model_or_pretrained;
 use crate::dataset::{DEFAULT_DIRECTORY, Pictures, all_indices, fashion_mnist, find_directory, require_size};
 use crate::evaluation::{SplitView, measure};
 use crate::outcome::say;
@@ -21,9 +20,9 @@ const VALIDATION: usize = 5000;
 /// What stands behind `evaluate`.
 #[derive(Args, Debug)]
 pub(crate) struct EvaluateArguments {
-    /// A model.safetensors of a run.
+    /// A model.safetensors of a run; without it, the weights that ship with the program.
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// Where the files of Fashion-MNIST are.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -53,7 +52,7 @@ enum SplitName {
 
 /// Measures a model, plain and with mirrored and shifted views.
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
-    let loaded = load_model(&arguments.model)?;
+    let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
     let pictures = if arguments.synthetic {
         let garments = synthetic_garments(&SyntheticConfig::default())?;
         Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
@@ -76,16 +75,15 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         write_logits(path, &loaded, dataset, &indices)?;
     }
     let view = SplitView { name, dataset, indices: &indices };
-    let report = measure(&loaded.model, &view, true, &Device::flex(), arguments.seed);
+    let report = measure(&loaded.model, &view, true, arguments.seed);
     if arguments.json { say(serde_json::to_string_pretty(&report)?) } else { say(report.in_words()) }
 }
 
-fn write_logits(path: &Path, loaded: &LoadedModel, dataset: &Dataset, indices: &[u32]) -> Result<()> {
+fn write_logits(path: &Path, loaded: &LoadedInferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<()> {
     let shown = &indices[..WRITTEN.min(indices.len())];
     let pixels: Vec<f32> = shown.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
     let shape = vec![shown.len(), 1, dataset.height, dataset.width];
-    let images = Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape.clone()), &Device::flex());
-    let logits = values_of(&loaded.model.forward(images));
+    let logits = loaded.model.logits(&pixels)?;
     let state = State::from([
         ("images".to_owned(), HostTensor { shape, values: pixels }),
         ("logits".to_owned(), HostTensor { shape: vec![shown.len(), loaded.metadata.model.classes], values: logits }),

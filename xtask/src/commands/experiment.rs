@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
     let model_bytes = trained.model.to_safetensors(&CLASS_NAMES, &kebab(&pictures)?)?;
     folder.write("model.safetensors", &model_bytes)?;
     folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
-    let evaluation = test(&config, &pictures, &trained, &device);
+    let evaluation = test(&config, &pictures, &trained);
     let evaluation_bytes = folder.write_json("evaluation.json", &evaluation)?;
 
     let explaining = Instant::now();
@@ -201,9 +201,9 @@ fn train_or_resume(plan: &TrainingPlan, resumed: bool, stop: &AtomicBool) -> Res
 }
 
 /// The test set is read here, once, after every choice is made.
-fn test(config: &ExperimentConfig, pictures: &Pictures, trained: &Trained, device: &Device) -> EvaluationReport {
+fn test(config: &ExperimentConfig, pictures: &Pictures, trained: &Trained) -> EvaluationReport {
     let split = SplitView { name: "test", dataset: &pictures.test, indices: &all_indices(&pictures.test) };
-    measure(&trained.model, &split, config.evaluate.test_time_augmentation, device, config.run.seed)
+    measure(&trained.model.for_inference(), &split, config.evaluate.test_time_augmentation, config.run.seed)
 }
 
 fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -> RunFigures {

@@ -49,7 +49,7 @@ fn calibrated(run: &FinishedRun, data_dir: Option<&Path>, precision: Precision) 
     let mut loaded = TinyCnnLsa::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
     let pictures = run.pictures(data_dir)?;
     let validation = run.split(&pictures)?.validation;
-    let logits = Logits::of(&loaded.model, &pictures.train, &validation, &device);
+    let logits = Logits::of(&loaded.model.for_inference(), &pictures.train, &validation);
     let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
     loaded.metadata.temperature = Some(fit.temperature);
     say(format!(

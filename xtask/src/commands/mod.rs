@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod bench;
 pub(crate) mod card;
 pub(crate) mod classify;
 pub(crate) mod compare;
@@ -14,10 +15,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{LoadedModel, TinyCnnLsa};
+use tinylsa_model::{InferenceModel, LoadedInferenceModel, LoadedModel, TinyCnnLsa};
 
 /// Reads a model file, on the default device.
-fn load_model(path: &Path) -> Result<LoadedModel> {
+pub(crate) fn load_model(path: &Path) -> Result<LoadedModel> {
     TinyCnnLsa::load(path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
 }
 
@@ -28,5 +29,15 @@ fn load_model_or_pretrained(path: Option<&Path>) -> Result<LoadedModel> {
         None => {
             TinyCnnLsa::pretrained(&Device::flex()).context("failed to load the weights that ship with the program")
         }
+    }
+}
+
+/// The same, ready to look at pictures.
+fn load_inference_model_or_pretrained(path: Option<&Path>) -> Result<LoadedInferenceModel> {
+    match path {
+        Some(path) => {
+            InferenceModel::load(path).with_context(|| format!("failed to load the model {}", path.display()))
+        }
+        None => InferenceModel::pretrained().context("failed to load the weights that ship with the program"),
     }
 }

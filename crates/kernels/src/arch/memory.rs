@@ -3,7 +3,7 @@
 
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    alloc::{Layout, alloc, dealloc, handle_alloc_error},
     collections::HashMap,
     mem::MaybeUninit,
     ops::{Deref, DerefMut},
@@ -13,6 +13,10 @@ use std::{
 
 /// Alignment of every block: a cache line, which is also the widest vector.
 const ALIGNMENT: usize = 64;
+
+/// Blocks of at least this size are aligned to it and asked to lie on huge pages: the passes over activations would
+/// otherwise spend much of their time on address translation.
+const HUGE_PAGE: usize = 2 << 20;
 
 /// When more than this is idle, all of it goes back to the system.
 const IDLE_LIMIT: usize = 1 << 30;
@@ -49,12 +53,16 @@ impl Block {
     }
 
     fn fresh(size: usize) -> Self {
+        let alignment = if size < HUGE_PAGE { ALIGNMENT } else { HUGE_PAGE };
         let layout =
-            Layout::from_size_align(size, ALIGNMENT).expect("sizes of tensors are far below the address space");
+            Layout::from_size_align(size, alignment).expect("sizes of tensors are far below the address space");
         // SAFETY: the rounded size is never 0.
-        let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start.cast()) else { handle_alloc_error(layout) };
-        Self { start, layout }
+        let start = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        advise_huge_pages(start, size);
+        // SAFETY: the block has just been allocated with this size.
+        unsafe { start.write_bytes(0, size) };
+        Self { start: start.cast(), layout }
     }
 
     fn elements(&self) -> usize {
@@ -68,6 +76,24 @@ impl Drop for Block {
         unsafe { dealloc(self.start.as_ptr().cast(), self.layout) }
     }
 }
+
+/// Asks the system to put the whole huge pages of a block onto such pages. It may decline; only the speed depends on it.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn advise_huge_pages(start: NonNull<u8>, size: usize) {
+    use std::ffi::{c_int, c_void};
+    const MADV_HUGEPAGE: c_int = 14;
+    unsafe extern "C" {
+        fn madvise(start: *mut c_void, length: usize, advice: c_int) -> c_int;
+    }
+    let whole = size / HUGE_PAGE * HUGE_PAGE;
+    if whole > 0 {
+        // SAFETY: the range lies within a block of this process, and the advice changes none of its contents.
+        unsafe { madvise(start.as_ptr().cast(), whole, MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn advise_huge_pages(_start: NonNull<u8>, _size: usize) {}
 
 /// At most an eighth more, so that nearly equal sizes share their blocks.
 fn rounded(size: usize) -> usize {

@@ -20,6 +20,16 @@ pub(crate) use level::{Level, run};
 pub(crate) use memory::Buffer;
 pub(crate) use multiply::{Multiply, groups};
 pub(crate) use outer::Outer;
+use std::ops::Range;
+
+/// In debug builds, panics unless `count` elements from `start` on lie within the bounds.
+#[inline(always)]
+fn debug_within(bounds: &Range<*const f32>, start: *const f32, count: usize) {
+    debug_assert!(
+        bounds.start <= start && start.wrapping_add(count) <= bounds.end,
+        "{count} elements from {start:?} are not within {bounds:?}"
+    );
+}
 
 /// Number of `f32` in a vector.
 pub(crate) const LANES: usize = 16;

@@ -1,6 +1,7 @@
 //! Products of channel-blocked inputs with packed weights, the arithmetic of convolutions and linear maps.
 
-use super::{Kernel, LANES, Level, Simd};
+use super::{Kernel, LANES, Level, Simd, debug_within};
+use std::ops::Range;
 
 /// Cuts a number of vectors into groups of at most `limit`, as even as possible: first vector and size of each.
 pub(crate) fn groups(vectors: usize, limit: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -26,7 +27,7 @@ pub(crate) struct Multiply<'a> {
     pub plane: usize,
     /// Distance between the inputs of neighbouring rows.
     pub row: usize,
-    /// Distance between the inputs of neighbouring columns: 1, 2, 16 or 32.
+    /// Distance between the inputs of neighbouring columns. 1, 2, 16 and 32 are compiled in, which allows wider tiles.
     pub step: usize,
     /// Where the input of each tap lies for the first pixel, from the start of a block.
     pub taps: &'a [usize],
@@ -84,14 +85,37 @@ impl Multiply<'_> {
         }
     }
 
+    /// Packs a matrix `[channels, outputs]` whose rows are whole vectors, or returns it as it stands if that is the order
+    /// of [`Multiply::pack`] already.
+    pub(crate) fn pack_rows<'a>(level: Level, rows: &'a [f32], channels: usize, packed: &'a mut [f32]) -> &'a [f32] {
+        let width = rows.len() / channels;
+        debug_assert!(width.is_multiple_of(LANES) && rows.len() == width * channels);
+        if width / LANES <= level.group_limit() {
+            return rows;
+        }
+        let mut rest = &mut *packed;
+        for (vector, size) in groups(width / LANES, level.group_limit()) {
+            for row in rows.chunks_exact(width) {
+                let (cells, behind) = rest.split_at_mut(size * LANES);
+                cells.copy_from_slice(&row[vector * LANES..][..size * LANES]);
+                rest = behind;
+            }
+        }
+        packed
+    }
+
     /// Panics if any index of the computation would be outside of its slice.
     fn check(&self) {
         let (last_row, last_column) = (self.rows - 1, self.columns - 1);
         let blocks = self.channels.div_ceil(LANES);
-        let corner = last_row * self.row + last_column * self.step + (blocks - 1) * self.plane;
+        let corner = last_row * self.row + last_column * self.step;
         let farthest_tap = self.taps.iter().max().copied().unwrap_or(0);
-        let depth = if blocks > 1 { LANES } else { self.channels };
-        assert!(corner + farthest_tap + depth <= self.input.len(), "the input of a product is too short");
+        let last_block = (blocks - 1) * self.plane + self.channels - (blocks - 1) * LANES;
+        let full_block = if blocks > 1 { (blocks - 2) * self.plane + LANES } else { 0 };
+        assert!(
+            corner + farthest_tap + last_block.max(full_block) <= self.input.len(),
+            "the input of a product is too short"
+        );
         assert!(
             last_row * self.output_row + last_column * self.output_step + self.outputs <= self.output.len(),
             "the output of a product is too short"
@@ -116,7 +140,7 @@ impl Kernel for Multiply<'_> {
             2 => self.run_step::<S, 2>(simd),
             16 => self.run_step::<S, 16>(simd),
             32 => self.run_step::<S, 32>(simd),
-            step => unreachable!("no product has pixels {step} apart"),
+            _ => self.run_step::<S, 0>(simd),
         }
     }
 }
@@ -142,15 +166,23 @@ impl Multiply<'_> {
                     weight: self.weight.as_ptr().add(vector * per_vector),
                     bias: bias.as_ptr(),
                     last: LANES.min(self.outputs - (vector + size - 1) * LANES),
+                    step: self.step,
                     output_step: self.output_step,
+                    bounds: [self.input.as_ptr_range(), self.weight.as_ptr_range(), self.output.as_ptr_range()],
                 };
                 for row in 0..self.rows {
                     let input = self.input.as_ptr().add(row * self.row);
                     let output = self.output.as_mut_ptr().add(row * self.output_row + first);
                     match size {
-                        1 if S::MAX_VECTORS > 1 => group.row_of_14::<S, 1, STEP>(simd, self.columns, input, output),
+                        1 if S::MAX_VECTORS > 1 && STEP > 0 => {
+                            group.row_of_14::<S, 1, STEP>(simd, self.columns, input, output);
+                        }
+                        1 if S::MAX_VECTORS > 1 => group.row_of_7::<S, 1, STEP>(simd, self.columns, input, output),
                         1 => group.row_of_6::<S, 1, STEP>(simd, self.columns, input, output),
-                        2 if S::MAX_VECTORS > 1 => group.row_of_14::<S, 2, STEP>(simd, self.columns, input, output),
+                        2 if S::MAX_VECTORS > 1 && STEP > 0 => {
+                            group.row_of_14::<S, 2, STEP>(simd, self.columns, input, output);
+                        }
+                        2 if S::MAX_VECTORS > 1 => group.row_of_7::<S, 2, STEP>(simd, self.columns, input, output),
                         3 if S::MAX_VECTORS > 1 => group.row_of_7::<S, 3, STEP>(simd, self.columns, input, output),
                         size => unreachable!("no group has {size} vectors"),
                     }
@@ -169,7 +201,11 @@ struct Group<'a> {
     bias: *const f32,
     /// Outputs in the last vector.
     last: usize,
+    /// Distance between columns, used where it is not the constant `STEP`.
+    step: usize,
     output_step: usize,
+    /// Where inputs, weights and outputs lie, for the debug assertions.
+    bounds: [Range<*const f32>; 3],
 }
 
 /// Defines a function that covers a row with tiles, the widest first.
@@ -186,11 +222,12 @@ macro_rules! row_of {
             input: *const f32,
             output: *mut f32,
         ) {
+            let step = if STEP > 0 { STEP } else { self.step };
             let mut column = 0;
             while columns - column >= $widest {
                 // SAFETY: the columns of the tile are within the row.
                 unsafe {
-                    let (input, output) = (input.add(column * STEP), output.add(column * self.output_step));
+                    let (input, output) = (input.add(column * step), output.add(column * self.output_step));
                     self.tile::<S, $widest, V, STEP>(simd, input, output);
                 }
                 column += $widest;
@@ -199,7 +236,7 @@ macro_rules! row_of {
                 if columns - column >= $narrower {
                     // SAFETY: the columns of the tile are within the row.
                     unsafe {
-                        let (input, output) = (input.add(column * STEP), output.add(column * self.output_step));
+                        let (input, output) = (input.add(column * step), output.add(column * self.output_step));
                         self.tile::<S, $narrower, V, STEP>(simd, input, output);
                     }
                     column += $narrower;
@@ -230,6 +267,7 @@ impl Group<'_> {
     ) {
         // SAFETY: all offsets are those that the caller vouches for.
         unsafe {
+            let step = if STEP > 0 { STEP } else { self.step };
             let mut sums = [[simd.splat(0.0); V]; Q];
             for v in 0..V {
                 let bias = simd.read(self.bias.add(v * LANES));
@@ -246,11 +284,13 @@ impl Group<'_> {
                     let pixel = block.add(tap);
                     for channel in 0..channels {
                         let mut vectors = [simd.splat(0.0); V];
+                        debug_within(&self.bounds[1], weight, V * LANES);
                         for (v, vector) in vectors.iter_mut().enumerate() {
                             *vector = simd.read(weight.add(v * LANES));
                         }
                         for (q, sum) in sums.iter_mut().enumerate() {
-                            let value = simd.splat(*pixel.add(q * STEP + channel));
+                            debug_within(&self.bounds[0], pixel.add(q * step + channel), 1);
+                            let value = simd.splat(*pixel.add(q * step + channel));
                             for v in 0..V {
                                 sum[v] = simd.multiply_add(value, vectors[v], sum[v]);
                             }
@@ -263,6 +303,7 @@ impl Group<'_> {
             }
             for (q, sum) in sums.iter().enumerate() {
                 let pixel = output.add(q * self.output_step);
+                debug_within(&self.bounds[2], pixel, (V - 1) * LANES + self.last);
                 for (v, &vector) in sum[..V - 1].iter().enumerate() {
                     simd.write(pixel.add(v * LANES), vector);
                 }

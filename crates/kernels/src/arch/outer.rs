@@ -1,6 +1,6 @@
 //! Sums of outer products, the arithmetic of weight gradients.
 
-use super::{Kernel, LANES, Simd, groups};
+use super::{Kernel, LANES, Simd, debug_within, groups};
 
 /// Adds the outer products of the pixels of two rectangles:
 ///
@@ -99,6 +99,8 @@ impl Outer<'_> {
                 let mut y = self.y.as_ptr().add(row * self.y_row + first);
                 for _ in 0..self.columns {
                     let mut right = [simd.splat(0.0); V];
+                    debug_within(&self.y.as_ptr_range(), y, (V - 1) * LANES + last);
+                    debug_within(&self.x.as_ptr_range(), x, K);
                     for (v, vector) in right.iter_mut().enumerate() {
                         *vector = read(y.add(v * LANES), v);
                     }
@@ -114,7 +116,9 @@ impl Outer<'_> {
             }
             for (k, sum) in sums.iter().enumerate() {
                 for (v, &value) in sum.iter().enumerate() {
+                    let bounds = self.sums.as_ptr_range();
                     let to = self.sums.as_mut_ptr().add(cell(k, v));
+                    debug_within(&bounds, to, if v + 1 < V { LANES } else { last });
                     let total = simd.add(read(to, v), value);
                     if v + 1 < V || last == LANES {
                         simd.write(to, total);

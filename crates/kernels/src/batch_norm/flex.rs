@@ -2,13 +2,14 @@
 
 use super::{
     NormOptions, apply,
-    gradient::{self, Line},
+    gradient::{self, InputAndResidual, Line, Sums},
     moments::{Moments, moments},
     plan::Plan,
 };
 use crate::{
     arch::Buffer,
     fused::{Tracked, tensor, values, vector},
+    profile::{Cost, Phase, measured},
 };
 use burn::backend::{
     Flex, TensorMetadata,
@@ -46,7 +47,9 @@ impl Inputs {
     }
 
     fn apply(&self, plan: &Plan) -> FlexTensor {
-        tensor(apply::apply(plan, values(&self.x), self.residual.as_ref().map(values)), plan.output_shape())
+        let (x, residual) = (values(&self.x), self.residual.as_ref().map(values));
+        let output = measured(Phase::NormalisationForward, plan.cost(residual), || apply::apply(plan, x, residual));
+        tensor(output, plan.output_shape())
     }
 }
 
@@ -61,7 +64,8 @@ struct Forward {
 
 fn forward(inputs: &Inputs, options: &NormOptions) -> Forward {
     let shape = inputs.x.shape();
-    let moments = moments(values(&inputs.x), shape[0], shape[3]);
+    let x = values(&inputs.x);
+    let moments = measured(Phase::NormalisationForward, Cost::elements(x.len()), || moments(x, shape[0], shape[3]));
     let plan = inputs.plan(&moments, options);
     Forward { output: inputs.apply(&plan), moments, plan }
 }
@@ -123,14 +127,26 @@ impl Backward<Flex, 4> for TrainBackward {
         let [x_node, gamma_node, beta_node, residual_node] = ops.parents;
         let (x, residual) = (values(&inputs.x), inputs.residual.as_ref().map(values));
         let output_gradient = values(&output_gradient);
-        let sums = gradient::sums(&plan, x, residual, output_gradient);
-        if let Some(node) = x_node {
-            let line = Line::of_batch_statistics(&plan, &sums);
-            let of_x = gradient::of_input(&plan, x, residual, output_gradient, &line);
-            gradients.register::<Flex>(node.id, tensor(of_x, plan.input_shape()));
-        }
-        if let Some(node) = residual_node {
-            gradients.register::<Flex>(node.id, of_residual(&plan, x, residual, output_gradient));
+        let sums = sums(&plan, x, residual, output_gradient);
+        let line = Line::of_batch_statistics(&plan, &sums);
+        match (x_node, residual_node, residual) {
+            (Some(x_node), Some(residual_node), Some(residual)) => {
+                let cost = plan.cost(Some(residual));
+                let InputAndResidual { input, residual } = measured(Phase::NormalisationBackward, cost, || {
+                    gradient::of_input_and_residual(&plan, x, residual, output_gradient, &line)
+                });
+                gradients.register::<Flex>(x_node.id, tensor(input, plan.input_shape()));
+                gradients.register::<Flex>(residual_node.id, tensor(residual, plan.input_shape()));
+            }
+            (x_node, residual_node, residual) => {
+                if let Some(node) = x_node {
+                    let of_x = of_input(&plan, x, residual, output_gradient, &line);
+                    gradients.register::<Flex>(node.id, tensor(of_x, plan.input_shape()));
+                }
+                if let Some(node) = residual_node {
+                    gradients.register::<Flex>(node.id, of_residual(&plan, x, residual, output_gradient));
+                }
+            }
         }
         if let Some(node) = gamma_node {
             gradients.register::<Flex>(node.id, vector(&sums.product));
@@ -141,9 +157,20 @@ impl Backward<Flex, 4> for TrainBackward {
     }
 }
 
+fn sums(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32]) -> Sums {
+    let cost = plan.cost(residual);
+    measured(Phase::NormalisationBackward, cost, || gradient::sums(plan, x, residual, gradient))
+}
+
+fn of_input(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32], line: &Line) -> Buffer {
+    let cost = plan.cost(residual);
+    measured(Phase::NormalisationBackward, cost, || gradient::of_input(plan, x, residual, gradient, line))
+}
+
 fn of_residual(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32]) -> FlexTensor {
-    let buffer: Buffer = gradient::before_activation(plan, x, residual, gradient);
-    tensor(buffer, plan.input_shape())
+    let cost = plan.cost(residual);
+    let compute = || gradient::before_activation(plan, x, residual, gradient);
+    tensor(measured(Phase::NormalisationBackward, cost, compute), plan.input_shape())
 }
 
 pub(crate) fn evaluate_tracked<C: CheckpointStrategy>(
@@ -179,7 +206,7 @@ impl Backward<Flex, 6> for EvaluateBackward {
         let output_gradient = values(&output_gradient);
         if let Some(node) = x_node {
             let line = Line::of_constant_statistics(&plan);
-            let of_x = gradient::of_input(&plan, x, residual, output_gradient, &line);
+            let of_x = of_input(&plan, x, residual, output_gradient, &line);
             gradients.register::<Flex>(node.id, tensor(of_x, plan.input_shape()));
         }
         if let Some(node) = residual_node {
@@ -188,7 +215,7 @@ impl Backward<Flex, 6> for EvaluateBackward {
         if [&gamma_node, &beta_node, &mean_node, &variance_node].iter().all(|node| node.is_none()) {
             return;
         }
-        let sums = gradient::sums(&plan, x, residual, output_gradient);
+        let sums = sums(&plan, x, residual, output_gradient);
         // gradients of the mean, −scale · Σg, and of the variance, −½ · scale / deviation · Σ g · (x − mean) / deviation
         let channels = 0..plan.channels;
         let of_mean: Vec<_> = channels.clone().map(|c| -plan.scale[c] * sums.gradient[c]).collect();

@@ -70,6 +70,33 @@ fn map_images(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32]
     result
 }
 
+/// The gradients of the input and of the residual in one pass.
+pub(super) struct InputAndResidual {
+    pub input: Buffer,
+    pub residual: Buffer,
+}
+
+/// As [`of_input`] and [`before_activation`] together.
+pub(super) fn of_input_and_residual(
+    plan: &Plan,
+    x: &[f32],
+    residual: &[f32],
+    gradient: &[f32],
+    line: &Line,
+) -> InputAndResidual {
+    let (image, output_image) = (plan.image(), plan.output_image());
+    let mut results = InputAndResidual { input: Buffer::new(x.len()), residual: Buffer::new(x.len()) };
+    let images = results.input.par_chunks_mut(image).zip(results.residual.par_chunks_mut(image));
+    images.enumerate().for_each(|(index, (result, before))| {
+        let range = index * image..(index + 1) * image;
+        let (x, residual) = (&x[range.clone()], &residual[range]);
+        let gradient = &gradient[index * output_image..][..output_image];
+        let visit = WriteBoth { write: Write { line, x, result }, before };
+        arch::run(Walk::<_, true> { plan, x, residual, gradient, visit });
+    });
+    results
+}
+
 /// The sums over the batch: in `f32` over an image, in `f64` over the images, in their order.
 pub(super) fn sums(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32]) -> Sums {
     let (image, output_image, width) = (plan.image(), plan.output_image(), plan.scale.len());
@@ -124,6 +151,20 @@ impl Visit for Write<'_> {
             }
         };
         simd.store(result, value);
+    }
+}
+
+/// Writes that, and the gradient before the activation itself.
+struct WriteBoth<'a> {
+    write: Write<'a>,
+    before: &'a mut [f32],
+}
+
+impl Visit for WriteBoth<'_> {
+    #[inline(always)]
+    fn visit<S: Simd>(&mut self, simd: S, start: usize, end: usize, first: usize, gradient: S::Vector) {
+        self.write.visit(simd, start, end, first, gradient);
+        simd.store(&mut self.before[start..end], gradient);
     }
 }
 

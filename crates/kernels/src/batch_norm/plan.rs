@@ -2,6 +2,7 @@ use super::{NormOptions, moments::Moments};
 use crate::{
     Activation,
     arch::{LANES, Simd},
+    profile::Cost,
 };
 
 /// Everything that the passes over the images of a normalisation share.
@@ -53,6 +54,12 @@ impl Plan {
             plan.inverse_deviation[channel] = inverse_deviation as f32;
         }
         plan
+    }
+
+    /// What a pass over all images costs that also reads or writes their outputs.
+    pub(super) fn cost(&self, residual: Option<&[f32]>) -> Cost {
+        let inputs = if residual.is_some() { 3 } else { 2 };
+        Cost::elements(self.batch * (inputs * self.image() + self.output_image()))
     }
 
     /// Elements of an image.

@@ -1,7 +1,10 @@
 //! The fused convolution as an operation of burn's Flex backend.
 
 use super::{correlate, geometry::Geometry, weight_gradient, winograd};
-use crate::fused::{Tracked, tensor, values};
+use crate::{
+    fused::{Tracked, tensor, values},
+    profile::{Phase, measured},
+};
 use burn::{
     backend::{
         Flex, TensorMetadata,
@@ -23,11 +26,13 @@ pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
     let geometry = geometry(&x.shape(), &weight.shape(), stride);
     let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
     let (x, weight) = (values(&x), values(&weight));
-    let output = if winograd::suits(&geometry) {
-        winograd::forward(&geometry, x, weight)
-    } else {
-        correlate::forward(&geometry, x, weight)
-    };
+    let output = measured(Phase::ConvolutionForward, geometry.cost(), || {
+        if winograd::suits(&geometry) {
+            winograd::forward(&geometry, x, weight)
+        } else {
+            correlate::forward(&geometry, x, weight)
+        }
+    });
     tensor(output, geometry.output_shape())
 }
 
@@ -63,22 +68,26 @@ impl Backward<Flex, 2> for ConvolutionBackward {
         if let Some(node) = weight_node {
             let x = x.to_contiguous();
             let (x, gradient) = (values(&x), values(&gradient));
-            let of_weight = if winograd::suits(&geometry) {
-                winograd::weight_gradient(&geometry, x, gradient)
-            } else {
-                weight_gradient::weight_gradient(&geometry, x, gradient)
-            };
+            let of_weight = measured(Phase::ConvolutionWeightGradient, geometry.cost(), || {
+                if winograd::suits(&geometry) {
+                    winograd::weight_gradient(&geometry, x, gradient)
+                } else {
+                    weight_gradient::weight_gradient(&geometry, x, gradient)
+                }
+            });
             gradients.register::<Flex>(node.id, tensor(of_weight, geometry.weight_shape()));
         }
         drop(x);
         if let Some(node) = x_node {
             let weight = weight.to_contiguous();
             let (gradient, weight) = (values(&gradient), values(&weight));
-            let of_x = if winograd::suits(&geometry) {
-                winograd::input_gradient(&geometry, gradient, weight)
-            } else {
-                correlate::input_gradient(&geometry, gradient, weight)
-            };
+            let of_x = measured(Phase::ConvolutionInputGradient, geometry.cost(), || {
+                if winograd::suits(&geometry) {
+                    winograd::input_gradient(&geometry, gradient, weight)
+                } else {
+                    correlate::input_gradient(&geometry, gradient, weight)
+                }
+            });
             gradients.register::<Flex>(node.id, tensor(of_x, geometry.input_shape()));
         }
     }

@@ -1,3 +1,5 @@
+use crate::profile::Cost;
+
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
@@ -10,6 +12,13 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
+    /// What the convolution or one of its gradients costs.
+    pub(super) fn cost(&self) -> Cost {
+        let pixels = self.batch * self.output_height() * self.output_width();
+        let elements = self.batch * self.height * self.width * self.inputs + pixels * self.outputs;
+        Cost { flops: 2 * 9 * pixels * self.inputs * self.outputs, elements: elements + 9 * self.inputs * self.outputs }
+    }
+
     pub(super) fn output_height(&self) -> usize {
         self.height.div_ceil(self.stride)
     }

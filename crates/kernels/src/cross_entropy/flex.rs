@@ -4,6 +4,7 @@
 use crate::{
     arch::Buffer,
     fused::{Tracked, matrix, tensor, values},
+    profile::{Cost, Phase, measured},
 };
 use burn::{
     backend::{
@@ -61,14 +62,19 @@ fn loss(logits: &FlexTensor, labels: &FlexTensor, smoothing: f64) -> Loss {
     Loss { value: tensor(value, [1]), gradient }
 }
 
+fn measured_loss(logits: &FlexTensor, labels: &FlexTensor, smoothing: f64) -> Loss {
+    let cost = Cost::elements(2 * logits.shape().num_elements());
+    measured(Phase::Loss, cost, || loss(logits, labels, smoothing))
+}
+
 pub(crate) fn forward(logits: &FlexTensor, labels: &FlexTensor, smoothing: f64) -> FlexTensor {
-    loss(logits, labels, smoothing).value
+    measured_loss(logits, labels, smoothing).value
 }
 
 pub(crate) fn tracked<C: CheckpointStrategy>(logits: Tracked, labels: &FlexTensor, smoothing: f64) -> Tracked {
     let node = logits.node();
     let logits = logits.into_primitive();
-    let Loss { value, gradient } = loss(&logits, labels, smoothing);
+    let Loss { value, gradient } = measured_loss(&logits, labels, smoothing);
     match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let shape = logits.shape();

@@ -1,7 +1,10 @@
 //! The fused layer normalisation as an operation of burn's Flex backend.
 
 use super::rows::{self, Normalised, RowMoments};
-use crate::fused::{Tracked, shaped, values, vector};
+use crate::{
+    fused::{Tracked, shaped, values, vector},
+    profile::{Cost, Phase, measured},
+};
 use burn::backend::{
     Flex, TensorMetadata,
     autodiff::{
@@ -14,7 +17,10 @@ use burn::backend::{
 
 fn normalise(x: &FlexTensor, gamma: &FlexTensor, beta: &FlexTensor, epsilon: f64) -> Normalised {
     let (gamma, beta) = (gamma.to_contiguous(), beta.to_contiguous());
-    rows::normalise(values(x), values(&gamma), values(&beta), epsilon)
+    let x = values(x);
+    measured(Phase::LayerNormForward, Cost::elements(2 * x.len()), || {
+        rows::normalise(x, values(&gamma), values(&beta), epsilon)
+    })
 }
 
 pub(crate) fn forward(x: &FlexTensor, gamma: &FlexTensor, beta: &FlexTensor, epsilon: f64) -> FlexTensor {
@@ -51,9 +57,12 @@ impl Backward<Flex, 3> for LayerNormBackward {
         let [x_node, gamma_node, beta_node] = ops.parents;
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let gamma = gamma.to_contiguous();
-        let width = values(&gamma).len();
+        let (x_values, gamma, gradient) = (values(&x), values(&gamma), values(&gradient));
+        let width = gamma.len();
         if gamma_node.is_some() || beta_node.is_some() {
-            let sums = rows::parameter_gradients(values(&x), width, &moments, values(&gradient));
+            let sums = measured(Phase::LayerNormBackward, Cost::elements(2 * x_values.len()), || {
+                rows::parameter_gradients(x_values, width, &moments, gradient)
+            });
             let (of_gamma, of_beta) = sums.split_at(width);
             if let Some(node) = gamma_node {
                 gradients.register::<Flex>(node.id, vector(of_gamma));
@@ -63,7 +72,9 @@ impl Backward<Flex, 3> for LayerNormBackward {
             }
         }
         if let Some(node) = x_node {
-            let of_x = rows::input_gradient(values(&x), values(&gamma), &moments, values(&gradient));
+            let of_x = measured(Phase::LayerNormBackward, Cost::elements(3 * x_values.len()), || {
+                rows::input_gradient(x_values, gamma, &moments, gradient)
+            });
             gradients.register::<Flex>(node.id, shaped(of_x, x.shape()));
         }
     }

@@ -2,7 +2,7 @@
 
 pub(crate) mod flex;
 mod reference;
-mod rows;
+pub(crate) mod rows;
 
 pub use reference::layer_norm_reference;
 

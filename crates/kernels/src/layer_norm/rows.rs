@@ -10,7 +10,7 @@ use rayon::prelude::*;
 const ROWS: usize = 64;
 
 /// Mean and reciprocal deviation of a row.
-pub(super) type RowMoments = [f32; 2];
+pub(crate) type RowMoments = [f32; 2];
 
 /// The normalised rows, and the moments of every row for the backward pass.
 pub(super) struct Normalised {
@@ -30,13 +30,14 @@ pub(super) fn normalise(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f64) ->
     Normalised { output, moments }
 }
 
-struct Normalise<'a> {
-    x: &'a [f32],
-    gamma: &'a [f32],
-    beta: &'a [f32],
-    epsilon: f32,
-    output: &'a mut [f32],
-    moments: &'a mut [RowMoments],
+/// Normalises rows.
+pub(crate) struct Normalise<'a> {
+    pub x: &'a [f32],
+    pub gamma: &'a [f32],
+    pub beta: &'a [f32],
+    pub epsilon: f32,
+    pub output: &'a mut [f32],
+    pub moments: &'a mut [RowMoments],
 }
 
 impl Kernel for Normalise<'_> {
@@ -98,12 +99,13 @@ pub(super) fn input_gradient(x: &[f32], gamma: &[f32], moments: &[RowMoments], g
     result
 }
 
-struct InputGradient<'a> {
-    x: &'a [f32],
-    gamma: &'a [f32],
-    moments: &'a [RowMoments],
-    gradient: &'a [f32],
-    result: &'a mut [f32],
+/// Writes the gradient of the input of rows.
+pub(crate) struct InputGradient<'a> {
+    pub x: &'a [f32],
+    pub gamma: &'a [f32],
+    pub moments: &'a [RowMoments],
+    pub gradient: &'a [f32],
+    pub result: &'a mut [f32],
 }
 
 impl Kernel for InputGradient<'_> {
@@ -148,12 +150,13 @@ pub(super) fn parameter_gradients(x: &[f32], width: usize, moments: &[RowMoments
     })
 }
 
-struct ParameterGradients<'a> {
-    x: &'a [f32],
-    moments: &'a [RowMoments],
-    gradient: &'a [f32],
-    gamma: &'a mut [f32],
-    beta: &'a mut [f32],
+/// Adds the gradients of the parameters.
+pub(crate) struct ParameterGradients<'a> {
+    pub x: &'a [f32],
+    pub moments: &'a [RowMoments],
+    pub gradient: &'a [f32],
+    pub gamma: &'a mut [f32],
+    pub beta: &'a mut [f32],
 }
 
 impl Kernel for ParameterGradients<'_> {

@@ -8,6 +8,7 @@ use crate::{
     Activation,
     arch::Buffer,
     fused::{Tracked, matrix, shaped, values, vector},
+    profile::{Cost, Phase, measured},
 };
 use burn::{
     backend::{
@@ -29,13 +30,20 @@ fn output_shape(x: &Shape, outputs: usize) -> Shape {
     shape
 }
 
+fn cost(x: &[f32], inputs: usize, outputs: usize) -> Cost {
+    let rows = x.len() / inputs;
+    Cost { flops: 2 * rows * inputs * outputs, elements: rows * (inputs + outputs) + inputs * outputs }
+}
+
 /// The affine map without its activation, or with it if nothing more than the output is needed.
 fn product(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, activation: Activation) -> Buffer {
     let [inputs, outputs] = [weight.shape()[0], weight.shape()[1]];
     let (x, weight, bias) = (x.to_contiguous(), weight.to_contiguous(), bias.map(FlexTensor::to_contiguous));
-    let elements = values(&weight);
-    let packed = Packed::new(inputs, outputs, |input, output| elements[input * outputs + output]);
-    packed.multiply(values(&x), bias.as_ref().map(values), |chunk| activate::apply(activation, chunk))
+    let (x, elements, bias) = (values(&x), values(&weight), bias.as_ref().map(values));
+    measured(Phase::LinearForward, cost(x, inputs, outputs), || {
+        let packed = Packed::new(inputs, outputs, |input, output| elements[input * outputs + output]);
+        packed.multiply(x, bias, |chunk| activate::apply(activation, chunk))
+    })
 }
 
 pub(crate) fn forward(
@@ -64,7 +72,9 @@ pub(crate) fn tracked<C: CheckpointStrategy>(
             let shape = output_shape(&x.shape(), weight.shape()[1]);
             let (kept, output) = if activation == Activation::Gelu {
                 let before = product(&x, &weight, bias.as_ref(), Activation::Identity);
-                let output = shaped(activate::applied(activation, &before), shape.clone());
+                let cost = Cost::elements(2 * before.len());
+                let output = measured(Phase::LinearForward, cost, || activate::applied(activation, &before));
+                let output = shaped(output, shape.clone());
                 (Some(shaped(before, shape)), output)
             } else {
                 let output = forward(&x, &weight, bias.as_ref(), activation);
@@ -98,12 +108,17 @@ impl Backward<Flex, 3> for LinearBackward {
         let mut gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         if let Some(kept) = kept {
             let derivative = Derivative { activation, kept: values(&kept) };
-            gradient = shaped(activate::through(&derivative, values(&gradient)), gradient.shape());
+            let values = values(&gradient);
+            let cost = Cost::elements(3 * values.len());
+            let through = measured(Phase::LinearInputGradient, cost, || activate::through(&derivative, values));
+            gradient = shaped(through, gradient.shape());
         }
         let gradient = values(&gradient);
         if weight_node.is_some() || bias_node.is_some() {
             let x = x.to_contiguous();
-            let sums = product::outer(values(&x), inputs, gradient, outputs);
+            let x = values(&x);
+            let cost = cost(x, inputs, outputs);
+            let sums = measured(Phase::LinearWeightGradient, cost, || product::outer(x, inputs, gradient, outputs));
             let (of_weight, of_bias) = sums.split_at(inputs * outputs);
             if let Some(node) = weight_node {
                 gradients.register::<Flex>(node.id, matrix(of_weight, [inputs, outputs]));
@@ -115,8 +130,10 @@ impl Backward<Flex, 3> for LinearBackward {
         if let Some(node) = x_node {
             let weight = weight.to_contiguous();
             let elements = values(&weight);
-            let transposed = Packed::new(outputs, inputs, |output, input| elements[input * outputs + output]);
-            let of_x = transposed.multiply(gradient, None, |_| {});
+            let of_x = measured(Phase::LinearInputGradient, cost(gradient, outputs, inputs), || {
+                let transposed = Packed::new(outputs, inputs, |output, input| elements[input * outputs + output]);
+                transposed.multiply(gradient, None, |_| {})
+            });
             gradients.register::<Flex>(node.id, shaped(of_x, x.shape()));
         }
     }

@@ -2,7 +2,7 @@
 
 mod activate;
 pub(crate) mod flex;
-mod product;
+pub(crate) mod product;
 mod reference;
 
 pub use reference::linear_reference;

@@ -4,7 +4,10 @@ use super::{
     FeatureMap,
     heads::{self, Sizes},
 };
-use crate::fused::{Tracked, shaped, tensor, values};
+use crate::{
+    fused::{Tracked, shaped, tensor, values},
+    profile::{Cost, Phase, measured},
+};
 use burn::{
     backend::{
         Flex, TensorMetadata,
@@ -24,7 +27,11 @@ fn sizes(qkv: &Shape, heads: usize, map: FeatureMap) -> Sizes {
 
 pub(crate) fn forward(qkv: &FlexTensor, heads: usize, map: FeatureMap) -> FlexTensor {
     let shape = qkv.shape();
-    let output = heads::forward(&sizes(&shape, heads, map), values(&qkv.to_contiguous()));
+    let (sizes, qkv) = (sizes(&shape, heads, map), qkv.to_contiguous());
+    let qkv = values(&qkv);
+    let elements = qkv.len() / 3;
+    let cost = Cost { flops: sizes.forward_flops(elements), elements: 4 * elements };
+    let output = measured(Phase::AttentionForward, cost, || heads::forward(&sizes, qkv));
     tensor(output, [shape[0], shape[1], shape[2] / 3])
 }
 
@@ -59,7 +66,11 @@ impl Backward<Flex, 1> for AttentionBackward {
         if let Some(node) = node {
             let shape = qkv.shape();
             let sizes = sizes(&shape, heads, map);
-            let of_qkv = heads::backward(&sizes, values(&qkv.to_contiguous()), values(&gradient));
+            let qkv = qkv.to_contiguous();
+            let (qkv, gradient) = (values(&qkv), values(&gradient));
+            let elements = gradient.len();
+            let cost = Cost { flops: sizes.backward_flops(elements), elements: 7 * elements };
+            let of_qkv = measured(Phase::AttentionBackward, cost, || heads::backward(&sizes, qkv, gradient));
             gradients.register::<Flex>(node.id, shaped(of_qkv, shape));
         }
     }

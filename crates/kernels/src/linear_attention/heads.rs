@@ -5,14 +5,14 @@
 
 use super::{
     FeatureMap,
-    map::{MapColumns, ThroughMap},
+    columns::{CopyValues, Divide, MapColumns, QuotientGradient, ThroughMap},
 };
 use crate::arch::{self, Buffer, LANES, Level, Multiply, Outer};
 use rayon::prelude::*;
 
 /// Sizes of an attention.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
+pub(crate) struct Sizes {
     pub tokens: usize,
     pub heads: usize,
     /// Features of a head.
@@ -21,19 +21,29 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
+    /// Floating-point operations for an output of a number of elements: `M` and the products of the queries with it.
+    pub(crate) fn forward_flops(&self, elements: usize) -> usize {
+        2 * 2 * elements * (self.width + 1)
+    }
+
+    /// Those of the gradient: the forward products again, and those of the gradients of queries, keys, values and `M`.
+    pub(crate) fn backward_flops(&self, elements: usize) -> usize {
+        2 * 6 * elements * (self.width + 1)
+    }
+
     /// Features of all heads.
     fn features(&self) -> usize {
         self.heads * self.width
     }
 
-    /// Values of a head with the column of ones, filled up with zeros to whole vectors.
-    fn extended(&self) -> usize {
-        (self.width + 1).next_multiple_of(LANES)
+    /// The features of a head, filled up to whole vectors.
+    fn padded(&self) -> usize {
+        self.width.next_multiple_of(LANES)
     }
 
-    /// Blocks of sixteen columns for every token.
-    fn blocks(&self, columns: usize) -> Buffer {
-        Buffer::new(columns.next_multiple_of(LANES) * self.tokens)
+    /// The features of a head with the column of ones, filled up to whole vectors.
+    fn extended(&self) -> usize {
+        (self.width + 1).next_multiple_of(LANES)
     }
 }
 
@@ -41,15 +51,10 @@ impl Sizes {
 pub(super) fn forward(sizes: &Sizes, qkv: &[f32]) -> Buffer {
     let image = sizes.tokens * sizes.features();
     let mut output = Buffer::new(qkv.len() / 3);
-    output.par_chunks_mut(image).zip(qkv.par_chunks(3 * image)).for_each_init(
-        || Scratch::new(*sizes),
-        |scratch, (output, qkv)| {
-            for head in 0..sizes.heads {
-                scratch.attend(qkv, head);
-                scratch.write_output(head, output);
-            }
-        },
-    );
+    output
+        .par_chunks_mut(image)
+        .zip(qkv.par_chunks(3 * image))
+        .for_each_init(|| Attention::new(*sizes), |attention, (output, qkv)| attention.forward(qkv, output));
     output
 }
 
@@ -59,201 +64,200 @@ pub(super) fn backward(sizes: &Sizes, qkv: &[f32], gradient: &[f32]) -> Buffer {
     let mut result = Buffer::new(qkv.len());
     let images = result.par_chunks_mut(3 * image).zip(qkv.par_chunks(3 * image)).zip(gradient.par_chunks(image));
     images.for_each_init(
-        || (Scratch::new(*sizes), Gradients::new(sizes)),
-        |(scratch, gradients), ((result, qkv), gradient)| {
-            for head in 0..sizes.heads {
-                scratch.attend(qkv, head);
-                gradients.write(scratch, qkv, gradient, head, result);
-            }
-        },
+        || AttentionGradient::new(*sizes),
+        |attention, ((result, qkv), gradient)| attention.backward(qkv, gradient, result, None),
     );
     result
 }
 
-/// What the attention of a head leaves for its output and its gradients.
-struct Scratch {
+/// Memory for the attention of an image.
+pub(crate) struct Attention {
     sizes: Sizes,
-    /// `φ(q)` in blocks of sixteen columns.
+    /// `φ(q)`, `[tokens, padded]`.
     query: Buffer,
-    /// `φ(k)` in blocks of sixteen columns.
+    /// `φ(k)`, `[tokens, padded]`.
     key: Buffer,
     /// `[tokens, extended]`: the values, a one, zeros.
     value: Buffer,
-    /// `M`, `[width, extended]`.
+    /// `M`, or a gradient of it, or a transpose of one of them; at most `[extended, extended]`.
     sums: Buffer,
-    /// `M` or its gradient or their transposes, packed.
     packed: Buffer,
     /// `[tokens, extended]`: numerators, the denominator, zeros.
     quotient: Buffer,
 }
 
-impl Scratch {
-    fn new(sizes: Sizes) -> Self {
-        let extended = sizes.extended();
+impl Attention {
+    pub(crate) fn new(sizes: Sizes) -> Self {
+        let (padded, extended) = (sizes.padded(), sizes.extended());
         Self {
             sizes,
-            query: sizes.blocks(sizes.width),
-            key: sizes.blocks(sizes.width),
+            query: Buffer::new(sizes.tokens * padded),
+            key: Buffer::new(sizes.tokens * padded),
             value: Buffer::zeroed(sizes.tokens * extended),
-            sums: Buffer::new(sizes.width * extended),
+            sums: Buffer::new(extended * extended),
             packed: Buffer::new(extended * extended),
-            quotient: Buffer::new(sizes.tokens * extended),
+            quotient: Buffer::zeroed(sizes.tokens * extended),
+        }
+    }
+
+    /// `[tokens, 3 * features]` to `[tokens, features]`.
+    pub(crate) fn forward(&mut self, qkv: &[f32], output: &mut [f32]) {
+        for head in 0..self.sizes.heads {
+            self.attend(qkv, head);
+            self.divide(head, output);
         }
     }
 
     fn attend(&mut self, qkv: &[f32], head: usize) {
-        let Sizes { tokens, width, map, .. } = self.sizes;
-        let (features, extended) = (self.sizes.features(), self.sizes.extended());
-        for (part, blocks) in [&mut self.query, &mut self.key].into_iter().enumerate() {
+        let Sizes { width, map, .. } = self.sizes;
+        let (features, padded, extended) = (self.sizes.features(), self.sizes.padded(), self.sizes.extended());
+        let row = 3 * features;
+        for (part, mapped) in [&mut self.query, &mut self.key].into_iter().enumerate() {
             let columns = &qkv[part * features + head * width..];
-            arch::run(MapColumns { map, columns, row: 3 * features, width, tokens, blocks });
+            arch::run(MapColumns { map, columns, row, width, padded, mapped });
         }
-        for (token, value) in self.value.chunks_exact_mut(extended).enumerate() {
-            let from = token * 3 * features + 2 * features + head * width;
-            value[..width].copy_from_slice(&qkv[from..from + width]);
-            value[width] = 1.0;
-        }
-        outer(&self.sizes, &self.key, &self.value, &mut self.sums);
-        let sums = &self.sums;
-        let product = Product { input: &self.query, channels: width, outputs: extended, output_step: extended, tokens };
-        product.run(&mut self.packed, |input, output| sums[input * extended + output], &mut self.quotient);
+        let columns = &qkv[2 * features + head * width..];
+        arch::run(CopyValues { columns, row, width, extended, values: &mut self.value });
+        outer(&self.key, padded, width, &self.value, extended, extended, &mut self.sums);
+        Product { input: &self.query, step: padded, channels: width, outputs: extended, output_step: extended }.run(
+            &self.sums,
+            &mut self.packed,
+            &mut self.quotient,
+        );
     }
 
-    fn write_output(&self, head: usize, output: &mut [f32]) {
-        let width = self.sizes.width;
-        let rows = output.chunks_exact_mut(self.sizes.features());
-        for (output, quotient) in rows.zip(self.quotient.chunks_exact(self.sizes.extended())) {
-            let inverse = 1.0 / quotient[width];
-            for (output, numerator) in output[head * width..][..width].iter_mut().zip(quotient) {
-                *output = numerator * inverse;
-            }
-        }
+    fn divide(&self, head: usize, output: &mut [f32]) {
+        let Sizes { width, .. } = self.sizes;
+        arch::run(Divide {
+            quotient: &self.quotient,
+            extended: self.sizes.extended(),
+            width,
+            row: self.sizes.features(),
+            output: &mut output[head * width..],
+        });
     }
 }
 
-/// Memory for the gradients of a head.
-struct Gradients {
-    /// `[tokens, extended]`: the gradient of the numerators and of the denominator.
+/// Memory for the gradient of the attention of an image.
+pub(crate) struct AttentionGradient {
+    attention: Attention,
+    /// `[tokens, extended]`: the gradient of the numerators and of the denominator, zeros.
     quotient: Buffer,
-    /// The same in blocks of sixteen columns.
-    quotient_blocks: Buffer,
-    /// The values and the one in blocks of sixteen columns.
-    value_blocks: Buffer,
-    /// The gradient of `M`.
-    sums: Buffer,
-    /// The gradient of `φ(q)` or of `φ(k)`, `[tokens, width]`.
+    /// The gradient of `φ(q)` or of `φ(k)`, `[tokens, padded]`.
     mapped: Buffer,
 }
 
-impl Gradients {
-    fn new(sizes: &Sizes) -> Self {
-        let extended = sizes.extended();
+impl AttentionGradient {
+    pub(crate) fn new(sizes: Sizes) -> Self {
         Self {
-            quotient: Buffer::zeroed(sizes.tokens * extended),
-            quotient_blocks: sizes.blocks(extended),
-            value_blocks: sizes.blocks(extended),
-            sums: Buffer::new(sizes.width * extended),
-            mapped: Buffer::new(sizes.tokens * sizes.width),
+            attention: Attention::new(sizes),
+            quotient: Buffer::zeroed(sizes.tokens * sizes.extended()),
+            mapped: Buffer::zeroed(sizes.tokens * sizes.padded()),
         }
     }
 
-    fn write(&mut self, scratch: &mut Scratch, qkv: &[f32], gradient: &[f32], head: usize, result: &mut [f32]) {
-        let Sizes { tokens, width, map, .. } = scratch.sizes;
-        let (features, extended) = (scratch.sizes.features(), scratch.sizes.extended());
+    /// `[tokens, 3 * features]` and the gradient of the output, `[tokens, features]`, to the gradient of the first, and
+    /// to the output again, if somebody needs it.
+    pub(crate) fn backward(
+        &mut self,
+        qkv: &[f32],
+        gradient: &[f32],
+        result: &mut [f32],
+        mut output: Option<&mut [f32]>,
+    ) {
+        for head in 0..self.attention.sizes.heads {
+            self.attention.attend(qkv, head);
+            if let Some(output) = &mut output {
+                self.attention.divide(head, output);
+            }
+            self.head(qkv, gradient, head, result);
+        }
+    }
+
+    fn head(&mut self, qkv: &[f32], gradient: &[f32], head: usize, result: &mut [f32]) {
+        let Attention { sizes, query, key, value, sums, packed, quotient } = &mut self.attention;
+        let Sizes { width, map, .. } = *sizes;
+        let (features, padded, extended) = (sizes.features(), sizes.padded(), sizes.extended());
         let row = 3 * features;
-        self.of_quotient(scratch, gradient, head);
-        to_blocks(&self.quotient, extended, &mut self.quotient_blocks);
-        to_blocks(&scratch.value, extended, &mut self.value_blocks);
-        outer(&scratch.sizes, &scratch.query, &self.quotient, &mut self.sums);
-        for (part, input, sums) in [(0, &self.quotient_blocks, &scratch.sums), (1, &self.value_blocks, &self.sums)] {
-            let product = Product { input, channels: width + 1, outputs: width, output_step: width, tokens };
-            product.run(&mut scratch.packed, |input, output| sums[output * extended + input], &mut self.mapped);
+        arch::run(QuotientGradient {
+            quotient,
+            gradient: &gradient[head * width..],
+            row: features,
+            width,
+            extended,
+            result: &mut self.quotient,
+        });
+        // the gradient of φ(q) is that of the quotient times Mᵀ, that of φ(k) the values times the transposed gradient
+        // of M; both transposes are summed as such
+        let of_quotient = &self.quotient;
+        for (part, left, right, input) in [(0, &*value, &*key, of_quotient), (1, of_quotient, &*query, &*value)] {
+            outer(left, extended, width + 1, right, padded, padded, sums);
+            Product { input, step: extended, channels: width + 1, outputs: width, output_step: padded }.run(
+                sums,
+                packed,
+                &mut self.mapped,
+            );
             let start = part * features + head * width;
             let (columns, result) = (&qkv[start..], &mut result[start..]);
-            arch::run(ThroughMap { map, columns, row, width, tokens, gradient: &self.mapped, result });
+            arch::run(ThroughMap { map, columns, row, width, padded, gradient: &self.mapped, result });
         }
-        let product = Product { input: &scratch.key, channels: width, outputs: width, output_step: row, tokens };
-        let sums = &self.sums;
+        outer(query, padded, width, of_quotient, extended, padded, sums);
         let of_value = &mut result[2 * features + head * width..];
-        product.run(&mut scratch.packed, |input, output| sums[input * extended + output], of_value);
-    }
-
-    /// With `y = n / d`: the gradient of `n` is `g / d`, that of `d` is `−Σ g · n / d²`.
-    fn of_quotient(&mut self, scratch: &Scratch, gradient: &[f32], head: usize) {
-        let Sizes { width, .. } = scratch.sizes;
-        let extended = scratch.sizes.extended();
-        let rows = self.quotient.chunks_exact_mut(extended).zip(scratch.quotient.chunks_exact(extended));
-        for ((result, quotient), gradient) in rows.zip(gradient.chunks_exact(scratch.sizes.features())) {
-            let inverse = 1.0 / quotient[width];
-            let mut product = 0.0;
-            let gradient = &gradient[head * width..][..width];
-            for ((result, numerator), gradient) in result.iter_mut().zip(quotient).zip(gradient) {
-                *result = gradient * inverse;
-                product += *result * numerator;
-            }
-            result[width] = -product * inverse;
-        }
+        Product { input: key, step: padded, channels: width, outputs: width, output_step: row }
+            .run(sums, packed, of_value);
     }
 }
 
-/// `Σ_tokens left ⊗ right`, with `left` in blocks of sixteen columns.
-fn outer(sizes: &Sizes, left: &[f32], right: &[f32], sums: &mut [f32]) {
-    let Sizes { tokens, width, .. } = *sizes;
-    let extended = sizes.extended();
+/// `Σ_tokens left ⊗ right`, of the first `inputs` columns of the left and the first `outputs` of the right.
+fn outer(
+    left: &[f32],
+    left_step: usize,
+    inputs: usize,
+    right: &[f32],
+    right_step: usize,
+    outputs: usize,
+    sums: &mut [f32],
+) {
+    let sums = &mut sums[..inputs * outputs];
     sums.fill(0.0);
-    for (block, left) in left.chunks_exact(tokens * LANES).enumerate() {
-        arch::run(Outer {
-            x: left,
-            x_row: 0,
-            x_step: LANES,
-            inputs: LANES.min(width - block * LANES),
-            y: right,
-            y_row: 0,
-            y_step: extended,
-            outputs: extended,
-            rows: 1,
-            columns: tokens,
-            sums: &mut sums[block * LANES * extended..],
-        });
-    }
+    arch::run(Outer {
+        x: left,
+        x_row: 0,
+        x_step: left_step,
+        inputs,
+        y: right,
+        y_row: 0,
+        y_step: right_step,
+        outputs,
+        rows: 1,
+        columns: left.len() / left_step,
+        sums,
+    });
 }
 
-/// Cuts rows of `columns`, a multiple of sixteen, into blocks of sixteen columns.
-fn to_blocks(rows: &[f32], columns: usize, blocks: &mut [f32]) {
-    let tokens = rows.len() / columns;
-    for (token, row) in rows.chunks_exact(columns).enumerate() {
-        for (block, values) in row.as_chunks::<LANES>().0.iter().enumerate() {
-            blocks[(block * tokens + token) * LANES..][..LANES].copy_from_slice(values);
-        }
-    }
-}
-
-/// The product of tokens in blocks of sixteen columns with a small matrix.
+/// The product of tokens with a small matrix whose rows are filled up to whole vectors.
 struct Product<'a> {
     input: &'a [f32],
+    step: usize,
     channels: usize,
     outputs: usize,
     output_step: usize,
-    tokens: usize,
 }
 
 impl Product<'_> {
-    fn run(&self, packed: &mut [f32], element: impl Fn(usize, usize) -> f32, output: &mut [f32]) {
-        let packed = &mut packed[..Multiply::packed_length(1, self.channels, self.outputs)];
-        Multiply::pack(Level::chosen(), packed, 1, self.channels, self.outputs, |_, input, output| {
-            element(input, output)
-        });
+    fn run(&self, matrix: &[f32], packed: &mut [f32], output: &mut [f32]) {
+        let matrix = &matrix[..self.channels * self.outputs.next_multiple_of(LANES)];
         arch::run(Multiply {
             input: self.input,
             channels: self.channels,
-            plane: self.tokens * LANES,
+            plane: LANES,
             row: 0,
-            step: LANES,
+            step: self.step,
             taps: &[0],
-            weight: packed,
+            weight: Multiply::pack_rows(Level::chosen(), matrix, self.channels, packed),
             bias: None,
             rows: 1,
-            columns: self.tokens,
+            columns: self.input.len() / self.step,
             outputs: self.outputs,
             output,
             output_row: 0,

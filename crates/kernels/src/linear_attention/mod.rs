@@ -1,9 +1,9 @@
 //! Self-attention that is linear in the number of tokens (Katharopoulos et al., 2020).
 
+mod columns;
 mod feature_map;
 pub(crate) mod flex;
-mod heads;
-mod map;
+pub(crate) mod heads;
 mod reference;
 
 pub use feature_map::FeatureMap;

@@ -3,6 +3,7 @@
 use crate::{
     arch::{self, Buffer, Kernel, LANES, Simd},
     fused::{Tracked, tensor, values},
+    profile::{Cost, Phase, measured},
 };
 use burn::backend::{
     Flex, TensorMetadata,
@@ -20,10 +21,10 @@ pub(crate) fn forward(x: &FlexTensor) -> FlexTensor {
     let [batch, tokens, features] = [shape[0], shape[1], shape[2]];
     let x = x.to_contiguous();
     let mut output = Buffer::new(batch * features);
-    output
-        .par_chunks_mut(features)
-        .zip(values(&x).par_chunks(tokens * features))
-        .for_each(|(output, x)| arch::run(Mean { x, output }));
+    let images = output.par_chunks_mut(features).zip(values(&x).par_chunks(tokens * features));
+    measured(Phase::TokenMean, Cost::elements(batch * tokens * features), || {
+        images.for_each(|(output, x)| arch::run(Mean { x, output }));
+    });
     tensor(output, [batch, features])
 }
 
@@ -77,12 +78,14 @@ impl Backward<Flex, 1> for MeanBackward {
         let factor = 1.0 / tokens as f32;
         let mut result = Buffer::new(batch * tokens * features);
         let images = result.par_chunks_mut(tokens * features).zip(values(&gradient).par_chunks(features));
-        images.for_each(|(result, gradient)| {
-            for token in result.chunks_exact_mut(features) {
-                for (value, gradient) in token.iter_mut().zip(gradient) {
-                    *value = gradient * factor;
+        measured(Phase::TokenMean, Cost::elements(batch * tokens * features), || {
+            images.for_each(|(result, gradient)| {
+                for token in result.chunks_exact_mut(features) {
+                    for (value, gradient) in token.iter_mut().zip(gradient) {
+                        *value = gradient * factor;
+                    }
                 }
-            }
+            });
         });
         gradients.register::<Flex>(node.id, tensor(result, [batch, tokens, features]));
     }

@@ -1,12 +1,13 @@
 //! The updates as single passes over slices.
 
 use super::{
-    AdamW, AdamWState, Nesterov, NesterovState,
+    AdamW, AdamWState, ExponentialAverage, Nesterov, NesterovState,
     reference::{adamw_reference, exponential_average_reference, nesterov_reference},
 };
 use crate::{
     arch::{self, Kernel, LANES, Simd},
     fused::{from_flex, into_flex, is_plain, values},
+    profile::{Cost, Phase, measured},
 };
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 
@@ -39,22 +40,52 @@ pub(super) fn exponential_average<const D: usize>(average: Tensor<D>, value: Ten
     if !is_plain(&average) || !is_plain(&value) {
         return exponential_average_reference(average, value, decay);
     }
-    let [average] = update([into_flex(average)], &into_flex(value), &Average { decay });
+    let [average] = update([into_flex(average)], &into_flex(value), &ExponentialAverage { decay });
     from_flex(average)
 }
 
-struct Average {
-    decay: f64,
+impl AdamW {
+    /// [`adamw`](crate::adamw()) on slices, in place.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths differ or `step` is 0.
+    pub fn update(&self, parameter: &mut [f32], mean: &mut [f32], mean_square: &mut [f32], gradient: &[f32]) {
+        assert!(self.step > 0, "AdamW: steps are counted from 1");
+        update_slices([parameter, mean, mean_square], gradient, self);
+    }
+}
+
+impl Nesterov {
+    /// [`nesterov`](crate::nesterov()) on slices, in place.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths differ.
+    pub fn update(&self, parameter: &mut [f32], velocity: &mut [f32], gradient: &[f32]) {
+        update_slices([parameter, velocity], gradient, self);
+    }
+}
+
+impl ExponentialAverage {
+    /// [`exponential_average`](crate::exponential_average()) on slices, in place.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths differ.
+    pub fn update(&self, average: &mut [f32], value: &[f32]) {
+        update_slices([average], value, self);
+    }
 }
 
 /// A rule that updates `N` numbers with a gradient or a value.
 trait Rule<const N: usize>: Sync {
-    fn update<S: Simd>(&self, simd: S, values: [S::Vector; N], gradient: S::Vector) -> [S::Vector; N];
+    fn apply<S: Simd>(&self, simd: S, values: [S::Vector; N], gradient: S::Vector) -> [S::Vector; N];
 }
 
 impl Rule<3> for AdamW {
     #[inline(always)]
-    fn update<S: Simd>(&self, simd: S, [p, m, v]: [S::Vector; 3], g: S::Vector) -> [S::Vector; 3] {
+    fn apply<S: Simd>(&self, simd: S, [p, m, v]: [S::Vector; 3], g: S::Vector) -> [S::Vector; 3] {
         let constant = |value: f64| simd.splat(value as f32);
         let m = simd.multiply_add(m, constant(self.beta_1), simd.multiply(g, constant(1.0 - self.beta_1)));
         let square = simd.multiply(g, g);
@@ -70,7 +101,7 @@ impl Rule<3> for AdamW {
 
 impl Rule<2> for Nesterov {
     #[inline(always)]
-    fn update<S: Simd>(&self, simd: S, [p, v]: [S::Vector; 2], g: S::Vector) -> [S::Vector; 2] {
+    fn apply<S: Simd>(&self, simd: S, [p, v]: [S::Vector; 2], g: S::Vector) -> [S::Vector; 2] {
         let constant = |value: f64| simd.splat(value as f32);
         let g = simd.multiply_add(p, constant(self.weight_decay), g);
         let v = simd.multiply_add(v, constant(self.momentum), g);
@@ -79,9 +110,9 @@ impl Rule<2> for Nesterov {
     }
 }
 
-impl Rule<1> for Average {
+impl Rule<1> for ExponentialAverage {
     #[inline(always)]
-    fn update<S: Simd>(&self, simd: S, [average]: [S::Vector; 1], value: S::Vector) -> [S::Vector; 1] {
+    fn apply<S: Simd>(&self, simd: S, [average]: [S::Vector; 1], value: S::Vector) -> [S::Vector; 1] {
         let part = simd.multiply(value, simd.splat((1.0 - self.decay) as f32));
         [simd.multiply_add(average, simd.splat(self.decay as f32), part)]
     }
@@ -92,8 +123,16 @@ fn update<R: Rule<N>, const N: usize>(tensors: [FlexTensor; N], gradient: &FlexT
     let gradient = gradient.to_contiguous();
     let mut tensors = tensors.map(|tensor| tensor.to_contiguous());
     let slices = tensors.each_mut().map(FlexTensor::storage_mut::<f32>);
-    halve(slices, values(&gradient), rule);
+    update_slices(slices, values(&gradient), rule);
     tensors
+}
+
+fn update_slices<R: Rule<N>, const N: usize>(slices: [&mut [f32]; N], gradient: &[f32], rule: &R) {
+    for slice in &slices {
+        let (found, expected) = (slice.len(), gradient.len());
+        assert!(found == expected, "an update of {found} numbers with a gradient or value of {expected}");
+    }
+    measured(Phase::Update, Cost::elements((2 * N + 1) * gradient.len()), || halve(slices, gradient, rule));
 }
 
 /// Cuts slices in halves until they are small, each half on its own thread.
@@ -132,7 +171,7 @@ impl<R: Rule<N>, const N: usize> Kernel for Update<'_, R, N> {
             for (value, slice) in values.iter_mut().zip(&self.slices) {
                 *value = simd.load(&slice[start..end]);
             }
-            let updated = self.rule.update(simd, values, gradient);
+            let updated = self.rule.apply(simd, values, gradient);
             for (slice, value) in self.slices.iter_mut().zip(updated) {
                 simd.store(&mut slice[start..end], value);
             }

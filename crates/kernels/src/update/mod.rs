@@ -86,6 +86,13 @@ pub fn nesterov<const D: usize>(state: NesterovState<D>, gradient: Tensor<D>, op
     fused::nesterov(state, gradient, options)
 }
 
+/// A running average that forgets.
+#[derive(Clone, Copy, Debug)]
+pub struct ExponentialAverage {
+    /// The share of the average that a step keeps.
+    pub decay: f64,
+}
+
 /// Moves a running average towards a value: `decay · average + (1 − decay) · value`.
 ///
 /// # Panics

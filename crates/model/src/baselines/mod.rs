@@ -37,7 +37,7 @@ pub struct BaselineInput {
 }
 
 impl Default for BaselineInput {
-    /// ImageNet: coloured pictures of 224 × 224 and 1000 classes.
+    /// `ImageNet`: coloured pictures of 224 × 224 and 1000 classes.
     fn default() -> Self {
         Self { image_size: 224, channels: 3, classes: 1000 }
     }

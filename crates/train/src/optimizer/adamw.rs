@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use tinylsa_kernels::AdamW;
 use tinylsa_settings::{InvalidSetting, require_within};
 
 use super::{Update, decays, zeros_at_first};
@@ -38,18 +39,14 @@ impl AdamWConfig {
         let Update { shape, weights, gradient, moments, fraction, step } = update;
         zeros_at_first(&mut moments.first, weights.len());
         zeros_at_first(&mut moments.second, weights.len());
-        let rate = self.learning_rate * fraction;
-        let keep = if decays(shape) { (1.0 - rate * self.weight_decay) as f32 } else { 1.0 };
-        let first_correction = 1.0 - self.beta_1.powf(step as f64);
-        let second_correction = 1.0 - self.beta_2.powf(step as f64);
-        let size = (rate / first_correction) as f32;
-        let root_scale = second_correction.sqrt().recip() as f32;
-        let (beta_1, beta_2, epsilon) = (self.beta_1 as f32, self.beta_2 as f32, self.epsilon as f32);
-        let moments = moments.first.iter_mut().zip(&mut moments.second);
-        for ((weight, &slope), (first, second)) in weights.iter_mut().zip(gradient).zip(moments) {
-            *first = beta_1 * *first + (1.0 - beta_1) * slope;
-            *second = beta_2 * *second + (1.0 - beta_2) * slope * slope;
-            *weight = keep * *weight - size * *first / (second.sqrt() * root_scale + epsilon);
-        }
+        let rule = AdamW {
+            learning_rate: self.learning_rate * fraction,
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+            weight_decay: if decays(shape) { self.weight_decay } else { 0.0 },
+            step,
+        };
+        rule.update(weights, &mut moments.first, &mut moments.second, gradient);
     }
 }

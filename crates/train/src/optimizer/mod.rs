@@ -1,7 +1,7 @@
 //! The rules that change the weights, over plain slices.
 //!
-//! A network of this size has half a million weights: a rule costs less than a thousandth of a step. Slices make it
-//! the same arithmetic in the same order on every backend, and its state is saved as it stands.
+//! The arithmetic is that of `tinylsa_kernels`. Slices make it the same in the same order on every backend, and its state
+//! is saved as it stands.
 
 mod adamw;
 mod muon;

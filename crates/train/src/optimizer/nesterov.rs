@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use tinylsa_kernels::Nesterov;
 use tinylsa_settings::{InvalidSetting, require_within};
 
 use super::{Update, decays, zeros_at_first};
@@ -32,13 +33,11 @@ impl NesterovConfig {
     pub(super) fn update(&self, update: Update<'_>) {
         let Update { shape, weights, gradient, moments, fraction, .. } = update;
         zeros_at_first(&mut moments.first, weights.len());
-        let rate = (self.learning_rate * fraction) as f32;
-        let decay = if decays(shape) { self.weight_decay as f32 } else { 0.0 };
-        let momentum = self.momentum as f32;
-        for ((weight, &slope), memory) in weights.iter_mut().zip(gradient).zip(&mut moments.first) {
-            let slope = slope + decay * *weight;
-            *memory = momentum * *memory + slope;
-            *weight -= rate * (slope + momentum * *memory);
-        }
+        let rule = Nesterov {
+            learning_rate: self.learning_rate * fraction,
+            momentum: self.momentum,
+            weight_decay: if decays(shape) { self.weight_decay } else { 0.0 },
+        };
+        rule.update(weights, &mut moments.first, gradient);
     }
 }

@@ -1,10 +1,13 @@
-//! The convolution of stride 1 with fewer multiplications: F(2×2, 3×3) of Lavin and Gray (2016, "Fast algorithms for
+//! The convolution of stride 1 with fewer multiplications: F(4×4, 3×3) of Lavin and Gray (2016, "Fast algorithms for
 //! convolutional neural networks", after Winograd).
 //!
-//! An output tile of 2×2 pixels depends on an input tile of 4×4. Both the tile `d` and the kernel `g` are transformed to
-//! 4×4, multiplied element by element, summed over the channels, and transformed back:
-//! `Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`. That takes 16 multiplications for four pixels instead of 36. The sums over the
-//! channels are sixteen small matrix products, one for each element of the transformed tiles.
+//! An output tile of 4×4 pixels depends on an input tile of 6×6. Both the tile `d` and the kernel `g` are transformed to
+//! 6×6, multiplied element by element, summed over the channels, and transformed back:
+//! `Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`. That takes 36 multiplications for sixteen pixels instead of 144. The sums over the
+//! channels are 36 small matrix products, one for each element of the transformed tiles.
+//!
+//! The polynomials behind it are evaluated at 0, ±√½, ±√2 and infinity, which are symmetric around 1 in magnitude:
+//! rounding costs less than half as much as with the usual 0, ±1, ±2.
 
 mod transform;
 mod weight;
@@ -12,18 +15,24 @@ mod weight;
 pub(super) use weight::weight_gradient;
 
 use super::geometry::Geometry;
-use crate::arch::{self, Buffer, LANES, Level, Multiply};
+use crate::arch::{self, Buffer, Kernel, LANES, Multiply, Simd, groups};
 use rayon::prelude::*;
 use transform::{Layout, ToTiles, from_tiles, to_tiles};
 
+/// Rows and columns of a transformed tile.
+const EDGE: usize = 6;
+
 /// Elements of a transformed tile.
-const ELEMENTS: usize = 16;
+const ELEMENTS: usize = EDGE * EDGE;
+
+/// Rows and columns of an output tile.
+const CELL: usize = 4;
 
 /// Tiles of a product, a multiple of the pixels that the products hold in registers.
 const TILES: usize = 28;
 
-/// Channels from which on the transforms pay for themselves: with 16 the direct product is faster, with 64 slower.
-const MIN_CHANNELS: usize = 32;
+/// Channels from which on the transforms pay for themselves.
+const MIN_CHANNELS: usize = 16;
 
 /// Whether this way is the faster one.
 pub(super) fn suits(geometry: &Geometry) -> bool {
@@ -43,7 +52,7 @@ struct Grid {
 
 impl Grid {
     fn new(height: usize, width: usize) -> Self {
-        Self { height, width, down: height.div_ceil(2), across: width.div_ceil(2) }
+        Self { height, width, down: height.div_ceil(CELL), across: width.div_ceil(CELL) }
     }
 
     /// Rows of tiles that hold about this number of tiles.
@@ -72,18 +81,6 @@ pub(super) fn input_gradient(geometry: &Geometry, gradient: &[f32], weight: &[f3
     .run(gradient)
 }
 
-/// `G g Gᵀ` with the rows (1, 0, 0), (½, ½, ½), (½, −½, ½), (0, 0, 1) of `G`.
-fn transformed_kernel(g: [f32; 9]) -> [f32; ELEMENTS] {
-    let along = |[a, b, c]: [f32; 3]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-    let columns: [[f32; 4]; 3] = std::array::from_fn(|column| along([g[column], g[3 + column], g[6 + column]]));
-    let mut result = [0.0; ELEMENTS];
-    for row in 0..4 {
-        let values = along([columns[0][row], columns[1][row], columns[2][row]]);
-        result[4 * row..4 * row + 4].copy_from_slice(&values);
-    }
-    result
-}
-
 /// A correlation of images of any number with transformed kernels.
 struct Correlation {
     grid: Grid,
@@ -100,40 +97,41 @@ impl Correlation {
         outputs: usize,
         kernel: impl Fn(usize, usize) -> [f32; 9] + Sync,
     ) -> Self {
-        let mut elements = Buffer::new(ELEMENTS * inputs * outputs);
-        elements.par_chunks_mut(ELEMENTS * outputs).enumerate().for_each(|(input, elements)| {
+        // the taps of every input side by side, each for all outputs
+        let padded = outputs.next_multiple_of(LANES);
+        let mut taps = Buffer::new(inputs * 9 * padded);
+        taps.par_chunks_mut(9 * padded).enumerate().for_each(|(input, taps)| {
+            taps.fill(0.0);
             for output in 0..outputs {
-                for (element, value) in transformed_kernel(kernel(input, output)).into_iter().enumerate() {
-                    elements[element * outputs + output] = value;
+                for (tap, value) in kernel(input, output).into_iter().enumerate() {
+                    taps[tap * padded + output] = value;
                 }
             }
         });
         let length = Multiply::packed_length(1, inputs, outputs);
         let mut packed = Buffer::new(ELEMENTS * length);
         packed.par_chunks_mut(length).enumerate().for_each(|(element, packed)| {
-            Multiply::pack(Level::chosen(), packed, 1, inputs, outputs, |_, input, output| {
-                elements[(input * ELEMENTS + element) * outputs + output]
-            });
+            arch::run(TransformKernels { taps: &taps, padded, factors: kernel_factors(element), packed });
         });
         Self { grid: Grid::new(geometry.height, geometry.width), inputs, outputs, packed }
     }
 
     fn run(&self, source: &[f32]) -> Buffer {
-        let Grid { height, width, down, across } = self.grid;
+        let Grid { height, width, down, .. } = self.grid;
         let pixels = height * width;
         let images = source.len() / (pixels * self.inputs);
         let mut output = Buffer::new(images * pixels * self.outputs);
-        // small images share their products with others, large ones are cut into bands
-        let group = if down * across < TILES { (4 * TILES).div_ceil(down * across).min(images) } else { 1 };
+        // Small images share their products with as many others as make whole products; large ones are cut into bands.
         let rows = self.grid.rows_for(TILES);
-        let band = if group == 1 { 2 * rows * width } else { group * pixels };
+        let group = if rows > down { (rows / greatest_common_divisor(rows, down)).min(images) } else { 1 };
+        let band = if group == 1 { CELL * rows * width } else { group * pixels };
         let groups = output.par_chunks_mut(group * pixels * self.outputs);
         groups.zip(source.par_chunks(group * pixels * self.inputs)).for_each(|(output, source)| {
             output.par_chunks_mut(band * self.outputs).enumerate().for_each_init(
                 || Scratch::new(self, rows),
                 |scratch, (index, output)| {
                     let count = if group == 1 {
-                        (output.len() / (width * self.outputs)).div_ceil(2)
+                        (output.len() / (width * self.outputs)).div_ceil(CELL)
                     } else {
                         output.len() / (pixels * self.outputs) * down
                     };
@@ -178,12 +176,65 @@ impl Correlation {
                 rows: 1,
                 columns: tiles,
                 outputs,
-                output: &mut scratch.output[element * tiles * outputs..],
+                output: &mut scratch.output[element * outputs..],
                 output_row: 0,
-                output_step: outputs,
+                output_step: ELEMENTS * outputs,
             });
         }
         from_tiles(self.grid, &scratch.output, outputs, output_row, count, output);
+    }
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// `G`: what a kernel of three is multiplied with.
+const KERNEL: [[f64; 3]; EDGE] = {
+    use std::f64::consts::SQRT_2;
+    [
+        [1.0, 0.0, 0.0],
+        [-2.0 / 3.0, -SQRT_2 / 3.0, -1.0 / 3.0],
+        [-2.0 / 3.0, SQRT_2 / 3.0, -1.0 / 3.0],
+        [1.0 / 6.0, SQRT_2 / 6.0, 1.0 / 3.0],
+        [1.0 / 6.0, -SQRT_2 / 6.0, 1.0 / 3.0],
+        [0.0, 0.0, 1.0],
+    ]
+};
+
+/// How much every tap of a kernel counts in an element of `G g Gᵀ`.
+fn kernel_factors(element: usize) -> [f32; 9] {
+    let (down, across) = (KERNEL[element / EDGE], KERNEL[element % EDGE]);
+    std::array::from_fn(|tap| (down[tap / 3] * across[tap % 3]) as f32)
+}
+
+/// Computes one element of all transformed kernels, in the order of [`Multiply::pack`].
+struct TransformKernels<'a> {
+    /// `[inputs, 9, padded]`.
+    taps: &'a [f32],
+    padded: usize,
+    factors: [f32; 9],
+    packed: &'a mut [f32],
+}
+
+impl Kernel for TransformKernels<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut packed = self.packed.chunks_exact_mut(LANES);
+        for (vector, size) in groups(self.padded / LANES, S::MAX_VECTORS) {
+            for taps in self.taps.chunks_exact(9 * self.padded) {
+                for (first, packed) in (vector..vector + size).zip(&mut packed) {
+                    let mut sum = simd.splat(0.0);
+                    for (tap, &factor) in self.factors.iter().enumerate() {
+                        let values = &taps[tap * self.padded + first * LANES..][..LANES];
+                        sum = simd.multiply_add(simd.load(values), simd.splat(factor), sum);
+                    }
+                    simd.store(packed, sum);
+                }
+            }
+        }
     }
 }
 

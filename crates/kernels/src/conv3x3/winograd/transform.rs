@@ -1,6 +1,6 @@
 //! The transforms between pixels and tiles, sixteen channels at a time.
 
-use super::{ELEMENTS, Grid};
+use super::{CELL, EDGE, Grid};
 use crate::arch::{self, Kernel, LANES, Simd};
 
 /// Where the elements of transformed tiles lie.
@@ -44,44 +44,93 @@ pub(super) struct ToTiles<'a> {
 }
 
 impl ToTiles<'_> {
-    /// Position and image of a tile.
-    #[inline(always)]
-    fn place(&self, tile: usize) -> Place {
-        let row = self.first_row + tile / self.grid.across;
-        Place { image: row / self.grid.down, down: row % self.grid.down, across: tile % self.grid.across }
-    }
-
     fn tiles(&self) -> usize {
         self.rows * self.grid.across
     }
 }
 
-struct Place {
-    image: usize,
-    down: usize,
-    across: usize,
-}
-
 /// A pixel outside of its image.
 const OUTSIDE: usize = usize::MAX;
 
+/// Where the pixels of a tile lie.
+struct Places<const N: usize> {
+    /// First element of every row of the tile.
+    rows: [usize; N],
+    /// From there to every column.
+    columns: [usize; N],
+}
+
 impl Grid {
-    /// First element of a pixel of an image, the rows and columns being counted from 1; 0 is outside.
+    /// The pixels of a tile, counted over all images from row `first_row` of tiles on. Its first row and column are
+    /// `border` above and left of the first pixel that belongs to it.
     #[inline(always)]
-    fn pixel(&self, image: usize, row: usize, column: usize, channels: usize) -> usize {
-        if row == 0 || row > self.height || column == 0 || column > self.width {
-            return OUTSIDE;
+    fn places<const N: usize>(&self, first_row: usize, tile: usize, border: usize, channels: usize) -> Places<N> {
+        let row = first_row + tile / self.across;
+        let (image, down, across) = (row / self.down, row % self.down, tile % self.across);
+        let mut places = Places { rows: [OUTSIDE; N], columns: [OUTSIDE; N] };
+        for (index, start) in places.rows.iter_mut().enumerate() {
+            let row = (CELL * down + index).wrapping_sub(border);
+            if row < self.height {
+                *start = (image * self.height + row) * self.width * channels;
+            }
         }
-        ((image * self.height + row - 1) * self.width + column - 1) * channels
+        for (index, start) in places.columns.iter_mut().enumerate() {
+            let column = (CELL * across + index).wrapping_sub(border);
+            if column < self.width {
+                *start = column * channels;
+            }
+        }
+        places
     }
 }
 
-#[inline(always)]
-fn load<S: Simd>(simd: S, source: &[f32], start: usize, first: usize, last: usize) -> S::Vector {
-    if start == OUTSIDE { simd.splat(0.0) } else { simd.load(&source[start + first..start + last]) }
+impl<const N: usize> Places<N> {
+    #[inline(always)]
+    fn load<S: Simd>(&self, simd: S, source: &[f32], row: usize, column: usize, channels: [usize; 2]) -> S::Vector {
+        let (row, column) = (self.rows[row], self.columns[column]);
+        if row == OUTSIDE || column == OUTSIDE {
+            return simd.splat(0.0);
+        }
+        simd.load(&source[row + column + channels[0]..row + column + channels[1]])
+    }
 }
 
-/// `Bᵀ d B` of every 4×4 tile, with the rows (1, 0, −1, 0), (0, 1, 1, 0), (0, −1, 1, 0), (0, 1, 0, −1) of `Bᵀ`.
+const ROOT: f32 = std::f32::consts::SQRT_2;
+const HALF_ROOT: f32 = std::f32::consts::FRAC_1_SQRT_2;
+
+/// `a · factor + b`.
+#[inline(always)]
+fn line<S: Simd>(simd: S, a: S::Vector, factor: f32, b: S::Vector) -> S::Vector {
+    simd.multiply_add(a, simd.splat(factor), b)
+}
+
+/// Writes `N × N` values transformed along both dimensions to a tile of 6×6.
+#[inline(always)]
+fn transform_tile<S: Simd, const N: usize>(
+    simd: S,
+    along: impl Fn([S::Vector; N]) -> [S::Vector; EDGE],
+    value: impl Fn(usize, usize) -> S::Vector,
+    mut write: impl FnMut(usize, S::Vector),
+) {
+    let zero = simd.splat(0.0);
+    let mut columns = [[zero; N]; EDGE];
+    for row in 0..N {
+        let mut values = [zero; N];
+        for (column, to) in values.iter_mut().enumerate() {
+            *to = value(row, column);
+        }
+        for (column, value) in columns.iter_mut().zip(along(values)) {
+            column[row] = value;
+        }
+    }
+    for (column, values) in columns.into_iter().enumerate() {
+        for (row, value) in along(values).into_iter().enumerate() {
+            write(row * EDGE + column, value);
+        }
+    }
+}
+
+/// `Bᵀ d B` of every 6×6 tile.
 pub(super) fn to_tiles(from: &ToTiles, tiles: &mut [f32]) {
     arch::run(InputTransform { from, tiles });
 }
@@ -91,9 +140,21 @@ struct InputTransform<'a> {
     tiles: &'a mut [f32],
 }
 
+/// The rows (1, 0, −5/2, 0, 1, 0), (0, ∓√2, −2, ±√½, 1, 0), (0, ∓√½, −½, ±√2, 1, 0), (0, 1, 0, −5/2, 0, 1) of `Bᵀ`.
 #[inline(always)]
-fn input_along<S: Simd>(simd: S, [a, b, c, d]: [S::Vector; 4]) -> [S::Vector; 4] {
-    [simd.subtract(a, c), simd.add(b, c), simd.subtract(c, b), simd.subtract(b, d)]
+fn input_along<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::Vector; EDGE]) -> [S::Vector; EDGE] {
+    let even = line(simd, c, -2.0, e);
+    let odd = line(simd, b, -ROOT, simd.multiply(d, simd.splat(HALF_ROOT)));
+    let second_even = line(simd, c, -0.5, e);
+    let second_odd = line(simd, b, -HALF_ROOT, simd.multiply(d, simd.splat(ROOT)));
+    [
+        line(simd, c, -2.5, simd.add(a, e)),
+        simd.add(even, odd),
+        simd.subtract(even, odd),
+        simd.add(second_even, second_odd),
+        simd.subtract(second_even, second_odd),
+        line(simd, d, -2.5, simd.add(b, f)),
+    ]
 }
 
 impl Kernel for InputTransform<'_> {
@@ -102,38 +163,28 @@ impl Kernel for InputTransform<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { from, tiles } = self;
-        let (channels, layout, zero) = (from.channels, from.layout, simd.splat(0.0));
+        let (channels, layout) = (from.channels, from.layout);
         for tile in 0..from.tiles() {
-            let Place { image, down, across } = from.place(tile);
-            let mut starts = [OUTSIDE; ELEMENTS];
-            for (index, start) in starts.iter_mut().enumerate() {
-                *start = from.grid.pixel(image, 2 * down + index / 4, 2 * across + index % 4, channels);
-            }
+            let places = from.grid.places::<EDGE>(from.first_row, tile, 1, channels);
             for first in (0..channels).step_by(LANES) {
-                let last = channels.min(first + LANES);
-                let mut rows = [[zero; 4]; 4];
-                for (row, starts) in rows.iter_mut().zip(starts.as_chunks::<4>().0) {
-                    let mut pixels = [zero; 4];
-                    for (pixel, &start) in pixels.iter_mut().zip(starts) {
-                        *pixel = load(simd, from.source, start, first, last);
-                    }
-                    *row = input_along(simd, pixels);
-                }
+                let range = [first, channels.min(first + LANES)];
                 let room = layout.room(channels, first);
                 let at = first / LANES * layout.block + tile * layout.tile;
-                for column in 0..4 {
-                    let values =
-                        input_along(simd, [rows[0][column], rows[1][column], rows[2][column], rows[3][column]]);
-                    for (row, value) in values.into_iter().enumerate() {
-                        simd.store(&mut tiles[at + (4 * row + column) * layout.element..][..room], value);
-                    }
-                }
+                transform_tile(
+                    simd,
+                    #[inline(always)]
+                    |values| input_along(simd, values),
+                    #[inline(always)]
+                    |row, column| places.load(simd, from.source, row, column, range),
+                    #[inline(always)]
+                    |element, value| simd.store(&mut tiles[at + element * layout.element..][..room], value),
+                );
             }
         }
     }
 }
 
-/// `A y Aᵀ` of every 2×2 tile, with the rows (1, 0), (1, 1), (1, −1), (0, −1) of `A`: the transpose of the way back.
+/// `A y Aᵀ` of every 4×4 tile: the transpose of the way back.
 pub(super) fn gradient_to_tiles(from: &ToTiles, tiles: &mut [f32]) {
     arch::run(GradientTransform { from, tiles });
 }
@@ -143,9 +194,21 @@ struct GradientTransform<'a> {
     tiles: &'a mut [f32],
 }
 
+/// The rows (1, 0, 0, 0), (1, ±√½, ½, ±√2/4), (1, ±√2, 2, ±2√2), (0, 0, 0, 1) of `A`.
 #[inline(always)]
-fn gradient_along<S: Simd>(simd: S, [a, b]: [S::Vector; 2]) -> [S::Vector; 4] {
-    [a, simd.add(a, b), simd.subtract(a, b), simd.subtract(simd.splat(0.0), b)]
+fn gradient_along<S: Simd>(simd: S, [a, b, c, d]: [S::Vector; CELL]) -> [S::Vector; EDGE] {
+    let even = line(simd, c, 0.5, a);
+    let odd = line(simd, b, HALF_ROOT, simd.multiply(d, simd.splat(0.5 * HALF_ROOT)));
+    let second_even = line(simd, c, 2.0, a);
+    let second_odd = line(simd, b, ROOT, simd.multiply(d, simd.splat(2.0 * ROOT)));
+    [
+        a,
+        simd.add(even, odd),
+        simd.subtract(even, odd),
+        simd.add(second_even, second_odd),
+        simd.subtract(second_even, second_odd),
+        d,
+    ]
 }
 
 impl Kernel for GradientTransform<'_> {
@@ -156,31 +219,27 @@ impl Kernel for GradientTransform<'_> {
         let Self { from, tiles } = self;
         let (channels, layout) = (from.channels, from.layout);
         for tile in 0..from.tiles() {
-            let Place { image, down, across } = from.place(tile);
-            let start = |row, column| from.grid.pixel(image, 2 * down + row + 1, 2 * across + column + 1, channels);
-            let starts = [[start(0, 0), start(0, 1)], [start(1, 0), start(1, 1)]];
+            let places = from.grid.places::<CELL>(from.first_row, tile, 0, channels);
             for first in (0..channels).step_by(LANES) {
-                let last = channels.min(first + LANES);
-                let mut rows = [[simd.splat(0.0); 4]; 2];
-                for (row, starts) in rows.iter_mut().zip(starts) {
-                    let left = load(simd, from.source, starts[0], first, last);
-                    *row = gradient_along(simd, [left, load(simd, from.source, starts[1], first, last)]);
-                }
+                let range = [first, channels.min(first + LANES)];
                 let room = layout.room(channels, first);
                 let at = first / LANES * layout.block + tile * layout.tile;
-                for column in 0..4 {
-                    let values = gradient_along(simd, [rows[0][column], rows[1][column]]);
-                    for (row, value) in values.into_iter().enumerate() {
-                        simd.store(&mut tiles[at + (4 * row + column) * layout.element..][..room], value);
-                    }
-                }
+                transform_tile(
+                    simd,
+                    #[inline(always)]
+                    |values| gradient_along(simd, values),
+                    #[inline(always)]
+                    |row, column| places.load(simd, from.source, row, column, range),
+                    #[inline(always)]
+                    |element, value| simd.store(&mut tiles[at + element * layout.element..][..room], value),
+                );
             }
         }
     }
 }
 
 /// `Aᵀ m A` of every tile, written to rows of tiles of images that lie one after the other, the first being
-/// `first_row`. The elements of the tiles lie apart by all tiles of the band, the channels side by side.
+/// `first_row`. The channels of an element lie side by side, the elements of a tile one behind the other.
 pub(super) fn from_tiles(
     grid: Grid,
     tiles: &[f32],
@@ -201,9 +260,17 @@ struct OutputTransform<'a> {
     output: &'a mut [f32],
 }
 
+/// The transpose of what `gradient_along` computes.
 #[inline(always)]
-fn output_along<S: Simd>(simd: S, [a, b, c, d]: [S::Vector; 4]) -> [S::Vector; 2] {
-    [simd.add(a, simd.add(b, c)), simd.subtract(simd.subtract(b, c), d)]
+fn output_along<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::Vector; EDGE]) -> [S::Vector; CELL] {
+    let (sum, difference) = (simd.add(b, c), simd.subtract(b, c));
+    let (second_sum, second_difference) = (simd.add(d, e), simd.subtract(d, e));
+    [
+        simd.add(a, simd.add(sum, second_sum)),
+        line(simd, difference, HALF_ROOT, simd.multiply(second_difference, simd.splat(ROOT))),
+        line(simd, sum, 0.5, simd.add(second_sum, second_sum)),
+        line(simd, difference, 0.5 * HALF_ROOT, line(simd, second_difference, 2.0 * ROOT, f)),
+    ]
 }
 
 impl Kernel for OutputTransform<'_> {
@@ -215,35 +282,25 @@ impl Kernel for OutputTransform<'_> {
         let count = rows * grid.across;
         let zero = simd.splat(0.0);
         for tile in 0..count {
-            let row = first_row + tile / grid.across;
-            let (image, down, across) = (row / grid.down, row % grid.down, tile % grid.across);
-            let mut starts = [[OUTSIDE; 2]; 2];
-            for (row, starts) in starts.iter_mut().enumerate() {
-                for (column, start) in starts.iter_mut().enumerate() {
-                    *start = grid.pixel(image, 2 * down + row + 1, 2 * across + column + 1, channels);
-                }
-            }
+            let places = grid.places::<CELL>(first_row, tile, 0, channels);
             for first in (0..channels).step_by(LANES) {
                 let last = channels.min(first + LANES);
-                let mut halves = [[zero; 2]; 4];
-                for (row, half) in halves.iter_mut().enumerate() {
-                    let mut elements = [zero; 4];
+                let mut columns = [[zero; EDGE]; CELL];
+                for row in 0..EDGE {
+                    let mut elements = [zero; EDGE];
                     for (column, element) in elements.iter_mut().enumerate() {
-                        let at = ((4 * row + column) * count + tile) * channels;
+                        let at = (tile * EDGE * EDGE + EDGE * row + column) * channels;
                         *element = simd.load(&tiles[at + first..at + last]);
                     }
-                    *half = output_along(simd, elements);
+                    for (column, value) in columns.iter_mut().zip(output_along(simd, elements)) {
+                        column[row] = value;
+                    }
                 }
-                for column in 0..2 {
-                    let pixels = output_along(
-                        simd,
-                        [halves[0][column], halves[1][column], halves[2][column], halves[3][column]],
-                    );
-                    for (row, pixel) in pixels.into_iter().enumerate() {
-                        let start = starts[row][column];
-                        // a band may end with the first row of its last tiles
-                        if start < output.len() {
-                            simd.store(&mut output[start + first..start + last], pixel);
+                for (values, &column) in columns.into_iter().zip(&places.columns) {
+                    for (value, &row) in output_along(simd, values).into_iter().zip(&places.rows) {
+                        // the last tiles reach beyond the image, and a band may end within its last tiles
+                        if row < output.len() && column != OUTSIDE {
+                            simd.store(&mut output[row + column + first..row + column + last], value);
                         }
                     }
                 }

@@ -1,0 +1,75 @@
+"""TinyCnnLsa in PyTorch as one would train it: a module with batch normalisation in training mode.
+
+The formula is that of tinylsa_torch.py. Weights of linear layers are kept as PyTorch's own layers keep them, [out, in],
+and rectifiers work in place, which is what PyTorch is quickest with.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tinylsa_torch import EPSILON, TinyCnnLsa
+
+RUNNING = ("running_mean", "running_variance")
+
+
+def is_linear(name):
+    return name.endswith(".weight") and not name.startswith("stages.")
+
+
+class TrainableTinyCnnLsa(TinyCnnLsa, nn.Module):
+    """Takes pictures [batch, 1, 28, 28], 0 black and 1 white; returns logits."""
+
+    def __init__(self, path, norm_momentum=0.1):
+        nn.Module.__init__(self)
+        TinyCnnLsa.__init__(self, path)
+        self.norm_momentum = norm_momentum
+        state, self.weights = self.weights, {}
+        for name, tensor in state.items():
+            if name.endswith(RUNNING):
+                self.register_buffer(name.replace(".", "_"), tensor)
+                self.weights[name] = tensor
+            else:
+                tensor = tensor.t().contiguous() if is_linear(name) else tensor
+                self.weights[name] = nn.Parameter(tensor)
+                self.register_parameter(name.replace(".", "_"), self.weights[name])
+
+    def forward(self, images):
+        return TinyCnnLsa.__call__(self, images)
+
+    __call__ = nn.Module.__call__
+
+    def gradients(self):
+        """The gradient of every weight, in the shape of model.safetensors."""
+        trained = {name: weight for name, weight in self.weights.items() if not name.endswith(RUNNING)}
+        return {name: weight.grad.t() if is_linear(name) else weight.grad for name, weight in trained.items()}
+
+    def stage(self, x, name, stage):
+        x = F.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]), inplace=True)
+        for index in range(stage["residual_blocks"]):
+            block = f"{name}.residual.{index}"
+            hidden = F.relu(self.conv_norm(x, f"{block}.first", 1), inplace=True)
+            x = F.relu(self.conv_norm(hidden, f"{block}.second", 1) + x, inplace=True)
+        return F.max_pool2d(x, 2) if stage["pool"] else x
+
+    def conv_norm(self, x, name, stride):
+        weight = self.weights
+        x = F.conv2d(x, weight[f"{name}.weight"], stride=stride, padding=1)
+        return F.batch_norm(
+            x,
+            weight[f"{name}.running_mean"],
+            weight[f"{name}.running_variance"],
+            weight[f"{name}.gamma"],
+            weight[f"{name}.beta"],
+            training=self.training,
+            momentum=self.norm_momentum,
+            eps=EPSILON,
+        )
+
+    def layer_norm(self, x, name):
+        # a shape that does not depend on x can be exported
+        gamma, beta = self.weights[f"{name}.gamma"], self.weights[f"{name}.beta"]
+        return F.layer_norm(x, gamma.shape, gamma, beta, EPSILON)
+
+    def linear(self, x, name):
+        return F.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])

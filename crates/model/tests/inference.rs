@@ -1,0 +1,191 @@
+//! What the network made ready for inference promises: the same function, the same bits, readable errors.
+
+use std::process::Command;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
+use rayon::ThreadPoolBuilder;
+use tinylsa_model::{
+    AttentionConfig, AttentionKind, FeatureMap, InferenceModel, ModelFileError, PixelCountError, StageConfig, State,
+    StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
+};
+use tinylsa_random::{Draw, Purpose};
+
+fn stage(channels: usize, stride: usize, residual_blocks: usize, pool: bool) -> StageConfig {
+    StageConfig { channels, stride, residual_blocks, pool }
+}
+
+/// Configs that meet every path: strides, pooling behind each kind of layer, channels below, at and between whole
+/// vectors, maps that tiles do not divide, one channel, several feature maps, softmax.
+fn configs() -> Vec<TinyCnnLsaConfig> {
+    let attention =
+        |heads, mlp_width, kind, feature_map| AttentionConfig { blocks: 2, heads, mlp_width, kind, feature_map };
+    let with = |image_size, classes, stages, attention| TinyCnnLsaConfig {
+        image_size,
+        classes,
+        stages,
+        attention,
+        ..TinyCnnLsaConfig::default()
+    };
+    let (linear, softmax) = (AttentionKind::Linear, AttentionKind::Softmax);
+    let (elu, relu, softplus) = (FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus);
+    vec![
+        TinyCnnLsaConfig::default(),
+        with(28, 10, vec![stage(8, 1, 0, true), stage(16, 2, 1, false)], attention(2, 24, linear, relu)),
+        with(28, 10, vec![stage(16, 2, 1, true), stage(40, 1, 2, false)], attention(5, 33, linear, softplus)),
+        with(20, 3, vec![stage(17, 1, 1, true), stage(33, 1, 1, false)], attention(3, 64, linear, elu)),
+        with(13, 2, vec![stage(24, 1, 1, false), stage(18, 2, 1, false)], attention(1, 16, softmax, elu)),
+        with(28, 10, vec![stage(16, 1, 0, true), stage(48, 1, 1, true)], attention(4, 96, softmax, elu)),
+        with(9, 17, vec![stage(1, 1, 1, false), stage(1, 2, 0, false)], attention(1, 1, linear, elu)),
+        with(4, 5, vec![stage(32, 1, 1, true), stage(64, 1, 1, false)], attention(4, 32, linear, elu)),
+    ]
+}
+
+/// A network whose every weight and running statistic is away from what it begins with.
+fn trained(config: &TinyCnnLsaConfig, seed: u64) -> TinyCnnLsa {
+    let model = config.init(&Device::flex()).unwrap();
+    let mut state = state_of(&model);
+    for (index, (name, tensor)) in state.iter_mut().enumerate() {
+        let mut generator = Draw { seed, purpose: Purpose::new("trained"), epoch: 0, index: index as u64 }.generator();
+        for value in &mut tensor.values {
+            let shake: f32 = generator.random_range(-0.2..0.2);
+            *value = match name.rsplit('.').next() {
+                Some("running_variance") => generator.random_range(0.2..3.0),
+                Some("gamma") => generator.random_range(0.5..1.5),
+                Some("weight") => *value,
+                _ => *value + shake,
+            };
+        }
+    }
+    with_state(model, &state).unwrap()
+}
+
+fn pictures(config: &TinyCnnLsaConfig, count: usize) -> Vec<f32> {
+    let mut generator = Draw { seed: 3, purpose: Purpose::new("pictures"), epoch: 0, index: 0 }.generator();
+    (0..count * config.image_size.pow(2)).map(|_| generator.random_range(0.0..1.0)).collect()
+}
+
+fn tensor(config: &TinyCnnLsaConfig, pixels: &[f32], device: &Device) -> Tensor<4> {
+    let size = config.image_size;
+    Tensor::from_data(TensorData::new(pixels.to_vec(), [pixels.len() / (size * size), 1, size, size]), device)
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+#[test]
+fn the_logits_are_those_of_the_unfolded_network() {
+    let device = Device::flex();
+    for (index, config) in configs().iter().enumerate() {
+        for seed in 0..3 {
+            let model = trained(config, seed);
+            let pixels = pictures(config, 9);
+            let expected = values_of(&model.forward(tensor(config, &pixels, &device)));
+            let found = model.for_inference().logits(&pixels).unwrap();
+            assert_eq!(found.len(), expected.len());
+            let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+            let pairs = found.iter().zip(&expected);
+            let difference = pairs.map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
+            assert!(difference <= 1e-5 * largest, "config {index}, seed {seed}: {difference} of {largest}");
+        }
+    }
+}
+
+#[test]
+fn the_bits_of_a_picture_depend_neither_on_its_batch_nor_on_the_threads() {
+    for config in configs() {
+        let model = trained(&config, 7).for_inference();
+        let pixels = pictures(&config, 64);
+        let picture = config.image_size.pow(2);
+        let together = bits(&on_threads(1, || model.logits(&pixels)).unwrap());
+        for (threads, batch) in [(1, 7), (2, 64), (2, 7), (3, 1)] {
+            let batches = pixels.chunks(batch * picture);
+            let apart: Vec<u32> =
+                on_threads(threads, || batches.flat_map(|pixels| bits(&model.logits(pixels).unwrap())).collect());
+            assert_eq!(apart, together, "batches of {batch} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn tensors_give_what_slices_give_on_any_device() {
+    let config = TinyCnnLsaConfig::default();
+    let model = trained(&config, 1).for_inference();
+    let pixels = pictures(&config, 5);
+    let expected = model.logits(&pixels).unwrap();
+    for device in [Device::flex(), Device::flex().autodiff()] {
+        let logits = model.forward(tensor(&config, &pixels, &device));
+        assert_eq!(logits.dims(), [5, 10]);
+        assert_eq!(logits.device(), device);
+        assert_eq!(bits(&values_of(&logits)), bits(&expected));
+    }
+    let mirrored = tensor(&config, &pixels, &Device::flex()).flip([3]);
+    let copied = tensor(&config, &values_of(&mirrored), &Device::flex());
+    assert_eq!(values_of(&model.forward(mirrored)), values_of(&model.forward(copied)));
+}
+
+#[test]
+fn a_file_gives_the_network_that_was_written() {
+    let config = configs().swap_remove(2);
+    let model = trained(&config, 4);
+    let bytes = model.to_safetensors(&["one", "two"], "drawn").unwrap();
+    let loaded = InferenceModel::from_safetensors(&bytes).unwrap();
+    assert_eq!(loaded.metadata.class_names, ["one", "two"]);
+    assert_eq!(loaded.model.config(), &config);
+    let pixels = pictures(&config, 2);
+    assert_eq!(loaded.model.logits(&pixels), model.for_inference().logits(&pixels));
+
+    let folder = tempfile::tempdir().unwrap();
+    let error = InferenceModel::load(&folder.path().join("absent")).unwrap_err();
+    assert!(matches!(error, ModelFileError::Read { .. }), "{error:?}");
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let config = TinyCnnLsaConfig::default();
+    let state = state_of(&config.init(&Device::flex()).unwrap());
+    let check = |change: &dyn Fn(&mut State), expected: StateError| {
+        let mut state = state.clone();
+        change(&mut state);
+        assert_eq!(InferenceModel::from_state(&config, &state).unwrap_err(), expected);
+    };
+    let name = "stages.1.residual.0.first.running_mean".to_owned();
+    check(&|state| drop(state.remove(&name)), StateError::Missing { name: name.clone() });
+    check(
+        &|state| drop(state.insert("zebra".to_owned(), state["positions"].clone())),
+        StateError::Unexpected { name: "zebra".to_owned() },
+    );
+    check(
+        &|state| drop(state.insert("head.bias".to_owned(), state["positions"].clone())),
+        StateError::Shape { name: "head.bias".to_owned(), found: vec![49, 96], expected: vec![10] },
+    );
+}
+
+#[test]
+fn half_a_picture_is_an_error_and_none_is_no_logits() {
+    let config = TinyCnnLsaConfig::default();
+    let model = config.init(&Device::flex()).unwrap().for_inference();
+    let error = model.logits(&[0.0; 1000]).unwrap_err();
+    assert_eq!(error, PixelCountError { found: 1000, size: 28 });
+    assert_eq!(error.to_string(), "1000 pixels are no whole number of pictures of 28×28");
+    assert_eq!(model.logits(&[]), Ok(Vec::new()));
+}
+
+/// The instruction set is chosen once for a process, by an environment variable.
+#[test]
+fn every_instruction_set_gives_the_logits_of_the_unfolded_network() {
+    for instruction_set in ["portable", "avx2"] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_logits_are_those_of_the_unfolded_network"])
+            .env("TINYLSA_SIMD", instruction_set)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{instruction_set}: {said}");
+    }
+}

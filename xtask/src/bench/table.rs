@@ -1,0 +1,46 @@
+//! Tables on a terminal.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::statistics::Spread;
+
+/// A table whose first column holds names and whose others hold numbers.
+pub(super) fn table<const COLUMNS: usize>(header: [&str; COLUMNS], rows: Vec<[String; COLUMNS]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header);
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// `412 (398..420)`
+pub(super) fn with_range(spread: Spread, decimals: usize) -> String {
+    let Spread { median, least, most } = spread;
+    format!("{median:.decimals$} ({least:.decimals$}..{most:.decimals$})")
+}
+
+/// A fraction as a percentage; a dash where there is none.
+pub(super) fn per_cent(fraction: f64) -> String {
+    if fraction.is_finite() { format!("{:.0} %", 100.0 * fraction) } else { "–".to_owned() }
+}
+
+/// Bytes in units of a million; a dash where the system does not say.
+pub(super) fn megabytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{:.0}", bytes as f64 / 1e6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        assert_eq!(with_range(Spread { median: 2.0, least: 1.25, most: 3.0 }, 1), "2.0 (1.2..3.0)");
+        assert_eq!(per_cent(0.756), "76 %");
+        assert_eq!(per_cent(f64::NAN), "–");
+        assert_eq!(megabytes(Some(12_400_000)), "12");
+        assert_eq!(megabytes(None), "–");
+    }
+}

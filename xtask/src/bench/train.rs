@@ -1,0 +1,266 @@
+//! Training: whole steps, phase by phase, beside PyTorch.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use anyhow::Result;
+use serde::Serialize;
+use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_train::{OptimizerKind, TrainConfig};
+use tracing::info;
+
+use super::peers::{Present, Python, TRAINERS};
+use super::pictures::SharedFiles;
+use super::protocol::{Contestant, PhaseSeconds, Ready};
+use super::rounds::{Measured, fastest, interleaved, speed_ratio};
+use super::statistics::Spread;
+use super::table::{megabytes, per_cent, table, with_range};
+use super::worker::{Job, PREPARATION, TrainJob};
+use super::{Plan, all_ready, contestant, cores};
+use crate::outcome::UsageError;
+
+/// Steps of a block, at the least.
+const LEAST_STEPS: usize = 3;
+
+/// What training at one batch size with one number of threads came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrainReport {
+    threads: usize,
+    batch_size: usize,
+    images_per_s: f64,
+    /// The slowest and the quickest block.
+    images_per_s_range: [f64; 2],
+    ms_per_step: f64,
+    /// Of the direct algorithms, over the whole step.
+    gflops: f64,
+    /// What a loop of multiply-adds reaches on the same threads.
+    peak_gflops: f64,
+    share_of_peak: f64,
+    convolution_share_of_peak: f64,
+    peak_memory: Option<u64>,
+    phases: Vec<PhaseReport>,
+    /// Pictures a second of each peer, none for those that are left out; nothing if none was asked for.
+    peers: Option<BTreeMap<String, Option<f64>>>,
+    /// Pictures a second, over those of the best peer.
+    ratio: Option<f64>,
+    ratio_range: Option<[f64; 2]>,
+    best_peer: Option<String>,
+    peer_details: Vec<PeerReport>,
+    left_out: BTreeMap<&'static str, String>,
+}
+
+/// Where a step's time goes.
+#[derive(Debug, Serialize)]
+struct PhaseReport {
+    name: String,
+    ms: f64,
+    share_of_step: f64,
+    /// Nothing for what is done element by element.
+    gflops: Option<f64>,
+    share_of_peak: Option<f64>,
+}
+
+/// What a peer came to.
+#[derive(Debug, Serialize)]
+pub(super) struct PeerReport {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) images_per_s: Spread,
+    /// How many times as many pictures a second we do.
+    pub(super) ratio: Spread,
+    /// How far its results are from ours, relative to the largest.
+    pub(super) difference: Option<f64>,
+    pub(super) peak_memory: Option<u64>,
+}
+
+pub(super) fn run(plan: &Plan) -> Result<Vec<TrainReport>> {
+    let peers = plan.peers.as_ref().map(|python| peers(python, &plan.config.train)).transpose()?;
+    let mut reports = Vec::new();
+    for &threads in &plan.threads_or(&[cores()]) {
+        for &batch_size in &plan.batch_sizes_or(&[plan.config.train.batch_size]) {
+            info!("training, batch size {batch_size}, threads: {threads}");
+            reports.push(Setting { plan, batch_size, threads }.measure(peers.as_ref())?);
+        }
+    }
+    Ok(reports)
+}
+
+/// The peers that can train by these settings.
+fn peers(python: &Python, train: &TrainConfig) -> Result<Present> {
+    if train.optimizer.kind != OptimizerKind::Adamw {
+        return Err(UsageError("the peers train with AdamW only: set train.optimizer.kind to adamw".to_owned()).into());
+    }
+    python.present(&TRAINERS)
+}
+
+struct Setting<'a> {
+    plan: &'a Plan,
+    batch_size: usize,
+    threads: usize,
+}
+
+impl Setting<'_> {
+    fn measure(&self, peers: Option<&Present>) -> Result<TrainReport> {
+        let train = TrainConfig { batch_size: self.batch_size, ..self.plan.config.train.clone() };
+        train.validate().map_err(|error| UsageError(error.within("train").to_string()))?;
+        let files =
+            SharedFiles::write(&self.plan.shared_model()?, &train, self.plan.data_dir.as_deref(), self.batch_size)?;
+        let mut contestants = vec![self.ours(train)?];
+        if let (Some(python), Some(present)) = (&self.plan.peers, peers) {
+            for peer in &present.peers {
+                let command = self.peer_command(python.command(peer, self.threads), &files);
+                contestants.push(Contestant::start(peer.name, command)?);
+            }
+        }
+        let ready = all_ready(&mut contestants)?;
+        let measured = interleaved(&mut contestants, self.batch_size, self.plan.rounds)?;
+        Ok(self.report(&measured, &ready, peers))
+    }
+
+    fn ours(&self, train: TrainConfig) -> Result<Contestant> {
+        let job = TrainJob {
+            model: self.plan.config.model.clone(),
+            train,
+            seed: self.plan.config.run.seed,
+            threads: self.threads,
+            data_dir: self.plan.data_dir.clone(),
+            block: self.plan.block(LEAST_STEPS),
+        };
+        contestant("tinylsa", &Job::Train(job))
+    }
+
+    fn peer_command(&self, mut command: Command, files: &SharedFiles) -> Command {
+        command.arg("--model").arg(files.model()).arg("--batch").arg(files.batch());
+        command.arg("--training").arg(files.training());
+        command.args(["--block-seconds", &self.plan.block_seconds.to_string()]);
+        command
+    }
+
+    fn report(&self, measured: &[Measured], ready: &[Ready], peers: Option<&Present>) -> TrainReport {
+        let (ours, theirs) = (&measured[0], &measured[1..]);
+        let seconds = ours.seconds().median;
+        let images_per_s = ours.images_per_s();
+        let peak = ours.peak_flops();
+        let flops = flops_of_a_step(&self.plan.config.model) * self.batch_size as f64;
+        let phases = ours.phases();
+        let convolution: Vec<&PhaseSeconds> =
+            phases.iter().filter(|phase| phase.name.starts_with("convolution")).collect();
+        let convolution_flops = convolution.iter().map(|phase| phase.flops as f64).sum::<f64>();
+        let convolution_seconds = convolution.iter().map(|phase| phase.seconds).sum::<f64>();
+        let best = fastest(theirs);
+        let ratio = best.map(|best| speed_ratio(ours, best));
+        TrainReport {
+            threads: self.threads,
+            batch_size: self.batch_size,
+            images_per_s: images_per_s.median,
+            images_per_s_range: [images_per_s.least, images_per_s.most],
+            ms_per_step: 1e3 * seconds,
+            gflops: 1e-9 * flops / seconds,
+            peak_gflops: 1e-9 * peak,
+            share_of_peak: flops / seconds / peak,
+            convolution_share_of_peak: convolution_flops / convolution_seconds / peak,
+            peak_memory: ours.peak_memory(),
+            phases: phase_reports(phases, seconds, peak),
+            peers: peers.map(|present| speeds(theirs, present)),
+            ratio: ratio.map(|ratio| ratio.median),
+            ratio_range: ratio.map(|ratio| [ratio.least, ratio.most]),
+            best_peer: best.map(|best| best.name.clone()),
+            peer_details: peer_reports(ours, theirs, &ready[1..]),
+            left_out: peers.map(|present| present.left_out.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Pictures a second by name; nothing for those that are left out.
+pub(super) fn speeds(measured: &[Measured], present: &Present) -> BTreeMap<String, Option<f64>> {
+    let there = measured.iter().map(|peer| (peer.name.clone(), Some(peer.images_per_s().median)));
+    there.chain(present.left_out.keys().map(|name| ((*name).to_owned(), None))).collect()
+}
+
+pub(super) fn peer_reports(ours: &Measured, theirs: &[Measured], ready: &[Ready]) -> Vec<PeerReport> {
+    let report = |(peer, ready): (&Measured, &Ready)| PeerReport {
+        name: peer.name.clone(),
+        version: ready.ready.clone(),
+        images_per_s: peer.images_per_s(),
+        ratio: speed_ratio(ours, peer),
+        difference: ready.difference,
+        peak_memory: peer.peak_memory(),
+    };
+    theirs.iter().zip(ready).map(report).collect()
+}
+
+/// Operations of the convolutions and products of one picture in a training step: forward once and backward twice, but
+/// nobody needs the gradient of the pictures.
+fn flops_of_a_step(model: &TinyCnnLsaConfig) -> f64 {
+    let cost = model.cost();
+    let first = cost.layers.first().map_or(0, |layer| layer.macs);
+    2.0 * (3 * cost.macs() - first) as f64
+}
+
+fn phase_reports(phases: Vec<PhaseSeconds>, step: f64, peak: f64) -> Vec<PhaseReport> {
+    let counted: f64 = phases.iter().filter(|phase| phase.name != PREPARATION).map(|phase| phase.seconds).sum();
+    let rest = PhaseSeconds { name: "outside of the fused operations".to_owned(), seconds: step - counted, flops: 0 };
+    let (beside, mut all): (Vec<_>, Vec<_>) = phases.into_iter().partition(|phase| phase.name == PREPARATION);
+    all.push(rest);
+    all.extend(beside);
+    let report = |phase: PhaseSeconds| {
+        let speed = (phase.flops > 0).then(|| phase.flops as f64 / phase.seconds);
+        PhaseReport {
+            name: phase.name,
+            ms: 1e3 * phase.seconds,
+            share_of_step: phase.seconds / step,
+            gflops: speed.map(|speed| 1e-9 * speed),
+            share_of_peak: speed.map(|speed| speed / peak),
+        }
+    };
+    all.into_iter().map(report).collect()
+}
+
+impl TrainReport {
+    /// For people.
+    pub(crate) fn in_words(&self) -> String {
+        let [least, most] = self.images_per_s_range;
+        let head = format!(
+            "training, batch size {}, threads: {}\n\
+             {:.0} images/s ({least:.0}..{most:.0}), {:.1} ms a step, {:.0} of {:.0} GFLOP/s ({}), \
+             convolutions {} of the peak, peak memory {} MB",
+            self.batch_size,
+            self.threads,
+            self.images_per_s,
+            self.ms_per_step,
+            self.gflops,
+            self.peak_gflops,
+            per_cent(self.share_of_peak),
+            per_cent(self.convolution_share_of_peak),
+            megabytes(self.peak_memory),
+        );
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.0}"));
+        let rows = self.phases.iter().map(|phase| {
+            [
+                phase.name.clone(),
+                format!("{:.2}", phase.ms),
+                per_cent(phase.share_of_step),
+                number(phase.gflops),
+                phase.share_of_peak.map_or_else(String::new, per_cent),
+            ]
+        });
+        let phases = table(["phase", "ms a step", "of the step", "GFLOP/s", "of the peak"], rows.collect());
+        let peers = peer_table(&self.peer_details);
+        [head, phases].into_iter().chain(peers).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What the peers came to, if there are any.
+pub(super) fn peer_table(peers: &[PeerReport]) -> Option<String> {
+    let row = |peer: &PeerReport| {
+        [
+            format!("{} ({})", peer.name, peer.version),
+            with_range(peer.images_per_s, 0),
+            with_range(peer.ratio, 2),
+            peer.difference.map_or_else(String::new, |difference| format!("{difference:.0e}")),
+            megabytes(peer.peak_memory),
+        ]
+    };
+    let header = ["peer", "images/s", "we are × as quick", "results differ by", "peak MB"];
+    (!peers.is_empty()).then(|| table(header, peers.iter().map(row).collect()))
+}

@@ -1,0 +1,71 @@
+//! Evaluation: pictures on the host to logits on the host.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use tinylsa_kernels::profile;
+use tinylsa_model::{HostTensor, values_of};
+
+use super::{BlockLength, block, counted, next_block, tell, version};
+use crate::bench::pictures::read_batch;
+use crate::bench::protocol::Ready;
+use crate::commands::load_model;
+use crate::machine::set_threads;
+
+/// Calls before the first block.
+const WARM_UP: usize = 3;
+
+/// In which form the network is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Form {
+    /// As it was trained.
+    Plain,
+}
+
+/// An evaluation that is measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct InferJob {
+    /// A model.safetensors.
+    pub(crate) model: PathBuf,
+    /// Pictures as safetensors, as many as the largest batch has.
+    pub(crate) batch: PathBuf,
+    pub(crate) batch_sizes: Vec<usize>,
+    pub(crate) threads: usize,
+    pub(crate) form: Form,
+    pub(crate) block: BlockLength,
+}
+
+pub(super) fn serve(job: &InferJob) -> Result<()> {
+    set_threads(job.threads)?;
+    let device = Device::flex();
+    let model = load_model(&job.model)?.model;
+    let images = read_batch(&job.batch)?;
+    let evaluate = |batch_size: usize| -> Result<()> {
+        let logits = match job.form {
+            Form::Plain => model.forward(first(&images, batch_size, &device)),
+        };
+        std::hint::black_box(values_of(&logits));
+        Ok(())
+    };
+    for &batch_size in &job.batch_sizes {
+        (0..WARM_UP).try_for_each(|_| evaluate(batch_size))?;
+    }
+    tell(&Ready { ready: version(), difference: None, memory: None, batch_size: None })?;
+    while let Some(batch_size) = next_block()? {
+        evaluate(batch_size)?;
+        profile::start();
+        let seconds = job.block.fill(|| evaluate(batch_size))?;
+        tell(&block(seconds, counted()))?;
+    }
+    Ok(())
+}
+
+/// The first pictures of a batch.
+fn first(images: &HostTensor, count: usize, device: &Device) -> Tensor<4> {
+    let [_, channels, height, width] = images.shape[..] else { unreachable!("pictures have four dimensions") };
+    let pixels = images.values[..count * channels * height * width].to_vec();
+    Tensor::from_data(TensorData::new(pixels, [count, channels, height, width]), device)
+}

@@ -1,0 +1,182 @@
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use crate::bench::{self, Plan, Python, TrainReport};
+use crate::machine::{Machine, git_revision};
+use crate::outcome::{UsageError, say};
+use crate::schema::ExperimentConfig;
+use crate::settings::{ConfigSource, load};
+
+/// The config that is measured unless another one is named.
+const BASE: &str = include_str!("../../../configs/base.toml");
+
+/// What stands behind `bench`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArguments {
+    /// What to measure; left out, training and inference.
+    #[arg(value_enum)]
+    subject: Option<Subject>,
+    /// The config whose network and training are measured, instead of configs/base.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Change a key of the config, such as model.attention.heads=2; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Evaluate and explain the network of this model.safetensors, instead of one with initial weights.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Learn from Fashion-MNIST in this folder, instead of drawn garments.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Batch sizes, such as 1,32,128.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    batch_size: Vec<usize>,
+    /// Numbers of threads, such as 1,2.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    threads: Vec<usize>,
+    /// Explain by these methods alone.
+    #[arg(long, value_name = "METHOD", value_delimiter = ',')]
+    method: Vec<String>,
+    /// Blocks of timings of each program, in turn with the others.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of a block.
+    #[arg(long, value_name = "S", default_value_t = 2.0)]
+    block_seconds: f64,
+    /// Measure other programs that do the same work, too: PyTorch, ONNX Runtime, Captum, lime, shap, networkx.
+    #[arg(long)]
+    peers: bool,
+    /// The Python of the other programs; left out, that of the variable PYTHON, or python3.
+    #[arg(long, value_name = "PROGRAM", requires = "peers")]
+    python: Option<PathBuf>,
+    /// Where the scripts of the other programs are.
+    #[arg(long, value_name = "DIR", requires = "peers", hide = true)]
+    peer_scripts: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+    /// Be a process that is measured.
+    #[arg(long, value_name = "JOB", hide = true, exclusive = true)]
+    worker: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// Whole training steps.
+    Train,
+    /// Evaluation, and a cold start of `classify`.
+    Infer,
+    /// Attention over more and more tokens.
+    Tokens,
+    /// Explanations.
+    Explain,
+}
+
+/// Measures, and prints a table or a document.
+pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
+    if let Some(job) = &arguments.worker {
+        return bench::serve(job);
+    }
+    let plan = plan(arguments)?;
+    let subjects = arguments.subject.map_or_else(|| vec![Subject::Train, Subject::Infer], |subject| vec![subject]);
+    let mut document = Map::new();
+    document.insert("machine".to_owned(), serde_json::to_value(Machine::here())?);
+    document.insert("revision".to_owned(), serde_json::to_value(git_revision())?);
+    for subject in subjects {
+        let measured = measure(&plan, subject)?;
+        if !arguments.json {
+            say(&measured.words)?;
+        }
+        document.insert(subject.key().to_owned(), measured.value);
+    }
+    if arguments.json { say(serde_json::to_string_pretty(&document)?) } else { Ok(()) }
+}
+
+/// A report in both forms.
+struct Measured {
+    words: String,
+    value: Value,
+}
+
+fn measure(plan: &Plan, subject: Subject) -> Result<Measured> {
+    Ok(match subject {
+        Subject::Train => {
+            let reports = bench::train(plan)?;
+            let words: Vec<String> = reports.iter().map(TrainReport::in_words).collect();
+            Measured { words: words.join("\n\n"), value: train_value(&reports)? }
+        }
+        Subject::Infer => {
+            let report = bench::infer(plan)?;
+            Measured { words: report.in_words(), value: report.to_json()? }
+        }
+        Subject::Tokens => {
+            let report = bench::tokens(plan)?;
+            Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
+        }
+        Subject::Explain => {
+            let report = bench::explain(plan)?;
+            Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
+        }
+    })
+}
+
+/// The last report, which has the most threads, and all of them under `settings`.
+fn train_value(reports: &[TrainReport]) -> Result<Value> {
+    let mut value = serde_json::to_value(reports.last())?;
+    if let Some(object) = value.as_object_mut() {
+        object.insert("settings".to_owned(), serde_json::to_value(reports)?);
+    }
+    Ok(value)
+}
+
+fn plan(arguments: &BenchArguments) -> Result<Plan> {
+    let source = match &arguments.config {
+        Some(path) => ConfigSource::read(path)?,
+        None => ConfigSource::new("configs/base.toml", BASE),
+    };
+    let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
+    require(arguments.rounds >= 1, "--rounds is 0, expected at least 1")?;
+    let seconds = arguments.block_seconds;
+    require(
+        seconds > 0.0 && seconds <= 60.0,
+        &format!("--block-seconds is {seconds}, expected more than 0, at most 60"),
+    )?;
+    require(!arguments.batch_size.contains(&0), "--batch-size is 0, expected at least 1")?;
+    require(!arguments.threads.contains(&0), "--threads is 0, expected at least 1")?;
+    let known = bench::case_names();
+    for method in &arguments.method {
+        let text = format!("--method {method} is unknown, expected one of {}", known.join(", "));
+        require(known.contains(&method.as_str()), &text)?;
+    }
+    let python = || Python::new(arguments.python.as_deref(), arguments.peer_scripts.as_deref());
+    Ok(Plan {
+        config,
+        model: arguments.model.clone(),
+        data_dir: arguments.data_dir.clone(),
+        batch_sizes: arguments.batch_size.clone(),
+        threads: arguments.threads.clone(),
+        cases: arguments.method.clone(),
+        rounds: arguments.rounds,
+        block_seconds: seconds,
+        peers: arguments.peers.then(python),
+    })
+}
+
+fn require(holds: bool, text: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(UsageError(text.to_owned()).into()) }
+}
+
+impl Subject {
+    /// The key of the document.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Infer => "infer",
+            Self::Tokens => "tokens",
+            Self::Explain => "explain",
+        }
+    }
+}
