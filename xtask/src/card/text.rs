@@ -188,8 +188,8 @@ fn calibration(card: &ModelCard) -> String {
     let meaning = if it.temperature < 1.0 { "less sure than it is right" } else { "surer than it is right" };
     format!(
         "## Calibration\n\n\
-         Divided by the temperature {fitted}, the logits give probabilities that can be relied on (Guo et al. 2017). It was\n\
-         fitted to the validation split, is stored with the weights and changes no predicted class. At temperature 1 the\n\
+         Logits divided by the temperature {fitted} give probabilities closer to how often they are right (Guo et al. 2017). It\n\
+         was fitted to the validation split, is stored with the weights and changes no predicted class. At temperature 1 the\n\
          network is {meaning}.\n\n{}",
         table(&["split", "temperature", "NLL, nats", "ECE"], &rows)
     )
@@ -230,7 +230,7 @@ fn robustness(card: &ModelCard) -> String {
         ["corruption", "of what"].into_iter().chain(severities.iter().map(String::as_str)).collect();
     let seen = match card.train.augmentation.crop_padding {
         0 => String::new(),
-        pixels => format!(" In training the pictures were shifted by up to {pixels} pixels."),
+        pixels => format!(" In training the pictures were shifted by at most {pixels} px."),
     };
     let mut rows = Vec::new();
     for entry in &measured.corruptions {

@@ -162,7 +162,12 @@ fn class_of(class: &str, names: &[String]) -> Result<usize, UsageError> {
     }
     let same = |name: &String| name.eq_ignore_ascii_case(class);
     names.iter().position(same).ok_or_else(|| {
-        let likeness = |name: &String| strsim::jaro_winkler(&name.to_lowercase(), &class.to_lowercase());
+        let wanted = class.to_lowercase();
+        // a part of a name, such as boot, is nearer than any other name
+        let likeness = |name: &String| {
+            let name = name.to_lowercase();
+            f64::from(u8::from(name.contains(&wanted))) + strsim::jaro_winkler(&name, &wanted)
+        };
         let nearest = names.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
         let nearest = nearest.map_or("", String::as_str);
         UsageError(format!("there is no class {class}, did you mean {nearest}? The classes are {}", names.join(", ")))

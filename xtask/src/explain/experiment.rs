@@ -56,10 +56,10 @@ pub(crate) fn explain_run(
     let origin = Origin { model: model_digest, dataset: Some(collection.name().title().to_owned()), seed };
     info!("explaining {} test pictures by {} methods", subjects.len(), explain.methods.len());
 
-    let (mut explained, mut drawn, mut digests) = (Vec::new(), Vec::new(), String::new());
+    let (mut explained, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
     explain_pictures(&explainer, subjects, &request, |explanation| {
         let written = write_picture(&folder.explanations().join(&explanation.id), &explanation, &origin)?;
-        digests += &format!("{} {}\n", explanation.id, digest(&written.attributions));
+        digests.push(format!("{} {}", explanation.id, digest(&written.attributions)));
         drawn.push(DrawnExplanation::new(&explanation, &written.pictures)?);
         explained.push(explanation);
         Ok(())
@@ -68,14 +68,14 @@ pub(crate) fn explain_run(
         (explain.scores.enabled && !explained.is_empty()).then(|| score(&explainer, &explained)).transpose()?;
     if let Some(table) = &scores {
         let bytes = folder.write_json("explanations/scores.json", table)?;
-        digests += &format!("scores {}\n", digest(&bytes));
+        digests.push(format!("scores {}", digest(&bytes)));
     }
     let side_by_side = if explained.is_empty() { None } else { Some(pictures::side_by_side(&explained)?) };
     if let Some(png) = &side_by_side {
         folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
     }
     let sections = page::sections(&drawn, scores.as_ref(), side_by_side.as_deref())?;
-    Ok(RunExplanations { sections, digest: digest(digests.as_bytes()), scores })
+    Ok(RunExplanations { sections, digest: digest(digests.join("\n").as_bytes()), scores })
 }
 
 /// Prints how the methods rank.

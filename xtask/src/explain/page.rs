@@ -114,7 +114,8 @@ fn introduction(explained: &[DrawnExplanation], side_by_side: Option<&[u8]>) -> 
         table = table.row([method.title(), meaning.means, meaning.does_not]);
     }
     let mut blocks = vec![Block::Table(table)];
-    if let Some(png) = side_by_side {
+    // a single picture has its sheet
+    if let Some(png) = side_by_side.filter(|_| explained.len() > 1) {
         let caption = "Methods by pictures. Equal colours mean equal values in all maps of the same unit.";
         let words = "A row of maps for each method, a column for each picture";
         blocks.push(Block::Figure(Figure::png(compact_png(png)?, caption, words)));
@@ -383,8 +384,11 @@ mod tests {
             assert_eq!(html.matches(&format!("<summary>{}</summary>", method.title())).count(), 1, "{method}");
             assert!(html.contains(&line), "{line}");
         }
-        // the sheet, the methods and the pictures side by side
-        assert_eq!(html.matches("data:image/png;base64,").count(), 1 + Method::ALL.len() + 1);
+        // the sheet and the methods; with two pictures there are twice as many, and the pictures side by side
+        let count = |html: &str| html.matches("data:image/png;base64,").count();
+        assert_eq!(count(&html), 1 + Method::ALL.len());
+        let two = index("two pictures", None, &[drawn(), drawn()], Some(&pictures)).unwrap();
+        assert_eq!(count(&two), 2 * (1 + Method::ALL.len()) + 1);
         for text in [
             "R² 0.900 in-sample, undefined held out",
             "Warning: a warning",

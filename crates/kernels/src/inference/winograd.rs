@@ -100,7 +100,7 @@ impl Winograd {
 /// other points, and (0, 0, 1) for ∞.
 fn transformed_kernel(g: [f64; 9]) -> [f64; ELEMENTS] {
     let along = |[a, b, c]: [f64; 3]| {
-        let at = |point: f64, distances: f64| (a + point * b + point * point * c) / distances;
+        let at = |point: f64, distances: f64| (a + point * b + point * point * c) * distances.recip();
         [at(0.0, 0.5625), at(0.5, -1.0), at(-0.5, -1.0), at(1.5, 9.0), at(-1.5, 9.0), c]
     };
     let columns: [[f64; SIDE]; 3] = std::array::from_fn(|column| along([g[column], g[3 + column], g[6 + column]]));
