@@ -65,7 +65,8 @@ pub(crate) struct RunFigures {
     #[serde(default)]
     pub(crate) explanation_seconds: Option<f64>,
     pub(crate) best_epoch: usize,
-    pub(crate) test_accuracy: f64,
+    /// On the split that the config measures on, a fraction.
+    pub(crate) accuracy: f64,
 }
 
 /// SHA-256 of each result, and of all together.

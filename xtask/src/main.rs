@@ -11,6 +11,7 @@ mod card;
 mod commands;
 mod dataset;
 mod evaluation;
+mod experiment;
 mod explain;
 mod finished;
 mod folder;
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     /// Train, evaluate and report, driven by a config.
     Experiment(commands::experiment::ExperimentArguments),
+    /// Run a finished experiment again and compare the digests.
+    Reproduce(commands::reproduce::ReproduceArguments),
     /// Run a list of variants of a config and compare them on the validation split.
     Sweep(commands::sweep::SweepArguments),
     /// Get, check or look at the pictures.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     logging::init();
     let result = match &cli.command {
         Command::Experiment(arguments) => commands::experiment::run(arguments),
+        Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Sweep(arguments) => commands::sweep::run(arguments),
         Command::Data(command) => commands::data::run(command),
         Command::Evaluate(arguments) => commands::evaluate::run(arguments),

@@ -87,8 +87,20 @@ pub(crate) enum Offline {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EvaluateSection {
+    /// What to measure on.
+    pub(crate) split: MeasuredSplit,
     /// Whether to measure, besides, with mirrored and shifted views of each picture.
     pub(crate) test_time_augmentation: bool,
+}
+
+/// The pictures of the measurement at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum MeasuredSplit {
+    /// Those that nothing was chosen by.
+    Test,
+    /// Those that choices are made by, so that comparing variants leaves the test set unread.
+    Validation,
 }
 
 impl ExperimentConfig {

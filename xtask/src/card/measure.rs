@@ -106,6 +106,9 @@ fn require_one_recipe(runs: &[FinishedRun], config: Option<&Path>) -> Result<()>
     let refuse = |run: &FinishedRun, other: String| {
         Err(UsageError(format!("the recipe of {} is not that of {other}", run.folder.display())).into())
     };
+    if let Some(run) = runs.iter().find(|run| run.evaluation.split != "test") {
+        return refuse(run, "a card, which is of the test split".to_owned());
+    }
     let first = &runs[0];
     if let Some(run) = runs.iter().find(|run| !same_recipe(&run.config, &first.config)) {
         return refuse(run, first.folder.display().to_string());

@@ -14,8 +14,8 @@ use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, find_directory,
 use crate::explain::page::DrawnExplanation;
 use crate::explain::result::PictureExplanation;
 use crate::explain::{
-    ExplainConfig, Explainer, Method, Origin, Request, Subject, background, explain_pictures, noise_background, page,
-    pictures, subject, write_picture,
+    ExplainConfig, ExplainedNetwork, Explainer, Method, Origin, Request, Subject, background, explain_pictures,
+    noise_background, page, pictures, subject, write_picture,
 };
 use crate::machine::{digest, set_threads};
 use crate::outcome::{UsageError, say, stop_on_interrupt};
@@ -111,7 +111,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
         seed: settings.seed,
         cancellation: stop_on_interrupt("stopping after the batch")?.into(),
     };
-    let explainer = Explainer { model: &model, config: &settings.explain, background: &background, execution };
+    let network = ExplainedNetwork::from(model);
+    let explainer = Explainer { model: &network, config: &settings.explain, background: &background, execution };
     let request = Request { methods: &settings.methods, target, class_names: &metadata.class_names };
     let (mut explained, mut drawn) = (Vec::new(), Vec::new());
     explain_pictures(&explainer, subjects, &request, |explanation| {

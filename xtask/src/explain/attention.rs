@@ -220,7 +220,7 @@ fn rollout(traced: &TracedAttention, config: &AttentionRolloutConfig) -> Result<
 
 fn weighted_rollout(explainer: &Explainer<'_>, question: Question<'_>, traced: &TracedAttention) -> Result<Explained> {
     let classes = [question.class; 2];
-    let gradients = explainer.model.attention_gradients(explainer.pair(question.picture), &classes);
+    let gradients = explainer.model.network.attention_gradients(explainer.pair(question.picture), &classes);
     let gradients: Vec<Tensor<3>> = gradients.iter().map(first).collect();
     let on_host: Vec<Vec<f64>> =
         gradients.iter().map(|layer| values_of(layer).into_iter().map(f64::from).collect()).collect();
@@ -336,7 +336,7 @@ fn marked_tokens(
     if config.largest_attribution {
         let execution = explainer.execution(question.seed);
         let target = Target::Class(question.class);
-        let attribution = input_times_gradient(&explainer.scorer(), question.picture, target, &execution)?;
+        let attribution = input_times_gradient(&explainer.differentiable(), question.picture, target, &execution)?;
         named.push((token_of_largest_attribution(&attribution, grid)?, "largest attribution"));
     }
     let mut marked: Vec<MarkedToken> = Vec::new();

@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use tinylsa_data::CLASS_NAMES;
-use tinylsa_model::TinyCnnLsa;
 use tinylsa_report::Section;
 use tinylsa_train::{Views, predict};
 use tinylsa_xai::Execution;
@@ -15,7 +14,9 @@ use tracing::info;
 use super::page::{self, DrawnExplanation};
 use super::result::ScoreTable;
 use super::scores::{first_variant, score};
-use super::{Explainer, Origin, Request, background, chosen, explain_pictures, pictures, write_picture};
+use super::{
+    ExplainedNetwork, Explainer, Origin, Request, background, chosen, explain_pictures, pictures, write_picture,
+};
 use crate::dataset::{Pictures, all_indices};
 use crate::folder::RunFolder;
 use crate::machine::digest;
@@ -37,7 +38,7 @@ pub(crate) struct RunExplanations {
 /// The first error of a method or a score; that it was stopped; what the file system says.
 pub(crate) fn explain_run(
     config: &ExperimentConfig,
-    model: &TinyCnnLsa,
+    model: &ExplainedNetwork,
     model_digest: String,
     collection: &Pictures,
     folder: &RunFolder,
@@ -45,7 +46,7 @@ pub(crate) fn explain_run(
     stop: Arc<AtomicBool>,
 ) -> Result<RunExplanations> {
     let (explain, seed) = (&config.explain, config.run.seed);
-    let predictions = predict(&model.for_inference(), &collection.test, &all_indices(&collection.test), Views::Plain);
+    let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain);
     let subjects = chosen(&collection.test, &predictions, &explain.pictures)?;
     let background = background(&collection.train, &explain.background, seed)?;
     let execution =

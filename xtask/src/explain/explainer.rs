@@ -3,7 +3,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::RngExt;
 use serde::Serialize;
 use serde_json::Value;
-use tinylsa_model::TinyCnnLsa;
+use tinylsa_model::{InferenceModel, TinyCnnLsa};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{Execution, Picture};
 
@@ -15,12 +15,27 @@ use super::{Family, Method, gradients, segments};
 /// Explains pictures by any method: a model, the settings of the methods, and how to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Explainer<'a> {
-    pub(crate) model: &'a TinyCnnLsa,
+    pub(crate) model: &'a ExplainedNetwork,
     pub(crate) config: &'a ExplainConfig,
     /// The pictures over which expected gradients take their mean.
     pub(crate) background: &'a Background,
     /// Device, batch size and cancellation. Its seed is that of the run; every picture has its own.
     pub(crate) execution: Execution,
+}
+
+/// A network in the two forms that methods ask.
+#[derive(Debug)]
+pub(crate) struct ExplainedNetwork {
+    /// Gives gradients and attention.
+    pub(crate) network: TinyCnnLsa,
+    /// Gives logits alone, the same but for rounding, and sooner.
+    pub(crate) folded: InferenceModel,
+}
+
+impl From<TinyCnnLsa> for ExplainedNetwork {
+    fn from(network: TinyCnnLsa) -> Self {
+        Self { folded: network.for_inference(), network }
+    }
 }
 
 /// The pictures over which expected gradients take their mean, and what they are.
@@ -80,12 +95,17 @@ impl Explainer<'_> {
 
     /// The attention of every layer on one picture.
     pub(crate) fn trace(&self, picture: &Picture) -> Result<TracedAttention> {
-        Ok(TracedAttention::new(self.model, self.pair(picture))?)
+        Ok(TracedAttention::new(&self.model.network, self.pair(picture))?)
     }
 
-    /// The model as a function of images.
+    /// The model as a function of images that can be differentiated.
+    pub(crate) fn differentiable(&self) -> impl Fn(Tensor<4>) -> Tensor<2> {
+        |images| self.model.network.forward(images)
+    }
+
+    /// The model as a function of images for methods that only ask for logits.
     pub(crate) fn scorer(&self) -> impl Fn(Tensor<4>) -> Tensor<2> {
-        |images| self.model.forward(images)
+        |images| self.model.folded.forward(images)
     }
 
     /// How to run a call about one picture.

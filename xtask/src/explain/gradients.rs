@@ -22,12 +22,12 @@ pub(super) fn explain(explainer: &Explainer<'_>, method: Method, question: Quest
         Method::SmoothGrad => smooth(explainer, question, &execution),
         Method::InputTimesGradient => {
             let target = Target::Class(question.class);
-            let found = input_times_gradient(&explainer.scorer(), question.picture, target, &execution)?;
+            let found = input_times_gradient(&explainer.differentiable(), question.picture, target, &execution)?;
             Ok(plain(found))
         }
         _ => {
             let target = Target::Class(question.class);
-            Ok(plain(input_gradient(&explainer.scorer(), question.picture, target, &execution)?))
+            Ok(plain(input_gradient(&explainer.differentiable(), question.picture, target, &execution)?))
         }
     }
 }
@@ -37,7 +37,8 @@ fn integrated(explainer: &Explainer<'_>, question: Question<'_>, execution: &Exe
     let baseline_config = &explainer.config.baseline;
     let baselines = baseline_config.pictures(question.picture, question.seed)?;
     let target = Target::Class(question.class);
-    let found = integrated_gradients(&explainer.scorer(), question.picture, &baselines, target, &config, execution)?;
+    let found =
+        integrated_gradients(&explainer.differentiable(), question.picture, &baselines, target, &config, execution)?;
     let mut warnings = Vec::new();
     if !found.converged {
         let steps = config.maximum_steps;
@@ -71,8 +72,14 @@ fn expected(explainer: &Explainer<'_>, question: Question<'_>, execution: &Execu
     let config: ExpectedGradientsConfig = explainer.config.expected_gradients.clone().unwrap_or_default();
     let background = explainer.background;
     let target = Target::Class(question.class);
-    let found =
-        expected_gradients(&explainer.scorer(), question.picture, &background.pictures, target, &config, execution)?;
+    let found = expected_gradients(
+        &explainer.differentiable(),
+        question.picture,
+        &background.pictures,
+        target,
+        &config,
+        execution,
+    )?;
     Ok(Explained {
         diagnostics: json_without(&found, &TENSORS)?,
         settings: json!({ "method": config, "background": background.description }),
@@ -89,7 +96,7 @@ fn expected(explainer: &Explainer<'_>, question: Question<'_>, execution: &Execu
 fn smooth(explainer: &Explainer<'_>, question: Question<'_>, execution: &Execution) -> Result<Explained> {
     let config: SmoothGradConfig = explainer.config.smooth_grad.clone().unwrap_or_default();
     let target = Target::Class(question.class);
-    let found = smooth_grad(&explainer.scorer(), question.picture, target, &config, execution)?;
+    let found = smooth_grad(&explainer.differentiable(), question.picture, target, &config, execution)?;
     Ok(Explained {
         diagnostics: json_without(&found, &TENSORS)?,
         settings: json!({ "method": config }),

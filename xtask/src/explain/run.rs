@@ -81,7 +81,7 @@ fn explain_picture(
     request: &Request<'_>,
     bar: &mut ProgressBar,
 ) -> Result<PictureExplanation> {
-    let logits = explainer.model.forward(explainer.pair(&subject.picture)).narrow(0, 0, 1);
+    let logits = explainer.model.folded.forward(explainer.pair(&subject.picture)).narrow(0, 0, 1);
     let probabilities = values_of(&softmax(logits.clone(), 1));
     let logits = values_of(&logits);
     let predicted = (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });

@@ -16,6 +16,9 @@ pub(crate) use results::{SweepResults, TrialResult};
 
 use crate::folder::{Manifest, Status};
 
+/// Changes that come after all others: nothing of the test set is looked at.
+const UNREAD_TEST_SET: [&str; 2] = ["evaluate.split=validation", "explain.enabled=false"];
+
 /// Where a sweep's runs go and what they are given.
 #[derive(Clone, Debug)]
 pub(crate) struct SweepPlace {
@@ -68,7 +71,7 @@ fn experiment(plan: &SweepPlan, trial: &Trial, place: &SweepPlace, folder: &Path
     if resumed {
         command.arg("--resume");
     }
-    for setting in &trial.settings {
+    for setting in trial.settings.iter().map(String::as_str).chain(UNREAD_TEST_SET) {
         command.arg("--set").arg(setting);
     }
     // standard output belongs to the sweep's own table

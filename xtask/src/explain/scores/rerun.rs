@@ -11,7 +11,7 @@ use tinylsa_xai::{
 
 use super::relevance::Relevance;
 use crate::explain::config::ExplainConfig;
-use crate::explain::explainer::{Explainer, Question};
+use crate::explain::explainer::{ExplainedNetwork, Explainer, Question};
 use crate::explain::{BackgroundConfig, Method};
 
 /// The budgets with which methods run that are run again and again.
@@ -104,7 +104,7 @@ pub(super) fn sensitivity(explainer: &Explainer<'_>, method: Method, question: Q
 pub(super) struct Randomised {
     /// Such as "head to blocks.0".
     pub(super) layers: String,
-    pub(super) model: TinyCnnLsa,
+    pub(super) model: ExplainedNetwork,
 }
 
 /// The network with its top 1, 2, … layers initialised again, the last one with all of them.
@@ -112,7 +112,7 @@ pub(super) struct Randomised {
 /// # Errors
 /// If the state does not fit, which it does.
 pub(super) fn randomised(explainer: &Explainer<'_>, seed: u64) -> Result<Vec<Randomised>> {
-    let model = explainer.model;
+    let model = &explainer.model.network;
     let fresh = model.config().init(&explainer.execution.device)?.with_initial_weights(seed);
     let fresh: State = state_of(&fresh);
     let mut state = state_of(model);
@@ -130,7 +130,7 @@ pub(super) fn randomised(explainer: &Explainer<'_>, seed: u64) -> Result<Vec<Ran
             _ if depth + 1 == count => "all layers".to_owned(),
             _ => format!("head to {name}"),
         };
-        cascade.push(Randomised { layers, model: with_state(model.clone(), &state)? });
+        cascade.push(Randomised { layers, model: with_state(model.clone(), &state)?.into() });
     }
     Ok(cascade)
 }
