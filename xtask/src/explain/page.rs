@@ -126,7 +126,7 @@ fn introduction(explained: &[DrawnExplanation], side_by_side: Option<&[u8]>) -> 
 fn picture_section(explained: &DrawnExplanation) -> Section {
     let mut facts = format!("{}. {}.", capitalised(&explained.verdict), explained.source.trim_end_matches('.'));
     if let Some(choice) = &explained.choice {
-        facts += &format!(" Chosen as {choice}.");
+        facts = format!("{facts} Chosen as {choice}.");
     }
     let mut blocks = vec![Block::Paragraph(facts)];
     if let Some(sheet) = &explained.sheet {
@@ -318,7 +318,9 @@ fn capitalised(text: &str) -> String {
     }
 }
 
+// areas of halves are exact in binary
 #[cfg(test)]
+#[allow(clippy::float_cmp)]
 mod tests {
     use tinylsa_xai::BootstrapInterval;
 

@@ -225,7 +225,7 @@ fn heading(explanation: &PictureExplanation) -> String {
     let probability = explanation.probabilities.get(target).copied().unwrap_or(f32::NAN);
     let mut heading = format!("{} {probability:.2}", words::class(explanation, target));
     if let Some(label) = explanation.label.filter(|&label| label != target) {
-        heading += &format!(", true {}", words::class(explanation, label));
+        heading = format!("{heading}, true {}", words::class(explanation, label));
     }
     heading
 }

@@ -121,13 +121,12 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
         let scale = AttentionScale::from_zero([&errors])?.with_unit(quantity.unit());
         panels.push(Panel::magnitude("standard error", &errors, &scale));
     }
-    let mut notes = vec![
-        format!("red speaks for {}, blue against it", words::class(subject.explanation, subject.explanation.target)),
-        format!("all methods of this picture with {} have this signed scale", quantity.unit()),
-    ];
-    if quantity == Quantity::SquaredSensitivity {
-        notes[0] = "squares have no sign: red is sensitive, whatever the direction".to_owned();
-    }
+    let sign = if quantity == Quantity::SquaredSensitivity {
+        "squares have no sign: red is sensitive, whatever the direction".to_owned()
+    } else {
+        format!("red speaks for {}, blue against it", words::class(subject.explanation, subject.explanation.target))
+    };
+    let mut notes = vec![sign, format!("all methods of this picture with {} have this signed scale", quantity.unit())];
     notes.extend(words::notes(method));
     let sheet = Sheet {
         title: subject.title(method),
@@ -141,14 +140,10 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
 
 fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
     let [_, height, width] = pixels.attribution.shape;
-    match &pixels.segments {
-        Some(segments) => {
-            let painted = segments.standard_errors.as_ref().map(|errors| segments.segmentation.paint(errors));
-            painted.transpose()?.map(|errors| subject::map(&errors, width, height)).transpose()
-        }
-        None => {
-            let errors = pixels.standard_error.as_ref();
-            Ok(errors.map(|errors| ValueMap::new(width, height, errors)).transpose()?)
-        }
+    if let Some(segments) = &pixels.segments {
+        let painted = segments.standard_errors.as_ref().map(|errors| segments.segmentation.paint(errors));
+        return painted.transpose()?.map(|errors| subject::map(&errors, width, height)).transpose();
     }
+    let errors = pixels.standard_error.as_ref();
+    Ok(errors.map(|errors| ValueMap::new(width, height, errors)).transpose()?)
 }

@@ -113,13 +113,13 @@ pub(crate) fn verdict(explanation: &PictureExplanation) -> String {
     let mut words = format!("predicted {} (probability {:.3})", class(explanation, predicted), probability(predicted));
     match explanation.label {
         Some(label) if label == predicted => words += ", which is right",
-        Some(label) => words += &format!(", true label {}", class(explanation, label)),
+        Some(label) => words = format!("{words}, true label {}", class(explanation, label)),
         None => words += ", true label unknown",
     }
     let target = explanation.target;
-    words += &format!("; explained is the logit of {}", class(explanation, target));
+    words = format!("{words}; explained is the logit of {}", class(explanation, target));
     if target != predicted {
-        words += &format!(" (probability {:.3})", probability(target));
+        words = format!("{words} (probability {:.3})", probability(target));
     }
     words
 }
@@ -128,7 +128,7 @@ pub(crate) fn verdict(explanation: &PictureExplanation) -> String {
 pub(super) fn caption(explanation: &PictureExplanation) -> String {
     let mut caption = format!("{}: {}", explanation.id, verdict(explanation));
     if let Some(choice) = &explanation.choice {
-        caption += &format!("; chosen as {choice}");
+        caption = format!("{caption}; chosen as {choice}");
     }
     format!("{caption}. {}", explanation.source)
 }
@@ -183,7 +183,7 @@ fn gradients(method: &MethodExplanation, at: &dyn Fn(&str) -> Option<f64>) -> Ve
         let difference = score - mean;
         let mut line = format!("contributions miss the difference of {difference:.3} logits by {}", scientific(delta));
         if difference != 0.0 {
-            line += &format!(" ({:.2} %)", 100.0 * (delta / difference).abs());
+            line = format!("{line} ({:.2} %)", 100.0 * (delta / difference).abs());
         }
         lines.push(line);
     }
@@ -211,7 +211,7 @@ fn shapley(at: &dyn Fn(&str) -> Option<f64>, standard_errors: Option<&[f64]>) ->
     if let (Some(empty), Some(full)) = (at("/solution/empty/0"), at("/solution/full/0")) {
         let mut line = format!("shares of the logit's difference of {:.3}", full - empty);
         if let Some(residual) = at("/solution/additivity_residuals/0") {
-            line += &format!(", additivity residual {}", scientific(residual));
+            line = format!("{line}, additivity residual {}", scientific(residual));
         }
         lines.push(line);
     }
