@@ -64,6 +64,9 @@ fn without_a_subject_training_and_inference_are_measured() {
     is_positive(&infer["batch_8"]["images_per_s"]);
     is_positive(&infer["batch_8"]["latency_ms"]["median"]);
     assert_eq!(infer["batch_8"]["peers"], Value::Null);
+    for form in ["plain", "folded"] {
+        is_positive(&infer["batch_8"]["forms"][form]["images_per_s"]);
+    }
     assert_eq!(infer["threads"]["1"]["batch_8"], infer["batch_8"]);
     is_positive(&infer["classify"]["milliseconds"]["median"]);
 }
@@ -73,7 +76,9 @@ fn tokens_are_measured_for_both_kinds_of_attention() {
     let document = document(&["tokens", "--batch-size", "1"]);
     let blocks = document["tokens"]["blocks"].as_array().unwrap();
     assert_eq!(blocks.len(), 12);
-    blocks.iter().for_each(|block| is_positive(&block["milliseconds"]));
+    for block in blocks {
+        is_positive(&block["milliseconds"]);
+    }
     let memory = |kind: &str| {
         let largest = |block: &&Value| {
             block["tokens"] == 784 && block["kind"] == kind && block["passes"] == "forward-and-backward"

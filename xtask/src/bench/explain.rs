@@ -19,14 +19,14 @@ use super::{Plan, contestant, cores};
 const CASES: [Case; 5] = [
     Case {
         name: "integrated-gradients-50",
-        case: ExplainCase::IntegratedGradients { steps: 50 },
+        work: ExplainCase::IntegratedGradients { steps: 50 },
         peer: "captum-ig-50",
         is_long: false,
     },
-    Case { name: "lime-1000", case: ExplainCase::Lime { samples: 1000 }, peer: "lime-1000", is_long: false },
-    Case { name: "kernel-shap-2080", case: ExplainCase::KernelShap, peer: "shap-kernel-2080", is_long: false },
-    Case { name: "exact-shapley-16", case: ExplainCase::ExactShapley, peer: "exact-shapley-16", is_long: true },
-    Case { name: "flow-49x3", case: ExplainCase::Flow, peer: "networkx-flow-49x3", is_long: true },
+    Case { name: "lime-1000", work: ExplainCase::Lime { samples: 1000 }, peer: "lime-1000", is_long: false },
+    Case { name: "kernel-shap-2080", work: ExplainCase::KernelShap, peer: "shap-kernel-2080", is_long: false },
+    Case { name: "exact-shapley-16", work: ExplainCase::ExactShapley, peer: "exact-shapley-16", is_long: true },
+    Case { name: "flow-49x3", work: ExplainCase::Flow, peer: "networkx-flow-49x3", is_long: true },
 ];
 
 /// Samples of LIME at which the memory is looked at.
@@ -34,7 +34,7 @@ const SAMPLES: [usize; 3] = [250, 1000, 4000];
 
 struct Case {
     name: &'static str,
-    case: ExplainCase,
+    work: ExplainCase,
     peer: &'static str,
     /// Whether a peer takes so long for it that one round has to be enough.
     is_long: bool,
@@ -105,7 +105,7 @@ impl Setting<'_> {
     /// Ours and the peer's in turn. A process of the peer's does one case and ends.
     fn measure(&self, case: &Case, peers: Option<&Present>) -> Result<MethodReport> {
         info!("explaining by {}, threads: {}", case.name, self.threads);
-        let mut ours = self.contestant(case.case, self.plan.block(1))?;
+        let mut ours = self.contestant(case.work, self.plan.block(1))?;
         let batch_size = ours.ready()?.batch_size.unwrap_or(1);
         let peer = peers.and_then(|present| present.peers.iter().find(|peer| peer.name == case.peer));
         let rounds = if case.is_long { 1 } else { self.plan.rounds };

@@ -25,7 +25,7 @@ const LEAST_CALLS: usize = 5;
 /// Batch sizes unless others are asked for.
 const BATCH_SIZES: [usize; 4] = [1, 32, 128, 512];
 /// Our forms of the network, by what they are called.
-const FORMS: [(&str, Form); 1] = [("plain", Form::Plain)];
+const FORMS: [(&str, Form); 2] = [("folded", Form::Folded), ("plain", Form::Plain)];
 /// Cold starts for every round.
 const STARTS: usize = 4;
 

@@ -99,7 +99,7 @@ impl SharedFiles {
 pub(crate) fn with_open_branches(model: TinyCnnLsa) -> Result<TinyCnnLsa> {
     let mut state = state_of(&model);
     for (name, tensor) in &mut state {
-        if name.ends_with(".gamma") && tensor.values.iter().all(|&value| value == 0.0) {
+        if name.rsplit('.').next() == Some("gamma") && tensor.values.iter().all(|&value| value == 0.0) {
             tensor.values.fill(1.0);
         }
     }

@@ -24,14 +24,15 @@ const LAST_WORDS: usize = 2000;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Ready {
     /// What it is, such as `torch 2.15.0`.
-    pub(crate) ready: String,
+    #[serde(rename = "ready")]
+    pub(crate) version: String,
     /// How far its results are from ours, as a fraction of the largest of them, where it compared them.
     #[serde(default)]
     pub(crate) difference: Option<f64>,
     /// Bytes of memory that it held before the first piece of work.
     #[serde(default)]
     pub(crate) memory: Option<u64>,
-    /// Names of the figures that a block has besides, such as the best batch size that was found.
+    /// The batch size that it is quickest with, where it looked for it.
     #[serde(default)]
     pub(crate) batch_size: Option<usize>,
 }

@@ -126,7 +126,7 @@ impl Setting<'_> {
             data_dir: self.plan.data_dir.clone(),
             block: self.plan.block(LEAST_STEPS),
         };
-        contestant("tinylsa", &Job::Train(job))
+        contestant("tinylsa", &Job::Train(Box::new(job)))
     }
 
     fn peer_command(&self, mut command: Command, files: &SharedFiles) -> Command {
@@ -180,7 +180,7 @@ pub(super) fn speeds(measured: &[Measured], present: &Present) -> BTreeMap<Strin
 pub(super) fn peer_reports(ours: &Measured, theirs: &[Measured], ready: &[Ready]) -> Vec<PeerReport> {
     let report = |(peer, ready): (&Measured, &Ready)| PeerReport {
         name: peer.name.clone(),
-        version: ready.ready.clone(),
+        version: ready.version.clone(),
         images_per_s: peer.images_per_s(),
         ratio: speed_ratio(ours, peer),
         difference: ready.difference,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use tinylsa_model::{TinyCnnLsa, values_of};
+use tinylsa_model::{InferenceModel, TinyCnnLsa, values_of};
 use tinylsa_train::peak_memory;
 use tinylsa_xai::{
     AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, FillConfig, IntegratedGradientsConfig,
@@ -77,7 +77,10 @@ pub(crate) struct ExplainJob {
 }
 
 struct Subject {
+    /// For gradients.
     model: TinyCnnLsa,
+    /// For scores.
+    folded: InferenceModel,
     picture: Picture,
     masker: Masker,
     layers: Vec<LayerAttention>,
@@ -89,7 +92,7 @@ pub(super) fn serve(job: &ExplainJob) -> Result<()> {
     let subject = Subject::read(job)?;
     let passes = job.case.passes();
     let best = if passes.forward == 0 { 1 } else { subject.best_batch_size(passes.backward) };
-    tell(&Ready { ready: version(), difference: None, memory: peak_memory(), batch_size: Some(best) })?;
+    tell(&Ready { version: version(), difference: None, memory: peak_memory(), batch_size: Some(best) })?;
     while let Some(batch_size) = next_block()? {
         let (mut seconds, mut alone) = (Vec::new(), Vec::new());
         while !job.block.is_over(&seconds) {
@@ -113,11 +116,12 @@ impl Subject {
         let segmentation = Segmentation::grid(shape[1], shape[2], SEGMENTS, SEGMENTS)?;
         let masker = Masker::new(picture.clone(), segmentation, &FillConfig::default(), 0)?;
         let layers = (0..FLOW[1]).map(uneven_layer).collect::<Result<_>>()?;
-        Ok(Self { model: load_model(&job.model)?.model, picture, masker, layers, device: Device::flex() })
+        let model = load_model(&job.model)?.model;
+        Ok(Self { folded: model.for_inference(), model, picture, masker, layers, device: Device::flex() })
     }
 
     fn explain(&self, case: ExplainCase, batch_size: usize) -> Result<()> {
-        let scorer = |images: Tensor<4>| self.model.forward(images);
+        let scorer = |images: Tensor<4>| self.folded.forward(images);
         let execution = Execution { device: self.device.clone(), batch_size, ..Execution::default() };
         let (masker, target) = (&self.masker, Some(Target::Predicted));
         match case {
@@ -129,6 +133,7 @@ impl Subject {
                     ..IntegratedGradientsConfig::default()
                 };
                 let baseline = Picture::filled(0.0, self.picture.shape())?;
+                let scorer = |images: Tensor<4>| self.model.forward(images);
                 integrated_gradients(&scorer, &self.picture, &[baseline], Target::Predicted, &config, &execution)?;
             }
             ExplainCase::Lime { samples } => {
@@ -160,7 +165,7 @@ impl Subject {
                 let gradients = scores.narrow(1, 0, 1).sum().backward();
                 std::hint::black_box(images.grad(&gradients).map(|gradient| values_of(&gradient)));
             } else {
-                std::hint::black_box(values_of(&self.model.forward(images)));
+                std::hint::black_box(values_of(&self.folded.forward(images)));
             }
         }
         started.elapsed().as_secs_f64()
@@ -190,7 +195,9 @@ fn uneven_layer(index: usize) -> Result<LayerAttention> {
     let mut values: Vec<f64> = waves.collect();
     for row in values.chunks_exact_mut(tokens) {
         let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= sum);
+        for value in row {
+            *value /= sum;
+        }
     }
     Ok(LayerAttention::new(values, 1, tokens)?)
 }

@@ -23,6 +23,8 @@ const WARM_UP: usize = 3;
 pub(crate) enum Form {
     /// As it was trained.
     Plain,
+    /// With the normalisations folded into the convolutions and the weights packed.
+    Folded,
 }
 
 /// An evaluation that is measured.
@@ -42,18 +44,20 @@ pub(super) fn serve(job: &InferJob) -> Result<()> {
     set_threads(job.threads)?;
     let device = Device::flex();
     let model = load_model(&job.model)?.model;
+    let folded = model.for_inference();
     let images = read_batch(&job.batch)?;
     let evaluate = |batch_size: usize| -> Result<()> {
         let logits = match job.form {
-            Form::Plain => model.forward(first(&images, batch_size, &device)),
+            Form::Plain => values_of(&model.forward(first(&images, batch_size, &device))),
+            Form::Folded => folded.logits(pixels(&images, batch_size))?,
         };
-        std::hint::black_box(values_of(&logits));
+        std::hint::black_box(logits);
         Ok(())
     };
     for &batch_size in &job.batch_sizes {
         (0..WARM_UP).try_for_each(|_| evaluate(batch_size))?;
     }
-    tell(&Ready { ready: version(), difference: None, memory: None, batch_size: None })?;
+    tell(&Ready { version: version(), difference: None, memory: None, batch_size: None })?;
     while let Some(batch_size) = next_block()? {
         evaluate(batch_size)?;
         profile::start();
@@ -65,7 +69,10 @@ pub(super) fn serve(job: &InferJob) -> Result<()> {
 
 /// The first pictures of a batch.
 fn first(images: &HostTensor, count: usize, device: &Device) -> Tensor<4> {
-    let [_, channels, height, width] = images.shape[..] else { unreachable!("pictures have four dimensions") };
-    let pixels = images.values[..count * channels * height * width].to_vec();
-    Tensor::from_data(TensorData::new(pixels, [count, channels, height, width]), device)
+    let shape = [count, images.shape[1], images.shape[2], images.shape[3]];
+    Tensor::from_data(TensorData::new(pixels(images, count).to_vec(), shape), device)
+}
+
+fn pixels(images: &HostTensor, count: usize) -> &[f32] {
+    &images.values[..count * images.shape[1..].iter().product::<usize>()]
 }

@@ -28,7 +28,7 @@ const YARDSTICK: Duration = Duration::from_millis(40);
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Job {
-    Train(TrainJob),
+    Train(Box<TrainJob>),
     Infer(InferJob),
     Tokens(TokensJob),
     Explain(ExplainJob),

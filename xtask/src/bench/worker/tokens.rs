@@ -48,7 +48,7 @@ pub(super) fn serve(job: &TokensJob) -> Result<()> {
         Ok(())
     };
     pass()?;
-    tell(&Ready { ready: version(), difference: None, memory, batch_size: None })?;
+    tell(&Ready { version: version(), difference: None, memory, batch_size: None })?;
     while next_block()?.is_some() {
         pass()?;
         tell(&block(job.block.fill(pass)?, Vec::new()))?;

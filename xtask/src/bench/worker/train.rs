@@ -113,7 +113,7 @@ impl Steps<'_> {
             self.untimed -= 1;
             if self.untimed == 0 && !self.is_ready {
                 self.is_ready = true;
-                tell(&Ready { ready: version(), difference: None, memory: None, batch_size: None })?;
+                tell(&Ready { version: version(), difference: None, memory: None, batch_size: None })?;
                 return self.wait();
             }
             if self.untimed == 0 {

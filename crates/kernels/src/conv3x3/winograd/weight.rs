@@ -8,17 +8,78 @@ use super::{
 use crate::{
     arch::{self, Buffer, Kernel, LANES, Outer, Simd},
     conv3x3::geometry::Geometry,
+    partials,
 };
 use rayon::prelude::*;
 
-/// Tiles that are transformed as one task.
-const TILES: usize = 16;
+/// Tiles that are transformed at a time.
+const TILES: usize = 28;
 
 /// Values of all transformed tiles that should stay in the last-level cache until their products are summed.
 const ROOM: usize = 1 << 20;
 
+/// Values of the sums that stay in the second-level cache besides the tiles of a task.
+const SUMS: usize = 1 << 17;
+
 /// `x` and the gradient of the output to the gradient of the weights.
 pub(in crate::conv3x3) fn weight_gradient(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
+    let Geometry { inputs, outputs, .. } = *geometry;
+    let sums = if ELEMENTS * inputs * outputs <= SUMS {
+        sum_by_images(geometry, x, gradient)
+    } else {
+        sum_by_elements(geometry, x, gradient)
+    };
+    let mut weight = Buffer::new(9 * inputs * outputs);
+    // sixteen outputs at a time, which lie side by side in the sums
+    weight.par_chunks_mut(LANES * 9 * inputs).enumerate().for_each(|(block, weight)| {
+        arch::run(KernelGradients { sums: &sums, inputs, outputs, first: block * LANES, weight });
+    });
+    weight
+}
+
+/// The sums of a few channels: every task has sums of its own for some of the images.
+fn sum_by_images(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
+    let Geometry { batch, height, width, inputs, outputs, .. } = *geometry;
+    let grid = Grid::new(height, width);
+    let rows = grid.rows_for(TILES).min(batch * grid.down);
+    let block = ELEMENTS * rows * grid.across;
+    partials::sum(batch, ELEMENTS * inputs * outputs, |images, sums| {
+        let (mut left, mut right) = (Buffer::new(block * inputs), Buffer::new(block * outputs));
+        let (start, end) = (images.start * grid.down, images.end * grid.down);
+        for first_row in (start..end).step_by(rows) {
+            let rows = rows.min(end - first_row);
+            let columns = rows * grid.across;
+            let tiles = |source, channels| ToTiles {
+                grid,
+                source,
+                channels,
+                first_row,
+                rows,
+                layout: Layout::rows(columns, channels),
+            };
+            to_tiles(&tiles(x, inputs), &mut left);
+            gradient_to_tiles(&tiles(gradient, outputs), &mut right);
+            for (element, sums) in sums.chunks_exact_mut(inputs * outputs).enumerate() {
+                arch::run(Outer {
+                    x: &left[element * columns * inputs..],
+                    x_row: 0,
+                    x_step: inputs,
+                    inputs,
+                    y: &right[element * columns * outputs..],
+                    y_row: 0,
+                    y_step: outputs,
+                    outputs,
+                    rows: 1,
+                    columns,
+                    sums,
+                });
+            }
+        }
+    })
+}
+
+/// The sums of many channels: there is one copy of them, and every task sums some of their elements.
+fn sum_by_elements(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
     let Geometry { batch, height, width, inputs, outputs, .. } = *geometry;
     let grid = Grid::new(height, width);
     let all_rows = batch * grid.down;
@@ -68,12 +129,7 @@ pub(in crate::conv3x3) fn weight_gradient(geometry: &Geometry, x: &[f32], gradie
             }
         });
     }
-    let mut weight = Buffer::new(9 * inputs * outputs);
-    // sixteen outputs at a time, which lie side by side in the sums
-    weight.par_chunks_mut(LANES * 9 * inputs).enumerate().for_each(|(block, weight)| {
-        arch::run(KernelGradients { sums: &sums, inputs, outputs, first: block * LANES, weight });
-    });
-    weight
+    sums
 }
 
 /// `Gᵀ u G` of sixteen outputs and all inputs.
