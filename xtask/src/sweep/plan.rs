@@ -92,10 +92,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sweep.toml");
         std::fs::write(&path, text).unwrap();
-        SweepPlan::read(&path).map(|plan| {
-            assert_eq!(plan.config, folder.path().join("../base.toml"));
-            plan
-        })
+        SweepPlan::read(&path).inspect(|plan| assert_eq!(plan.config, folder.path().join("../base.toml")))
     }
 
     const TWO: &str = "config = \"../base.toml\"\nseeds = [0, 1]\nset = [\"train.epochs=2\"]\n\
