@@ -59,7 +59,8 @@ struct MethodReport {
     seconds: Spread,
     /// Seconds of the passes alone; nothing for a method without any.
     passes: Option<Spread>,
-    /// What the method takes beyond its passes, as a fraction of them.
+    /// What the method takes beyond its passes, as a fraction of them: of the medians, and the least and the most over
+    /// single explanations, each with the passes right behind it.
     overhead: Option<Spread>,
     peak_memory: Option<u64>,
     /// Which case of which peer; nothing if none was asked for.
@@ -151,13 +152,14 @@ fn report(case: &Case, batch_size: usize, blocks: &[Block], theirs: &[f64]) -> M
     let passes: Vec<f64> = blocks.iter().flat_map(|block| block.passes.iter().copied()).collect();
     let pairs = blocks.iter().flat_map(|block| block.seconds.iter().zip(&block.passes));
     let overheads: Vec<f64> = pairs.map(|(seconds, passes)| seconds / passes - 1.0).collect();
+    let passes = (!passes.is_empty()).then(|| Spread::of(passes));
     let peer_seconds = (!theirs.is_empty()).then(|| Spread::of(theirs.iter().copied()));
     MethodReport {
         name: case.name,
         batch_size,
         seconds,
-        passes: (!passes.is_empty()).then(|| Spread::of(passes)),
-        overhead: (!overheads.is_empty()).then(|| Spread::of(overheads)),
+        passes,
+        overhead: passes.map(|passes| Spread { median: seconds.median / passes.median - 1.0, ..Spread::of(overheads) }),
         peak_memory: blocks.iter().filter_map(|block| block.peak_memory).max(),
         peer: peer_seconds.map(|_| case.peer),
         peer_seconds,

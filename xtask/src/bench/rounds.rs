@@ -76,9 +76,9 @@ impl Measured {
         self.blocks.iter().filter_map(|block| block.peak_memory).max()
     }
 
-    /// What the machine can do on the same threads, in floating-point operations a second; NaN if nobody measured it.
+    /// The most that the machine did on the same threads, in floating-point operations a second; NaN if nobody measured.
     pub(crate) fn peak_flops(&self) -> f64 {
-        percentile(&sorted(self.blocks.iter().filter_map(|block| block.peak_flops)), 0.5)
+        self.blocks.iter().filter_map(|block| block.peak_flops).fold(f64::NAN, f64::max)
     }
 
     /// Seconds and operations of every phase in one piece of work, in the order of the first block.

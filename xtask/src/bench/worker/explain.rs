@@ -22,7 +22,7 @@ use crate::machine::set_threads;
 
 /// Batch sizes among which the best one is sought.
 const BATCH_SIZES: [usize; 5] = [16, 32, 64, 128, 256];
-/// Pictures of a pass while it is sought.
+/// Pictures of a trial while it is sought, at the most.
 const TRIAL: usize = 512;
 /// Rows and columns of the segments.
 const SEGMENTS: usize = 4;
@@ -91,7 +91,7 @@ pub(super) fn serve(job: &ExplainJob) -> Result<()> {
     set_threads(job.threads)?;
     let subject = Subject::read(job)?;
     let passes = job.case.passes();
-    let best = if passes.forward == 0 { 1 } else { subject.best_batch_size(passes.backward) };
+    let best = if passes.forward == 0 { 1 } else { subject.best_batch_size(&passes) };
     tell(&Ready { version: version(), difference: None, memory: peak_memory(), batch_size: Some(best) })?;
     while let Some(batch_size) = next_block()? {
         let (mut seconds, mut alone) = (Vec::new(), Vec::new());
@@ -177,14 +177,19 @@ impl Subject {
         Tensor::from_data(TensorData::new(pixels, [count, channels, height, width]), &self.device)
     }
 
-    fn best_batch_size(&self, backward: bool) -> usize {
+    /// The batch size at which the passes are quickest; the smallest of those that take them all at once.
+    fn best_batch_size(&self, passes: &PassCount) -> usize {
+        let trial = passes.forward.min(TRIAL);
+        let largest = trial.next_power_of_two();
+        let backward = passes.backward;
         let cost = |batch_size: usize| {
             self.seconds_of_passes(batch_size, backward, batch_size);
-            let tries = (0..3).map(|_| self.seconds_of_passes(TRIAL, backward, batch_size));
+            let tries = (0..3).map(|_| self.seconds_of_passes(trial, backward, batch_size));
             tries.fold(f64::INFINITY, f64::min)
         };
-        let costs = BATCH_SIZES.map(|batch_size| (batch_size, cost(batch_size)));
-        costs.into_iter().min_by(|left, right| left.1.total_cmp(&right.1)).map_or(TRIAL, |best| best.0)
+        let sizes = BATCH_SIZES.into_iter().filter(|&batch_size| batch_size <= largest);
+        let costs = sizes.map(|batch_size| (batch_size, cost(batch_size)));
+        costs.min_by(|left, right| left.1.total_cmp(&right.1)).map_or(trial, |best| best.0)
     }
 }
 

@@ -22,7 +22,9 @@ pub(crate) use train::{PREPARATION, TrainJob};
 use super::protocol::{Block, PhaseSeconds};
 
 /// How long the yardstick is held to the machine behind each block.
-const YARDSTICK: Duration = Duration::from_millis(40);
+const YARDSTICK: Duration = Duration::from_millis(60);
+/// Rounds of a stretch of it: about ten milliseconds.
+const YARDSTICK_ROUNDS: usize = 2_500_000;
 
 /// What a process of ours does.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -97,16 +99,18 @@ fn block(seconds: Vec<f64>, phases: Vec<PhaseSeconds>) -> Block {
     Block { seconds, peak_memory: peak_memory(), peak_flops: Some(yardstick()), phases, passes: Vec::new() }
 }
 
-/// What the threads of this process can do together, in floating-point operations a second.
+/// The most that the threads of this process do together, in floating-point operations a second. It is the best of
+/// several short stretches: threads that wake up or another program may spoil one of them.
 fn yardstick() -> f64 {
-    const ROUNDS: usize = 100_000;
     let threads = rayon::current_num_threads();
+    let mut best = 0.0_f64;
     let started = Instant::now();
-    let mut operations = 0;
     while started.elapsed() < YARDSTICK {
-        operations += (0..threads).into_par_iter().map(|_| multiply_adds(ROUNDS)).sum::<usize>();
+        let stretch = Instant::now();
+        let operations = (0..threads).into_par_iter().map(|_| multiply_adds(YARDSTICK_ROUNDS)).sum::<usize>();
+        best = best.max(operations as f64 / stretch.elapsed().as_secs_f64());
     }
-    operations as f64 / started.elapsed().as_secs_f64()
+    best
 }
 
 /// What was counted since [`tinylsa_kernels::profile::start`], for all pieces of work together.
