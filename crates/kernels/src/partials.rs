@@ -19,7 +19,7 @@ pub(crate) fn sum(items: usize, length: usize, add: impl Fn(Range<usize>, &mut [
 }
 
 /// As [`sum`], with results for every item: `results` holds equally many values for each, and `add` gets those of its
-/// range.
+/// range. A `length` of 0 leaves the results alone.
 pub(crate) fn sum_and_map(
     items: usize,
     length: usize,
@@ -36,8 +36,11 @@ pub(crate) fn sum_and_map(
             (range, results)
         })
         .collect();
-    let mut partials = Buffer::new(count * length);
-    partials.par_chunks_mut(length).zip(tasks).for_each(|(sums, (range, results))| {
+    // a chunk has to hold something, even if the sums do not
+    let room = length.max(1);
+    let mut partials = Buffer::new(count * room);
+    partials.par_chunks_mut(room).zip(tasks).for_each(|(sums, (range, results))| {
+        let sums = &mut sums[..length];
         sums.fill(0.0);
         add(range, sums, results);
     });

@@ -46,6 +46,24 @@ fn parameters(sizes: &Sizes, seed: u64) -> AttentionBlockParameters {
     }
 }
 
+/// The same parameters without a gradient.
+fn plain(p: AttentionBlockParameters) -> AttentionBlockParameters {
+    AttentionBlockParameters {
+        attention_gamma: p.attention_gamma.inner(),
+        attention_beta: p.attention_beta.inner(),
+        query_key_value_weight: p.query_key_value_weight.inner(),
+        query_key_value_bias: p.query_key_value_bias.inner(),
+        projection_weight: p.projection_weight.inner(),
+        projection_bias: p.projection_bias.inner(),
+        perceptron_gamma: p.perceptron_gamma.inner(),
+        perceptron_beta: p.perceptron_beta.inner(),
+        expand_weight: p.expand_weight.inner(),
+        expand_bias: p.expand_bias.inner(),
+        contract_weight: p.contract_weight.inner(),
+        contract_bias: p.contract_bias.inner(),
+    }
+}
+
 /// The output and the gradients of the input and of every parameter.
 fn run(operation: Operation, sizes: &Sizes, map: FeatureMap, seed: u64) -> Vec<(&'static str, Tensor<1>)> {
     let p = parameters(sizes, seed);
@@ -115,22 +133,21 @@ fn without_gradients_the_output_is_the_same() {
     let options = AttentionBlockOptions { heads: 2, feature_map: FeatureMap::Softplus, epsilon: 1e-5 };
     let x = random::<3>(3, [3, 10, 24]);
     let tracked = linear_attention_block(x.clone().require_grad(), parameters(&sizes, 4), &options).inner();
-    let p = parameters(&sizes, 4);
-    let plain = AttentionBlockParameters {
-        attention_gamma: p.attention_gamma.inner(),
-        attention_beta: p.attention_beta.inner(),
-        query_key_value_weight: p.query_key_value_weight.inner(),
-        query_key_value_bias: p.query_key_value_bias.inner(),
-        projection_weight: p.projection_weight.inner(),
-        projection_bias: p.projection_bias.inner(),
-        perceptron_gamma: p.perceptron_gamma.inner(),
-        perceptron_beta: p.perceptron_beta.inner(),
-        expand_weight: p.expand_weight.inner(),
-        expand_bias: p.expand_bias.inner(),
-        contract_weight: p.contract_weight.inner(),
-        contract_bias: p.contract_bias.inner(),
-    };
+    let plain = plain(parameters(&sizes, 4));
     assert_eq!(bits(&linear_attention_block(x.inner(), plain, &options)), bits(&tracked));
+}
+
+/// Explanations track the picture alone: the gradient of the input must not depend on who else asked for one.
+#[test]
+fn the_gradient_of_the_input_alone_has_the_same_bits() {
+    let sizes = Sizes { batch: 9, tokens: 10, heads: 2, width: 5, hidden: 7 };
+    let options = AttentionBlockOptions { heads: 2, feature_map: FeatureMap::EluPlusOne, epsilon: 1e-3 };
+    let of_input = |parameters: AttentionBlockParameters| {
+        let x = random::<3>(3, [9, 10, 10]).require_grad();
+        let gradients = weighted_sum(linear_attention_block(x.clone(), parameters, &options)).backward();
+        bits(&x.grad(&gradients).unwrap())
+    };
+    assert_eq!(of_input(plain(parameters(&sizes, 3))), of_input(parameters(&sizes, 3)));
 }
 
 #[test]

@@ -75,25 +75,28 @@ impl Places {
     }
 }
 
-/// The gradient of the input, and of the parameters as [`Places::cut`] finds them.
+/// The gradient of the input, and of the parameters as [`Places::cut`] finds them, if anybody asked for those.
 pub(super) struct Backward {
     pub input: Buffer,
-    pub parameters: Buffer,
+    pub parameters: Option<Buffer>,
 }
 
+/// Explanations ask for the gradient of the input alone: `of_parameters` is false, and a third of the products is spared.
 pub(super) fn backward(
     sizes: &BlockSizes,
     parameters: &Parameters,
     x: &[f32],
     kept: &Kept<&[f32]>,
     gradient: &[f32],
+    of_parameters: bool,
 ) -> Backward {
     let matrices = Transposed::new(parameters);
     let (image, places) = (sizes.image(), Places::new(sizes));
     let mut input = Buffer::new(x.len());
-    let sums = partials::sum_and_map(x.len() / image, places.length(), &mut input, |images, sums, input| {
+    let length = if of_parameters { places.length() } else { 0 };
+    let sums = partials::sum_and_map(x.len() / image, length, &mut input, |images, sums, input| {
         let mut scratch = Scratch::new(sizes);
-        let mut sums = places.cut_mut(sums);
+        let mut sums = of_parameters.then(|| places.cut_mut(sums));
         for (index, input) in images.zip(input.chunks_exact_mut(image)) {
             let image = Image {
                 x: &x[index * image..][..image],
@@ -104,11 +107,11 @@ pub(super) fn backward(
                 },
                 gradient: &gradient[index * image..][..image],
             };
-            scratch.perceptron(sizes, parameters, &matrices, &image, &mut sums);
-            scratch.attention(sizes, parameters, &matrices, &image, &mut sums, input);
+            scratch.perceptron(sizes, parameters, &matrices, &image, sums.as_mut());
+            scratch.attention(sizes, parameters, &matrices, &image, sums.as_mut(), input);
         }
     });
-    Backward { input, parameters: sums }
+    Backward { input, parameters: of_parameters.then_some(sums) }
 }
 
 struct Transposed {
@@ -177,19 +180,23 @@ impl Scratch {
         parameters: &Parameters,
         matrices: &Transposed,
         image: &Image,
-        sums: &mut ParameterSlices<&mut [f32]>,
+        mut sums: Option<&mut ParameterSlices<&mut [f32]>>,
     ) {
         let BlockSizes { features, hidden, .. } = *sizes;
         let Image { kept, gradient, .. } = image;
         let (output, derivative) = (&mut *self.activated, &mut *self.derivative);
         arch::run(GeluAndDerivative { values: kept.hidden, output, derivative });
-        add_outer(&self.activated, hidden, gradient, features, sums.contract);
+        if let Some(sums) = sums.as_deref_mut() {
+            add_outer(&self.activated, hidden, gradient, features, sums.contract);
+        }
         matrices.contract.multiply_rows(gradient, None, &mut self.of_hidden);
         arch::run(Scale { values: &mut self.of_hidden, factors: &self.derivative });
         parameters.perceptron_norm.apply(kept.middle, &mut self.normalised, &mut self.moments);
-        add_outer(&self.normalised, features, &self.of_hidden, hidden, sums.expand);
+        if let Some(sums) = sums.as_deref_mut() {
+            add_outer(&self.normalised, features, &self.of_hidden, hidden, sums.expand);
+        }
         matrices.expand.multiply_rows(&self.of_hidden, None, &mut self.of_tokens);
-        let norm = (&parameters.perceptron_norm, &mut *sums.perceptron_norm);
+        let norm = (&parameters.perceptron_norm, sums.map(|sums| &mut *sums.perceptron_norm));
         through_norm(norm, kept.middle, &self.moments, &self.of_tokens, &mut self.of_middle);
         arch::run(Add { values: &mut self.of_middle, others: gradient });
     }
@@ -201,34 +208,39 @@ impl Scratch {
         parameters: &Parameters,
         matrices: &Transposed,
         image: &Image,
-        sums: &mut ParameterSlices<&mut [f32]>,
+        mut sums: Option<&mut ParameterSlices<&mut [f32]>>,
         input: &mut [f32],
     ) {
         let features = sizes.features;
         let Image { x, kept, .. } = image;
         matrices.projection.multiply_rows(&self.of_middle, None, &mut self.of_tokens);
         let of_query_key_value = &mut *self.of_query_key_value;
-        let context = Some(&mut *self.context);
+        let context = sums.is_some().then_some(&mut *self.context);
         self.attention.backward(kept.query_key_value, &self.of_tokens, of_query_key_value, context);
-        add_outer(&self.context, features, &self.of_middle, features, sums.projection);
         parameters.attention_norm.apply(x, &mut self.normalised, &mut self.moments);
-        add_outer(&self.normalised, features, of_query_key_value, 3 * features, sums.query_key_value);
+        if let Some(sums) = sums.as_deref_mut() {
+            add_outer(&self.context, features, &self.of_middle, features, sums.projection);
+            add_outer(&self.normalised, features, of_query_key_value, 3 * features, sums.query_key_value);
+        }
         matrices.query_key_value.multiply_rows(of_query_key_value, None, &mut self.of_tokens);
-        let norm = (&parameters.attention_norm, &mut *sums.attention_norm);
+        let norm = (&parameters.attention_norm, sums.map(|sums| &mut *sums.attention_norm));
         through_norm(norm, x, &self.moments, &self.of_tokens, input);
         arch::run(Add { values: input, others: &self.of_middle });
     }
 }
 
-/// The gradient of a normalisation's output to that of its input; those of its parameters are added to their sums.
+/// The gradient of a normalisation's output to that of its input; those of its parameters are added to their sums, if
+/// there are any.
 fn through_norm(
-    (norm, sums): (&Norm, &mut [f32]),
+    (norm, sums): (&Norm, Option<&mut [f32]>),
     x: &[f32],
     moments: &[RowMoments],
     gradient: &[f32],
     result: &mut [f32],
 ) {
-    let (gamma, beta) = sums.split_at_mut(norm.gamma.len());
-    arch::run(ParameterGradients { x, moments, gradient, gamma, beta });
+    if let Some(sums) = sums {
+        let (gamma, beta) = sums.split_at_mut(norm.gamma.len());
+        arch::run(ParameterGradients { x, moments, gradient, gamma, beta });
+    }
     arch::run(InputGradient { x, gamma: norm.gamma, moments, gradient, result });
 }

@@ -89,9 +89,10 @@ fn forward_cost(sizes: &BlockSizes, x: &[f32]) -> Cost {
     Cost { flops: flops + sizes.attention.forward_flops(x.len()), elements }
 }
 
-fn backward_cost(sizes: &BlockSizes, x: &[f32]) -> Cost {
+fn backward_cost(sizes: &BlockSizes, x: &[f32], of_parameters: bool) -> Cost {
     let Cost { flops, elements } = cost(sizes, x);
-    Cost { flops: 2 * flops + sizes.attention.backward_flops(x.len()), elements }
+    let products = if of_parameters { 2 * flops } else { flops };
+    Cost { flops: products + sizes.attention.backward_flops(x.len()), elements }
 }
 
 pub(crate) fn forward(x: &FlexTensor, tensors: &BlockTensors<Flex>, options: &AttentionBlockOptions) -> FlexTensor {
@@ -184,19 +185,25 @@ impl Backward<Flex, 13> for BlockBackward {
         let sizes = parameters.sizes(&x, &options);
         let elements = values(&x);
         let [query_key_value, middle, hidden] = kept.each_ref().map(values);
+        let [x_node, nodes @ ..] = ops.parents;
+        let of_parameters = nodes.iter().any(Option::is_some);
         let Gradient { input, parameters } =
-            measured(Phase::AttentionBlockBackward, backward_cost(&sizes, elements), || {
+            measured(Phase::AttentionBlockBackward, backward_cost(&sizes, elements, of_parameters), || {
                 backward::backward(
                     &sizes,
                     &parameters.values(options.epsilon),
                     elements,
                     &Kept { query_key_value, middle, hidden },
                     values(&gradient),
+                    of_parameters,
                 )
             });
+        if let Some(node) = x_node {
+            gradients.register::<Flex>(node.id, shaped(input, x.shape()));
+        }
+        let Some(parameters) = parameters else { return };
         let BlockSizes { features, hidden, .. } = sizes;
         let cut = Places::new(&sizes).cut(&parameters);
-        let [x_node, nodes @ ..] = ops.parents;
         let mut nodes = nodes.into_iter();
         for (gradient, [inputs, outputs]) in [
             (cut.query_key_value, [features, 3 * features]),
@@ -219,9 +226,6 @@ impl Backward<Flex, 13> for BlockBackward {
                     gradients.register::<Flex>(node.id, vector(of_vector));
                 }
             }
-        }
-        if let Some(node) = x_node {
-            gradients.register::<Flex>(node.id, shaped(input, x.shape()));
         }
     }
 }
