@@ -58,7 +58,7 @@ pub(crate) struct ExplainArguments {
     /// Seed of everything that is drawn, instead of the config's.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Take the methods and their settings from the [explain] part of this config instead of configs/base.toml.
+    /// Take the methods and their settings from the `[explain]` part of this config instead of configs/base.toml.
     #[arg(long, value_name = "CONFIG")]
     config: Option<PathBuf>,
     /// Change a key of the config, such as explain.lime.samples=200; may be given several times.
