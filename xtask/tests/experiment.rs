@@ -172,7 +172,7 @@ fn the_number_of_threads_changes_no_digest() {
 }
 
 /// A base run on so few pictures that it takes seconds.
-const TINY_BASE: [&str; 14] = [
+const TINY_BASE: [&str; 24] = [
     "--out",
     "run",
     "--set",
@@ -187,6 +187,16 @@ const TINY_BASE: [&str; 14] = [
     "train.batch_size=50",
     "--set",
     "evaluate.test_time_augmentation=false",
+    "--set",
+    "explain.pictures={right_highest=0, right_lowest=0, wrong_highest=0, indices=[3]}",
+    "--set",
+    "explain.methods=[\"self-attention\", \"integrated-gradients\", \"lime\"]",
+    "--set",
+    "explain.scores.enabled=false",
+    "--set",
+    "explain.lime.samples=100",
+    "--set",
+    "explain.integrated-gradients.maximum_steps=64",
 ];
 
 #[test]
