@@ -18,6 +18,9 @@ pub(crate) struct SweepArguments {
     /// The folder of all runs, instead of one named after the sweep's file; a sweep in it is gone on with.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Experiments at a time; they share the cores evenly. Two that have a core each finish sooner than one after the other.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -28,7 +31,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<()> {
     let plan = SweepPlan::read(&arguments.sweep)?;
     let name = arguments.sweep.file_stem().ok_or_else(|| UsageError("a sweep without a name".to_owned()))?;
     let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs/sweeps").join(name));
-    let place = SweepPlace { folder, data_dir: arguments.data_dir.clone() };
+    let place = SweepPlace { folder, data_dir: arguments.data_dir.clone(), jobs: arguments.jobs.into() };
     let results = run_trials(&plan, &place)?;
     let document = serde_json::to_string_pretty(&results)?;
     write_atomically(&place.folder.join("results.json"), document.as_bytes())?;

@@ -5,8 +5,10 @@
 mod plan;
 mod results;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use tracing::info;
@@ -26,27 +28,48 @@ pub(crate) struct SweepPlace {
     pub(crate) folder: PathBuf,
     /// Handed on to every experiment.
     pub(crate) data_dir: Option<PathBuf>,
+    /// Experiments at a time, at least one. They share the threads evenly, which changes no bit of a result.
+    pub(crate) jobs: usize,
 }
 
-/// Runs every trial in a process of its own, one after the other, and leaves finished ones as they are.
+/// Runs every trial in a process of its own and leaves finished ones as they are.
 ///
 /// # Errors
-/// If an experiment fails or is interrupted. Going on later takes up the interrupted one where it stopped.
+/// If an experiment fails or is interrupted; no other is begun then. Going on later takes up the interrupted one where
+/// it stopped.
 pub(crate) fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
     let trials = plan.trials();
-    let mut results = SweepResults::default();
-    for (index, trial) in trials.iter().enumerate() {
-        let folder = place.folder.join(trial.name());
-        match status(&folder)? {
-            Some(Status::Finished) => info!("{}: finished already", trial.name()),
-            started => {
-                info!("{} ({} of {})", trial.name(), index + 1, trials.len());
-                experiment(plan, trial, place, &folder, started.is_some())?;
-            }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some((index, trial)) = take(&next, &trials) {
+            info!("{} ({} of {})", trial.name(), index + 1, trials.len());
+            run_trial(plan, trial, place).inspect_err(|_| next.store(trials.len(), Ordering::Relaxed))?;
         }
-        results.trials.push(TrialResult::read(trial, &folder)?);
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..place.jobs).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        ended.collect::<Result<Vec<()>>>()
+    })?;
+    let read = |trial| TrialResult::read(trial, &place.folder.join(trial.name()));
+    Ok(SweepResults { trials: trials.iter().map(read).collect::<Result<_>>()? })
+}
+
+fn take<'a>(next: &AtomicUsize, trials: &'a [Trial]) -> Option<(usize, &'a Trial)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    trials.get(index).map(|trial| (index, trial))
+}
+
+fn run_trial(plan: &SweepPlan, trial: &Trial, place: &SweepPlace) -> Result<()> {
+    let folder = place.folder.join(trial.name());
+    match status(&folder)? {
+        Some(Status::Finished) => {
+            info!("{}: finished already", trial.name());
+            Ok(())
+        }
+        started => experiment(plan, trial, place, &folder, started.is_some()),
     }
-    Ok(results)
 }
 
 fn status(folder: &Path) -> Result<Option<Status>> {
@@ -70,6 +93,10 @@ fn experiment(plan: &SweepPlan, trial: &Trial, place: &SweepPlace, folder: &Path
     }
     if resumed {
         command.arg("--resume");
+    }
+    if place.jobs > 1 {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(place.jobs);
+        command.arg("--set").arg(format!("device.threads={threads}"));
     }
     for setting in trial.settings.iter().map(String::as_str).chain(UNREAD_TEST_SET) {
         command.arg("--set").arg(setting);
