@@ -114,7 +114,14 @@ impl ExperimentConfig {
         self.data.validate().map_err(|error| error.within("data"))?;
         self.model.validate().map_err(|error| error.within("model"))?;
         self.train.validate().map_err(|error| error.within("train"))?;
-        self.explain.validate().map_err(|error| error.within("explain"))
+        self.explain.validate().map_err(|error| error.within("explain"))?;
+        let has_attention = self.model.attention.blocks > 0 || !self.explain.needs_attention();
+        require(
+            "model.attention.blocks",
+            has_attention,
+            || "0".to_owned(),
+            "at least 1 for the attention maps of explain.methods",
+        )
     }
 }
 

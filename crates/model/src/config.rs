@@ -44,7 +44,7 @@ pub struct StageConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionConfig {
-    /// Number of blocks; each is attention, then a two-layer perceptron.
+    /// Number of blocks; each is attention, then a two-layer perceptron. 0 is the control without attention.
     pub blocks: usize,
     /// Heads of each block; they share the width evenly.
     pub heads: usize,
@@ -166,7 +166,7 @@ impl StageConfig {
 
 impl AttentionConfig {
     fn validate(&self, width: usize) -> Result<(), InvalidSetting> {
-        require_within("blocks", self.blocks, 1..=16)?;
+        require_within("blocks", self.blocks, 0..=16)?;
         require_within("heads", self.heads, 1..=64)?;
         require(
             "heads",

@@ -16,7 +16,7 @@ fn stage(channels: usize, stride: usize, residual_blocks: usize, pool: bool) -> 
 }
 
 /// Configs that meet every path: strides, pooling behind each kind of layer, channels below, at and between whole
-/// vectors, maps that tiles do not divide, one channel, several feature maps, softmax.
+/// vectors, maps that tiles do not divide, one channel, several feature maps, softmax, no attention at all.
 fn configs() -> Vec<TinyCnnLsaConfig> {
     let attention =
         |heads, mlp_width, kind, feature_map| AttentionConfig { blocks: 2, heads, mlp_width, kind, feature_map };
@@ -37,6 +37,12 @@ fn configs() -> Vec<TinyCnnLsaConfig> {
         with(13, 2, vec![stage(24, 1, 1, false), stage(18, 2, 1, false)], attention(1, 16, softmax, elu)),
         with(28, 10, vec![stage(16, 1, 0, true), stage(48, 1, 1, true)], attention(4, 96, softmax, elu)),
         with(9, 17, vec![stage(1, 1, 1, false), stage(1, 2, 0, false)], attention(1, 1, linear, elu)),
+        with(
+            12,
+            4,
+            vec![stage(16, 2, 0, false), stage(20, 1, 1, false)],
+            AttentionConfig { blocks: 0, ..attention(4, 8, linear, elu) },
+        ),
         with(4, 5, vec![stage(32, 1, 1, true), stage(64, 1, 1, false)], attention(4, 32, linear, elu)),
     ]
 }

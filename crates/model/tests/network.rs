@@ -54,7 +54,8 @@ fn the_default_network_stays_under_half_a_million_weights() {
 
 #[test]
 fn the_cost_table_counts_what_the_network_holds() {
-    for config in [TinyCnnLsaConfig::default(), small()] {
+    let attentionless = AttentionConfig { blocks: 0, ..AttentionConfig::default() };
+    for config in [TinyCnnLsaConfig::default(), small(), TinyCnnLsaConfig { attention: attentionless, ..small() }] {
         let state = state_of(&config.init(&Device::flex()).unwrap());
         let trained: usize =
             state.iter().filter(|(name, _)| !name.contains("running_")).map(|(_, tensor)| tensor.values.len()).sum();

@@ -14,7 +14,7 @@ use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, find_directory,
 use crate::explain::page::DrawnExplanation;
 use crate::explain::result::PictureExplanation;
 use crate::explain::{
-    ExplainConfig, ExplainedNetwork, Explainer, Method, Origin, Request, Subject, background, explain_pictures,
+    ExplainConfig, ExplainedNetwork, Explainer, Family, Method, Origin, Request, Subject, background, explain_pictures,
     noise_background, page, pictures, subject, write_picture,
 };
 use crate::machine::{digest, set_threads};
@@ -85,6 +85,11 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     let LoadedModel { model, metadata } = load_model_or_pretrained(arguments.model.as_deref())?;
     if metadata.model.image_size != SIDE {
         return Err(UsageError(format!("the model does not take pictures of {SIDE}×{SIDE}")).into());
+    }
+    if metadata.model.attention.blocks == 0
+        && let Some(method) = settings.methods.iter().find(|method| method.family() == Family::Attention)
+    {
+        return Err(UsageError(format!("the model has no attention for {} to show", method.name())).into());
     }
     let target = arguments.target.as_deref().map(|class| class_of(class, &metadata.class_names)).transpose()?;
     let collection = collection(arguments, &metadata.dataset, &settings)?;

@@ -6,8 +6,8 @@ use tinylsa_xai::{
     SegmentationConfig, SmoothGradConfig,
 };
 
-use super::Method;
 use super::scores::ScoresConfig;
+use super::{Family, Method};
 
 /// What is explained and how: the part `[explain]` of a config.
 ///
@@ -120,6 +120,11 @@ impl Default for BackgroundConfig {
 }
 
 impl ExplainConfig {
+    /// Whether anything is shown that only a network with attention has.
+    pub(crate) fn needs_attention(&self) -> bool {
+        self.enabled && self.methods.iter().any(|method| method.family() == Family::Attention)
+    }
+
     /// Checks every range.
     ///
     /// # Errors
