@@ -24,7 +24,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use tinylsa_data::{
-//!     AugmentationConfig, BatchLoader, LoaderConfig, SyntheticConfig, stratified_split, synthetic_garments,
+//!     AugmentationConfig, BatchLoader, LoaderConfig, MixingConfig, SyntheticConfig, stratified_split,
+//!     synthetic_garments,
 //! };
 //!
 //! let garments = synthetic_garments(&SyntheticConfig { train: 200, test: 50, seed: 7 })?;
@@ -38,6 +39,7 @@
 //!         epoch: 0,
 //!         shuffle: true,
 //!         augmentation: Some(AugmentationConfig::default()),
+//!         mixing: MixingConfig::none(),
 //!         drop_last: false,
 //!         first_batch: 0,
 //!         prefetch: 2,
@@ -57,6 +59,7 @@ pub use corruption::{Corruption, CorruptionKey, Severity, corrupted};
 pub use dataset::{CLASS_NAMES, CLASSES, Dataset, DatasetName, PICTURE_SIDE, Split, to_unit};
 pub use idx::{IdxArray, IdxError, IdxFault, decode_idx, read_idx};
 pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
+pub use mixing::{MixingConfig, MixingKind, Mixture};
 pub use pictures::decode_pictures;
 pub use source::{
     DownloadFailure, DownloadFault, DownloadPolicy, FASHION_MNIST_FILES, FashionMnist, FetchConfig, FileChecksum,
@@ -71,6 +74,7 @@ mod corruption;
 mod dataset;
 mod idx;
 mod loader;
+mod mixing;
 mod pictures;
 mod source;
 mod split;

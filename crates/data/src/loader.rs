@@ -10,6 +10,7 @@ use tinylsa_settings::InvalidSetting;
 
 use crate::augmentation::{AugmentationConfig, AugmentationKey, augment};
 use crate::dataset::{Dataset, to_unit};
+use crate::mixing::{MixingConfig, Mixture, mix};
 
 const SHUFFLE: Purpose = Purpose::new("data/shuffle");
 
@@ -29,6 +30,8 @@ pub struct LoaderConfig {
     pub shuffle: bool,
     /// How the pictures are varied; `None` for evaluation.
     pub augmentation: Option<AugmentationConfig>,
+    /// How the varied pictures are mixed with each other.
+    pub mixing: MixingConfig,
     /// Whether a last batch with fewer pictures is left out.
     pub drop_last: bool,
     /// The first batch to prepare, so that an interrupted epoch goes on where it stopped.
@@ -64,9 +67,9 @@ pub enum LoaderError {
         /// The number of labels.
         labels: usize,
     },
-    /// A setting of the augmentation is outside its range.
+    /// A setting of the augmentation or of the mixing is outside its range.
     #[error(transparent)]
-    Augmentation(#[from] InvalidSetting),
+    Setting(#[from] InvalidSetting),
     /// The thread that prepares the batches cannot be started.
     #[error("the thread that prepares batches cannot be started: {0}")]
     Thread(std::io::Error),
@@ -79,6 +82,8 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Class of every picture, `[len]`.
     pub labels: Vec<u8>,
+    /// What the label of every picture is mixed of, `[len]`; empty if none is mixed.
+    pub mixtures: Vec<Mixture>,
     /// Index of every picture in the dataset, `[len]`.
     pub indices: Vec<u32>,
     /// Which batch of the epoch this is, from 0, also when the epoch was taken up in the middle.
@@ -192,6 +197,7 @@ fn check(dataset: &Dataset, config: &LoaderConfig) -> Result<(), LoaderError> {
     if let Some(augmentation) = &config.augmentation {
         augmentation.validate()?;
     }
+    config.mixing.validate()?;
     Ok(())
 }
 
@@ -239,15 +245,25 @@ impl Plan {
         for &index in &indices {
             images.extend(self.picture(index));
         }
-        let labels = indices.iter().map(|&index| self.dataset.label(index as usize)).collect();
-        Batch { images, labels, indices, position }
+        let labels: Vec<u8> = indices.iter().map(|&index| self.dataset.label(index as usize)).collect();
+        let mixing = &self.config.mixing;
+        let mixtures = if mixing.is_active() {
+            let keys = indices.iter().map(|&index| self.key(index));
+            mix(&mut images, [self.dataset.height, self.dataset.width], &labels, mixing, keys)
+        } else {
+            Vec::new()
+        };
+        Batch { images, labels, mixtures, indices, position }
     }
 
     fn picture(&self, index: u32) -> Vec<f32> {
         let image = self.dataset.image(index as usize);
         let Some(augmentation) = &self.config.augmentation else { return to_unit(image) };
-        let key = AugmentationKey { seed: self.config.seed, epoch: self.config.epoch, index: index.into() };
-        augment(image, [self.dataset.height, self.dataset.width], augmentation, key)
+        augment(image, [self.dataset.height, self.dataset.width], augmentation, self.key(index))
+    }
+
+    fn key(&self, index: u32) -> AugmentationKey {
+        AugmentationKey { seed: self.config.seed, epoch: self.config.epoch, index: index.into() }
     }
 }
 

@@ -20,7 +20,7 @@ use burn::{
         autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         flex::{FlexTensor, Layout},
-        tensor::{FloatTensor, IntTensor},
+        tensor::FloatTensor,
     },
     tensor::{DType, Shape, Tensor},
 };
@@ -119,7 +119,7 @@ pub(crate) trait FusedOps: Backend {
 
     fn mean_tokens(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    fn cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>, smoothing: f64) -> FloatTensor<Self>;
+    fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl FusedOps for Flex {
@@ -178,8 +178,8 @@ impl FusedOps for Flex {
         token_mean::forward(&x)
     }
 
-    fn cross_entropy(logits: FlexTensor, labels: FlexTensor, smoothing: f64) -> FlexTensor {
-        cross_entropy::forward(&logits, &labels, smoothing)
+    fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
+        cross_entropy::forward(&logits, &targets)
     }
 }
 
@@ -234,8 +234,8 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         token_mean::tracked::<C>(x)
     }
 
-    fn cross_entropy(logits: Tracked, labels: FlexTensor, smoothing: f64) -> Tracked {
-        cross_entropy::tracked::<C>(logits, &labels, smoothing)
+    fn cross_entropy(logits: Tracked, targets: Tracked) -> Tracked {
+        cross_entropy::tracked::<C>(logits, targets)
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use common::{random, values};
 use std::process::Command;
 use tinylsa_kernels::{
@@ -32,8 +32,9 @@ fn training_step() -> Vec<f32> {
     let attended =
         linear_attention(linear(tokens, qkv.clone(), Some(vector(15, 108)), Activation::Gelu), 3, FeatureMap::Softplus);
     let logits = linear(mean_tokens(attended), head.clone(), None, Activation::Identity);
-    let labels = Tensor::<1, Int>::from_data(TensorData::from([0_i64, 4, 2]), &logits.device());
-    let loss = cross_entropy(logits, labels, 0.1);
+    let rows = [[0.9, 0.1, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.1, 0.9], [0.0, 0.1, 0.9, 0.0, 0.0_f32]];
+    let targets = Tensor::<2>::from_data(rows, &logits.device());
+    let loss = cross_entropy(logits, targets);
     let gradients = loss.backward();
     let mut results = values(&loss);
     for weight in [&first, &second, &third] {

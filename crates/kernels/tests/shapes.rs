@@ -1,6 +1,6 @@
 //! Shapes of every operation's result, and the panics that wrong shapes cause.
 
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 use tinylsa_kernels::{
     Activation, FeatureMap, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, cross_entropy, layer_norm, linear,
     linear_attention, mean_tokens,
@@ -37,8 +37,7 @@ fn token_operations_have_the_documented_shapes() {
     assert_eq!(linear(x.clone(), random([12, 9]), Some(random([9])), Activation::Gelu).dims(), [2, 7, 9]);
     assert_eq!(linear_attention(x.clone(), 2, FeatureMap::EluPlusOne).dims(), [2, 7, 4]);
     assert_eq!(mean_tokens(x).dims(), [2, 12]);
-    let labels = Tensor::<1, Int>::from_data([1, 0, 3], &Device::flex().autodiff());
-    assert_eq!(cross_entropy(random([3, 4]), labels, 0.1).dims(), [1]);
+    assert_eq!(cross_entropy(random([3, 4]), random([3, 4])).dims(), [1]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
-use tinylsa_data::AugmentationConfig;
+use tinylsa_data::{AugmentationConfig, MixingConfig};
 use tinylsa_settings::{InvalidSetting, require_within};
 
 use crate::optimizer::OptimizerConfig;
+use crate::targets::DistillationConfig;
 
 /// How a network is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,10 @@ pub struct TrainConfig {
     pub optimizer: OptimizerConfig,
     /// How the pictures are varied from epoch to epoch.
     pub augmentation: AugmentationConfig,
+    /// How the varied pictures are mixed with each other.
+    pub mixing: MixingConfig,
+    /// Other networks to learn from.
+    pub distillation: DistillationConfig,
 }
 
 /// Linear warm-up, then half a cosine (Loshchilov and Hutter 2017) down to a last fraction.
@@ -71,7 +76,9 @@ impl TrainConfig {
         self.schedule.validate(self.epochs).map_err(|error| error.within("schedule"))?;
         self.ema.validate().map_err(|error| error.within("ema"))?;
         self.optimizer.validate().map_err(|error| error.within("optimizer"))?;
-        self.augmentation.validate().map_err(|error| error.within("augmentation"))
+        self.augmentation.validate().map_err(|error| error.within("augmentation"))?;
+        self.mixing.validate().map_err(|error| error.within("mixing"))?;
+        self.distillation.validate().map_err(|error| error.within("distillation"))
     }
 }
 

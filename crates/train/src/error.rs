@@ -23,6 +23,37 @@ pub enum TrainError {
         /// Pictures of a step.
         batch_size: usize,
     },
+    /// A picture is of a class that the network does not have.
+    #[error("training picture {index} has label {label}, expected less than the network's {classes} classes")]
+    Label {
+        /// The picture.
+        index: u32,
+        /// Its label.
+        label: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A network that is to be learnt from cannot be read.
+    #[error("failed to load the teacher {}", path.display())]
+    Teacher {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ModelFileError,
+    },
+    /// A network that is to be learnt from does not do what the student is to do.
+    #[error(
+        "the teacher {} takes pictures of {} pixels a side and knows {} classes, expected {} and {} as the student",
+        path.display(), found[0], found[1], expected[0], expected[1]
+    )]
+    OtherTask {
+        /// The file.
+        path: PathBuf,
+        /// The teacher's picture size and number of classes.
+        found: [usize; 2],
+        /// The student's.
+        expected: [usize; 2],
+    },
     /// The loss or a gradient is not a finite number.
     #[error(
         "the {what} is {value} in step {step} (epoch {epoch}); {}",

@@ -14,11 +14,11 @@
 //! ```
 //! use std::sync::{Arc, atomic::AtomicBool};
 //! use burn::tensor::Device;
-//! use tinylsa_data::{AugmentationConfig, SyntheticConfig, stratified_split, synthetic_garments};
+//! use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments};
 //! use tinylsa_model::{StageConfig, TinyCnnLsaConfig};
 //! use tinylsa_train::{
-//!     EmaConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig, TrainingOutcome, TrainingPlan,
-//!     train,
+//!     DistillationConfig, EmaConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
+//!     TrainingOutcome, TrainingPlan, train,
 //! };
 //!
 //! let garments = synthetic_garments(&SyntheticConfig { train: 80, test: 10, seed: 0 })?;
@@ -41,6 +41,8 @@
 //!         ema: EmaConfig { decay: 0.99, warmup: 10.0 },
 //!         optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
 //!         augmentation: AugmentationConfig::default(),
+//!         mixing: MixingConfig::none(),
+//!         distillation: DistillationConfig::default(),
 //!     },
 //!     seed: 0,
 //!     dataset: Arc::new(garments.train),
@@ -69,6 +71,7 @@ mod prediction;
 mod progress;
 mod robustness;
 mod step;
+mod targets;
 mod temperature;
 mod training;
 
@@ -81,5 +84,6 @@ pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerC
 pub use prediction::{Predictions, Views, predict, softmax};
 pub use progress::{Progress, Silent};
 pub use robustness::{CorruptionRobustness, Robustness, SeverityRobustness, robustness};
+pub use targets::{DistillationConfig, smoothed_targets};
 pub use temperature::{Calibration, Logits, TemperatureError, TemperatureFit, fit_temperature};
 pub use training::{Trained, TrainingOutcome, TrainingPlan, resume, train};

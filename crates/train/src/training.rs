@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use tinylsa_data::{Batch, BatchLoader, Dataset, LoaderConfig};
 use tinylsa_kernels::cross_entropy;
-use tinylsa_model::{State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state};
+use tinylsa_model::{ModelFileError, State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state};
 
 use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
 use crate::config::TrainConfig;
@@ -20,6 +20,7 @@ use crate::optimizer::OptimizerState;
 use crate::prediction::{Predictions, Views, largest, predict};
 use crate::progress::Progress;
 use crate::step::{HostGradients, StepRule};
+use crate::targets::{Teachers, targets};
 
 /// What is trained, on what, and where its checkpoints go.
 #[derive(Clone, Debug)]
@@ -82,8 +83,10 @@ pub fn train(
 ) -> Result<TrainingOutcome, TrainError> {
     let model = plan.initial_model()?;
     let average = state_of(&model);
-    let counters = Counters { experiment: plan.digest(), ..Counters::default() };
-    Training { plan, model, average, optimizer: OptimizerState::new(), counters, saved: None }.run(stop, progress)
+    let counters = Counters { experiment: plan.digest()?, ..Counters::default() };
+    let teachers = plan.teachers()?;
+    Training { plan, model, teachers, average, optimizer: OptimizerState::new(), counters, saved: None }
+        .run(stop, progress)
 }
 
 /// Goes on from the last checkpoint, to the same bits as a training that was never interrupted.
@@ -96,10 +99,11 @@ pub fn resume(
     progress: &mut dyn Progress,
 ) -> Result<TrainingOutcome, TrainError> {
     let path = plan.checkpoints.join(LAST_CHECKPOINT);
-    let Checkpoint { weights, average, optimizer, counters } = Checkpoint::read(&path, &plan.digest())?;
+    let Checkpoint { weights, average, optimizer, counters } = Checkpoint::read(&path, &plan.digest()?)?;
     let model = with_state(plan.initial_model()?, &weights)
         .map_err(|source| TrainError::CheckpointState { path: path.clone(), source })?;
-    Training { plan, model, average, optimizer, counters, saved: Some(path) }.run(stop, progress)
+    let teachers = plan.teachers()?;
+    Training { plan, model, teachers, average, optimizer, counters, saved: Some(path) }.run(stop, progress)
 }
 
 impl TrainingPlan {
@@ -109,15 +113,34 @@ impl TrainingPlan {
         Ok(model.with_initial_weights(self.seed))
     }
 
+    fn teachers(&self) -> Result<Teachers, TrainError> {
+        Teachers::load(&self.train.distillation, &self.model)
+    }
+
+    /// Refuses pictures of classes that the network does not have.
+    fn require_known_labels(&self) -> Result<(), TrainError> {
+        let classes = self.model.classes;
+        let label = |index: u32| self.dataset.label(index as usize);
+        let indices = self.train_indices.iter().filter(|&&index| (index as usize) < self.dataset.len());
+        match indices.copied().find(|&index| usize::from(label(index)) >= classes) {
+            Some(index) => Err(TrainError::Label { index, label: label(index), classes }),
+            None => Ok(()),
+        }
+    }
+
     fn steps_per_epoch(&self) -> usize {
         self.train_indices.len() / self.train.batch_size
     }
 
-    /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, and how often
-    /// checkpoints are written, is not part of it.
-    fn digest(&self) -> String {
-        let train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
+    /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, how often checkpoints are
+    /// written and where teachers lie is not part of it; what they are is.
+    fn digest(&self) -> Result<String, TrainError> {
+        let mut train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
         let mut hash = Sha256::new();
+        for path in std::mem::take(&mut train.distillation.teachers) {
+            let read = std::fs::read(&path).map_err(|source| ModelFileError::Read { path: path.clone(), source });
+            hash.update(Sha256::digest(read.map_err(|source| TrainError::Teacher { path, source })?));
+        }
         hash.update(format!("{:?}\n{train:?}\n{}\n", self.model, self.seed));
         for indices in [&self.train_indices, &self.validation_indices] {
             hash.update((indices.len() as u64).to_le_bytes());
@@ -125,13 +148,14 @@ impl TrainingPlan {
         }
         hash.update(&self.dataset.images);
         hash.update(&self.dataset.labels);
-        hexadecimal(&hash.finalize())
+        Ok(hexadecimal(&hash.finalize()))
     }
 }
 
 struct Training<'a> {
     plan: &'a TrainingPlan,
     model: TinyCnnLsa,
+    teachers: Teachers,
     average: State,
     optimizer: OptimizerState,
     counters: Counters,
@@ -153,6 +177,7 @@ impl Training<'_> {
                 batch_size: config.batch_size,
             });
         }
+        self.plan.require_known_labels()?;
         while self.counters.epoch < config.epochs && !self.is_out_of_patience() {
             for batch in self.loader(progress)? {
                 self.advance(&batch, progress)?;
@@ -180,6 +205,7 @@ impl Training<'_> {
                 epoch: self.counters.epoch as u64,
                 shuffle: true,
                 augmentation: Some(config.augmentation.clone()),
+                mixing: config.mixing.clone(),
                 drop_last: true,
                 first_batch: self.counters.batch,
                 prefetch: config.prefetch,
@@ -207,12 +233,13 @@ impl Training<'_> {
         let device = self.plan.device.clone().autodiff();
         let size = self.plan.model.image_size;
         let images = TensorData::new(batch.images.clone(), [batch.len(), 1, size, size]);
-        let labels: Vec<i32> = batch.labels.iter().map(|&label| i32::from(label)).collect();
-        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &device);
+        let classes = self.plan.model.classes;
+        let targets = targets(batch, classes, config.label_smoothing, &self.teachers, &config.distillation);
 
         let output = self.model.forward_training(Tensor::from_data(images, &device));
         let right = count_right(&values_of(&output.logits), &batch.labels);
-        let loss = cross_entropy(output.logits, labels, config.label_smoothing);
+        let targets = Tensor::from_data(TensorData::new(targets, [batch.len(), classes]), &device);
+        let loss = cross_entropy(output.logits, targets);
         let loss_value = f64::from(values_of(&loss)[0]);
         self.require_finite("loss", loss_value)?;
 

@@ -4,12 +4,13 @@ use std::sync::{Arc, LazyLock, atomic::AtomicBool};
 
 use burn::tensor::Device;
 use tinylsa_data::{
-    AugmentationConfig, Corruption, Dataset, Severity, SyntheticConfig, corrupted, stratified_split, synthetic_garments,
+    AugmentationConfig, Corruption, Dataset, MixingConfig, Severity, SyntheticConfig, corrupted, stratified_split,
+    synthetic_garments,
 };
 use tinylsa_model::{InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
 use tinylsa_train::{
-    EmaConfig, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig, TrainingOutcome,
-    TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
+    DistillationConfig, EmaConfig, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
+    TrainingOutcome, TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
 };
 
 /// A small network after a few epochs on synthetic garments, and garments that it has not seen.
@@ -40,6 +41,8 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
             ema: EmaConfig { decay: 0.9, warmup: 10.0 },
             optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
             augmentation: AugmentationConfig::none(),
+            mixing: MixingConfig::none(),
+            distillation: DistillationConfig::default(),
         },
         seed: 0,
         dataset: Arc::new(garments.train),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
-use tinylsa_data::{AugmentationConfig, SyntheticConfig, synthetic_garments};
+use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, synthetic_garments};
 use tinylsa_model::{State, TinyCnnLsaConfig, state_of};
 use tinylsa_train::{
-    EmaConfig, NesterovConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig, TrainingOutcome,
-    TrainingPlan, train,
+    DistillationConfig, EmaConfig, NesterovConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
+    TrainingOutcome, TrainingPlan, train,
 };
 
 const STEPS: usize = 20;
@@ -39,6 +39,8 @@ fn weights_after_training() -> State {
             ema: EmaConfig { decay: 0.0, warmup: 10.0 },
             optimizer: OptimizerConfig { nesterov, ..OptimizerConfig::new(OptimizerKind::Nesterov) },
             augmentation: AugmentationConfig::default(),
+            mixing: MixingConfig::none(),
+            distillation: DistillationConfig::default(),
         },
         seed: 0,
         dataset: Arc::new(garments.train),

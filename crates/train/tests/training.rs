@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
-use tinylsa_data::{AugmentationConfig, Dataset, SyntheticConfig, stratified_split, synthetic_garments};
+use tinylsa_data::{AugmentationConfig, Dataset, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments};
 use tinylsa_model::{AttentionConfig, StageConfig, State, TinyCnnLsaConfig, state_of};
 use tinylsa_train::{
-    BEST_CHECKPOINT, EmaConfig, EpochRecord, LAST_CHECKPOINT, OptimizerConfig, OptimizerKind, Progress, ScheduleConfig,
-    Silent, TrainConfig, TrainError, Trained, TrainingOutcome, TrainingPlan, Views, evaluate, predict, resume, train,
+    BEST_CHECKPOINT, DistillationConfig, EmaConfig, EpochRecord, LAST_CHECKPOINT, OptimizerConfig, OptimizerKind,
+    Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained, TrainingOutcome, TrainingPlan, Views, evaluate,
+    predict, resume, train,
 };
 
 fn model() -> TinyCnnLsaConfig {
@@ -39,6 +40,8 @@ fn plan(folder: &Path) -> TrainingPlan {
             ema: EmaConfig { decay: 0.9, warmup: 10.0 },
             optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
             augmentation: AugmentationConfig::default(),
+            mixing: MixingConfig::none(),
+            distillation: DistillationConfig::default(),
         },
         seed: 1,
         dataset: Arc::new(garments.train),

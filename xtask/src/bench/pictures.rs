@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use tempfile::TempDir;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_kernels::cross_entropy;
@@ -12,7 +12,7 @@ use tinylsa_model::{
     HostTensor, ModulePath, State, TinyCnnLsa, state_from_safetensors, state_of, state_to_safetensors, values_of,
     with_state,
 };
-use tinylsa_train::TrainConfig;
+use tinylsa_train::{TrainConfig, smoothed_targets};
 
 use crate::dataset::{DEFAULT_DIRECTORY, fashion_mnist, find_directory};
 use crate::outcome::UsageError;
@@ -125,9 +125,10 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
 
     let logits = values_of(&model.forward(images(&plain)));
     let trained = with_state(model.config().init(&tracked)?, &state_of(model))?;
-    let classes: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
-    let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [count]), &tracked);
-    let loss = cross_entropy(trained.forward_training(images(&tracked)).logits, classes, train.label_smoothing);
+    let classes = model.config().classes;
+    let targets = TensorData::new(smoothed_targets(&labels, classes, train.label_smoothing), [count, classes]);
+    let output = trained.forward_training(images(&tracked));
+    let loss = cross_entropy(output.logits, Tensor::from_data(targets, &tracked));
     let mut state = gradients_of(&trained, &loss.backward());
     let mut put = |name: &str, shape: &[usize], values: Vec<f32>| {
         state.insert(name.to_owned(), HostTensor { shape: shape.to_vec(), values });
@@ -135,7 +136,7 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     put("loss", &[1], values_of(&loss));
     put("images", &shape, pixels.clone());
     put("labels", &[count], labels.iter().map(|&label| f32::from(label)).collect());
-    put("logits", &[count, model.config().classes], logits);
+    put("logits", &[count, classes], logits);
     Ok(state_to_safetensors(&state, KEY, "batch".to_owned())?)
 }
 

@@ -26,6 +26,7 @@ fn config(len: u32) -> LoaderConfig {
         epoch: 0,
         shuffle: true,
         augmentation: None,
+        mixing: MixingConfig::none(),
         drop_last: false,
         first_batch: 0,
         prefetch: 0,
@@ -52,9 +53,10 @@ proptest! {
         len in 1_usize..70, batch_size in 1_usize..20, epoch in 0_u64..5, drop_last: bool, shuffle: bool, skip in 0_usize..9,
     ) {
         let dataset = dataset(len);
-        let config = LoaderConfig {
-            batch_size, epoch, drop_last, shuffle, augmentation: Some(small_augmentation()), ..config(len as u32)
-        };
+        let mixing = MixingConfig { probability: 0.5, ..MixingConfig::none() };
+        let augmentation = Some(small_augmentation());
+        let config =
+            LoaderConfig { batch_size, epoch, shuffle, augmentation, mixing, drop_last, ..config(len as u32) };
         let all = batches(&dataset, config.clone());
         for prefetch in [0, 1, 4] {
             let resumed = LoaderConfig { prefetch, first_batch: skip, ..config.clone() };

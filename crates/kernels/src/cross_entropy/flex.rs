@@ -6,17 +6,14 @@ use crate::{
     fused::{Tracked, matrix, tensor, values},
     profile::{Cost, Phase, measured},
 };
-use burn::{
-    backend::{
-        Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        flex::FlexTensor,
+use burn::backend::{
+    Flex, TensorMetadata,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
     },
-    tensor::DType,
+    flex::FlexTensor,
 };
 
 struct Loss {
@@ -25,36 +22,24 @@ struct Loss {
     gradient: Vec<f32>,
 }
 
-fn labels_of(labels: &FlexTensor) -> Vec<i64> {
-    let labels = labels.to_contiguous();
-    match labels.dtype() {
-        DType::I64 => labels.as_slice::<i64>().map(<[i64]>::to_vec),
-        DType::I32 => labels.as_slice::<i32>().map(|labels| labels.iter().copied().map(i64::from).collect()),
-        _ => None,
-    }
-    .expect("the wrapper sends labels of 32 or 64 bits only")
-}
-
-fn loss(logits: &FlexTensor, labels: &FlexTensor, smoothing: f64) -> Loss {
+fn loss(logits: &FlexTensor, targets: &FlexTensor) -> Loss {
     let shape = logits.shape();
     let [batch, classes] = [shape[0], shape[1]];
-    let logits = logits.to_contiguous();
+    let (logits, targets) = (logits.to_contiguous(), targets.to_contiguous());
     let mut total = 0.0;
     let mut gradient = Vec::with_capacity(batch * classes);
-    let spread = smoothing / classes as f64;
-    for (row, label) in values(&logits).chunks_exact(classes).zip(labels_of(labels)) {
-        let label = usize::try_from(label).ok().filter(|&label| label < classes);
-        let label = label.unwrap_or_else(|| panic!("cross_entropy: a label is not one of {classes} classes"));
+    for (row, targets) in values(&logits).chunks_exact(classes).zip(values(&targets).chunks_exact(classes)) {
         let largest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
         let normaliser = largest + sum.ln();
-        for (class, &logit) in row.iter().enumerate() {
-            let target = spread + if class == label { 1.0 - smoothing } else { 0.0 };
+        let target_sum: f64 = targets.iter().copied().map(f64::from).sum();
+        for (&logit, &target) in row.iter().zip(targets) {
+            let target = f64::from(target);
             let log_probability = f64::from(logit) - normaliser;
             if target > 0.0 {
                 total -= target * log_probability;
             }
-            gradient.push(((log_probability.exp() - target) / batch as f64) as f32);
+            gradient.push(((target_sum * log_probability.exp() - target) / batch as f64) as f32);
         }
     }
     let mut value = Buffer::new(1);
@@ -62,19 +47,19 @@ fn loss(logits: &FlexTensor, labels: &FlexTensor, smoothing: f64) -> Loss {
     Loss { value: tensor(value, [1]), gradient }
 }
 
-fn measured_loss(logits: &FlexTensor, labels: &FlexTensor, smoothing: f64) -> Loss {
-    let cost = Cost::elements(2 * logits.shape().num_elements());
-    measured(Phase::Loss, cost, || loss(logits, labels, smoothing))
+fn measured_loss(logits: &FlexTensor, targets: &FlexTensor) -> Loss {
+    let cost = Cost::elements(3 * logits.shape().num_elements());
+    measured(Phase::Loss, cost, || loss(logits, targets))
 }
 
-pub(crate) fn forward(logits: &FlexTensor, labels: &FlexTensor, smoothing: f64) -> FlexTensor {
-    measured_loss(logits, labels, smoothing).value
+pub(crate) fn forward(logits: &FlexTensor, targets: &FlexTensor) -> FlexTensor {
+    measured_loss(logits, targets).value
 }
 
-pub(crate) fn tracked<C: CheckpointStrategy>(logits: Tracked, labels: &FlexTensor, smoothing: f64) -> Tracked {
+pub(crate) fn tracked<C: CheckpointStrategy>(logits: Tracked, targets: Tracked) -> Tracked {
     let node = logits.node();
     let logits = logits.into_primitive();
-    let Loss { value, gradient } = measured_loss(&logits, labels, smoothing);
+    let Loss { value, gradient } = measured_loss(&logits, &targets.into_primitive());
     match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let shape = logits.shape();

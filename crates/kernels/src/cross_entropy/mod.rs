@@ -1,4 +1,4 @@
-//! Cross-entropy of a softmax with label smoothing.
+//! Cross-entropy of a softmax with a distribution over the classes as target.
 
 pub(crate) mod flex;
 mod reference;
@@ -6,35 +6,33 @@ mod reference;
 pub use reference::cross_entropy_reference;
 
 use crate::fused::{self, FusedOps};
-use burn::{
-    backend::Dispatch,
-    tensor::{DType, Int, Tensor},
-};
+use burn::{backend::Dispatch, tensor::Tensor};
 
-/// Mean over the batch of the cross-entropy between the softmax of the logits and the smoothed labels, which put
-/// `1 − smoothing` on the label and spread `smoothing` evenly over all classes (Szegedy et al., 2016).
+/// Mean over the batch of `−Σ_c target_c · log softmax(logits)_c`.
+///
+/// A target is any distribution over the classes: all of it on one label, smoothed labels (Szegedy et al., 2016), labels
+/// of two pictures that were mixed (Zhang et al., 2018), or the probabilities of a teacher (Hinton et al., 2015). It is
+/// taken as given: no gradient flows into it.
 ///
 /// # Shapes
 ///
-/// - `logits`: `[batch, classes]`
-/// - `labels`: `[batch]`, class numbers
+/// - `logits` and `targets`: `[batch, classes]`
 /// - returns `[1]`, in nats
 ///
 /// # Panics
 ///
-/// If the shapes do not fit, `logits` is empty, `smoothing` is not within 0 and 1, or a label is no class number.
-pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
-    check(&logits, &labels, smoothing);
-    if fused::takes(&logits) && matches!(labels.dtype(), DType::I64 | DType::I32) {
-        Tensor::from_dispatch(Dispatch::cross_entropy(logits.into_dispatch(), labels.into_dispatch(), smoothing))
+/// If the shapes differ or are empty.
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    check(&logits, &targets);
+    if fused::takes(&logits) && fused::takes(&targets) {
+        Tensor::from_dispatch(Dispatch::cross_entropy(logits.into_dispatch(), targets.into_dispatch()))
     } else {
-        cross_entropy_reference(logits, labels, smoothing)
+        cross_entropy_reference(logits, targets)
     }
 }
 
-fn check(logits: &Tensor<2>, labels: &Tensor<1, Int>, smoothing: f64) {
-    let (dims, [count]) = (logits.dims(), labels.dims());
+fn check(logits: &Tensor<2>, targets: &Tensor<2>) {
+    let (dims, target_dims) = (logits.dims(), targets.dims());
     assert!(dims.iter().all(|&size| size > 0), "cross_entropy: the logits {dims:?} are empty");
-    assert!(count == dims[0], "cross_entropy: {count} labels do not fit the logits {dims:?}");
-    assert!((0.0..=1.0).contains(&smoothing), "cross_entropy: the smoothing is within 0 and 1, got {smoothing}");
+    assert!(dims == target_dims, "cross_entropy: targets {target_dims:?} do not fit the logits {dims:?}");
 }

@@ -81,6 +81,7 @@ fn seconds_of_a_batch(plan: &TrainingPlan) -> Result<f64> {
         epoch: 0,
         shuffle: true,
         augmentation: Some(plan.train.augmentation.clone()),
+        mixing: plan.train.mixing.clone(),
         drop_last: true,
         first_batch: 0,
         prefetch: 0,

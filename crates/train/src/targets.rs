@@ -1,0 +1,176 @@
+//! What a batch is taught: a distribution over the classes for each picture.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tinylsa_data::Batch;
+use tinylsa_model::{InferenceModel, ModelFileError, TinyCnnLsaConfig};
+use tinylsa_settings::{InvalidSetting, require, require_within};
+
+use crate::error::TrainError;
+use crate::prediction::softmax;
+
+/// Learning from other networks what they say of the same varied pictures (Hinton et al. 2015, "Distilling the knowledge
+/// in a neural network", at temperature 1).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistillationConfig {
+    /// Model files; the mean of their probabilities is taught. None switches distillation off.
+    pub teachers: Vec<PathBuf>,
+    /// The share of the target that comes from the teachers, 0 to 1; the rest is the label's.
+    pub weight: f64,
+}
+
+impl DistillationConfig {
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+        require_within("weight", self.weight, 0.0..=1.0)?;
+        let is_whole = self.teachers.is_empty() == (self.weight == 0.0);
+        require("weight", is_whole, || self.weight.to_string(), "more than 0 with teachers, 0 without")
+    }
+}
+
+/// The networks that are learnt from, made ready.
+#[derive(Debug, Default)]
+pub(crate) struct Teachers(Vec<InferenceModel>);
+
+impl Teachers {
+    /// Reads the teachers of a student.
+    pub(crate) fn load(config: &DistillationConfig, student: &TinyCnnLsaConfig) -> Result<Self, TrainError> {
+        config.teachers.iter().map(|path| load_teacher(path, student)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The mean of their probabilities: a row of `classes` values for each picture.
+    fn probabilities(&self, pixels: &[f32], classes: usize) -> Vec<f32> {
+        let mut sums: Vec<f32> = Vec::new();
+        for teacher in &self.0 {
+            let mut probabilities = teacher.logits(pixels).expect("a batch is a whole number of pictures");
+            softmax(&mut probabilities, classes);
+            if sums.is_empty() {
+                sums = vec![0.0; probabilities.len()];
+            }
+            for (sum, probability) in sums.iter_mut().zip(probabilities) {
+                *sum += probability / self.0.len() as f32;
+            }
+        }
+        sums
+    }
+}
+
+fn load_teacher(path: &Path, student: &TinyCnnLsaConfig) -> Result<InferenceModel, TrainError> {
+    let failed = |source: ModelFileError| TrainError::Teacher { path: path.to_owned(), source };
+    let teacher = InferenceModel::load(path).map_err(failed)?.model;
+    let sizes = |config: &TinyCnnLsaConfig| [config.image_size, config.classes];
+    let (found, expected) = (sizes(teacher.config()), sizes(student));
+    if found != expected {
+        return Err(TrainError::OtherTask { path: path.to_owned(), found, expected });
+    }
+    Ok(teacher)
+}
+
+/// All of the target but `smoothing` on the label, `smoothing` spread evenly over all classes (Szegedy et al. 2016): a
+/// row of `classes` values for each label.
+///
+/// # Panics
+/// If a label is not below `classes`.
+pub fn smoothed_targets(labels: &[u8], classes: usize, smoothing: f64) -> Vec<f32> {
+    let mut targets = vec![(smoothing / classes as f64) as f32; labels.len() * classes];
+    for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
+        row[usize::from(label)] += (1.0 - smoothing) as f32;
+    }
+    targets
+}
+
+/// The targets of a batch: its labels smoothed and mixed as its pictures are, then mixed with what the teachers say.
+pub(crate) fn targets(
+    batch: &Batch,
+    classes: usize,
+    smoothing: f64,
+    teachers: &Teachers,
+    distillation: &DistillationConfig,
+) -> Vec<f32> {
+    let mut targets = smoothed_targets(&batch.labels, classes, smoothing);
+    let labels = batch.labels.iter().zip(&batch.mixtures);
+    for (row, (&label, mixture)) in targets.chunks_exact_mut(classes).zip(labels) {
+        let moved = (1.0 - mixture.share) * (1.0 - smoothing) as f32;
+        row[usize::from(label)] -= moved;
+        row[usize::from(mixture.other_label)] += moved;
+    }
+    let weight = distillation.weight as f32;
+    for (target, taught) in targets.iter_mut().zip(teachers.probabilities(&batch.images, classes)) {
+        *target += weight * (taught - *target);
+    }
+    targets
+}
+
+#[cfg(test)]
+mod tests {
+    use tinylsa_data::Mixture;
+
+    use super::*;
+
+    fn batch(mixtures: Vec<Mixture>) -> Batch {
+        Batch { images: vec![0.25; 2 * 784], labels: vec![0, 2], mixtures, indices: vec![0, 1], position: 0 }
+    }
+
+    #[track_caller]
+    fn check(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6), "{found:?}");
+    }
+
+    #[test]
+    fn labels_are_smoothed_and_mixed() {
+        let none = (Teachers::default(), DistillationConfig::default());
+        let plain = targets(&batch(Vec::new()), 4, 0.2, &none.0, &none.1);
+        check(&plain, &[0.85, 0.05, 0.05, 0.05, 0.05, 0.05, 0.85, 0.05]);
+        check(&plain, &smoothed_targets(&[0, 2], 4, 0.2));
+        let mixtures = vec![Mixture { share: 0.75, other_label: 2 }, Mixture { share: 1.0, other_label: 0 }];
+        let mixed = targets(&batch(mixtures), 4, 0.2, &none.0, &none.1);
+        check(&mixed, &[0.65, 0.05, 0.25, 0.05, 0.05, 0.05, 0.85, 0.05]);
+    }
+
+    #[test]
+    fn teachers_have_their_share() {
+        let student = TinyCnnLsaConfig::default();
+        let teacher = || student.init(&burn::tensor::Device::flex()).unwrap().for_inference();
+        let teachers = Teachers(vec![teacher(), teacher()]);
+        let mut taught = teacher().logits(&batch(Vec::new()).images).unwrap();
+        softmax(&mut taught, 10);
+        let with = |weight| {
+            let distillation = DistillationConfig { weight, teachers: vec![PathBuf::new(); 2] };
+            targets(&batch(Vec::new()), 10, 0.1, &teachers, &distillation)
+        };
+        check(&with(1.0), &taught);
+        let labels = smoothed_targets(&[0, 2], 10, 0.1);
+        let half: Vec<f32> = labels.iter().zip(&taught).map(|(label, taught)| f32::midpoint(*label, *taught)).collect();
+        check(&with(0.5), &half);
+    }
+
+    #[test]
+    fn teachers_without_weight_and_weight_without_teachers_are_refused() {
+        DistillationConfig::default().validate().unwrap();
+        let teachers = vec![PathBuf::from("teacher.safetensors")];
+        DistillationConfig { teachers: teachers.clone(), weight: 0.5 }.validate().unwrap();
+        for config in
+            [DistillationConfig { teachers, weight: 0.0 }, DistillationConfig { weight: 0.5, teachers: Vec::new() }]
+        {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.contains("more than 0 with teachers, 0 without"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_teacher_of_another_task_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("teacher.safetensors");
+        let model = TinyCnnLsaConfig { classes: 3, ..TinyCnnLsaConfig::default() };
+        let bytes = model.init(&burn::tensor::Device::flex()).unwrap().to_safetensors(&["a", "b", "c"], "x").unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        let load = |path: &Path| {
+            let config = DistillationConfig { teachers: vec![path.to_owned()], weight: 0.5 };
+            Teachers::load(&config, &TinyCnnLsaConfig::default()).unwrap_err()
+        };
+        assert!(matches!(load(&path), TrainError::OtherTask { found: [28, 3], expected: [28, 10], .. }));
+        assert!(matches!(load(&folder.path().join("absent")), TrainError::Teacher { .. }));
+    }
+}
