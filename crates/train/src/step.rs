@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+use rayon::prelude::*;
 use tinylsa_kernels::ExponentialAverage;
-use tinylsa_model::{HostTensor, ModulePath, State, TinyCnnLsa, values_of};
+use tinylsa_model::{HostTensor, ModulePath, State, TinyCnnLsa, state_of, values_of, with_state};
 
-use crate::optimizer::{OptimizerConfig, OptimizerState, Update};
+use crate::optimizer::{Moments, OptimizerConfig, OptimizerState, Update};
 
 /// The gradient of every weight by its path.
 pub(crate) struct HostGradients(BTreeMap<String, Vec<f32>>);
@@ -62,49 +63,47 @@ pub(crate) struct StepRule<'a> {
     pub(crate) decay: f64,
 }
 
+/// One tensor and all that changes with it.
+struct Job<'a> {
+    weights: &'a mut HostTensor,
+    average: &'a mut HostTensor,
+    /// Gradient and moments; running statistics have none.
+    learnt: Option<(&'a [f32], &'a mut Moments)>,
+}
+
 impl StepRule<'_> {
+    /// Changes the weights that have a gradient, and the average of all towards them. Tensors do not wait for each other:
+    /// each is one task, and none depends on another.
     pub(crate) fn apply(self, model: TinyCnnLsa) -> TinyCnnLsa {
-        model.map(&mut StepMapper { path: ModulePath::default(), rule: self })
-    }
-
-    /// Changes the weights if they have a gradient, and the average towards them. Returns whether they changed.
-    fn change(&mut self, name: String, shape: &[usize], weights: &mut [f32]) -> bool {
-        let gradient = self.gradients.0.get(&name);
-        if let Some(gradient) = gradient {
-            let moments = self.state.entry(name.clone()).or_default();
-            let (fraction, step) = (self.fraction, self.step);
-            self.optimizer.update(Update { shape, weights, gradient, moments, fraction, step });
+        let mut weights = state_of(&model);
+        for name in self.gradients.0.keys() {
+            self.state.entry(name.clone()).or_default();
         }
-        let average =
-            self.average.entry(name).or_insert_with(|| HostTensor { shape: shape.to_vec(), values: weights.to_vec() });
-        ExponentialAverage { decay: self.decay }.update(&mut average.values, weights);
-        gradient.is_some()
-    }
-}
-
-struct StepMapper<'a> {
-    path: ModulePath,
-    rule: StepRule<'a>,
-}
-
-impl ModuleMapper for StepMapper<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let tensor = parameter.val();
-        let shape: [usize; D] = tensor.dims();
-        let mut weights = values_of(&tensor);
-        if !self.rule.change(self.path.name(), &shape, &mut weights) {
-            return parameter;
+        for (name, weights) in &weights {
+            self.average.entry(name.clone()).or_insert_with(|| weights.clone());
         }
-        let changed = Tensor::from_data(TensorData::new(weights, shape), &tensor.device()).require_grad();
-        parameter.map(|_| changed)
+        let mut moments: BTreeMap<&str, &mut Moments> =
+            self.state.iter_mut().map(|(name, moments)| (name.as_str(), moments)).collect();
+        let mut averages: BTreeMap<&str, &mut HostTensor> =
+            self.average.iter_mut().map(|(name, average)| (name.as_str(), average)).collect();
+        let jobs: Vec<Job<'_>> = weights
+            .iter_mut()
+            .filter_map(|(name, weights)| {
+                let gradient = self.gradients.0.get(name).map(Vec::as_slice);
+                let learnt = gradient.zip(moments.remove(name.as_str()));
+                Some(Job { weights, average: averages.remove(name.as_str())?, learnt })
+            })
+            .collect();
+        let (optimizer, fraction, step) = (self.optimizer, self.fraction, self.step);
+        let average_rule = ExponentialAverage { decay: self.decay };
+        jobs.into_par_iter().for_each(|Job { weights, average, learnt }| {
+            if let Some((gradient, moments)) = learnt {
+                let HostTensor { shape, values } = &mut *weights;
+                optimizer.update(Update { shape: &*shape, weights: values, gradient, moments, fraction, step });
+            }
+            average_rule.update(&mut average.values, &weights.values);
+        });
+        with_state(model, &weights).expect("a network takes its own tensors back")
     }
 }
 
