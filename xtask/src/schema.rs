@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_shipped_config_is_valid_and_survives_being_resolved() {
-        for name in ["base.toml", "quickstart.toml", "ci.toml"] {
+        for name in ["base.toml", "accurate.toml", "quickstart.toml", "ci.toml"] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
             let again = ConfigSource::new("resolved", to_toml(&config).unwrap());
             let resolved: ExperimentConfig = load(&again, &[], ExperimentConfig::validate).unwrap();
@@ -176,9 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn the_base_config_is_the_default_network() {
-        let config: ExperimentConfig = load(&shipped("base.toml"), &[], ExperimentConfig::validate).unwrap();
-        assert_eq!(config.model, TinyCnnLsaConfig::default());
+    fn the_base_and_the_accurate_config_are_of_the_default_network() {
+        for name in ["base.toml", "accurate.toml"] {
+            let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
+            assert_eq!(config.model, TinyCnnLsaConfig::default(), "{name}");
+        }
     }
 
     #[test]
@@ -195,5 +197,8 @@ mod tests {
         check("data.validation=20000", "fewer than the 12000 synthetic training pictures");
         check("run.name=../elsewhere", "letters, digits");
         check("model.stages.1.stride=3", "`model.stages.1.stride` is 3");
+        check("model.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
+        check("train.mixing.kind=blend", "mixup");
+        check("train.distillation.weight=0.5", "more than 0 with teachers, 0 without");
     }
 }

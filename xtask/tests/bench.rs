@@ -50,6 +50,7 @@ fn without_a_subject_training_and_inference_are_measured() {
     }
     assert_eq!((&train["batch_size"], &train["threads"]), (&8.into(), &1.into()));
     assert_eq!((&train["peers"], &train["ratio"]), (&Value::Null, &Value::Null));
+    assert_eq!(train["optimizer"], "adamw");
     let phases = train["phases"].as_array().unwrap();
     let names: Vec<&str> = phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect();
     for name in ["convolution forward", "convolution input gradient", "convolution weight gradient", "loss"] {
@@ -124,7 +125,6 @@ fn wrong_arguments_end_with_two() {
     check(&["train", "--set", "train.epoch=1"], "did you mean `train.epochs`?");
     check(&["train", "--python", "python3"], "--peers");
     check(&["train", "--set", "model.image_size=32"], "28×28");
-    check(&["train", "--peers", "--set", "train.optimizer.kind=nesterov"], "AdamW only");
 }
 
 /// An interpreter of shell scripts that answers the question after missing modules, and peers that are shell scripts.
@@ -169,8 +169,10 @@ while read -r line; do echo '{"seconds": [16.0, 16.0], "peak_memory": 1000000}';
 fn peers_are_measured_in_turn_with_us() {
     let fake = Fake::new("true", POLITE);
     let interpreter = fake.interpreter();
-    let document = document(&fake.arguments(&["--batch-size", "8"], &interpreter));
+    let other_optimizer = ["--batch-size", "8", "--set", "train.optimizer.kind=muon"];
+    let document = document(&fake.arguments(&other_optimizer, &interpreter));
     let train = &document["train"];
+    assert_eq!(train["optimizer"], "adamw", "the peers' optimizer is everyone's");
     for name in ["pytorch-eager", "pytorch-channels-last", "pytorch-compile"] {
         assert_eq!(train["peers"][name], 0.5);
     }

@@ -87,7 +87,7 @@ impl Default for TinyCnnLsaConfig {
             classes: 10,
             input_mean: 0.286,
             input_deviation: 0.353,
-            stages: vec![stage(16, 0, true), stage(48, 1, true), stage(96, 1, false)],
+            stages: vec![stage(32, 1, true), stage(64, 1, true), stage(96, 1, false)],
             attention: AttentionConfig::default(),
         }
     }

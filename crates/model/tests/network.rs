@@ -261,5 +261,5 @@ fn a_config_that_does_not_fit_names_its_key() {
         "stages.1.pool is true on a grid of 7×7, expected pooling of an even grid only",
     );
     check(|config| config.input_deviation = f32::NAN, "input_deviation is NaN, expected 0.001 to 10");
-    check(|config| config.attention.blocks = 0, "attention.blocks is 0, expected 1 to 16");
+    check(|config| config.attention.blocks = 17, "attention.blocks is 17, expected 0 to 16");
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
-use tinylsa_data::{AugmentationConfig, Dataset, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments};
+use tinylsa_data::{
+    AugmentationConfig, CLASS_NAMES, Dataset, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments,
+};
 use tinylsa_model::{AttentionConfig, StageConfig, State, TinyCnnLsaConfig, state_of};
 use tinylsa_train::{
     BEST_CHECKPOINT, DistillationConfig, EmaConfig, EpochRecord, LAST_CHECKPOINT, OptimizerConfig, OptimizerKind,
@@ -95,10 +97,9 @@ impl Progress for StopAfter<'_> {
 }
 
 /// The weights and measurements of a training that is stopped after these many steps and then resumed.
-fn stopped_and_resumed(kind: OptimizerKind, steps: usize) -> (State, Vec<EpochRecord>) {
+fn stopped_and_resumed(plan: &TrainingPlan, steps: usize) -> (State, Vec<EpochRecord>) {
     let folder = tempfile::tempdir().unwrap();
-    let mut plan = plan(folder.path());
-    plan.train.optimizer = OptimizerConfig::new(kind);
+    let plan = TrainingPlan { checkpoints: folder.path().to_owned(), ..plan.clone() };
     let stop = AtomicBool::new(false);
     let outcome = train(&plan, &stop, &mut StopAfter { steps, stop: &stop }).unwrap();
     match outcome {
@@ -121,11 +122,56 @@ fn a_stop_anywhere_changes_no_bit_of_the_result() {
         let whole = trained(&plan);
         // 6 steps an epoch: within the first, at the end of the first, within the last.
         for steps in [2, 6, 17] {
-            let (state, history) = stopped_and_resumed(kind, steps);
+            let (state, history) = stopped_and_resumed(&plan, steps);
             assert!(state == state_of(&whole.model), "{kind:?} stopped after {steps} steps");
             assert_eq!(history, measured(&whole.history));
         }
     }
+}
+
+/// A plan in which pictures are mixed and an untrained network, whose file it is given, teaches.
+fn taught(folder: &Path, teacher: &Path) -> TrainingPlan {
+    let mut plan = plan(folder);
+    let network = plan.model.init(&plan.device).unwrap().with_initial_weights(9);
+    std::fs::write(teacher, network.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
+    plan.train.mixing = MixingConfig { probability: 0.5, ..MixingConfig::none() };
+    plan.train.distillation = DistillationConfig { teachers: vec![teacher.to_owned()], weight: 0.5 };
+    plan
+}
+
+#[test]
+fn mixtures_and_teachers_change_the_result_and_a_stop_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = taught(folder.path(), &folder.path().join("teacher.safetensors"));
+    let whole = trained(&plan);
+    let (state, history) = stopped_and_resumed(&plan, 8);
+    assert!(state == state_of(&whole.model));
+    assert_eq!(history, measured(&whole.history));
+
+    let mut alone = plan.clone();
+    alone.train.distillation = DistillationConfig::default();
+    let mut unmixed = plan;
+    unmixed.train.mixing = MixingConfig::none();
+    for other in [alone, unmixed] {
+        assert!(state_of(&trained(&other).model) != state);
+    }
+}
+
+#[test]
+fn a_teacher_may_move_but_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let [here, there] = ["here", "there"].map(|name| folder.path().join(name));
+    let mut plan = taught(folder.path(), &here);
+    plan.train.epochs = 1;
+    trained(&plan);
+    std::fs::rename(&here, &there).unwrap();
+    let refused = |plan: &TrainingPlan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    assert!(matches!(refused(&plan), TrainError::Teacher { .. }));
+    plan.train.distillation.teachers = vec![there.clone()];
+    finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
+    let other = plan.model.init(&plan.device).unwrap().with_initial_weights(10);
+    std::fs::write(&there, other.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
+    assert!(matches!(refused(&plan), TrainError::OtherExperiment { .. }));
 }
 
 /// Keeps a copy of the checkpoints up to step 8.
@@ -280,6 +326,7 @@ fn too_few_pictures_and_bad_settings_are_errors() {
         assert_eq!(source.unwrap_or_else(|| error.to_string()), expected);
     };
     check(|plan| plan.train.batch_size = 1000, "there are 200 training pictures, expected at least one batch of 1000");
+    check(|plan| plan.model.classes = 9, "training picture 9 has label 9, expected less than the network's 9 classes");
     check(|plan| plan.train.epochs = 0, "epochs is 0, expected 1 to 10000");
     check(|plan| plan.train.ema.decay = 1.5, "ema.decay is 1.5, expected 0 to 0.999999");
     check(

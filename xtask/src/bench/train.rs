@@ -5,11 +5,12 @@ use std::process::Command;
 
 use anyhow::Result;
 use serde::Serialize;
+use tinylsa_data::MixingConfig;
 use tinylsa_model::TinyCnnLsaConfig;
-use tinylsa_train::{OptimizerKind, TrainConfig};
+use tinylsa_train::{DistillationConfig, OptimizerKind, TrainConfig};
 use tracing::info;
 
-use super::peers::{Present, Python, TRAINERS};
+use super::peers::{Present, TRAINERS};
 use super::pictures::SharedFiles;
 use super::protocol::{Contestant, PhaseSeconds, Ready};
 use super::rounds::{Measured, fastest, interleaved, speed_ratio};
@@ -27,6 +28,7 @@ const LEAST_STEPS: usize = 3;
 pub(crate) struct TrainReport {
     threads: usize,
     batch_size: usize,
+    optimizer: OptimizerKind,
     images_per_s: f64,
     /// The slowest and the quickest block.
     images_per_s_range: [f64; 2],
@@ -74,38 +76,41 @@ pub(super) struct PeerReport {
 }
 
 pub(super) fn run(plan: &Plan) -> Result<Vec<TrainReport>> {
-    let peers = plan.peers.as_ref().map(|python| peers(python, &plan.config.train)).transpose()?;
+    let peers = plan.peers.as_ref().map(|python| python.present(&TRAINERS)).transpose()?;
+    let train = if peers.is_some() { shared_with_peers(&plan.config.train) } else { plan.config.train.clone() };
     let mut reports = Vec::new();
     for &threads in &plan.threads_or(&[cores()]) {
         for &batch_size in &plan.batch_sizes_or(&[plan.config.train.batch_size]) {
             info!("training, batch size {batch_size}, threads: {threads}");
-            reports.push(Setting { plan, batch_size, threads }.measure(peers.as_ref())?);
+            let train = TrainConfig { batch_size, ..train.clone() };
+            reports.push(Setting { plan, train, threads }.measure(peers.as_ref())?);
         }
     }
     Ok(reports)
 }
 
-/// The peers that can train by these settings.
-fn peers(python: &Python, train: &TrainConfig) -> Result<Present> {
-    if train.optimizer.kind != OptimizerKind::Adamw {
-        return Err(UsageError("the peers train with AdamW only: set train.optimizer.kind to adamw".to_owned()).into());
+/// The same training as far as the peers know it: AdamW, and nothing mixed or taught by others.
+fn shared_with_peers(train: &TrainConfig) -> TrainConfig {
+    let mut shared = train.clone();
+    if shared.optimizer.kind != OptimizerKind::Adamw {
+        info!("beside the peers, who know no other optimizer, everyone trains with AdamW");
+        shared.optimizer.kind = OptimizerKind::Adamw;
     }
-    python.present(&TRAINERS)
+    TrainConfig { mixing: MixingConfig::none(), distillation: DistillationConfig::default(), ..shared }
 }
 
 struct Setting<'a> {
     plan: &'a Plan,
-    batch_size: usize,
+    train: TrainConfig,
     threads: usize,
 }
 
 impl Setting<'_> {
     fn measure(&self, peers: Option<&Present>) -> Result<TrainReport> {
-        let train = TrainConfig { batch_size: self.batch_size, ..self.plan.config.train.clone() };
+        let (train, batch_size) = (&self.train, self.train.batch_size);
         train.validate().map_err(|error| UsageError(error.within("train").to_string()))?;
-        let files =
-            SharedFiles::write(&self.plan.shared_model()?, &train, self.plan.data_dir.as_deref(), self.batch_size)?;
-        let mut contestants = vec![self.ours(train)?];
+        let files = SharedFiles::write(&self.plan.shared_model()?, train, self.plan.data_dir.as_deref(), batch_size)?;
+        let mut contestants = vec![self.ours()?];
         if let (Some(python), Some(present)) = (&self.plan.peers, peers) {
             for peer in &present.peers {
                 let command = self.peer_command(python.command(peer, self.threads), &files);
@@ -113,14 +118,14 @@ impl Setting<'_> {
             }
         }
         let ready = all_ready(&mut contestants)?;
-        let measured = interleaved(&mut contestants, self.batch_size, self.plan.rounds)?;
+        let measured = interleaved(&mut contestants, batch_size, self.plan.rounds)?;
         Ok(self.report(&measured, &ready, peers))
     }
 
-    fn ours(&self, train: TrainConfig) -> Result<Contestant> {
+    fn ours(&self) -> Result<Contestant> {
         let job = TrainJob {
             model: self.plan.config.model.clone(),
-            train,
+            train: self.train.clone(),
             seed: self.plan.config.run.seed,
             threads: self.threads,
             data_dir: self.plan.data_dir.clone(),
@@ -141,7 +146,7 @@ impl Setting<'_> {
         let seconds = ours.seconds().median;
         let images_per_s = ours.images_per_s();
         let peak = ours.peak_flops();
-        let flops = flops_of_a_step(&self.plan.config.model) * self.batch_size as f64;
+        let flops = flops_of_a_step(&self.plan.config.model) * self.train.batch_size as f64;
         let phases = ours.phases();
         let convolution: Vec<&PhaseSeconds> =
             phases.iter().filter(|phase| phase.name.starts_with("convolution")).collect();
@@ -151,7 +156,8 @@ impl Setting<'_> {
         let ratio = best.map(|best| speed_ratio(ours, best));
         TrainReport {
             threads: self.threads,
-            batch_size: self.batch_size,
+            batch_size: self.train.batch_size,
+            optimizer: self.train.optimizer.kind,
             images_per_s: images_per_s.median,
             images_per_s_range: [images_per_s.least, images_per_s.most],
             ms_per_step: 1e3 * seconds,

@@ -87,6 +87,7 @@ impl Trial {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::ExperimentConfig;
 
     fn read(text: &str) -> Result<SweepPlan, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
@@ -104,6 +105,22 @@ mod tests {
         let names: Vec<String> = trials.iter().map(Trial::name).collect();
         assert_eq!(names, ["a-seed-0", "b-seed-0", "a-seed-1", "b-seed-1"]);
         assert_eq!(trials[3].settings, ["train.epochs=2", "train.epochs=3", "run.seed=1"]);
+    }
+
+    #[test]
+    fn every_shipped_sweep_is_of_valid_configs() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/sweeps");
+        let mut trials = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let plan = SweepPlan::read(&entry.unwrap().path()).unwrap();
+            let config = ConfigSource::read(&plan.config).unwrap();
+            for trial in plan.trials() {
+                let settings = [&trial.settings[..], &["explain.enabled=false".to_owned()]].concat();
+                load(&config, &settings, ExperimentConfig::validate).unwrap();
+                trials += 1;
+            }
+        }
+        assert!(trials >= 11, "{trials}");
     }
 
     #[test]
