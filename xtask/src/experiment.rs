@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
         folder.write("config.toml", resolved.as_bytes())?;
         folder.write_json("manifest.json", &manifest)?;
         info!("the run's folder is {}", folder.path().display());
-        let stop = stop_on_interrupt("finishing the step and writing a checkpoint")?;
+        let stop = stop_on_interrupt("stopping where --resume can go on")?;
         Ok(Self { config, resolved, device, pictures, folder, manifest, stop, started })
     }
 

@@ -89,7 +89,11 @@ fn maps(method: Method) -> MethodMaps {
         Method::ExactShapley | Method::KernelShap | Method::PermutationShap | Method::Lime => {
             let segmentation = Segmentation::grid(28, 28, 4, 4).unwrap();
             let values: Vec<f64> = (0..16).map(|i| f64::from(scale) * (f64::from(i) - 6.0)).collect();
-            let standard_errors = (method == Method::KernelShap).then(|| vec![0.01; 16]);
+            let standard_errors = match method {
+                Method::KernelShap => Some(vec![0.01; 16]),
+                Method::ExactShapley => Some(vec![0.0; 16]),
+                _ => None,
+            };
             MethodMaps::Pixels(PixelMap {
                 attribution,
                 standard_error: None,

@@ -138,10 +138,13 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
     Ok(sheet.draw()?)
 }
 
-fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
+/// Nothing for an enumeration, whose errors are all zero: an empty panel would say less than no panel.
+pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
     let [_, height, width] = pixels.attribution.shape;
     if let Some(segments) = &pixels.segments {
-        let painted = segments.standard_errors.as_ref().map(|errors| segments.segmentation.paint(errors));
+        let is_estimate = |errors: &&Vec<f64>| errors.iter().any(|&error| error > 0.0);
+        let estimated = segments.standard_errors.as_ref().filter(is_estimate);
+        let painted = estimated.map(|errors| segments.segmentation.paint(errors));
         return painted.transpose()?.map(|errors| subject::map(&errors, width, height)).transpose();
     }
     let errors = pixels.standard_error.as_ref();

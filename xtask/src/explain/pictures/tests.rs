@@ -71,6 +71,16 @@ fn the_query_is_framed_in_its_column() {
 }
 
 #[test]
+fn estimates_show_their_standard_errors_and_enumerations_do_not() {
+    let explanation = explanation();
+    for (method, shown) in [(Method::KernelShap, true), (Method::ExactShapley, false), (Method::SmoothGrad, true)] {
+        let found = explanation.methods.iter().find(|found| found.method == method).unwrap();
+        let MethodMaps::Pixels(pixels) = &found.maps else { panic!("{method} has no pixels") };
+        assert_eq!(pixels::standard_errors(pixels).unwrap().is_some(), shown, "{method}");
+    }
+}
+
+#[test]
 fn captions_say_what_is_known() {
     let mut explanation = explanation();
     assert_eq!(
