@@ -58,5 +58,5 @@ pub use layers::{BatchStatistics, EPSILON};
 pub use network::{TinyCnnLsa, TrainingOutput};
 pub use path::ModulePath;
 pub use precision::Precision;
-pub use state::{HostTensor, State, StateError, state_of, values_of, with_state};
+pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_state};
 pub use trace::{LayerTrace, Trace};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Gradients, Tensor, TensorData};
 use thiserror::Error;
 
 use crate::path::ModulePath;
@@ -53,6 +53,13 @@ pub fn state_of(module: &impl Module) -> State {
     reader.state
 }
 
+/// Reads the gradient of every float tensor that has one back to the host, under the tensor's path.
+pub fn gradients_of(module: &impl Module, gradients: &Gradients) -> State {
+    let mut reader = GradientReader { path: ModulePath::default(), gradients, state: State::new() };
+    module.visit(&mut reader);
+    reader.state
+}
+
 /// Puts a state into a module. Devices and gradient settings stay those of the module.
 ///
 /// # Errors
@@ -98,6 +105,33 @@ impl ModuleVisitor for Reader {
         let tensor = parameter.val();
         let host = HostTensor { shape: tensor.dims().to_vec(), values: values_of(&tensor) };
         self.state.insert(self.path.name(), host);
+    }
+}
+
+struct GradientReader<'a> {
+    path: ModulePath,
+    gradients: &'a Gradients,
+    state: State,
+}
+
+impl ModuleVisitor for GradientReader<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let tensor = parameter.val();
+        if !tensor.is_require_grad() {
+            return;
+        }
+        if let Some(gradient) = tensor.grad(self.gradients) {
+            let host = HostTensor { shape: gradient.dims().to_vec(), values: values_of(&gradient) };
+            self.state.insert(self.path.name(), host);
+        }
     }
 }
 

@@ -2,27 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::Gradients;
 use rayon::prelude::*;
 use tinylsa_kernels::ExponentialAverage;
-use tinylsa_model::{HostTensor, ModulePath, State, TinyCnnLsa, state_of, values_of, with_state};
+use tinylsa_model::{HostTensor, State, TinyCnnLsa, gradients_of, state_of, with_state};
 
 use crate::optimizer::{Moments, OptimizerConfig, OptimizerState, Update};
 
 /// The gradient of every weight by its path.
-pub(crate) struct HostGradients(BTreeMap<String, Vec<f32>>);
+pub(crate) struct HostGradients(State);
 
 impl HostGradients {
     pub(crate) fn of(model: &TinyCnnLsa, gradients: &Gradients) -> Self {
-        let mut reader = GradientReader { path: ModulePath::default(), gradients, values: BTreeMap::new() };
-        model.visit(&mut reader);
-        Self(reader.values)
+        Self(gradients_of(model, gradients))
     }
 
     /// The Euclidean norm of all gradients together, summed in the order of the paths.
     pub(crate) fn norm(&self) -> f64 {
-        self.0.values().map(|values| sum_of_squares(values)).sum::<f64>().sqrt()
+        self.0.values().map(|gradient| sum_of_squares(&gradient.values)).sum::<f64>().sqrt()
     }
 
     /// Shortens all gradients together to the norm `longest`, if they are longer.
@@ -31,7 +28,7 @@ impl HostGradients {
             return;
         }
         let scale = (longest / norm) as f32;
-        for value in self.0.values_mut().flatten() {
+        for value in self.0.values_mut().flat_map(|gradient| &mut gradient.values) {
             *value *= scale;
         }
     }
@@ -89,7 +86,7 @@ impl StepRule<'_> {
         let jobs: Vec<Job<'_>> = weights
             .iter_mut()
             .filter_map(|(name, weights)| {
-                let gradient = self.gradients.0.get(name).map(Vec::as_slice);
+                let gradient = self.gradients.0.get(name).map(|gradient| gradient.values.as_slice());
                 let learnt = gradient.zip(moments.remove(name.as_str()));
                 Some(Job { weights, average: averages.remove(name.as_str())?, learnt })
             })
@@ -104,31 +101,5 @@ impl StepRule<'_> {
             average_rule.update(&mut average.values, &weights.values);
         });
         with_state(model, &weights).expect("a network takes its own tensors back")
-    }
-}
-
-struct GradientReader<'a> {
-    path: ModulePath,
-    gradients: &'a Gradients,
-    values: BTreeMap<String, Vec<f32>>,
-}
-
-impl ModuleVisitor for GradientReader<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let tensor = parameter.val();
-        if !tensor.is_require_grad() {
-            return;
-        }
-        if let Some(gradient) = tensor.grad(self.gradients) {
-            self.values.insert(self.path.name(), values_of(&gradient));
-        }
     }
 }

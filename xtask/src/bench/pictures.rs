@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use tempfile::TempDir;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_kernels::cross_entropy;
 use tinylsa_model::{
-    HostTensor, ModulePath, State, TinyCnnLsa, state_from_safetensors, state_of, state_to_safetensors, values_of,
+    HostTensor, State, TinyCnnLsa, gradients_of, state_from_safetensors, state_of, state_to_safetensors, values_of,
     with_state,
 };
 use tinylsa_train::{TrainConfig, smoothed_targets};
@@ -129,7 +128,8 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     let targets = TensorData::new(smoothed_targets(&labels, classes, train.label_smoothing), [count, classes]);
     let output = trained.forward_training(images(&tracked));
     let loss = cross_entropy(output.logits, Tensor::from_data(targets, &tracked));
-    let mut state = gradients_of(&trained, &loss.backward());
+    let gradients = gradients_of(&trained, &loss.backward());
+    let mut state: State = gradients.into_iter().map(|(name, values)| (format!("gradient.{name}"), values)).collect();
     let mut put = |name: &str, shape: &[usize], values: Vec<f32>| {
         state.insert(name.to_owned(), HostTensor { shape: shape.to_vec(), values });
     };
@@ -138,38 +138,4 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     put("labels", &[count], labels.iter().map(|&label| f32::from(label)).collect());
     put("logits", &[count, classes], logits);
     Ok(state_to_safetensors(&state, KEY, "batch".to_owned())?)
-}
-
-/// The gradient of every weight, under the name `gradient.` and the weight's.
-fn gradients_of(model: &TinyCnnLsa, gradients: &Gradients) -> State {
-    let mut reader = GradientReader { path: ModulePath::default(), gradients, state: State::new() };
-    model.visit(&mut reader);
-    reader.state
-}
-
-struct GradientReader<'a> {
-    path: ModulePath,
-    gradients: &'a Gradients,
-    state: State,
-}
-
-impl ModuleVisitor for GradientReader<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let weight = parameter.val();
-        if !weight.is_require_grad() {
-            return;
-        }
-        if let Some(gradient) = weight.grad(self.gradients) {
-            let tensor = HostTensor { shape: gradient.dims().to_vec(), values: values_of(&gradient) };
-            self.state.insert(format!("gradient.{}", self.path.name()), tensor);
-        }
-    }
 }

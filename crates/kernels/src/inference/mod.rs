@@ -16,10 +16,11 @@ mod norm;
 mod softmax;
 mod winograd;
 
+pub use crate::token_mean::mean_rows;
 pub use attention::LinearAttention;
 pub use convolution::{Convolution, ConvolutionShape};
 pub use linear::Linear;
-pub use norm::{LayerNorm, mean_rows};
+pub use norm::LayerNorm;
 pub use softmax::SoftmaxAttention;
 
 use crate::arch::{Buffer, LANES};

@@ -1,7 +1,8 @@
 //! The mean over tokens as an operation of burn's Flex backend.
 
+use super::mean_rows;
 use crate::{
-    arch::{self, Buffer, Kernel, LANES, Simd},
+    arch::Buffer,
     fused::{Tracked, tensor, values},
     profile::{Cost, Phase, measured},
 };
@@ -23,32 +24,9 @@ pub(crate) fn forward(x: &FlexTensor) -> FlexTensor {
     let mut output = Buffer::new(batch * features);
     let images = output.par_chunks_mut(features).zip(values(&x).par_chunks(tokens * features));
     measured(Phase::TokenMean, Cost::elements(batch * tokens * features), || {
-        images.for_each(|(output, x)| arch::run(Mean { x, output }));
+        images.for_each(|(output, x)| mean_rows(x, output));
     });
     tensor(output, [batch, features])
-}
-
-struct Mean<'a> {
-    x: &'a [f32],
-    output: &'a mut [f32],
-}
-
-impl Kernel for Mean<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let features = self.output.len();
-        let factor = simd.splat(features as f32 / self.x.len() as f32);
-        for (block, output) in self.output.chunks_mut(LANES).enumerate() {
-            let first = block * LANES;
-            let mut sum = simd.splat(0.0);
-            for token in self.x.chunks_exact(features) {
-                sum = simd.add(sum, simd.load(&token[first..first + output.len()]));
-            }
-            simd.store(output, simd.multiply(sum, factor));
-        }
-    }
 }
 
 pub(crate) fn tracked<C: CheckpointStrategy>(x: Tracked) -> Tracked {

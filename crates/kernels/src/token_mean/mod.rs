@@ -2,8 +2,10 @@
 
 pub(crate) mod flex;
 mod reference;
+mod rows;
 
 pub use reference::mean_tokens_reference;
+pub use rows::mean_rows;
 
 use crate::fused::{self, FusedOps};
 use burn::{backend::Dispatch, tensor::Tensor};
