@@ -1,7 +1,13 @@
-use tinylsa_model::TinyCnnLsaConfig;
+use std::path::Path;
+
+use burn::tensor::Device;
+use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
 
 use super::*;
 use crate::evaluation::ClassReport;
+use crate::machine::digest;
+use crate::schema::ExperimentConfig;
+use crate::settings::{ConfigSource, load};
 
 fn report(confusion: Vec<Vec<u64>>) -> EvaluationReport {
     let class = |index: usize| ClassReport {
@@ -55,4 +61,27 @@ fn the_config_of_a_card_survives_json() {
     let config = TinyCnnLsaConfig::default();
     let text = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<TinyCnnLsaConfig>(&text).unwrap(), config);
+}
+
+/// A file of the project.
+fn shipped(path: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+}
+
+#[test]
+fn the_card_that_ships_is_of_the_weights_and_the_recipe_that_ship() {
+    let card: ModelCard = serde_json::from_slice(&shipped("docs/model-card.json")).unwrap();
+    assert_eq!(markdown(&card).unwrap(), String::from_utf8(shipped("docs/model-card.md")).unwrap());
+    assert_eq!((card.data.dataset, &card.data.substitution), (DatasetName::FashionMnist, &None));
+
+    let bytes = shipped("crates/model/weights/tinycnn-lsa.safetensors");
+    assert_eq!((card.weights.bytes, &card.weights.sha256), (bytes.len(), &digest(&bytes)));
+    assert!(bytes.len() <= 2_000_000 && card.weights.parameters < 500_000);
+    let pretrained = TinyCnnLsa::pretrained(&Device::flex()).unwrap();
+    assert_eq!(pretrained.metadata.model, card.model);
+    assert_eq!(pretrained.metadata.temperature, Some(card.calibration.temperature));
+
+    let source = ConfigSource::new("accurate.toml", String::from_utf8(shipped("configs/accurate.toml")).unwrap());
+    let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate).unwrap();
+    assert_eq!((config.model, config.train), (card.model, card.train));
 }
