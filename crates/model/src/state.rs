@@ -48,14 +48,14 @@ pub enum StateError {
 
 /// Reads every float tensor of a module back to the host.
 pub fn state_of(module: &impl Module) -> State {
-    let mut reader = Reader { path: ModulePath::default(), state: State::new() };
+    let mut reader = Reader { path: ModulePath::default(), gradients: None, state: State::new() };
     module.visit(&mut reader);
     reader.state
 }
 
 /// Reads the gradient of every float tensor that has one back to the host, under the tensor's path.
 pub fn gradients_of(module: &impl Module, gradients: &Gradients) -> State {
-    let mut reader = GradientReader { path: ModulePath::default(), gradients, state: State::new() };
+    let mut reader = Reader { path: ModulePath::default(), gradients: Some(gradients), state: State::new() };
     module.visit(&mut reader);
     reader.state
 }
@@ -87,12 +87,14 @@ pub fn values_of<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     path: ModulePath,
+    /// Read instead of the tensors' own values, if given.
+    gradients: Option<&'a Gradients>,
     state: State,
 }
 
-impl ModuleVisitor for Reader {
+impl ModuleVisitor for Reader<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.enter(name);
     }
@@ -103,35 +105,14 @@ impl ModuleVisitor for Reader {
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         let tensor = parameter.val();
-        let host = HostTensor { shape: tensor.dims().to_vec(), values: values_of(&tensor) };
-        self.state.insert(self.path.name(), host);
-    }
-}
-
-struct GradientReader<'a> {
-    path: ModulePath,
-    gradients: &'a Gradients,
-    state: State,
-}
-
-impl ModuleVisitor for GradientReader<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let tensor = parameter.val();
-        if !tensor.is_require_grad() {
-            return;
-        }
-        if let Some(gradient) = tensor.grad(self.gradients) {
-            let host = HostTensor { shape: gradient.dims().to_vec(), values: values_of(&gradient) };
-            self.state.insert(self.path.name(), host);
-        }
+        let (shape, values) = match self.gradients {
+            None => (tensor.dims().to_vec(), values_of(&tensor)),
+            Some(gradients) => {
+                let Some(gradient) = tensor.is_require_grad().then(|| tensor.grad(gradients)).flatten() else { return };
+                (gradient.dims().to_vec(), values_of(&gradient))
+            }
+        };
+        self.state.insert(self.path.name(), HostTensor { shape, values });
     }
 }
 
