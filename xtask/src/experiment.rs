@@ -250,7 +250,7 @@ fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -
         images_per_second: median(trained.history.iter().map(|record| record.images_per_second).collect()),
         explanation_seconds: None,
         peak_memory: largest_memory(&trained.history),
-        best_epoch: trained.best_epoch,
+        kept_epoch: trained.kept_epoch,
         accuracy: evaluation.accuracy,
     }
 }

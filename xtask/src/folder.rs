@@ -64,7 +64,7 @@ pub(crate) struct RunFigures {
     /// Seconds of explaining and scoring.
     #[serde(default)]
     pub(crate) explanation_seconds: Option<f64>,
-    pub(crate) best_epoch: usize,
+    pub(crate) kept_epoch: usize,
     /// On the split that the config measures on, a fraction.
     pub(crate) accuracy: f64,
 }

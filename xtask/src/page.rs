@@ -74,8 +74,8 @@ fn curves(contents: &PageContents<'_>) -> Result<String> {
             learning_rate: record.learning_rate,
         })
         .collect();
-    let best = contents.manifest.figures.as_ref().map(|figures| figures.best_epoch);
-    training_curves(&points, best, contents.caption).context("failed to draw the training curves")
+    let kept = contents.manifest.figures.as_ref().map(|figures| figures.kept_epoch);
+    training_curves(&points, kept, contents.caption).context("failed to draw the training curves")
 }
 
 fn confusion(contents: &PageContents<'_>) -> Result<String> {

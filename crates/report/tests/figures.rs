@@ -51,7 +51,7 @@ fn charts(subtitle: &str) -> Vec<(String, Vec<&'static str>)> {
     vec![
         (
             training_curves(&epochs, Some(4), subtitle).unwrap(),
-            vec!["training loss", "validation accuracy", "learning rate", "best epoch 4: validation accuracy 75.00 %"],
+            vec!["training loss", "validation accuracy", "learning rate", "kept epoch 4: validation accuracy 75.00 %"],
         ),
         (confusion_matrix(&counts, &["T-shirt/top", "Bag"], subtitle).unwrap(), vec!["Bag", "7", "87.5 %", "12.5 %"]),
         (
@@ -142,7 +142,7 @@ fn the_same_numbers_give_the_same_bytes() {
 fn one_epoch_and_one_of_everything_can_be_drawn() {
     let one = EpochPoint { validation_loss: None, train_accuracy: None, validation_accuracy: None, ..epoch(1) };
     let svg = training_curves(&[one], None, "").unwrap();
-    assert!(!svg.contains("accuracy") && !svg.contains("best epoch"));
+    assert!(!svg.contains("accuracy") && !svg.contains("kept epoch"));
     Document::parse(&svg).unwrap();
     let zero = EpochPoint { train_loss: 0.0, learning_rate: 0.0, ..one };
     Document::parse(&training_curves(&[zero], Some(9), "").unwrap()).unwrap();

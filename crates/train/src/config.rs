@@ -19,6 +19,8 @@ pub struct TrainConfig {
     pub gradient_norm: f64,
     /// The fraction by which the running statistics of the batch normalisations move towards those of a batch.
     pub norm_momentum: f64,
+    /// Which epoch's averaged weights are the result.
+    pub keep: KeptEpoch,
     /// Epochs without a better validation accuracy after which the training stops. 0 never stops early.
     pub patience: usize,
     /// Steps between two checkpoints within an epoch; there is one after each epoch besides. 0 for none.
@@ -37,6 +39,17 @@ pub struct TrainConfig {
     pub mixing: MixingConfig,
     /// Other networks to learn from.
     pub distillation: DistillationConfig,
+}
+
+/// The epoch whose averaged weights a training leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptEpoch {
+    /// The one with the best validation accuracy, the first of several.
+    #[default]
+    Best,
+    /// The last one: for a recipe that was chosen before, and validation pictures too few to choose among its epochs.
+    Last,
 }
 
 /// Linear warm-up, then half a cosine (Loshchilov and Hutter 2017) down to a last fraction.

@@ -17,7 +17,7 @@
 //! use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments};
 //! use tinylsa_model::{StageConfig, TinyCnnLsaConfig};
 //! use tinylsa_train::{
-//!     DistillationConfig, EmaConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
+//!     DistillationConfig, EmaConfig, KeptEpoch, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
 //!     TrainingOutcome, TrainingPlan, train,
 //! };
 //!
@@ -34,6 +34,7 @@
 //!         label_smoothing: 0.1,
 //!         gradient_norm: 1.0,
 //!         norm_momentum: 0.1,
+//!         keep: KeptEpoch::Best,
 //!         patience: 0,
 //!         checkpoint_steps: 0,
 //!         prefetch: 1,
@@ -76,7 +77,7 @@ mod temperature;
 mod training;
 
 pub use checkpoint::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT};
-pub use config::{EmaConfig, ScheduleConfig, TrainConfig};
+pub use config::{EmaConfig, KeptEpoch, ScheduleConfig, TrainConfig};
 pub use error::TrainError;
 pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluation, Interval, evaluate};
 pub use files::{hexadecimal, peak_memory, write_atomically};

@@ -13,7 +13,7 @@ use tinylsa_kernels::cross_entropy;
 use tinylsa_model::{ModelFileError, State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state};
 
 use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
-use crate::config::TrainConfig;
+use crate::config::{KeptEpoch, TrainConfig};
 use crate::error::TrainError;
 use crate::files::{hexadecimal, peak_memory};
 use crate::optimizer::OptimizerState;
@@ -62,10 +62,10 @@ pub enum TrainingOutcome {
 /// What a training leaves.
 #[derive(Debug)]
 pub struct Trained {
-    /// The averaged weights of the best epoch.
+    /// The averaged weights of the epoch that was kept.
     pub model: TinyCnnLsa,
-    /// The epoch with the best validation accuracy, counted from 1; the first of several.
-    pub best_epoch: usize,
+    /// That epoch, counted from 1.
+    pub kept_epoch: usize,
     /// One entry an epoch.
     pub history: Vec<EpochRecord>,
 }
@@ -361,11 +361,14 @@ impl Training<'_> {
     }
 
     fn finished(self) -> Result<TrainingOutcome, TrainError> {
-        let path = self.plan.checkpoints.join(BEST_CHECKPOINT);
-        let best = Checkpoint::read(&path, &self.counters.experiment)?;
-        let model = self.averaged_model(&best.average, &path)?;
-        let best_epoch = best_epoch(&self.counters.history).map_or(0, |best| best.epoch);
-        let trained = Trained { model, best_epoch, history: self.counters.history };
+        let name = match self.plan.train.keep {
+            KeptEpoch::Best => BEST_CHECKPOINT,
+            KeptEpoch::Last => LAST_CHECKPOINT,
+        };
+        let path = self.plan.checkpoints.join(name);
+        let kept = Checkpoint::read(&path, &self.counters.experiment)?;
+        let model = self.averaged_model(&kept.average, &path)?;
+        let trained = Trained { model, kept_epoch: kept.counters.epoch, history: self.counters.history };
         Ok(TrainingOutcome::Finished(Box::new(trained)))
     }
 

@@ -9,8 +9,8 @@ use tinylsa_data::{
 };
 use tinylsa_model::{InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
 use tinylsa_train::{
-    DistillationConfig, EmaConfig, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
-    TrainingOutcome, TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
+    DistillationConfig, EmaConfig, KeptEpoch, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,
+    TrainConfig, TrainingOutcome, TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
 };
 
 /// A small network after a few epochs on synthetic garments, and garments that it has not seen.
@@ -34,6 +34,7 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
             label_smoothing: 0.1,
             gradient_norm: 1.0,
             norm_momentum: 0.1,
+            keep: KeptEpoch::Best,
             patience: 0,
             checkpoint_steps: 0,
             prefetch: 1,

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, synthetic_garments};
 use tinylsa_model::{State, TinyCnnLsaConfig, state_of};
 use tinylsa_train::{
-    DistillationConfig, EmaConfig, NesterovConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
-    TrainingOutcome, TrainingPlan, train,
+    DistillationConfig, EmaConfig, KeptEpoch, NesterovConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,
+    TrainConfig, TrainingOutcome, TrainingPlan, train,
 };
 
 const STEPS: usize = 20;
@@ -31,6 +31,7 @@ fn weights_after_training() -> State {
             label_smoothing: 0.05,
             gradient_norm: 1.0,
             norm_momentum: 0.1,
+            keep: KeptEpoch::Best,
             patience: 0,
             checkpoint_steps: 0,
             prefetch: 1,

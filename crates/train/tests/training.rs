@@ -10,9 +10,9 @@ use tinylsa_data::{
 };
 use tinylsa_model::{AttentionConfig, StageConfig, State, TinyCnnLsaConfig, state_of};
 use tinylsa_train::{
-    BEST_CHECKPOINT, DistillationConfig, EmaConfig, EpochRecord, LAST_CHECKPOINT, OptimizerConfig, OptimizerKind,
-    Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained, TrainingOutcome, TrainingPlan, Views, evaluate,
-    predict, resume, train,
+    BEST_CHECKPOINT, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT, OptimizerConfig,
+    OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained, TrainingOutcome, TrainingPlan,
+    Views, evaluate, predict, resume, train,
 };
 
 fn model() -> TinyCnnLsaConfig {
@@ -35,6 +35,7 @@ fn plan(folder: &Path) -> TrainingPlan {
             label_smoothing: 0.1,
             gradient_norm: 1.0,
             norm_momentum: 0.1,
+            keep: KeptEpoch::Best,
             patience: 0,
             checkpoint_steps: 0,
             prefetch: 2,
@@ -271,7 +272,22 @@ fn patience_ends_a_training_that_no_longer_improves() {
     plan.train.ema.decay = 0.0;
     plan.train.norm_momentum = 1e-4;
     let trained = trained(&plan);
-    assert_eq!(trained.history.len(), trained.best_epoch + 2);
+    assert_eq!(trained.history.len(), trained.kept_epoch + 2);
+}
+
+#[test]
+fn the_last_epoch_is_kept_on_request_though_another_is_the_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.epochs = 4;
+    // Nothing is learnt, so the first epoch stays the best.
+    plan.train.optimizer.adamw.learning_rate = 1e-9;
+    plan.train.norm_momentum = 1e-4;
+    let best = trained(&plan);
+    plan.train.keep = KeptEpoch::Last;
+    let last = trained(&plan);
+    assert_eq!((best.kept_epoch, last.kept_epoch), (1, 4));
+    assert_ne!(state_of(&best.model), state_of(&last.model));
 }
 
 #[test]

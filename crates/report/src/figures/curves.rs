@@ -34,10 +34,10 @@ pub struct EpochPoint {
 
 /// Loss, accuracy and learning rate by epoch, one chart below the other.
 ///
-/// `best_epoch`, where given, is marked in all three. The chart of accuracies is left out if there are none.
+/// `kept_epoch`, where given, is marked in all three. The chart of accuracies is left out if there are none.
 pub fn training_curves(
     epochs: &[EpochPoint],
-    best_epoch: Option<usize>,
+    kept_epoch: Option<usize>,
     subtitle: &str,
 ) -> Result<String, ReportError> {
     if epochs.is_empty() {
@@ -51,7 +51,7 @@ pub fn training_curves(
         for (index, panel) in panels.iter().enumerate() {
             let top = index as i32 * CHART_HEIGHT as i32;
             let chart_area = area.clone().shrink((0, top), (820, CHART_HEIGHT));
-            draw_panel(&chart_area, panel, best_epoch, x_range(epochs))?;
+            draw_panel(&chart_area, panel, kept_epoch, x_range(epochs))?;
         }
         Ok(())
     })
@@ -124,18 +124,18 @@ fn x_range(epochs: &[EpochPoint]) -> std::ops::Range<i32> {
     first..last.max(first + 1)
 }
 
-fn draw_panel(area: &Area<'_>, panel: &Panel, best_epoch: Option<usize>, x: std::ops::Range<i32>) -> ChartResult {
-    let best = best_epoch.map(|epoch| epoch as i32).filter(|epoch| (x.start..=x.end).contains(epoch));
+fn draw_panel(area: &Area<'_>, panel: &Panel, kept_epoch: Option<usize>, x: std::ops::Range<i32>) -> ChartResult {
+    let kept = kept_epoch.map(|epoch| epoch as i32).filter(|epoch| (x.start..=x.end).contains(epoch));
     let shown = || panel.series.iter().filter(|series| !series.points.is_empty());
     let mut entries: Vec<LegendEntry> =
         shown().map(|series| LegendEntry::new(series.label, series.colour, Mark::Line)).collect();
-    if let Some(epoch) = best {
-        let at_best = shown().next_back().and_then(|series| {
+    if let Some(epoch) = kept {
+        let at_kept = shown().next_back().and_then(|series| {
             let point = series.points.iter().find(|point| point.0 == epoch)?;
             Some(format!(": {} {}", series.label, (panel.value)(point.1)))
         });
-        let value = at_best.unwrap_or_default();
-        entries.push(LegendEntry::new(format!("best epoch {epoch}{value}"), FAINT_INK, Mark::Dashed));
+        let value = at_kept.unwrap_or_default();
+        entries.push(LegendEntry::new(format!("kept epoch {epoch}{value}"), FAINT_INK, Mark::Dashed));
     }
     legend(area, LABEL_WIDTH as i32, LEGEND_HEIGHT as i32 / 2, &entries)?;
 
@@ -159,7 +159,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, best_epoch: Option<usize>, x: std:
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
         .draw()?;
-    if let Some(epoch) = best {
+    if let Some(epoch) = kept {
         let line = [(epoch, panel.low), (epoch, panel.high)];
         chart.draw_series(DashedLineSeries::new(line, 5, 4, FAINT_INK.stroke_width(2)))?;
     }
