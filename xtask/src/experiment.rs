@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use tinylsa_data::{CLASS_NAMES, stratified_split};
 use tinylsa_model::TinyCnnLsaConfig;
-use tinylsa_train::{EpochRecord, Trained, TrainingOutcome, TrainingPlan, peak_memory, resume, train};
+use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan, peak_memory};
 use tracing::{info, warn};
 
 use crate::dataset::{Pictures, all_indices, obtain, require_size};
 use crate::evaluation::{EvaluationReport, SplitView, measure};
 use crate::explain::ExplainedNetwork;
 use crate::explain::experiment::{RunExplanations, explain_run};
-use crate::folder::{Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
+use crate::folder::{Continuation, Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
 use crate::machine::{Machine, device, digest, git_revision, set_threads};
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
@@ -42,8 +42,14 @@ pub(crate) struct ExperimentOptions {
 /// # Errors
 /// The first thing that goes wrong; that it was interrupted.
 pub(crate) fn perform(config: &ExperimentConfig, options: &ExperimentOptions) -> Result<Manifest> {
-    let mut run = Run::begin(config, options)?;
-    let trained = run.train(options.resume)?;
+    let started = Instant::now();
+    let workplace = Workplace::find(config, options)?;
+    // Whatever is wrong with the plan is said before a folder is made or a file of an earlier run is replaced.
+    let plan = workplace.plan(config)?;
+    let training = ready(&plan, options.resume)?;
+    let mut run = Run::begin(config, workplace, options.resume, started)?;
+    let trained = run.train(training)?;
+    drop(plan);
     let measured = run.measure(&trained)?;
     let explaining = Instant::now();
     let explained = if config.explain.enabled { Some(run.explain(&measured)?) } else { None };
@@ -53,6 +59,13 @@ pub(crate) fn perform(config: &ExperimentConfig, options: &ExperimentOptions) ->
     });
     run.finish(&trained, &measured, explained.as_ref())?;
     Ok(run.manifest)
+}
+
+/// What a run computes with, on what, and where its files go.
+struct Workplace {
+    device: Device,
+    pictures: Pictures,
+    folder: RunFolder,
 }
 
 /// A run under way.
@@ -76,19 +89,50 @@ struct Measured {
     evaluation_bytes: Vec<u8>,
 }
 
-impl<'a> Run<'a> {
-    fn begin(config: &'a ExperimentConfig, options: &ExperimentOptions) -> Result<Self> {
-        let started = Instant::now();
+impl Workplace {
+    fn find(config: &ExperimentConfig, options: &ExperimentOptions) -> Result<Self> {
         set_threads(config.device.threads)?;
         let device = device(&config.device)?;
         let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
         require_size(&pictures.train, config.model.image_size)?;
-        show_cost(&config.model)?;
-
-        let place = if options.resume { RunFolder::find } else { RunFolder::create };
+        let place = if options.resume { RunFolder::find } else { RunFolder::free };
         let folder = place(&config.run, options.out.as_deref())?;
-        let resolved = to_toml(config).context("failed to write the resolved config")?;
+        Ok(Self { device, pictures, folder })
+    }
+
+    fn plan(&self, config: &ExperimentConfig) -> Result<TrainingPlan> {
+        let train = &self.pictures.train;
+        let split = stratified_split(&train.labels, config.data.validation, config.run.seed)?;
+        Ok(TrainingPlan {
+            model: config.model.clone(),
+            train: config.train.clone(),
+            seed: config.run.seed,
+            dataset: Arc::new(train.clone()),
+            train_indices: split.train.into(),
+            validation_indices: split.validation.into(),
+            device: self.device.clone(),
+            checkpoints: self.folder.checkpoints(),
+        })
+    }
+}
+
+fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
+    let has_checkpoint = plan.checkpoints.join(tinylsa_train::LAST_CHECKPOINT).is_file();
+    if resumed && !has_checkpoint {
+        info!("there is no checkpoint yet: starting from the beginning");
+    }
+    let begin = if resumed && has_checkpoint { Training::resume } else { Training::start };
+    Ok(begin(plan)?)
+}
+
+impl<'a> Run<'a> {
+    fn begin(config: &'a ExperimentConfig, workplace: Workplace, resumed: bool, started: Instant) -> Result<Self> {
+        let Workplace { device, pictures, folder } = workplace;
+        show_cost(&config.model)?;
         let manifest = manifest(config, &pictures);
+        let manifest = if resumed { continued(manifest, folder.manifest()?) } else { manifest };
+        folder.make()?;
+        let resolved = to_toml(config).context("failed to write the resolved config")?;
         folder.write("config.toml", resolved.as_bytes())?;
         folder.write_json("manifest.json", &manifest)?;
         info!("the run's folder is {}", folder.path().display());
@@ -96,9 +140,8 @@ impl<'a> Run<'a> {
         Ok(Self { config, resolved, device, pictures, folder, manifest, stop, started })
     }
 
-    fn train(&mut self, resumed: bool) -> Result<Trained> {
-        let plan = plan(self.config, &self.pictures, &self.folder, self.device.clone())?;
-        match train_or_resume(&plan, resumed, &self.stop)? {
+    fn train(&mut self, training: Training<'_>) -> Result<Trained> {
+        match training.run(&self.stop, &mut TrainingProgress::default())? {
             TrainingOutcome::Finished(trained) => Ok(*trained),
             TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
                 self.interrupted()?;
@@ -210,37 +253,21 @@ fn manifest(config: &ExperimentConfig, pictures: &Pictures) -> Manifest {
         parameters: cost.parameters(),
         macs: cost.macs(),
         started: now(),
+        continuations: Vec::new(),
         figures: None,
         digests: None,
     }
 }
 
+/// The manifest of a run that is gone on with: it began when the `earlier` one says.
+fn continued(manifest: Manifest, earlier: Manifest) -> Manifest {
+    let continuation = Continuation { started: manifest.started, git_revision: manifest.git_revision };
+    let continuations = [earlier.continuations, vec![continuation]].concat();
+    Manifest { started: earlier.started, git_revision: earlier.git_revision, continuations, ..manifest }
+}
+
 /// burn itself does not tell; the root manifest pins this version.
 const BURN_VERSION: &str = "0.22.1";
-
-fn plan(config: &ExperimentConfig, pictures: &Pictures, folder: &RunFolder, device: Device) -> Result<TrainingPlan> {
-    let split = stratified_split(&pictures.train.labels, config.data.validation, config.run.seed)?;
-    Ok(TrainingPlan {
-        model: config.model.clone(),
-        train: config.train.clone(),
-        seed: config.run.seed,
-        dataset: Arc::new(pictures.train.clone()),
-        train_indices: split.train.into(),
-        validation_indices: split.validation.into(),
-        device,
-        checkpoints: folder.checkpoints(),
-    })
-}
-
-fn train_or_resume(plan: &TrainingPlan, resumed: bool, stop: &AtomicBool) -> Result<TrainingOutcome> {
-    let mut progress = TrainingProgress::default();
-    let has_checkpoint = plan.checkpoints.join(tinylsa_train::LAST_CHECKPOINT).is_file();
-    if resumed && !has_checkpoint {
-        info!("there is no checkpoint yet: starting from the beginning");
-    }
-    let begin = if resumed && has_checkpoint { resume } else { train };
-    Ok(begin(plan, stop, &mut progress)?)
-}
 
 fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
     RunFigures {

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use serde::de::DeserializeOwned;
 use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
 use tinylsa_model::{LoadedModel, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
 use crate::evaluation::EvaluationReport;
-use crate::folder::{Manifest, Status};
+use crate::folder::{Manifest, Status, read_json};
 use crate::outcome::UsageError;
 use crate::schema::{DataSource, ExperimentConfig};
 use crate::settings::{ConfigSource, load};
@@ -75,9 +74,4 @@ impl FinishedRun {
     pub(crate) fn split(&self, pictures: &Pictures) -> Result<SplitIndices> {
         Ok(stratified_split(&pictures.train.labels, self.config.data.validation, self.config.run.seed)?)
     }
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is not what a run writes", path.display()))
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{DatasetName, FileChecksum};
 use tinylsa_train::{EpochRecord, write_atomically};
@@ -21,7 +22,7 @@ pub(crate) struct Manifest {
     pub(crate) tinylsa: String,
     /// Version of burn.
     pub(crate) burn: String,
-    /// Revision of the working tree, `+` behind it if files differ.
+    /// Revision of the working tree at the start, `+` behind it if files differ.
     pub(crate) git_revision: Option<String>,
     pub(crate) dataset: DatasetName,
     /// Why the dataset is not the one that was asked for, if it is not.
@@ -32,12 +33,23 @@ pub(crate) struct Manifest {
     pub(crate) machine: Machine,
     pub(crate) parameters: usize,
     pub(crate) macs: usize,
-    /// When the run, or its continuation, was started.
+    /// When the run was started.
     pub(crate) started: String,
+    /// What `--resume` went on with it, in order.
+    #[serde(default)]
+    pub(crate) continuations: Vec<Continuation>,
     /// Figures of the finished run.
     pub(crate) figures: Option<RunFigures>,
     /// SHA-256 of the results, which the same config, seed and machine give again.
     pub(crate) digests: Option<Digests>,
+}
+
+/// One `--resume` of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Continuation {
+    pub(crate) started: String,
+    /// As in the [`Manifest`].
+    pub(crate) git_revision: Option<String>,
 }
 
 /// How far a run got.
@@ -120,12 +132,12 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// The folder of a new run. `out`, if given, must hold no run yet; else the run's name, with a number behind it if
-    /// that is taken.
+    /// The folder of a new run, which [`RunFolder::make`] is to make. `out`, if given, must hold no run yet; else the
+    /// run's name, with a number behind it if that is taken.
     ///
     /// # Errors
-    /// [`UsageError`] if `out` holds a run; what the file system says.
-    pub(crate) fn create(section: &RunSection, out: Option<&Path>) -> Result<Self> {
+    /// [`UsageError`] if `out` holds a run.
+    pub(crate) fn free(section: &RunSection, out: Option<&Path>) -> Result<Self> {
         let path = match out {
             Some(out) if holds_run(out) => {
                 return Err(UsageError(format!(
@@ -137,11 +149,18 @@ impl RunFolder {
             Some(out) => out.to_owned(),
             None => free_name(section),
         };
-        let folder = Self { path };
-        for part in [folder.checkpoints(), folder.figures(), folder.explanations()] {
+        Ok(Self { path })
+    }
+
+    /// Makes the folder and those in it, if they are not there.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn make(&self) -> Result<()> {
+        for part in [self.checkpoints(), self.figures(), self.explanations()] {
             std::fs::create_dir_all(&part).with_context(|| format!("failed to create {}", part.display()))?;
         }
-        Ok(folder)
+        Ok(())
     }
 
     /// The folder of the run to go on with: `out`, or the last one of the run's name.
@@ -162,6 +181,14 @@ impl RunFolder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the folder's manifest says.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn manifest(&self) -> Result<Manifest> {
+        read_json(&self.path.join("manifest.json"))
     }
 
     pub(crate) fn checkpoints(&self) -> PathBuf {
@@ -197,6 +224,15 @@ impl RunFolder {
     }
 }
 
+/// Reads a file that a run wrote.
+///
+/// # Errors
+/// If the file is missing or damaged.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not what a run writes", path.display()))
+}
+
 fn holds_run(path: &Path) -> bool {
     path.join("manifest.json").is_file()
 }
@@ -227,7 +263,8 @@ mod tests {
         let section = section(directory.path());
         assert!(RunFolder::find(&section, None).is_err());
         for name in ["trial", "trial-2", "trial-3"] {
-            let folder = RunFolder::create(&section, None).unwrap();
+            let folder = RunFolder::free(&section, None).unwrap();
+            folder.make().unwrap();
             assert_eq!(folder.path(), directory.path().join(name));
             folder.write("manifest.json", b"{}").unwrap();
             assert_eq!(RunFolder::find(&section, None).unwrap().path(), folder.path());
@@ -239,8 +276,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let section = section(directory.path());
         let out = directory.path().join("chosen");
-        RunFolder::create(&section, Some(&out)).unwrap().write("manifest.json", b"{}").unwrap();
-        let error = RunFolder::create(&section, Some(&out)).unwrap_err();
+        let folder = RunFolder::free(&section, Some(&out)).unwrap();
+        folder.make().unwrap();
+        folder.write("manifest.json", b"{}").unwrap();
+        let error = RunFolder::free(&section, Some(&out)).unwrap_err();
         assert!(error.to_string().contains("pass --resume"), "{error}");
         assert_eq!(RunFolder::find(&section, Some(&out)).unwrap().path(), out);
     }

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
+/// Training pictures that it sets aside.
+const HELD_OUT: u64 = 100;
 
 fn output(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
@@ -52,6 +54,14 @@ fn a_run_becomes_weights_and_a_card() {
     assert!(said.contains("temperature"), "{said}");
     let size = |name: &str| std::fs::metadata(folder.join(name)).unwrap().len();
     assert!(size("weights.safetensors") < size("first/model.safetensors") * 2 / 3);
+
+    // The file knows which pictures its network did not learn from.
+    let held_out = |arguments: &[&str]| {
+        let evaluate = ["evaluate", "--model", "weights.safetensors", "--synthetic", "--split", "validation", "--json"];
+        let report: Value = serde_json::from_str(&succeeds(folder, &[&evaluate[..], arguments].concat())).unwrap();
+        report["images"].as_u64().unwrap()
+    };
+    assert_eq!((held_out(&[]), held_out(&["--validation", "30"])), (HELD_OUT, 30));
 
     let runs = ["card", "--run", "first", "second", "--out", "card.md"];
     succeeds(folder, &[&runs[..], &["--model", "weights.safetensors"]].concat());

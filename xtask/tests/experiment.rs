@@ -133,11 +133,15 @@ fn a_run_killed_in_an_epoch_and_resumed_has_the_same_digest() {
     let mut child = until_first_checkpoint(killed.path(), &experiment("run", &LONGER));
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success(), "the run was over before it was killed");
-    assert_eq!(json(killed.path().join("run/manifest.json"))["status"], "running");
+    let first = json(killed.path().join("run/manifest.json"));
+    assert_eq!(first["status"], "running");
 
     let arguments = [experiment("run", &LONGER), vec!["--resume"]].concat();
     succeeds(killed.path(), &arguments);
     assert_eq!(digest(&killed.path().join("run")), digest(&whole.path().join("run")));
+    let manifest = json(killed.path().join("run/manifest.json"));
+    assert_eq!(manifest["started"], first["started"]);
+    assert_eq!(manifest["continuations"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -247,10 +251,24 @@ fn a_finished_run_is_not_overwritten() {
     let (code, said) = fails(folder.path(), &experiment("run", &[]));
     assert_eq!(code, 2);
     assert!(said.contains("holds a run already"), "{said}");
+    let manifest = std::fs::read(folder.path().join("run/manifest.json")).unwrap();
+    let config = std::fs::read(folder.path().join("run/config.toml")).unwrap();
     // Another config than the checkpoint's is refused, too.
     let (code, said) = fails(folder.path(), &experiment("run", &["--resume", "--set", "run.seed=1"]));
     assert_eq!(code, 1);
     assert!(said.contains("another config, seed or dataset"), "{said}");
+    assert_eq!(std::fs::read(folder.path().join("run/manifest.json")).unwrap(), manifest);
+    assert_eq!(std::fs::read(folder.path().join("run/config.toml")).unwrap(), config);
+}
+
+#[test]
+fn a_teacher_that_is_not_there_is_said_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let teacher = ["--set", "train.distillation={teachers=[\"no-such.safetensors\"], weight=0.5}"];
+    let (code, said) = fails(folder.path(), &experiment("run", &teacher));
+    assert_eq!(code, 1);
+    assert!(said.contains("failed to load the teacher no-such.safetensors"), "{said}");
+    assert!(!folder.path().join("run").exists());
 }
 
 #[test]

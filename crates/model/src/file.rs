@@ -30,6 +30,19 @@ pub struct ModelMetadata {
     /// The number by which logits are divided to give calibrated probabilities, if one was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// Which training pictures were not learnt from, if that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HeldOut>,
+}
+
+/// The training pictures that were set aside, as `tinylsa_data::stratified_split` finds them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldOut {
+    /// How many.
+    pub pictures: usize,
+    /// The seed of the split.
+    pub seed: u64,
 }
 
 /// A network read from a file, and what the file says of it.
@@ -103,6 +116,7 @@ impl TinyCnnLsa {
             class_names: class_names.iter().map(|&name| name.to_owned()).collect(),
             dataset: dataset.to_owned(),
             temperature: None,
+            held_out: None,
         };
         serialize_model(self, &metadata, Precision::Single)
     }

@@ -87,4 +87,4 @@ pub use progress::{Progress, Silent};
 pub use robustness::{CorruptionRobustness, Robustness, SeverityRobustness, robustness};
 pub use targets::{DistillationConfig, smoothed_targets};
 pub use temperature::{Calibration, Logits, TemperatureError, TemperatureFit, fit_temperature};
-pub use training::{Trained, TrainingOutcome, TrainingPlan, resume, train};
+pub use training::{Trained, Training, TrainingOutcome, TrainingPlan, resume, train};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tinylsa_data::Batch;
 use tinylsa_model::{InferenceModel, ModelFileError, TinyCnnLsaConfig};
 use tinylsa_settings::{InvalidSetting, require, require_within};
@@ -31,7 +32,14 @@ impl DistillationConfig {
 
 /// The networks that are learnt from, made ready.
 #[derive(Debug, Default)]
-pub(crate) struct Teachers(Vec<InferenceModel>);
+pub(crate) struct Teachers(Vec<Teacher>);
+
+#[derive(Debug)]
+struct Teacher {
+    network: InferenceModel,
+    /// SHA-256 of its file.
+    digest: [u8; 32],
+}
 
 impl Teachers {
     /// Reads the teachers of a student.
@@ -39,11 +47,16 @@ impl Teachers {
         config.teachers.iter().map(|path| load_teacher(path, student)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// SHA-256 of each file, in order.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.0.iter().map(|teacher| teacher.digest)
+    }
+
     /// The mean of their probabilities: a row of `classes` values for each picture.
     fn probabilities(&self, pixels: &[f32], classes: usize) -> Vec<f32> {
         let mut sums: Vec<f32> = Vec::new();
         for teacher in &self.0 {
-            let mut probabilities = teacher.logits(pixels).expect("a batch is a whole number of pictures");
+            let mut probabilities = teacher.network.logits(pixels).expect("a batch is a whole number of pictures");
             softmax(&mut probabilities, classes);
             if sums.is_empty() {
                 sums = vec![0.0; probabilities.len()];
@@ -56,15 +69,16 @@ impl Teachers {
     }
 }
 
-fn load_teacher(path: &Path, student: &TinyCnnLsaConfig) -> Result<InferenceModel, TrainError> {
+fn load_teacher(path: &Path, student: &TinyCnnLsaConfig) -> Result<Teacher, TrainError> {
     let failed = |source: ModelFileError| TrainError::Teacher { path: path.to_owned(), source };
-    let teacher = InferenceModel::load(path).map_err(failed)?.model;
+    let bytes = std::fs::read(path).map_err(|source| failed(ModelFileError::Read { path: path.to_owned(), source }))?;
+    let network = InferenceModel::from_safetensors(&bytes).map_err(failed)?.model;
     let sizes = |config: &TinyCnnLsaConfig| [config.image_size, config.classes];
-    let (found, expected) = (sizes(teacher.config()), sizes(student));
+    let (found, expected) = (sizes(network.config()), sizes(student));
     if found != expected {
         return Err(TrainError::OtherTask { path: path.to_owned(), found, expected });
     }
-    Ok(teacher)
+    Ok(Teacher { network, digest: Sha256::digest(&bytes).into() })
 }
 
 /// All of the target but `smoothing` on the label, `smoothing` spread evenly over all classes (Szegedy et al. 2016): a
@@ -132,9 +146,10 @@ mod tests {
     #[test]
     fn teachers_have_their_share() {
         let student = TinyCnnLsaConfig::default();
-        let teacher = || student.init(&burn::tensor::Device::flex()).unwrap().for_inference();
+        let network = || student.init(&burn::tensor::Device::flex()).unwrap().for_inference();
+        let teacher = || Teacher { network: network(), digest: [0; 32] };
         let teachers = Teachers(vec![teacher(), teacher()]);
-        let mut taught = teacher().logits(&batch(Vec::new()).images).unwrap();
+        let mut taught = network().logits(&batch(Vec::new()).images).unwrap();
         softmax(&mut taught, 10);
         let with = |weight| {
             let distillation = DistillationConfig { weight, teachers: vec![PathBuf::new(); 2] };

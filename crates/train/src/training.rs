@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use tinylsa_data::{Batch, BatchLoader, Dataset, LoaderConfig};
 use tinylsa_kernels::cross_entropy;
-use tinylsa_model::{ModelFileError, State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state};
+use tinylsa_model::{State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state};
 
 use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
 use crate::config::{KeptEpoch, TrainConfig};
@@ -70,45 +70,43 @@ pub struct Trained {
     pub history: Vec<EpochRecord>,
 }
 
-/// Trains from the initial weights.
-///
-/// A request through `stop` is heeded after the step under way.
+/// Trains from the initial weights: [`Training::start`] and [`Training::run`].
 ///
 /// # Errors
-/// [`TrainError`] says what is wrong; checkpoints that were written stay.
+/// As those two.
 pub fn train(
     plan: &TrainingPlan,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
 ) -> Result<TrainingOutcome, TrainError> {
-    let model = plan.initial_model()?;
-    let average = state_of(&model);
-    let counters = Counters { experiment: plan.digest()?, ..Counters::default() };
-    let teachers = plan.teachers()?;
-    Training { plan, model, teachers, average, optimizer: OptimizerState::new(), counters, saved: None }
-        .run(stop, progress)
+    Training::start(plan)?.run(stop, progress)
 }
 
-/// Goes on from the last checkpoint, to the same bits as a training that was never interrupted.
+/// Goes on from the last checkpoint, to the same bits as a training that was never interrupted: [`Training::resume`] and
+/// [`Training::run`].
 ///
 /// # Errors
-/// [`TrainError`] also if there is no checkpoint, or if another plan made it.
+/// As those two.
 pub fn resume(
     plan: &TrainingPlan,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
 ) -> Result<TrainingOutcome, TrainError> {
-    let path = plan.checkpoints.join(LAST_CHECKPOINT);
-    let Checkpoint { weights, average, optimizer, counters } = Checkpoint::read(&path, &plan.digest()?)?;
-    let model = with_state(plan.initial_model()?, &weights)
-        .map_err(|source| TrainError::CheckpointState { path: path.clone(), source })?;
-    let teachers = plan.teachers()?;
-    Training { plan, model, teachers, average, optimizer, counters, saved: Some(path) }.run(stop, progress)
+    Training::resume(plan)?.run(stop, progress)
 }
 
 impl TrainingPlan {
-    fn initial_model(&self) -> Result<TinyCnnLsa, TrainError> {
+    /// Refuses settings out of range, too few pictures, and pictures of classes that the network does not have.
+    fn check(&self) -> Result<(), TrainError> {
         self.train.validate()?;
+        if self.steps_per_epoch() == 0 {
+            let (pictures, batch_size) = (self.train_indices.len(), self.train.batch_size);
+            return Err(TrainError::TooFewPictures { pictures, batch_size });
+        }
+        self.require_known_labels()
+    }
+
+    fn initial_model(&self) -> Result<TinyCnnLsa, TrainError> {
         let model = self.model.init(&self.device.clone().autodiff())?;
         Ok(model.with_initial_weights(self.seed))
     }
@@ -117,7 +115,6 @@ impl TrainingPlan {
         Teachers::load(&self.train.distillation, &self.model)
     }
 
-    /// Refuses pictures of classes that the network does not have.
     fn require_known_labels(&self) -> Result<(), TrainError> {
         let classes = self.model.classes;
         let label = |index: u32| self.dataset.label(index as usize);
@@ -134,13 +131,11 @@ impl TrainingPlan {
 
     /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, how often checkpoints are
     /// written and where teachers lie is not part of it; what they are is.
-    fn digest(&self) -> Result<String, TrainError> {
+    fn digest(&self, teachers: &Teachers) -> String {
         let mut train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
+        train.distillation.teachers.clear();
         let mut hash = Sha256::new();
-        for path in std::mem::take(&mut train.distillation.teachers) {
-            let read = std::fs::read(&path).map_err(|source| ModelFileError::Read { path: path.clone(), source });
-            hash.update(Sha256::digest(read.map_err(|source| TrainError::Teacher { path, source })?));
-        }
+        teachers.digests().for_each(|digest| hash.update(digest));
         hash.update(format!("{:?}\n{train:?}\n{}\n", self.model, self.seed));
         for indices in [&self.train_indices, &self.validation_indices] {
             hash.update((indices.len() as u64).to_le_bytes());
@@ -148,11 +143,13 @@ impl TrainingPlan {
         }
         hash.update(&self.dataset.images);
         hash.update(&self.dataset.labels);
-        Ok(hexadecimal(&hash.finalize()))
+        hexadecimal(&hash.finalize())
     }
 }
 
-struct Training<'a> {
+/// A training that is ready to run: everything that can be wrong with its plan was looked at, and nothing was written.
+#[derive(Debug)]
+pub struct Training<'a> {
     plan: &'a TrainingPlan,
     model: TinyCnnLsa,
     teachers: Teachers,
@@ -168,16 +165,40 @@ struct StepResult {
     right: usize,
 }
 
-impl Training<'_> {
-    fn run(mut self, stop: &AtomicBool, progress: &mut dyn Progress) -> Result<TrainingOutcome, TrainError> {
+impl<'a> Training<'a> {
+    /// Begins with the initial weights.
+    ///
+    /// # Errors
+    /// [`TrainError`] says what is wrong with the plan.
+    pub fn start(plan: &'a TrainingPlan) -> Result<Self, TrainError> {
+        plan.check()?;
+        let model = plan.initial_model()?;
+        let average = state_of(&model);
+        let teachers = plan.teachers()?;
+        let counters = Counters { experiment: plan.digest(&teachers), ..Counters::default() };
+        Ok(Self { plan, model, teachers, average, optimizer: OptimizerState::new(), counters, saved: None })
+    }
+
+    /// Goes on from the last checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError`] also if there is no checkpoint, or if another plan made it.
+    pub fn resume(plan: &'a TrainingPlan) -> Result<Self, TrainError> {
+        plan.check()?;
+        let teachers = plan.teachers()?;
+        let path = plan.checkpoints.join(LAST_CHECKPOINT);
+        let Checkpoint { weights, average, optimizer, counters } = Checkpoint::read(&path, &plan.digest(&teachers))?;
+        let model = with_state(plan.initial_model()?, &weights)
+            .map_err(|source| TrainError::CheckpointState { path: path.clone(), source })?;
+        Ok(Self { plan, model, teachers, average, optimizer, counters, saved: Some(path) })
+    }
+
+    /// Trains to the end, or until `stop` is set, which is heeded after the step under way.
+    ///
+    /// # Errors
+    /// [`TrainError`] says what is wrong; checkpoints that were written stay.
+    pub fn run(mut self, stop: &AtomicBool, progress: &mut dyn Progress) -> Result<TrainingOutcome, TrainError> {
         let config = &self.plan.train;
-        if self.plan.steps_per_epoch() == 0 {
-            return Err(TrainError::TooFewPictures {
-                pictures: self.plan.train_indices.len(),
-                batch_size: config.batch_size,
-            });
-        }
-        self.plan.require_known_labels()?;
         while self.counters.epoch < config.epochs && !self.is_out_of_patience() {
             for batch in self.loader(progress)? {
                 self.advance(&batch, progress)?;

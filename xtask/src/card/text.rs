@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_data::{DatasetName, Severity};
 use tinylsa_model::TinyCnnLsaConfig;
-use tinylsa_train::{Calibration, Interval, TrainConfig};
+use tinylsa_train::{Calibration, Interval, KeptEpoch, TrainConfig};
 
 use super::{CardRun, ModelCard};
 use crate::evaluation::ClassReport;
@@ -89,9 +89,13 @@ fn data(card: &ModelCard) -> String {
         DatasetName::FashionMnist => "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Zalando SE, MIT licence)",
         DatasetName::SyntheticGarments => "Synthetic garments, drawn by `tinylsa-data`",
     };
+    let purpose = match card.train.keep {
+        KeptEpoch::Best => "to choose the epoch and the temperature by",
+        KeptEpoch::Last => "to fit the temperature to",
+    };
     let text = format!(
         "## Data\n\n\
-         {source}: {} pictures to learn from, {} set aside by class for every choice and for the temperature, {} to test.",
+         {source}: {} pictures to learn from, {} set aside by class {purpose}, {} to test.",
         thousands(data.training_images),
         thousands(data.validation_images),
         thousands(data.test_images)

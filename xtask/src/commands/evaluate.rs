@@ -1,10 +1,12 @@
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use tinylsa_data::{Dataset, SyntheticConfig, stratified_split, synthetic_garments, to_unit};
-use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensors};
+use tinylsa_model::{HeldOut, HostTensor, LoadedInferenceModel, State, state_to_safetensors};
 use tinylsa_train::write_atomically;
+use tracing::info;
 
 use super::load_inference_model_or_pretrained;
 use crate::dataset::{DEFAULT_DIRECTORY, Pictures, all_indices, fashion_mnist, find_directory, require_size};
@@ -14,8 +16,8 @@ use crate::outcome::say;
 /// Pictures whose logits are written.
 const WRITTEN: usize = 256;
 
-/// Pictures that the shipped configs cut from the training set.
-const VALIDATION: usize = 5000;
+/// The split of models that do not say which pictures they did not learn from: that of `configs/base.toml`.
+const HELD_OUT: HeldOut = HeldOut { pictures: 5000, seed: 0 };
 
 /// What stands behind `evaluate`.
 #[derive(Args, Debug)]
@@ -32,9 +34,12 @@ pub(crate) struct EvaluateArguments {
     /// Measure on the synthetic garments instead of Fashion-MNIST.
     #[arg(long, conflicts_with = "data_dir")]
     synthetic: bool,
-    /// Seed of the validation split and the bootstrap.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Pictures of the validation split; without it as the model file says, or 5000.
+    #[arg(long, value_name = "N")]
+    validation: Option<NonZeroUsize>,
+    /// Seed of the validation split, without it as the model file says, and of the bootstrap; or 0.
+    #[arg(long)]
+    seed: Option<u64>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -63,8 +68,12 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     let (name, dataset, indices) = match arguments.split {
         SplitName::Test => ("test", &pictures.test, all_indices(&pictures.test)),
         SplitName::Train | SplitName::Validation => {
-            let validation = VALIDATION.min(pictures.train.len() / 2);
-            let split = stratified_split(&pictures.train.labels, validation, arguments.seed)?;
+            let recorded = loaded.metadata.held_out.unwrap_or(HELD_OUT);
+            let validation =
+                arguments.validation.map_or(recorded.pictures.min(pictures.train.len() / 2), NonZeroUsize::get);
+            let seed = arguments.seed.unwrap_or(recorded.seed);
+            info!("{validation} training pictures were set aside with seed {seed}");
+            let split = stratified_split(&pictures.train.labels, validation, seed)?;
             match arguments.split {
                 SplitName::Train => ("train", &pictures.train, split.train),
                 _ => ("validation", &pictures.train, split.validation),
@@ -75,7 +84,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         write_logits(path, &loaded, dataset, &indices)?;
     }
     let view = SplitView { name, dataset, indices: &indices };
-    let report = measure(&loaded.model, &view, true, arguments.seed);
+    let report = measure(&loaded.model, &view, true, arguments.seed.unwrap_or_default());
     if arguments.json { say(serde_json::to_string_pretty(&report)?) } else { say(report.in_words()) }
 }
 

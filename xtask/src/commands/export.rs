@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
-use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa};
+use tinylsa_model::{HeldOut, LoadedModel, Precision, TinyCnnLsa};
 use tinylsa_train::{Logits, fit_temperature, write_atomically};
 
 use super::load_model_or_pretrained;
@@ -52,6 +52,7 @@ fn calibrated(run: &FinishedRun, data_dir: Option<&Path>, precision: Precision) 
     let logits = Logits::of(&loaded.model.for_inference(), &pictures.train, &validation);
     let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
     loaded.metadata.temperature = Some(fit.temperature);
+    loaded.metadata.held_out = Some(HeldOut { pictures: validation.len(), seed: run.config.run.seed });
     say(format!(
         "temperature {:.4}, fitted to {} validation pictures: NLL {:.4} to {:.4}, ECE {:.4} to {:.4}",
         fit.temperature, fit.images, fit.before.nll, fit.after.nll, fit.before.ece.value, fit.after.ece.value
