@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use tinylsa_data::{CLASS_NAMES, stratified_split};
+use tinylsa_data::{CLASS_NAMES, FileChecksum, stratified_split};
 use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan, peak_memory};
 use tracing::{info, warn};
@@ -47,7 +47,8 @@ pub(crate) fn perform(config: &ExperimentConfig, options: &ExperimentOptions) ->
     // Whatever is wrong with the plan is said before a folder is made or a file of an earlier run is replaced.
     let plan = workplace.plan(config)?;
     let training = ready(&plan, options.resume)?;
-    let mut run = Run::begin(config, workplace, options.resume, started)?;
+    let manifest = Manifest { teachers: teachers(&plan, &training), ..manifest(config, &workplace.pictures) };
+    let mut run = Run::begin(config, workplace, manifest, options.resume, started)?;
     let trained = run.train(training)?;
     drop(plan);
     let measured = run.measure(&trained)?;
@@ -126,10 +127,15 @@ fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(config: &'a ExperimentConfig, workplace: Workplace, resumed: bool, started: Instant) -> Result<Self> {
+    fn begin(
+        config: &'a ExperimentConfig,
+        workplace: Workplace,
+        manifest: Manifest,
+        resumed: bool,
+        started: Instant,
+    ) -> Result<Self> {
         let Workplace { device, pictures, folder } = workplace;
         show_cost(&config.model)?;
-        let manifest = manifest(config, &pictures);
         let manifest = if resumed { continued(manifest, folder.manifest()?) } else { manifest };
         folder.make()?;
         let resolved = to_toml(config).context("failed to write the resolved config")?;
@@ -247,6 +253,7 @@ fn manifest(config: &ExperimentConfig, pictures: &Pictures) -> Manifest {
         dataset: pictures.name(),
         substitution: pictures.substitution.clone(),
         checksums: pictures.checksums.clone(),
+        teachers: Vec::new(),
         seed: config.run.seed,
         threads: rayon::current_num_threads(),
         machine: Machine::here(),
@@ -257,6 +264,14 @@ fn manifest(config: &ExperimentConfig, pictures: &Pictures) -> Manifest {
         figures: None,
         digests: None,
     }
+}
+
+fn teachers(plan: &TrainingPlan, training: &Training<'_>) -> Vec<FileChecksum> {
+    let paths = plan.train.distillation.teachers.iter();
+    paths
+        .zip(training.teacher_digests())
+        .map(|(path, sha256)| FileChecksum { file: path.display().to_string(), sha256 })
+        .collect()
 }
 
 /// The manifest of a run that is gone on with: it began when the `earlier` one says.

@@ -28,6 +28,9 @@ pub(crate) struct Manifest {
     /// Why the dataset is not the one that was asked for, if it is not.
     pub(crate) substitution: Option<String>,
     pub(crate) checksums: Vec<FileChecksum>,
+    /// The model files that were learnt from.
+    #[serde(default)]
+    pub(crate) teachers: Vec<FileChecksum>,
     pub(crate) seed: u64,
     pub(crate) threads: usize,
     pub(crate) machine: Machine,

@@ -272,6 +272,18 @@ fn a_teacher_that_is_not_there_is_said_before_anything_is_written() {
 }
 
 #[test]
+fn the_manifest_names_what_a_run_was_taught_by() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeds(folder.path(), &experiment("first", &[]));
+    let teacher = ["--set", "train.distillation={teachers=[\"first/model.safetensors\"], weight=0.5}"];
+    succeeds(folder.path(), &experiment("second", &teacher));
+    let [first, second] = ["first", "second"].map(|run| json(folder.path().join(run).join("manifest.json")));
+    assert_eq!(second["teachers"][0]["file"], "first/model.safetensors");
+    assert_eq!(second["teachers"][0]["sha256"], first["digests"]["model"]);
+    assert_ne!(second["digests"]["model"], first["digests"]["model"]);
+}
+
+#[test]
 fn wrong_command_lines_and_configs_end_with_two() {
     let folder = tempfile::tempdir().unwrap();
     let check = |arguments: &[&str], expected: &str| {

@@ -6,42 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use sha2::{Digest, Sha256};
-use tinylsa_data::{Batch, BatchLoader, Dataset, LoaderConfig};
+use burn::tensor::{Tensor, TensorData};
+use tinylsa_data::{Batch, BatchLoader, LoaderConfig};
 use tinylsa_kernels::cross_entropy;
-use tinylsa_model::{State, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state};
+use tinylsa_model::{State, TinyCnnLsa, state_of, values_of, with_state};
 
 use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
-use crate::config::{KeptEpoch, TrainConfig};
+use crate::config::KeptEpoch;
 use crate::error::TrainError;
 use crate::files::{hexadecimal, peak_memory};
 use crate::optimizer::OptimizerState;
+use crate::plan::TrainingPlan;
 use crate::prediction::{Predictions, Views, largest, predict};
 use crate::progress::Progress;
 use crate::step::{HostGradients, StepRule};
 use crate::targets::{Teachers, targets};
-
-/// What is trained, on what, and where its checkpoints go.
-#[derive(Clone, Debug)]
-pub struct TrainingPlan {
-    /// The network.
-    pub model: TinyCnnLsaConfig,
-    /// The training.
-    pub train: TrainConfig,
-    /// Seed of the initial weights, the order and the augmentation.
-    pub seed: u64,
-    /// The pictures.
-    pub dataset: Arc<Dataset>,
-    /// Which of them are learnt from.
-    pub train_indices: Arc<[u32]>,
-    /// Which of them every choice is made on.
-    pub validation_indices: Arc<[u32]>,
-    /// Where to compute; without automatic differentiation, which the loop adds itself.
-    pub device: Device,
-    /// A folder that exists.
-    pub checkpoints: PathBuf,
-}
 
 /// How a training ended.
 #[derive(Debug)]
@@ -95,58 +74,6 @@ pub fn resume(
     Training::resume(plan)?.run(stop, progress)
 }
 
-impl TrainingPlan {
-    /// Refuses settings out of range, too few pictures, and pictures of classes that the network does not have.
-    fn check(&self) -> Result<(), TrainError> {
-        self.train.validate()?;
-        if self.steps_per_epoch() == 0 {
-            let (pictures, batch_size) = (self.train_indices.len(), self.train.batch_size);
-            return Err(TrainError::TooFewPictures { pictures, batch_size });
-        }
-        self.require_known_labels()
-    }
-
-    fn initial_model(&self) -> Result<TinyCnnLsa, TrainError> {
-        let model = self.model.init(&self.device.clone().autodiff())?;
-        Ok(model.with_initial_weights(self.seed))
-    }
-
-    fn teachers(&self) -> Result<Teachers, TrainError> {
-        Teachers::load(&self.train.distillation, &self.model)
-    }
-
-    fn require_known_labels(&self) -> Result<(), TrainError> {
-        let classes = self.model.classes;
-        let label = |index: u32| self.dataset.label(index as usize);
-        let indices = self.train_indices.iter().filter(|&&index| (index as usize) < self.dataset.len());
-        match indices.copied().find(|&index| usize::from(label(index)) >= classes) {
-            Some(index) => Err(TrainError::Label { index, label: label(index), classes }),
-            None => Ok(()),
-        }
-    }
-
-    fn steps_per_epoch(&self) -> usize {
-        self.train_indices.len() / self.train.batch_size
-    }
-
-    /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, how often checkpoints are
-    /// written and where teachers lie is not part of it; what they are is.
-    fn digest(&self, teachers: &Teachers) -> String {
-        let mut train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
-        train.distillation.teachers.clear();
-        let mut hash = Sha256::new();
-        teachers.digests().for_each(|digest| hash.update(digest));
-        hash.update(format!("{:?}\n{train:?}\n{}\n", self.model, self.seed));
-        for indices in [&self.train_indices, &self.validation_indices] {
-            hash.update((indices.len() as u64).to_le_bytes());
-            indices.iter().for_each(|index| hash.update(index.to_le_bytes()));
-        }
-        hash.update(&self.dataset.images);
-        hash.update(&self.dataset.labels);
-        hexadecimal(&hash.finalize())
-    }
-}
-
 /// A training that is ready to run: everything that can be wrong with its plan was looked at, and nothing was written.
 #[derive(Debug)]
 pub struct Training<'a> {
@@ -191,6 +118,11 @@ impl<'a> Training<'a> {
         let model = with_state(plan.initial_model()?, &weights)
             .map_err(|source| TrainError::CheckpointState { path: path.clone(), source })?;
         Ok(Self { plan, model, teachers, average, optimizer, counters, saved: Some(path) })
+    }
+
+    /// SHA-256 of each teacher's file in hexadecimal, in the order of the plan.
+    pub fn teacher_digests(&self) -> impl Iterator<Item = String> {
+        self.teachers.digests().map(|digest| hexadecimal(&digest))
     }
 
     /// Trains to the end, or until `stop` is set, which is heeded after the step under way.

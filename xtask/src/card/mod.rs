@@ -79,6 +79,9 @@ pub(crate) struct CardRun {
     pub(crate) burn: String,
     pub(crate) git_revision: Option<String>,
     pub(crate) started: String,
+    /// The model files that it learnt from.
+    #[serde(default)]
+    pub(crate) teachers: Vec<FileChecksum>,
     /// Of the weights, the evaluation and the metrics together, as in the run's manifest.
     pub(crate) digest: String,
 }

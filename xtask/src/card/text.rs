@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use tinylsa_data::{DatasetName, Severity};
+use tinylsa_data::{DatasetName, FileChecksum, Severity};
 use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{Calibration, Interval, KeptEpoch, TrainConfig};
 
@@ -103,7 +103,7 @@ fn data(card: &ModelCard) -> String {
     if data.checksums.is_empty() {
         return text;
     }
-    let file = |file: &tinylsa_data::FileChecksum| cells([file.file.as_str(), &format!("`{}`", file.sha256)]);
+    let file = |file: &FileChecksum| cells([file.file.as_str(), &format!("`{}`", file.sha256)]);
     let rows: Vec<String> = data.checksums.iter().map(file).collect();
     format!("{text}\n\n{}", table(&["file", "SHA-256"], &rows))
 }
@@ -139,8 +139,10 @@ fn runs(card: &ModelCard) -> String {
         ])
     };
     let origin = |run: &CardRun| {
+        let taught = |teacher: &FileChecksum| format!(", taught by {} (SHA-256 `{}`)", teacher.file, teacher.sha256);
+        let teachers: String = run.teachers.iter().map(taught).collect();
         format!(
-            "- {}: {}, begun {}, {}, {} cores, {}, burn {}, revision {}",
+            "- {}: {}, begun {}, {}, {} cores, {}, burn {}, revision {}{teachers}",
             run.name,
             command(run),
             run.started,

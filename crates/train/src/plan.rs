@@ -1,0 +1,87 @@
+//! What a training is to be.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use sha2::{Digest, Sha256};
+use tinylsa_data::Dataset;
+use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
+
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+use crate::files::hexadecimal;
+use crate::targets::Teachers;
+
+/// What is trained, on what, and where its checkpoints go.
+#[derive(Clone, Debug)]
+pub struct TrainingPlan {
+    /// The network.
+    pub model: TinyCnnLsaConfig,
+    /// The training.
+    pub train: TrainConfig,
+    /// Seed of the initial weights, the order and the augmentation.
+    pub seed: u64,
+    /// The pictures.
+    pub dataset: Arc<Dataset>,
+    /// Which of them are learnt from.
+    pub train_indices: Arc<[u32]>,
+    /// Which of them every choice is made on.
+    pub validation_indices: Arc<[u32]>,
+    /// Where to compute; without automatic differentiation, which the loop adds itself.
+    pub device: Device,
+    /// A folder that exists once the training runs.
+    pub checkpoints: PathBuf,
+}
+
+impl TrainingPlan {
+    /// Refuses settings out of range, too few pictures, and pictures of classes that the network does not have.
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        self.train.validate()?;
+        if self.steps_per_epoch() == 0 {
+            let (pictures, batch_size) = (self.train_indices.len(), self.train.batch_size);
+            return Err(TrainError::TooFewPictures { pictures, batch_size });
+        }
+        self.require_known_labels()
+    }
+
+    pub(crate) fn initial_model(&self) -> Result<TinyCnnLsa, TrainError> {
+        let model = self.model.init(&self.device.clone().autodiff())?;
+        Ok(model.with_initial_weights(self.seed))
+    }
+
+    pub(crate) fn teachers(&self) -> Result<Teachers, TrainError> {
+        Teachers::load(&self.train.distillation, &self.model)
+    }
+
+    fn require_known_labels(&self) -> Result<(), TrainError> {
+        let classes = self.model.classes;
+        let label = |index: u32| self.dataset.label(index as usize);
+        let indices = self.train_indices.iter().filter(|&&index| (index as usize) < self.dataset.len());
+        match indices.copied().find(|&index| usize::from(label(index)) >= classes) {
+            Some(index) => Err(TrainError::Label { index, label: label(index), classes }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn steps_per_epoch(&self) -> usize {
+        self.train_indices.len() / self.train.batch_size
+    }
+
+    /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, how often checkpoints are
+    /// written and where teachers lie is not part of it; what they are is.
+    pub(crate) fn digest(&self, teachers: &Teachers) -> String {
+        let mut train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
+        train.distillation.teachers.clear();
+        let mut hash = Sha256::new();
+        teachers.digests().for_each(|digest| hash.update(digest));
+        hash.update(format!("{:?}\n{train:?}\n{}\n", self.model, self.seed));
+        for indices in [&self.train_indices, &self.validation_indices] {
+            hash.update((indices.len() as u64).to_le_bytes());
+            indices.iter().for_each(|index| hash.update(index.to_le_bytes()));
+        }
+        hash.update(&self.dataset.images);
+        hash.update(&self.dataset.labels);
+        hexadecimal(&hash.finalize())
+    }
+}
