@@ -27,7 +27,8 @@ pub struct SplitError {
 ///
 /// A class of `n` of `N` pictures gives `validation * n / N` of them, rounded down; the pictures then missing come one
 /// each from the classes with the largest remainders (Hamilton's method), the lower class first. Which pictures of a
-/// class are set aside depends on the seed alone.
+/// class are set aside depends on the seed alone: where the classes are of one size, as in Fashion-MNIST, what a smaller
+/// split sets aside is part of what a larger one of the same seed does.
 ///
 /// ```
 /// let labels: Vec<u8> = (0..600).map(|index| (index % 10) as u8).collect();
@@ -104,6 +105,13 @@ mod tests {
         let labels: Vec<u8> = (0..1000).map(|index| (index % 10) as u8).collect();
         assert_eq!(stratified_split(&labels, 100, 1), stratified_split(&labels, 100, 1));
         assert_ne!(stratified_split(&labels, 100, 1), stratified_split(&labels, 100, 2));
+    }
+
+    #[test]
+    fn of_equal_classes_a_smaller_split_is_part_of_a_larger_one() {
+        let labels: Vec<u8> = (0..1000).map(|index| (index % 10) as u8).collect();
+        let [small, large] = [37, 205].map(|validation| stratified_split(&labels, validation, 3).unwrap().validation);
+        assert!(small.iter().all(|index| large.contains(index)));
     }
 
     #[test]

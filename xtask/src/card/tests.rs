@@ -84,4 +84,5 @@ fn the_card_that_ships_is_of_the_weights_and_the_recipe_that_ship() {
     let source = ConfigSource::new("accurate.toml", String::from_utf8(shipped("configs/accurate.toml")).unwrap());
     let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate).unwrap();
     assert_eq!((config.model, config.train), (card.model, card.train));
+    assert_eq!(config.data.validation, card.data.validation_images);
 }
