@@ -47,8 +47,9 @@ pub(crate) fn perform(config: &ExperimentConfig, options: &ExperimentOptions) ->
     // Whatever is wrong with the plan is said before a folder is made or a file of an earlier run is replaced.
     let plan = workplace.plan(config)?;
     let training = ready(&plan, options.resume)?;
-    let manifest = Manifest { teachers: teachers(&plan, &training), ..manifest(config, &workplace.pictures) };
-    let mut run = Run::begin(config, workplace, manifest, options.resume, started)?;
+    let manifest = manifest(config, &workplace.pictures, teachers(&plan, &training));
+    let manifest = if options.resume { continued(manifest, workplace.folder.manifest()?) } else { manifest };
+    let mut run = Run::begin(config, workplace, manifest, started)?;
     let trained = run.train(training)?;
     drop(plan);
     let measured = run.measure(&trained)?;
@@ -127,16 +128,9 @@ fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(
-        config: &'a ExperimentConfig,
-        workplace: Workplace,
-        manifest: Manifest,
-        resumed: bool,
-        started: Instant,
-    ) -> Result<Self> {
+    fn begin(config: &'a ExperimentConfig, workplace: Workplace, manifest: Manifest, started: Instant) -> Result<Self> {
         let Workplace { device, pictures, folder } = workplace;
         show_cost(&config.model)?;
-        let manifest = if resumed { continued(manifest, folder.manifest()?) } else { manifest };
         folder.make()?;
         let resolved = to_toml(config).context("failed to write the resolved config")?;
         folder.write("config.toml", resolved.as_bytes())?;
@@ -242,7 +236,7 @@ fn show_cost(model: &TinyCnnLsaConfig) -> Result<()> {
     say(table)
 }
 
-fn manifest(config: &ExperimentConfig, pictures: &Pictures) -> Manifest {
+fn manifest(config: &ExperimentConfig, pictures: &Pictures, teachers: Vec<FileChecksum>) -> Manifest {
     let cost = config.model.cost();
     Manifest {
         name: config.run.name.clone(),
@@ -253,7 +247,7 @@ fn manifest(config: &ExperimentConfig, pictures: &Pictures) -> Manifest {
         dataset: pictures.name(),
         substitution: pictures.substitution.clone(),
         checksums: pictures.checksums.clone(),
-        teachers: Vec::new(),
+        teachers,
         seed: config.run.seed,
         threads: rayon::current_num_threads(),
         machine: Machine::here(),

@@ -172,7 +172,11 @@ fn serialize_model(
     Ok(serialize_state(&state, precision, METADATA_KEY, text)?)
 }
 
-pub(crate) fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+/// The bytes of a model file.
+///
+/// # Errors
+/// [`ModelFileError::Read`] if it cannot be read.
+pub fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
     std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })
 }
 

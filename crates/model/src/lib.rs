@@ -52,7 +52,9 @@ mod trace;
 pub use baselines::{Baseline, BaselineInput};
 pub use config::{AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
 pub use cost::{Cost, LayerCost};
-pub use file::{HeldOut, LoadedModel, ModelFileError, ModelMetadata, state_from_safetensors, state_to_safetensors};
+pub use file::{
+    HeldOut, LoadedModel, ModelFileError, ModelMetadata, read_model_file, state_from_safetensors, state_to_safetensors,
+};
 pub use inference::{InferenceModel, LoadedInferenceModel, PixelCountError};
 pub use layers::{BatchStatistics, EPSILON};
 pub use network::{TinyCnnLsa, TrainingOutput};

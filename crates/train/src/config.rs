@@ -42,11 +42,10 @@ pub struct TrainConfig {
 }
 
 /// The epoch whose averaged weights a training leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeptEpoch {
     /// The one with the best validation accuracy, the first of several.
-    #[default]
     Best,
     /// The last one: for a recipe that was chosen before, and validation pictures too few to choose among its epochs.
     Last,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tinylsa_data::Batch;
-use tinylsa_model::{InferenceModel, ModelFileError, TinyCnnLsaConfig};
+use tinylsa_model::{InferenceModel, ModelFileError, TinyCnnLsaConfig, read_model_file};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::TrainError;
@@ -71,7 +71,7 @@ impl Teachers {
 
 fn load_teacher(path: &Path, student: &TinyCnnLsaConfig) -> Result<Teacher, TrainError> {
     let failed = |source: ModelFileError| TrainError::Teacher { path: path.to_owned(), source };
-    let bytes = std::fs::read(path).map_err(|source| failed(ModelFileError::Read { path: path.to_owned(), source }))?;
+    let bytes = read_model_file(path).map_err(failed)?;
     let network = InferenceModel::from_safetensors(&bytes).map_err(failed)?.model;
     let sizes = |config: &TinyCnnLsaConfig| [config.image_size, config.classes];
     let (found, expected) = (sizes(network.config()), sizes(student));
