@@ -104,7 +104,7 @@ impl OptimizerConfig {
     }
 }
 
-/// Only matrices and filters are decayed: decay on scales, shifts and positions would pull them off what they are for.
+/// Matrices, positions and filters are decayed: decay on scales and shifts would pull them off what they are for.
 fn decays(shape: &[usize]) -> bool {
     shape.len() >= 2
 }

@@ -9,7 +9,8 @@ const QUINTIC: [f64; 3] = [3.4445, -4.7750, 2.0315];
 const ITERATIONS: usize = 5;
 
 /// Momentum orthogonalised by a Newton–Schulz iteration (Jordan et al. 2024, "Muon: an optimizer for hidden layers in
-/// neural networks"). Filters are taken as matrices with a row for each output channel.
+/// neural networks"). Filters are taken as matrices with a row for each output channel, weights of linear layers and
+/// positions as they lie, `[in, out]` and `[tokens, width]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MuonConfig {
