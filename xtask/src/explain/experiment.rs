@@ -85,7 +85,9 @@ pub(crate) fn explain_run(
 /// If standard output is closed.
 pub(crate) fn conclude(table: &ScoreTable, config: &ExperimentConfig) -> Result<()> {
     let variant = first_variant(&config.explain.scores);
-    say(table.for_terminal(&variant))?;
+    for part in table.for_terminal(&variant) {
+        say(part)?;
+    }
     say(format!(
         "Means over {} pictures, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
          {variant}. random, sobel and input-gradient are controls: a method that does not beat them has shown nothing.",

@@ -93,16 +93,21 @@ fn ranked(column: Column, mut entries: Vec<ScoreEntry>) -> Result<ScoreColumn> {
     Ok(ScoreColumn { kind: column.kind, direction: ranking.direction, variant: column.variant, entries })
 }
 
+/// Scores beside each other on a terminal of 80 characters.
+const TERMINAL_COLUMNS: usize = 4;
+
 impl ScoreTable {
-    /// The table for a terminal, a row a method: the mean over the pictures and, in brackets, the place. Of scores that
-    /// were measured in several ways it shows the first, of the randomisation of parameters that of all layers.
-    pub(crate) fn for_terminal(&self, first_variant: &str) -> comfy_table::Table {
+    /// The scores for a terminal, some of them a table, a row a method: the mean over the pictures and, in brackets, the
+    /// place. Of scores that were measured in several ways it shows the first, of the randomisation of parameters that of
+    /// all layers.
+    pub(crate) fn for_terminal(&self, first_variant: &str) -> Vec<comfy_table::Table> {
         let shown: Vec<&ScoreColumn> = self.scores.iter().filter(|column| is_shown(column, first_variant)).collect();
+        shown.chunks(TERMINAL_COLUMNS).map(|columns| self.part_for_terminal(columns)).collect()
+    }
+
+    fn part_for_terminal(&self, shown: &[&ScoreColumn]) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
-        let headings = shown.iter().map(|column| {
-            let arrow = if column.direction == Direction::Higher { '↑' } else { '↓' };
-            format!("{}{arrow}", short_name(column.kind))
-        });
+        let headings = shown.iter().map(|column| heading(column.kind));
         table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
         table.set_header(std::iter::once("method".to_owned()).chain(headings));
         for (row, method) in self.methods.iter().enumerate() {
@@ -134,6 +139,11 @@ fn is_shown(column: &ScoreColumn, first_variant: &str) -> bool {
     }
 }
 
+fn heading(kind: ScoreKind) -> String {
+    let arrow = if kind.direction() == Direction::Higher { '↑' } else { '↓' };
+    format!("{}{arrow}", short_name(kind))
+}
+
 /// What fits above a column of a terminal.
 fn short_name(kind: ScoreKind) -> &'static str {
     match kind {
@@ -151,5 +161,35 @@ fn short_name(kind: ScoreKind) -> &'static str {
         ScoreKind::RelevanceMassAccuracy => "mass",
         ScoreKind::Completeness => "complete",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::Method;
+    use crate::explain::scores::measure::column;
+
+    #[test]
+    fn the_tables_fit_a_terminal_and_show_every_score_and_method() {
+        let variant = "black, logits";
+        let mut collected = Collected::default();
+        for (place, method) in Method::ALL.into_iter().enumerate() {
+            let measured = ScoreKind::ALL.map(|kind| {
+                let variant = if kind == ScoreKind::ParameterRandomisation { "all layers" } else { variant };
+                (column(kind, variant), Some(-0.1 * (1 + place) as f64))
+            });
+            collected.add(method.name(), measured.into(), Vec::new());
+        }
+        let table = collected.table(1, &BootstrapConfig::default(), 0, Vec::new()).unwrap();
+        let tables = table.for_terminal(variant);
+        let text = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= 80, "{widest} characters:\n{text}");
+        for kind in ScoreKind::ALL {
+            assert_eq!(text.matches(&heading(kind)).count(), 1, "{kind:?}:\n{text}");
+        }
+        let rows = text.lines().filter(|line| line.contains("-0.100")).count();
+        assert_eq!(rows, tables.len(), "{text}");
     }
 }
