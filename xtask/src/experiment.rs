@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use tinylsa_data::{CLASS_NAMES, FileChecksum, stratified_split};
+use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices, stratified_split};
 use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan, peak_memory};
 use tracing::{info, warn};
@@ -45,11 +45,11 @@ pub(crate) fn perform(config: &ExperimentConfig, options: &ExperimentOptions) ->
     let started = Instant::now();
     let workplace = Workplace::find(config, options)?;
     // Whatever is wrong with the plan is said before a folder is made or a file of an earlier run is replaced.
-    let plan = workplace.plan(config)?;
+    let plan = workplace.plan(config);
     let training = ready(&plan, options.resume)?;
     let manifest = manifest(config, &workplace.pictures, teachers(&plan, &training));
     let manifest = if options.resume { continued(manifest, workplace.folder.manifest()?) } else { manifest };
-    let mut run = Run::begin(config, workplace, manifest, started)?;
+    let mut run = Run::begin(config, &workplace, manifest, started)?;
     let trained = run.train(training)?;
     drop(plan);
     let measured = run.measure(&trained)?;
@@ -67,6 +67,8 @@ pub(crate) fn perform(config: &ExperimentConfig, options: &ExperimentOptions) ->
 struct Workplace {
     device: Device,
     pictures: Pictures,
+    /// Of the training pictures.
+    split: SplitIndices,
     folder: RunFolder,
 }
 
@@ -75,9 +77,7 @@ struct Run<'a> {
     config: &'a ExperimentConfig,
     /// The config with every key, as the run's folder has it.
     resolved: String,
-    device: Device,
-    pictures: Pictures,
-    folder: RunFolder,
+    workplace: &'a Workplace,
     manifest: Manifest,
     stop: Arc<AtomicBool>,
     started: Instant,
@@ -97,24 +97,23 @@ impl Workplace {
         let device = device(&config.device)?;
         let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
         require_size(&pictures.train, config.model.image_size)?;
+        let split = stratified_split(&pictures.train.labels, config.data.validation, config.run.seed)?;
         let place = if options.resume { RunFolder::find } else { RunFolder::free };
         let folder = place(&config.run, options.out.as_deref())?;
-        Ok(Self { device, pictures, folder })
+        Ok(Self { device, pictures, split, folder })
     }
 
-    fn plan(&self, config: &ExperimentConfig) -> Result<TrainingPlan> {
-        let train = &self.pictures.train;
-        let split = stratified_split(&train.labels, config.data.validation, config.run.seed)?;
-        Ok(TrainingPlan {
+    fn plan(&self, config: &ExperimentConfig) -> TrainingPlan {
+        TrainingPlan {
             model: config.model.clone(),
             train: config.train.clone(),
             seed: config.run.seed,
-            dataset: Arc::new(train.clone()),
-            train_indices: split.train.into(),
-            validation_indices: split.validation.into(),
+            dataset: Arc::new(self.pictures.train.clone()),
+            train_indices: self.split.train.clone().into(),
+            validation_indices: self.split.validation.clone().into(),
             device: self.device.clone(),
             checkpoints: self.folder.checkpoints(),
-        })
+        }
     }
 }
 
@@ -128,8 +127,13 @@ fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(config: &'a ExperimentConfig, workplace: Workplace, manifest: Manifest, started: Instant) -> Result<Self> {
-        let Workplace { device, pictures, folder } = workplace;
+    fn begin(
+        config: &'a ExperimentConfig,
+        workplace: &'a Workplace,
+        manifest: Manifest,
+        started: Instant,
+    ) -> Result<Self> {
+        let folder = &workplace.folder;
         show_cost(&config.model)?;
         folder.make()?;
         let resolved = to_toml(config).context("failed to write the resolved config")?;
@@ -137,7 +141,7 @@ impl<'a> Run<'a> {
         folder.write_json("manifest.json", &manifest)?;
         info!("the run's folder is {}", folder.path().display());
         let stop = stop_on_interrupt("stopping where --resume can go on")?;
-        Ok(Self { config, resolved, device, pictures, folder, manifest, stop, started })
+        Ok(Self { config, resolved, workplace, manifest, stop, started })
     }
 
     fn train(&mut self, training: Training<'_>) -> Result<Trained> {
@@ -156,59 +160,57 @@ impl<'a> Run<'a> {
 
     /// The test set is read here, once, after every choice is made.
     fn measure(&self, trained: &Trained) -> Result<Measured> {
-        let model_bytes = trained.model.to_safetensors(&CLASS_NAMES, &kebab(&self.pictures)?)?;
-        self.folder.write("model.safetensors", &model_bytes)?;
-        self.folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
+        let Workplace { pictures, split, folder, .. } = self.workplace;
+        let model_bytes = trained.model.to_safetensors(&CLASS_NAMES, &kebab(pictures)?)?;
+        folder.write("model.safetensors", &model_bytes)?;
+        folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
         let model = ExplainedNetwork::from(trained.model.clone());
-        let (train, test) = (&self.pictures.train, &self.pictures.test);
         let (name, dataset, indices) = match self.config.evaluate.split {
-            MeasuredSplit::Test => ("test", test, all_indices(test)),
-            MeasuredSplit::Validation => {
-                let split = stratified_split(&train.labels, self.config.data.validation, self.config.run.seed)?;
-                ("validation", train, split.validation)
-            }
+            MeasuredSplit::Test => ("test", &pictures.test, all_indices(&pictures.test)),
+            MeasuredSplit::Validation => ("validation", &pictures.train, split.validation.clone()),
         };
         let view = SplitView { name, dataset, indices: &indices };
         let augmented = self.config.evaluate.test_time_augmentation;
         let evaluation = measure(&model.folded, &view, augmented, self.config.run.seed);
-        let evaluation_bytes = self.folder.write_json("evaluation.json", &evaluation)?;
+        let evaluation_bytes = folder.write_json("evaluation.json", &evaluation)?;
         Ok(Measured { model_bytes, model, evaluation, evaluation_bytes })
     }
 
     fn explain(&mut self, measured: &Measured) -> Result<RunExplanations> {
+        let Workplace { device, pictures, folder, .. } = self.workplace;
         let model_digest = digest(&measured.model_bytes);
         let stop = Arc::clone(&self.stop);
-        explain_run(self.config, &measured.model, model_digest, &self.pictures, &self.folder, &self.device, stop)
-            .or_else(|error| {
-                if !self.stop.load(Ordering::Relaxed) {
-                    return Err(error.context("failed to explain the test pictures"));
-                }
-                self.interrupted()?;
-                Err(error.context(
-                    "interrupted while explaining; the same command with --resume takes the finished training and \
+        explain_run(self.config, &measured.model, model_digest, pictures, folder, device, stop).or_else(|error| {
+            if !self.stop.load(Ordering::Relaxed) {
+                return Err(error.context("failed to explain the test pictures"));
+            }
+            self.interrupted()?;
+            Err(error.context(
+                "interrupted while explaining; the same command with --resume takes the finished training and \
                      explains again",
-                ))
-            })
+            ))
+        })
     }
 
     fn interrupted(&mut self) -> Result<()> {
         self.manifest.status = Status::Interrupted;
-        self.folder.write_json("manifest.json", &self.manifest).map(drop)
+        self.workplace.folder.write_json("manifest.json", &self.manifest).map(drop)
     }
 
     fn finish(&mut self, trained: &Trained, measured: &Measured, explained: Option<&RunExplanations>) -> Result<()> {
+        let Workplace { pictures, folder, .. } = self.workplace;
         let Measured { model_bytes, evaluation, evaluation_bytes, .. } = measured;
         let explanations = explained.map(|explained| explained.digest.clone());
         self.manifest.status = Status::Finished;
         self.manifest.digests = Some(Digests::new(model_bytes, evaluation_bytes, &trained.history, explanations)?);
-        self.folder.write_json("manifest.json", &self.manifest)?;
+        folder.write_json("manifest.json", &self.manifest)?;
         page::write(
-            &self.folder,
+            folder,
             &PageContents {
                 manifest: &self.manifest,
                 evaluation,
                 history: &trained.history,
-                caption: &self.pictures.caption(),
+                caption: &pictures.caption(),
                 explanations: explained.map_or(&[], |explained| explained.sections.as_slice()),
                 config: &self.resolved,
             },
@@ -216,7 +218,7 @@ impl<'a> Run<'a> {
         if let Some(table) = explained.and_then(|explained| explained.scores.as_ref()) {
             crate::explain::experiment::conclude(table, self.config)?;
         }
-        conclude(&self.folder, &self.manifest, evaluation)
+        conclude(folder, &self.manifest, evaluation)
     }
 }
 
