@@ -29,7 +29,6 @@ pub(crate) struct Manifest {
     pub(crate) substitution: Option<String>,
     pub(crate) checksums: Vec<FileChecksum>,
     /// The model files that were learnt from.
-    #[serde(default)]
     pub(crate) teachers: Vec<FileChecksum>,
     pub(crate) seed: u64,
     pub(crate) threads: usize,
@@ -39,7 +38,6 @@ pub(crate) struct Manifest {
     /// When the run was started.
     pub(crate) started: String,
     /// What `--resume` went on with it, in order.
-    #[serde(default)]
     pub(crate) continuations: Vec<Continuation>,
     /// Figures of the finished run.
     pub(crate) figures: Option<RunFigures>,

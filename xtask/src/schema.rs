@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_shipped_config_is_valid_and_survives_being_resolved() {
-        for name in ["base.toml", "accurate.toml", "quickstart.toml", "ci.toml"] {
+        for name in ["base.toml", "accurate.toml", "born-again.toml", "quickstart.toml", "ci.toml"] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
             let again = ConfigSource::new("resolved", to_toml(&config).unwrap());
             let resolved: ExperimentConfig = load(&again, &[], ExperimentConfig::validate).unwrap();
@@ -176,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn the_base_and_the_accurate_config_are_of_the_default_network() {
-        for name in ["base.toml", "accurate.toml"] {
+    fn the_base_accurate_and_born_again_configs_are_of_the_default_network() {
+        for name in ["base.toml", "accurate.toml", "born-again.toml"] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
             assert_eq!(config.model, TinyCnnLsaConfig::default(), "{name}");
         }

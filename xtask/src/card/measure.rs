@@ -144,6 +144,7 @@ fn card_run(run: &FinishedRun) -> Result<CardRun> {
         burn: run.manifest.burn.clone(),
         git_revision: run.manifest.git_revision.clone(),
         started: run.manifest.started.clone(),
+        continuations: run.manifest.continuations.clone(),
         teachers: run.manifest.teachers.clone(),
         digest: digests.all.clone(),
     })

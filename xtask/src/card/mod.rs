@@ -14,6 +14,7 @@ use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{Calibration, Robustness, TrainConfig};
 
 use crate::evaluation::EvaluationReport;
+use crate::folder::Continuation;
 use crate::machine::Machine;
 
 pub(crate) use measure::{CardSubject, measure_card};
@@ -79,8 +80,9 @@ pub(crate) struct CardRun {
     pub(crate) burn: String,
     pub(crate) git_revision: Option<String>,
     pub(crate) started: String,
+    /// What `--resume` went on with it, in order.
+    pub(crate) continuations: Vec<Continuation>,
     /// The model files that it learnt from.
-    #[serde(default)]
     pub(crate) teachers: Vec<FileChecksum>,
     /// Of the weights, the evaluation and the metrics together, as in the run's manifest.
     pub(crate) digest: String,

@@ -8,6 +8,7 @@ use tinylsa_train::{Calibration, Interval, KeptEpoch, TrainConfig};
 
 use super::{CardRun, ModelCard};
 use crate::evaluation::ClassReport;
+use crate::folder::Continuation;
 use crate::settings::to_toml;
 
 /// The card as a page of Markdown. The same card gives the same text.
@@ -141,8 +142,16 @@ fn runs(card: &ModelCard) -> String {
     let origin = |run: &CardRun| {
         let taught = |teacher: &FileChecksum| format!(", taught by {} (SHA-256 `{}`)", teacher.file, teacher.sha256);
         let teachers: String = run.teachers.iter().map(taught).collect();
+        let resumed = |continuation: &Continuation| {
+            format!(
+                ", gone on with {} by revision {}",
+                continuation.started,
+                revision(continuation.git_revision.as_ref())
+            )
+        };
+        let continuations: String = run.continuations.iter().map(resumed).collect();
         format!(
-            "- {}: {}, begun {}, {}, {} cores, {}, burn {}, revision {}{teachers}",
+            "- {}: {}, begun {}, {}, {} cores, {}, burn {}, revision {}{continuations}{teachers}",
             run.name,
             command(run),
             run.started,
@@ -150,7 +159,7 @@ fn runs(card: &ModelCard) -> String {
             run.machine.cores,
             run.machine.system,
             run.burn,
-            run.git_revision.as_deref().map_or_else(|| "unknown".to_owned(), |revision| format!("`{revision}`")),
+            revision(run.git_revision.as_ref()),
         )
     };
     let header = ["run", "seed", "test accuracy", "mirrored and shifted views", "minutes of training", "digest"];
@@ -162,6 +171,10 @@ fn runs(card: &ModelCard) -> String {
         table(&header, &card.runs.iter().map(row).collect::<Vec<_>>()),
         card.runs.iter().map(origin).collect::<Vec<_>>().join("\n")
     )
+}
+
+fn revision(revision: Option<&String>) -> String {
+    revision.map_or_else(|| "unknown".to_owned(), |revision| format!("`{revision}`"))
 }
 
 fn classes(card: &ModelCard) -> String {
