@@ -152,7 +152,7 @@ fn short_name(kind: ScoreKind) -> &'static str {
         ScoreKind::FaithfulnessCorrelation => "faithful",
         ScoreKind::MuFidelity => "μFidelity",
         ScoreKind::Infidelity => "infidelity",
-        ScoreKind::MaxSensitivity => "sensitivity",
+        ScoreKind::MaxSensitivity => "sensitive",
         ScoreKind::Sparseness => "sparse",
         ScoreKind::Complexity => "complex",
         ScoreKind::ParameterRandomisation => "randomised",
