@@ -237,6 +237,19 @@ fn the_command_repeats_what_the_experiment_found() {
 }
 
 #[test]
+fn a_warning_names_the_picture_and_the_method() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = |key| ["--set", key];
+    let budget = [set("explain.integrated-gradients.steps=1"), set("explain.integrated-gradients.maximum_steps=1")];
+    let arguments = ["explain", "--synthetic", "--index", "3", "--method", "integrated-gradients", "--out", "out"];
+    let output = xtask(folder.path(), &[&arguments[..], &["--model", &model()], budget.as_flattened()].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let expected = "WARN explaining{picture=test-3 method=integrated-gradients}: integrated gradients missed";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
 fn wrong_input_is_told() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("text.png"), b"text").unwrap();

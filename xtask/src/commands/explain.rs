@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::load_model_or_pretrained;
 use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, find_directory, require_size};
 use crate::explain::page::DrawnExplanation;
-use crate::explain::result::PictureExplanation;
+use crate::explain::result::{PictureExplanation, Source};
 use crate::explain::{
     ExplainConfig, ExplainedNetwork, Explainer, Family, Method, Origin, Request, Subject, background, explain_pictures,
     noise_background, page, pictures, subject, write_picture,
@@ -226,7 +226,7 @@ fn from_files(images: &[PathBuf]) -> Result<Vec<Subject>> {
         let is_free = |name: &String| subjects.iter().all(|subject| subject.id != *name);
         subjects.push(Subject {
             id: names.find(is_free).unwrap_or(stem),
-            source: path.display().to_string(),
+            source: Source { from: path.display().to_string(), number: None },
             choice: None,
             picture: Picture::new(to_unit(&picture.pixels), [1, SIDE, SIDE])?,
             label: None,

@@ -8,6 +8,7 @@ use tinylsa_xai::{BaselineConfig, BaselineKind, ExplainError, Picture};
 
 use super::config::{BackgroundConfig, PictureChoice};
 use super::explainer::Background;
+use super::result::Source;
 use super::run::Subject;
 use crate::outcome::UsageError;
 
@@ -32,7 +33,7 @@ pub(crate) fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> 
     let is_decisive = |mask: &[u8]| mask.iter().map(|&pixel| pixel != 0).collect();
     Ok(Subject {
         id: format!("{}-{number}", dataset.split),
-        source: format!("{}, {} split, picture {number}", dataset.name, dataset.split),
+        source: Source { from: format!("{}, {} split", dataset.name, dataset.split), number: Some(index) },
         choice,
         picture,
         label: Some(usize::from(dataset.label(number))),

@@ -230,7 +230,7 @@ impl View for StoredTensor {
 #[derive(Serialize)]
 struct Diagnostics<'a> {
     picture: &'a str,
-    source: &'a str,
+    source: String,
     choice: &'a Option<String>,
     #[serde(flatten)]
     origin: &'a Origin,
@@ -272,7 +272,7 @@ fn diagnostics<'a>(explanation: &'a PictureExplanation, origin: &'a Origin) -> D
     };
     Diagnostics {
         picture: &explanation.id,
-        source: &explanation.source,
+        source: explanation.source.to_string(),
         choice: &explanation.choice,
         origin,
         picture_seed: explanation.seed,

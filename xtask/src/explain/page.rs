@@ -59,7 +59,7 @@ impl DrawnExplanation {
         Ok(Self {
             id: explanation.id.clone(),
             verdict: verdict(explanation),
-            source: explanation.source.clone(),
+            source: explanation.source.to_string(),
             choice: explanation.choice.clone(),
             class: format!("{name} {probability:.2}"),
             methods,

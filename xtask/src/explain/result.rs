@@ -1,5 +1,7 @@
 //! What explaining a picture leaves: everything that is written, drawn and scored afterwards.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tinylsa_xai::{
@@ -14,8 +16,7 @@ use super::Method;
 pub(crate) struct PictureExplanation {
     /// The name of the picture's folder, such as `test-17` or the stem of a file.
     pub(crate) id: String,
-    /// Where the picture is from, for captions: the collection or the file, and what a reader must know about it.
-    pub(crate) source: String,
+    pub(crate) source: Source,
     /// Why the picture was chosen, such as "right with the highest confidence"; nothing if it was named.
     pub(crate) choice: Option<String>,
     /// `[1, height, width]`, 0 is black and 1 is white.
@@ -38,6 +39,22 @@ pub(crate) struct PictureExplanation {
     pub(crate) seed: u64,
     /// In the order of [`Method::ALL`].
     pub(crate) methods: Vec<MethodExplanation>,
+}
+
+/// Where a picture is from; captions say it in the words of its [`Display`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The collection or the file, and what a reader must know about it.
+    pub(crate) from: String,
+    /// The place in the collection.
+    pub(crate) number: Option<u32>,
+}
+
+impl Display for Source {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.from)?;
+        self.number.map_or(Ok(()), |number| write!(formatter, ", picture {number}"))
+    }
 }
 
 /// What one method says of one picture.

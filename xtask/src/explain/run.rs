@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use burn::tensor::activation::softmax;
 use tinylsa_model::values_of;
 use tinylsa_xai::{Picture, exact_shapley_evaluations};
-use tracing::info;
+use tracing::{info, info_span};
 
 use super::explainer::{Explainer, Question, seed_of};
-use super::result::{MethodExplanation, PictureExplanation};
+use super::result::{MethodExplanation, PictureExplanation, Source};
 use super::{Family, Method, segments};
 use crate::logging::ProgressBar;
 use crate::outcome::UsageError;
@@ -17,8 +17,7 @@ use crate::outcome::UsageError;
 pub(crate) struct Subject {
     /// The name of the picture's folder.
     pub(crate) id: String,
-    /// Where the picture is from, for captions.
-    pub(crate) source: String,
+    pub(crate) source: Source,
     /// Why it was chosen; nothing if it was named.
     pub(crate) choice: Option<String>,
     pub(crate) picture: Picture,
@@ -94,8 +93,9 @@ fn explain_picture(
     let mut methods = Vec::with_capacity(request.methods.len());
     for &method in request.methods {
         let started = Instant::now();
-        let explained = explainer
-            .explain_traced(method, question, traced.as_ref())
+        // warnings of the libraries name neither the picture nor the method
+        let explained = info_span!("explaining", picture = %subject.id, %method)
+            .in_scope(|| explainer.explain_traced(method, question, traced.as_ref()))
             .with_context(|| format!("failed to explain {} by {method}", subject.id))?;
         bar.advance(1, &format!("{} by {method}", subject.id));
         methods.push(MethodExplanation {

@@ -111,8 +111,10 @@ pub fn integrated_gradients<S: Scorer + ?Sized>(
     let converged = paths.iter().all(|path| path.converged);
     let delta = paths.iter().map(|path| path.delta).sum::<f64>() / baselines.len() as f64;
     if !converged {
-        let worst = paths.iter().map(|path| path.delta.abs()).fold(0.0, f64::max);
-        warn!(steps = config.maximum_steps, error = worst, "integrated gradients missed the tolerance");
+        let share = |path: &PathDiagnostics| path.delta.abs() / (ends.score - path.baseline_score).abs();
+        let error = paths.iter().map(share).fold(0.0, f64::max);
+        let IntegratedGradientsConfig { tolerance, maximum_steps, .. } = *config;
+        warn!(maximum_steps, tolerance, error, "integrated gradients missed the tolerance");
     }
     let values = mean.into_iter().map(|value| value as f32).collect();
     let attribution = Attribution { values, shape: picture.shape(), target: ends.class };

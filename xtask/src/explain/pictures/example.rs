@@ -6,7 +6,7 @@ use tinylsa_xai::{AttentionStatistics, Attribution, FlowMaps, LayerAttention, Pi
 use crate::explain::Method;
 use crate::explain::result::{
     AttentionLayer, AttentionMaps, AttentionMatrix, FixedQueryMaps, FlowMap, MarkedToken, MethodExplanation,
-    MethodMaps, PictureExplanation, PixelMap, RolloutMaps, SegmentMap,
+    MethodMaps, PictureExplanation, PixelMap, RolloutMaps, SegmentMap, Source,
 };
 
 const GRID: usize = 7;
@@ -135,7 +135,7 @@ pub(in crate::explain) fn explanation() -> PictureExplanation {
     PictureExplanation {
         id: "test-17".to_owned(),
         seed: 0,
-        source: "synthetic garments (NOT Fashion-MNIST), test split".to_owned(),
+        source: Source { from: "synthetic garments (NOT Fashion-MNIST), test split".to_owned(), number: Some(17) },
         choice: Some("wrong with the highest confidence".to_owned()),
         picture: Picture::new(pixels, [1, 28, 28]).unwrap(),
         label: Some(4),

@@ -9,7 +9,7 @@ use super::pixels::{self, PixelScales, Quantity};
 use super::subject::{Subject, grey, grid, position};
 use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
 use crate::explain::Method;
-use crate::explain::result::{AttentionMaps, MethodExplanation, MethodMaps, PictureExplanation};
+use crate::explain::result::{AttentionMaps, MethodExplanation, MethodMaps, PictureExplanation, Source};
 
 /// How many pictures stand side by side.
 const MOST_PICTURES: usize = 10;
@@ -230,13 +230,38 @@ fn heading(explanation: &PictureExplanation) -> String {
     heading
 }
 
-/// Where the pictures are from, each source once.
+/// Where the pictures are from: each source once, with the numbers of its pictures.
 fn sources(explanations: &[&PictureExplanation]) -> String {
-    let mut sources: Vec<&str> = Vec::new();
-    for explanation in explanations {
-        if !sources.contains(&explanation.source.as_str()) {
-            sources.push(&explanation.source);
+    let all: Vec<&Source> = explanations.iter().map(|explanation| &explanation.source).collect();
+    let mut places: Vec<&str> = all.iter().map(|source| source.from.as_str()).collect();
+    places.sort_unstable();
+    places.dedup();
+    let in_words = |place: &str| {
+        let here = all.iter().filter(|source| source.from == place);
+        let numbers: Vec<String> = here.filter_map(|source| source.number).map(|number| number.to_string()).collect();
+        match numbers.as_slice() {
+            [] => place.to_owned(),
+            [number] => format!("{place}, picture {number}"),
+            _ => format!("{place}, pictures {}", numbers.join(", ")),
         }
+    };
+    places.into_iter().map(in_words).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::explanation;
+    use super::*;
+
+    #[test]
+    fn a_source_is_named_once_with_all_its_pictures() {
+        let from = |from: &str, number| {
+            let source = Source { from: from.to_owned(), number };
+            PictureExplanation { source, ..explanation() }
+        };
+        let shown = [from("Fashion-MNIST, test split", Some(3467)), from("shirt.png", None)];
+        let more = from("Fashion-MNIST, test split", Some(17));
+        assert_eq!(sources(&[&shown[0]]), "Fashion-MNIST, test split, picture 3467");
+        assert_eq!(sources(&[&shown[0], &shown[1], &more]), "Fashion-MNIST, test split, pictures 3467, 17; shirt.png");
     }
-    sources.join("; ")
 }

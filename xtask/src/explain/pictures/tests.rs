@@ -86,7 +86,7 @@ fn captions_say_what_is_known() {
     assert_eq!(
         words::caption(&explanation),
         "test-17: predicted Pullover (probability 0.910), true label Coat; explained is the logit of Pullover; chosen \
-         as wrong with the highest confidence. synthetic garments (NOT Fashion-MNIST), test split"
+         as wrong with the highest confidence. synthetic garments (NOT Fashion-MNIST), test split, picture 17"
     );
     (explanation.label, explanation.choice, explanation.target) = (None, None, 4);
     assert_eq!(
