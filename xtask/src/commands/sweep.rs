@@ -10,7 +10,7 @@ use crate::sweep::{SweepPlace, SweepPlan, run_trials};
 /// What stands behind `sweep`.
 #[derive(Args, Debug)]
 pub(crate) struct SweepArguments {
-    /// The sweep's file, such as configs/sweeps/optimizer.toml.
+    /// The sweep's file, such as configs/sweeps/recipe.toml.
     sweep: PathBuf,
     /// Where the files of Fashion-MNIST are.
     #[arg(long, value_name = "DIR")]
