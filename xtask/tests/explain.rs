@@ -247,6 +247,8 @@ fn a_warning_names_the_picture_and_the_method() {
     assert!(output.status.success(), "{said}");
     let expected = "WARN explaining{picture=test-3 method=integrated-gradients}: integrated gradients missed";
     assert!(said.contains(expected), "{said}");
+    let line = String::from_utf8_lossy(&output.stdout);
+    assert!(line.contains(": 1 method in "), "{line}");
 }
 
 #[test]

@@ -248,12 +248,15 @@ fn tell(explanation: &PictureExplanation, folder: &Path) -> Result<()> {
             info!("{} by {}: {warning}", explanation.id, method.method);
         }
     }
+    let methods = match explanation.methods.len() {
+        1 => "1 method".to_owned(),
+        count => format!("{count} methods"),
+    };
     say(format!(
-        "{}: predicted {}{truth}, explained {}: {} methods in {seconds:.2} s, {}",
+        "{}: predicted {}{truth}, explained {}: {methods} in {seconds:.2} s, {}",
         explanation.id,
         named(explanation.predicted),
         named(explanation.target),
-        explanation.methods.len(),
         folder.display()
     ))
 }
