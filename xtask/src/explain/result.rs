@@ -52,8 +52,16 @@ pub(crate) struct Source {
 
 impl Display for Source {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.from)?;
-        self.number.map_or(Ok(()), |number| write!(formatter, ", picture {number}"))
+        formatter.write_str(&pictures_in_words(&self.from, self.number.as_slice()))
+    }
+}
+
+/// Pictures of one collection or file, with their places in it.
+pub(crate) fn pictures_in_words(from: &str, numbers: &[u32]) -> String {
+    match numbers {
+        [] => from.to_owned(),
+        [number] => format!("{from}, picture {number}"),
+        _ => format!("{from}, pictures {}", numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -112,7 +112,7 @@ pub fn integrated_gradients<S: Scorer + ?Sized>(
     let delta = paths.iter().map(|path| path.delta).sum::<f64>() / baselines.len() as f64;
     if !converged {
         let share = |path: &PathDiagnostics| path.delta.abs() / (ends.score - path.baseline_score).abs();
-        let error = paths.iter().map(share).fold(0.0, f64::max);
+        let error = paths.iter().filter(|path| !path.converged).map(share).fold(0.0, f64::max);
         let IntegratedGradientsConfig { tolerance, maximum_steps, .. } = *config;
         warn!(maximum_steps, tolerance, error, "integrated gradients missed the tolerance");
     }

@@ -9,7 +9,9 @@ use super::pixels::{self, PixelScales, Quantity};
 use super::subject::{Subject, grey, grid, position};
 use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
 use crate::explain::Method;
-use crate::explain::result::{AttentionMaps, MethodExplanation, MethodMaps, PictureExplanation, Source};
+use crate::explain::result::{
+    AttentionMaps, MethodExplanation, MethodMaps, PictureExplanation, Source, pictures_in_words,
+};
 
 /// How many pictures stand side by side.
 const MOST_PICTURES: usize = 10;
@@ -238,12 +240,7 @@ fn sources(explanations: &[&PictureExplanation]) -> String {
     places.dedup();
     let in_words = |place: &str| {
         let here = all.iter().filter(|source| source.from == place);
-        let numbers: Vec<String> = here.filter_map(|source| source.number).map(|number| number.to_string()).collect();
-        match numbers.as_slice() {
-            [] => place.to_owned(),
-            [number] => format!("{place}, picture {number}"),
-            _ => format!("{place}, pictures {}", numbers.join(", ")),
-        }
+        pictures_in_words(place, &here.filter_map(|source| source.number).collect::<Vec<_>>())
     };
     places.into_iter().map(in_words).collect::<Vec<_>>().join("; ")
 }
