@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices, stratified_split};
 use tinylsa_model::TinyCnnLsaConfig;
-use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan, peak_memory};
+use tinylsa_system::{peak_memory, sha256_hex};
+use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
 
 use crate::dataset::{Pictures, all_indices, obtain, require_size};
@@ -17,7 +18,7 @@ use crate::evaluation::{EvaluationReport, SplitView, measure};
 use crate::explain::ExplainedNetwork;
 use crate::explain::experiment::{RunExplanations, explain_run};
 use crate::folder::{Continuation, Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
-use crate::machine::{Machine, device, digest, git_revision, set_threads};
+use crate::machine::{Machine, device, git_revision, set_threads};
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
 use crate::progress::TrainingProgress;
@@ -178,7 +179,7 @@ impl<'a> Run<'a> {
 
     fn explain(&mut self, measured: &Measured) -> Result<RunExplanations> {
         let Workplace { device, pictures, folder, .. } = self.workplace;
-        let model_digest = digest(&measured.model_bytes);
+        let model_digest = sha256_hex(&measured.model_bytes);
         let stop = Arc::clone(&self.stop);
         explain_run(self.config, &measured.model, model_digest, pictures, folder, device, stop).or_else(|error| {
             if !self.stop.load(Ordering::Relaxed) {

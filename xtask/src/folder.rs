@@ -6,9 +6,10 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{DatasetName, FileChecksum};
-use tinylsa_train::{EpochRecord, write_atomically};
+use tinylsa_system::{sha256_hex, write_atomically};
+use tinylsa_train::EpochRecord;
 
-use crate::machine::{Machine, digest};
+use crate::machine::Machine;
 use crate::outcome::UsageError;
 use crate::schema::RunSection;
 
@@ -112,10 +113,10 @@ impl Digests {
             ..record.clone()
         };
         let history: Vec<EpochRecord> = history.iter().map(timeless).collect();
-        let (model, evaluation) = (digest(model), digest(evaluation));
-        let metrics = digest(metrics_lines(&history)?.as_bytes());
+        let (model, evaluation) = (sha256_hex(model), sha256_hex(evaluation));
+        let metrics = sha256_hex(metrics_lines(&history)?.as_bytes());
         let explained = explanations.as_deref().unwrap_or("nothing");
-        let all = digest(format!("{model} {evaluation} {metrics} {explained}").as_bytes());
+        let all = sha256_hex(format!("{model} {evaluation} {metrics} {explained}").as_bytes());
         Ok(Self { model, evaluation, metrics, explanations, all })
     }
 }

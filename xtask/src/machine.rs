@@ -5,8 +5,6 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use tinylsa_train::hexadecimal;
 
 use crate::outcome::UsageError;
 use crate::schema::{Backend, DeviceSection};
@@ -74,19 +72,4 @@ pub(crate) fn git_revision() -> Option<String> {
     let revision = git(&["rev-parse", "HEAD"])?;
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|lines| !lines.is_empty());
     Some(if changed { format!("{revision}+") } else { revision })
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_digest_of_nothing_is_the_published_one() {
-        assert_eq!(digest(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use tinylsa_model::{HostTensor, ModelFileError, State, state_from_safetensors, state_to_safetensors};
 
 use crate::error::TrainError;
-use crate::files::write_atomically;
 use crate::optimizer::{Moments, OptimizerState};
+use tinylsa_system::write_atomically;
 
 /// The checkpoint from which `--resume` goes on.
 pub const LAST_CHECKPOINT: &str = "last.safetensors";

@@ -10,8 +10,8 @@ use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
 
 use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::files::hexadecimal;
 use crate::targets::Teachers;
+use tinylsa_system::hexadecimal;
 
 /// What is trained, on what, and where its checkpoints go.
 #[derive(Clone, Debug)]

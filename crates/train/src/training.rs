@@ -14,13 +14,13 @@ use tinylsa_model::{State, TinyCnnLsa, state_of, values_of, with_state};
 use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
 use crate::config::KeptEpoch;
 use crate::error::TrainError;
-use crate::files::{hexadecimal, peak_memory};
 use crate::optimizer::OptimizerState;
 use crate::plan::TrainingPlan;
 use crate::prediction::{Predictions, Views, largest, predict};
 use crate::progress::Progress;
 use crate::step::{HostGradients, StepRule};
 use crate::targets::{Teachers, targets};
+use tinylsa_system::{hexadecimal, peak_memory};
 
 /// How a training ended.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use super::{CardCalibration, CardData, CardRun, CardWeights, Confusion, ModelCar
 use crate::dataset::all_indices;
 use crate::evaluation::{SplitView, measure};
 use crate::finished::FinishedRun;
-use crate::machine::digest;
 use crate::outcome::UsageError;
 use crate::schema::ExperimentConfig;
 use crate::settings::{ConfigSource, load};
+use tinylsa_system::sha256_hex;
 
 /// How many kinds of mistakes the card names.
 const CONFUSIONS: usize = 6;
@@ -161,6 +161,6 @@ fn card_weights(loaded: &LoadedModel, precision: Precision) -> Result<CardWeight
             Precision::Single => 32,
             Precision::Half => 16,
         },
-        sha256: digest(&bytes),
+        sha256: sha256_hex(&bytes),
     })
 }

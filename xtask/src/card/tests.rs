@@ -5,9 +5,9 @@ use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
 
 use super::*;
 use crate::evaluation::ClassReport;
-use crate::machine::digest;
 use crate::schema::ExperimentConfig;
 use crate::settings::{ConfigSource, load};
+use tinylsa_system::sha256_hex;
 
 fn report(confusion: Vec<Vec<u64>>) -> EvaluationReport {
     let class = |index: usize| ClassReport {
@@ -75,7 +75,7 @@ fn the_card_that_ships_is_of_the_weights_and_the_recipe_that_ship() {
     assert_eq!((card.data.dataset, &card.data.substitution), (DatasetName::FashionMnist, &None));
 
     let bytes = shipped("crates/model/weights/tinycnn-lsa.safetensors");
-    assert_eq!((card.weights.bytes, &card.weights.sha256), (bytes.len(), &digest(&bytes)));
+    assert_eq!((card.weights.bytes, &card.weights.sha256), (bytes.len(), &sha256_hex(&bytes)));
     assert!(bytes.len() <= 2_000_000 && card.weights.parameters < 500_000);
     let pretrained = TinyCnnLsa::pretrained(&Device::flex()).unwrap();
     assert_eq!(pretrained.metadata.model, card.model);

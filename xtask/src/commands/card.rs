@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use tinylsa_train::write_atomically;
+use tinylsa_system::write_atomically;
 
 use super::load_model_or_pretrained;
 use crate::card::{CardSubject, markdown, measure_card};

@@ -7,7 +7,7 @@ use tinylsa_data::{
     augment, fetch, synthetic_garments, verify,
 };
 use tinylsa_report::{ContactRow, ContactSheet, GreyPicture, encode_png};
-use tinylsa_train::write_atomically;
+use tinylsa_system::write_atomically;
 
 use crate::dataset::{DEFAULT_DIRECTORY, fashion_mnist, find_directory};
 use crate::outcome::say;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use tinylsa_data::{Dataset, SyntheticConfig, stratified_split, synthetic_garments, to_unit};
 use tinylsa_model::{HeldOut, HostTensor, LoadedInferenceModel, State, state_to_safetensors};
-use tinylsa_train::write_atomically;
+use tinylsa_system::write_atomically;
 use tracing::info;
 
 use super::load_inference_model_or_pretrained;

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use tinylsa_data::{Dataset, SyntheticConfig, load_fashion_mnist, synthetic_garments, to_unit};
 use tinylsa_model::LoadedModel;
-use tinylsa_train::write_atomically;
+use tinylsa_system::{sha256_hex, write_atomically};
 use tinylsa_xai::{Execution, Picture};
 use tracing::{info, warn};
 
@@ -17,7 +17,7 @@ use crate::explain::{
     ExplainConfig, ExplainedNetwork, Explainer, Family, Method, Origin, Request, Subject, background, explain_pictures,
     noise_background, page, pictures, subject, write_picture,
 };
-use crate::machine::{digest, set_threads};
+use crate::machine::set_threads;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::picture::{SIDE, load_picture};
 use crate::schema::ExperimentConfig;
@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     };
     let names: Vec<&str> = metadata.class_names.iter().map(String::as_str).collect();
     let origin = Origin {
-        model: digest(&model.to_safetensors(&names, &metadata.dataset)?),
+        model: sha256_hex(&model.to_safetensors(&names, &metadata.dataset)?),
         dataset: (!arguments.index.is_empty())
             .then(|| collection.as_ref().map(|from| from.name().title().to_owned()))
             .flatten(),

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
 use tinylsa_model::{HeldOut, LoadedModel, Precision, TinyCnnLsa};
-use tinylsa_train::{Logits, fit_temperature, write_atomically};
+use tinylsa_system::write_atomically;
+use tinylsa_train::{Logits, fit_temperature};
 
 use super::load_model_or_pretrained;
 use crate::finished::FinishedRun;

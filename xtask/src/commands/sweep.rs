@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use tinylsa_train::write_atomically;
+use tinylsa_system::write_atomically;
 
 use crate::outcome::{UsageError, say};
 use crate::sweep::{SweepPlace, SweepPlan, run_trials};

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::dataset::{Pictures, all_indices};
 use crate::folder::RunFolder;
-use crate::machine::digest;
 use crate::outcome::say;
 use crate::schema::ExperimentConfig;
+use tinylsa_system::sha256_hex;
 
 /// What the explanations of a run leave for its manifest and its page.
 pub(crate) struct RunExplanations {
@@ -60,7 +60,7 @@ pub(crate) fn explain_run(
     let (mut explained, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
     explain_pictures(&explainer, subjects, &request, |explanation| {
         let written = write_picture(&folder.explanations().join(&explanation.id), &explanation, &origin)?;
-        digests.push(format!("{} {}", explanation.id, digest(&written.attributions)));
+        digests.push(format!("{} {}", explanation.id, sha256_hex(&written.attributions)));
         drawn.push(DrawnExplanation::new(&explanation, &written.pictures)?);
         explained.push(explanation);
         Ok(())
@@ -69,14 +69,14 @@ pub(crate) fn explain_run(
         (explain.scores.enabled && !explained.is_empty()).then(|| score(&explainer, &explained)).transpose()?;
     if let Some(table) = &scores {
         let bytes = folder.write_json("explanations/scores.json", table)?;
-        digests.push(format!("scores {}", digest(&bytes)));
+        digests.push(format!("scores {}", sha256_hex(&bytes)));
     }
     let side_by_side = if explained.is_empty() { None } else { Some(pictures::side_by_side(&explained)?) };
     if let Some(png) = &side_by_side {
         folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
     }
     let sections = page::sections(&drawn, scores.as_ref(), side_by_side.as_deref())?;
-    Ok(RunExplanations { sections, digest: digest(digests.join("\n").as_bytes()), scores })
+    Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores })
 }
 
 /// Prints how the methods rank.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, View, serialize};
 use serde::Serialize;
 use serde_json::Value;
-use tinylsa_train::write_atomically;
+use tinylsa_system::write_atomically;
 use tinylsa_xai::TokenMatrix;
 
 use super::Method;

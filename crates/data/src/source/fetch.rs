@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
+use tinylsa_system::hexadecimal;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use super::verify::{FileState, state};
-use super::{DownloadFailure, DownloadFault, FASHION_MNIST_FILES, SourceError, SourceFile, hexadecimal};
+use super::{DownloadFailure, DownloadFault, FASHION_MNIST_FILES, SourceError, SourceFile};
 
 /// The publisher's addresses: its repository on GitHub and its bucket on S3.
 pub const PUBLISHER_URLS: [&str; 2] = [

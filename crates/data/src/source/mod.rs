@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use tinylsa_system::sha256_hex;
 
 pub use error::{DownloadFailure, DownloadFault, SourceError};
 pub use fetch::{FetchConfig, PUBLISHER_URLS, fetch};
@@ -163,21 +163,11 @@ fn checked_content(
 ) -> Result<Content, SourceError> {
     let path = file.locate(directory).unwrap_or_else(|| directory.join(file.name));
     let bytes = std::fs::read(&path).map_err(|error| SourceError::Io { path: path.clone(), error })?;
-    let sha256 = sha256(&bytes);
+    let sha256 = sha256_hex(&bytes);
     if file.is_packed(&path) && sha256 != file.sha256 {
         return Err(SourceError::Checksum { file: path, found: sha256, expected: file.sha256 });
     }
     let name = if file.is_packed(&path) { file.name } else { file.unpacked_name() };
     checksums.push(FileChecksum { file: name.to_owned(), sha256 });
     Ok(Content { path, bytes })
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

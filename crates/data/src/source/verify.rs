@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{FASHION_MNIST_FILES, SourceFile, sha256};
+use tinylsa_system::sha256_hex;
+
+use super::{FASHION_MNIST_FILES, SourceFile};
 
 /// What is in a directory that should hold Fashion-MNIST.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ pub fn verify(directory: &Path) -> VerifyReport {
 
 pub(super) fn state(file: SourceFile, directory: &Path) -> FileState {
     let Some(path) = file.locate(directory) else { return FileState::Missing };
-    match fs::read(&path).map(|bytes| sha256(&bytes)) {
+    match fs::read(&path).map(|bytes| sha256_hex(&bytes)) {
         Err(error) => FileState::Unreadable(error),
         Ok(found) if !file.is_packed(&path) => FileState::Unpacked { found },
         Ok(found) if found == file.sha256 => FileState::Intact,

@@ -7,7 +7,7 @@ use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use tinylsa_model::{InferenceModel, TinyCnnLsa, values_of};
-use tinylsa_train::peak_memory;
+use tinylsa_system::peak_memory;
 use tinylsa_xai::{
     AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, FillConfig, IntegratedGradientsConfig,
     KernelShapConfig, LayerAttention, LimeConfig, Masker, Picture, Segmentation, Target, attention_flow, exact_shapley,

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tinylsa_kernels::multiply_adds;
-use tinylsa_train::peak_memory;
+use tinylsa_system::peak_memory;
 
 pub(crate) use explain::{ExplainCase, ExplainJob};
 pub(crate) use infer::{Form, InferJob};

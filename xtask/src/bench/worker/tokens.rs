@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use tinylsa_model::{AttentionConfig, AttentionKind, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, values_of};
-use tinylsa_train::peak_memory;
+use tinylsa_system::peak_memory;
 
 use super::{BlockLength, block, next_block, tell, version};
 use crate::bench::protocol::Ready;
