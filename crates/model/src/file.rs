@@ -8,6 +8,7 @@ use safetensors::tensor::{SafeTensorError, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tinylsa_settings::InvalidSetting;
+use tinylsa_system::sha256_hex;
 
 use crate::config::TinyCnnLsaConfig;
 use crate::network::TinyCnnLsa;
@@ -52,6 +53,8 @@ pub struct LoadedModel {
     pub model: TinyCnnLsa,
     /// The file's metadata.
     pub metadata: ModelMetadata,
+    /// The SHA-256 of the file that it was read from, in hexadecimal.
+    pub sha256: String,
 }
 
 /// A model file that cannot be read.
@@ -128,7 +131,7 @@ impl TinyCnnLsa {
     pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<LoadedModel, ModelFileError> {
         let (metadata, state) = model_state(bytes)?;
         let model = with_state(TinyCnnLsa::with_zero_weights(&metadata.model, device), &state)?;
-        Ok(LoadedModel { model, metadata })
+        Ok(LoadedModel { model, metadata, sha256: sha256_hex(bytes) })
     }
 
     /// Reads a model file.

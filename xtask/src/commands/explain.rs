@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use tinylsa_data::{Dataset, SyntheticConfig, load_fashion_mnist, synthetic_garments, to_unit};
 use tinylsa_model::LoadedModel;
-use tinylsa_system::{sha256_hex, write_atomically};
+use tinylsa_system::write_atomically;
 use tinylsa_xai::{Execution, Picture};
 use tracing::{info, warn};
 
@@ -82,7 +82,7 @@ enum Half {
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     let settings = Settings::of(arguments)?;
     set_threads(arguments.threads)?;
-    let LoadedModel { model, metadata } = load_model_or_pretrained(arguments.model.as_deref())?;
+    let LoadedModel { model, metadata, sha256 } = load_model_or_pretrained(arguments.model.as_deref())?;
     if metadata.model.image_size != SIDE {
         return Err(UsageError(format!("the model does not take pictures of {SIDE}×{SIDE}")).into());
     }
@@ -102,9 +102,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
         Some(pictures) => background(&pictures.train, &settings.explain.background, settings.seed)?,
         None => noise_background(first, &settings.explain.baseline, &settings.explain.background, settings.seed)?,
     };
-    let names: Vec<&str> = metadata.class_names.iter().map(String::as_str).collect();
     let origin = Origin {
-        model: sha256_hex(&model.to_safetensors(&names, &metadata.dataset)?),
+        model: sha256,
         dataset: (!arguments.index.is_empty())
             .then(|| collection.as_ref().map(|from| from.name().title().to_owned()))
             .flatten(),

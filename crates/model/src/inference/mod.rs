@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 use thiserror::Error;
+use tinylsa_system::sha256_hex;
 
 use crate::config::TinyCnnLsaConfig;
 use crate::file::{ModelFileError, ModelMetadata, model_state, read_model_file};
@@ -69,6 +70,8 @@ pub struct LoadedInferenceModel {
     pub model: InferenceModel,
     /// The file's metadata.
     pub metadata: ModelMetadata,
+    /// The SHA-256 of the file that it was read from, in hexadecimal.
+    pub sha256: String,
 }
 
 impl TinyCnnLsa {
@@ -101,7 +104,7 @@ impl InferenceModel {
     pub fn from_safetensors(bytes: &[u8]) -> Result<LoadedInferenceModel, ModelFileError> {
         let (metadata, state) = model_state(bytes)?;
         let model = Self::from_state(&metadata.model, &state)?;
-        Ok(LoadedInferenceModel { model, metadata })
+        Ok(LoadedInferenceModel { model, metadata, sha256: sha256_hex(bytes) })
     }
 
     /// Reads a model file.
