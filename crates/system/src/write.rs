@@ -21,8 +21,8 @@ const LINKS: usize = 40;
 /// [`io::ErrorKind::PermissionDenied`] if the file is read-only, [`io::ErrorKind::IsADirectory`] if it is a directory,
 /// and what the file system says. On an error the old contents stay.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = follow_links(path)?;
-    let existing = match fs::metadata(&path) {
+    // The system follows links to what has no name of its own, such as the pipe behind /dev/stdout.
+    let existing = match fs::metadata(path) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -34,8 +34,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(metadata) if metadata.permissions().readonly() => {
             Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is read-only", path.display())))
         }
-        Some(metadata) if !metadata.is_file() => OpenOptions::new().write(true).open(&path)?.write_all(bytes),
-        Some(_) | None => replace(&path, bytes, existing.as_ref()),
+        Some(metadata) if !metadata.is_file() => OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Some(_) | None => replace(&follow_links(path)?, bytes, existing.as_ref()),
     }
 }
 
@@ -187,6 +187,21 @@ mod tests {
         fn a_device_is_written_to_and_not_replaced() {
             write_atomically(Path::new("/dev/null"), b"gone").unwrap();
             assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        }
+
+        #[test]
+        fn a_pipe_is_written_to_also_through_a_link() {
+            let dir = tempfile::tempdir().unwrap();
+            let (pipe, link) = (dir.path().join("pipe"), dir.path().join("link"));
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            symlink("pipe", &link).unwrap();
+            let reader = std::thread::spawn({
+                let pipe = pipe.clone();
+                move || fs::read(pipe).unwrap()
+            });
+            write_atomically(&link, b"through").unwrap();
+            assert_eq!(reader.join().unwrap(), b"through");
+            assert_eq!(entries(dir.path()), 2);
         }
     }
 }
