@@ -1,3 +1,5 @@
+//! Servers of all kinds, on this machine.
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,17 +9,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::fetch::fetch_files;
-use super::*;
-use crate::idx::IdxArray;
-use crate::idx::tests::encode_idx;
+use super::published;
+use crate::source::fetch::{fetch_files, fetch_incomplete};
+use crate::source::{
+    DownloadFault, DownloadPolicy, FASHION_MNIST_FILES, FetchConfig, SourceError, SourceFile, obtain_fashion_mnist,
+};
 
 const CONTENT: &[u8] = b"as published";
 const FILE: SourceFile = SourceFile {
     name: "train-labels-idx1-ubyte.gz",
+    // what an answer may have at the most
+    bytes: 1000,
     sha256: "e358f48ff7b4154f3d9e4354c6229db7a89bd0af0d8d92a99b69f4e94e139d10",
-    count: 0,
+    content_bytes: 0,
+    content_sha256: "",
 };
+const OTHER_FILE: SourceFile = SourceFile { name: "t10k-labels-idx1-ubyte.gz", ..FILE };
 
 /// A server on this machine that answers every request with `answer`, given the number of the request from 0. It ends
 /// with the test's process.
@@ -66,9 +73,11 @@ fn quick(base_urls: &[&str]) -> FetchConfig {
         attempts: 2,
         first_pause: Duration::from_millis(5),
         connect_timeout: Duration::from_secs(2),
-        silence_timeout: Duration::from_millis(200),
-        total_timeout: Duration::from_secs(2),
-        size_cap: 1000,
+        response_timeout: Duration::from_millis(300),
+        window: Duration::from_millis(300),
+        window_bytes: CONTENT.len() as u64,
+        deadline: Duration::from_secs(3),
+        ..FetchConfig::default()
     }
 }
 
@@ -77,7 +86,7 @@ fn fault(directory: &Path, config: &FetchConfig) -> DownloadFault {
     let error = fetch_files(&[FILE], directory, config).unwrap_err();
     assert_eq!(fs::read_dir(directory).unwrap().count(), 0, "nothing is left behind");
     let message = error.to_string();
-    assert!(message.contains(&config.base_urls[0]) && message.contains("--data-dir"), "{message}");
+    assert!(message.contains(&config.base_urls[0]) && !message.contains(".part"), "{message}");
     let SourceError::Download { file, mut failures } = error else { panic!("another error: {message}") };
     assert_eq!((file.as_str(), failures.len()), (FILE.name, 1));
     failures.remove(0).fault
@@ -134,7 +143,7 @@ fn a_missing_file_is_asked_for_once_and_then_elsewhere() {
     let lacking = serve(|_, stream| send_status(stream, "404 Not Found"));
     let directory = directory();
     let fault = fault(directory.path(), &quick(&[&lacking.url]));
-    assert!(matches!(&fault, DownloadFault::Request(error) if matches!(**error, ureq::Error::StatusCode(404))));
+    assert!(matches!(fault, DownloadFault::Status { status: 404, retry_after: None }), "{fault}");
     assert_eq!(lacking.requests.load(Ordering::SeqCst), 1);
 
     let mirror = serve(|_, stream| send_file(stream, CONTENT));
@@ -152,33 +161,206 @@ fn an_answer_cut_off_in_the_middle_leaves_nothing() {
     assert_eq!(server.requests.load(Ordering::SeqCst), 2, "tried again");
 }
 
+/// Begins a good answer and then sends a byte of it every tenth of a second.
+fn drip(stream: &mut TcpStream) {
+    send(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+    for _ in 0..50 {
+        send(stream, b"x");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
-fn a_server_that_falls_silent_is_given_up() {
-    let server = serve(|_, stream| {
+fn a_server_that_falls_silent_or_drips_is_given_up() {
+    let silent = |stream: &mut TcpStream| {
         send(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
         thread::sleep(Duration::from_secs(3));
-    });
+    };
+    for behave in [silent, drip] {
+        let server = serve(move |_, stream| behave(stream));
+        let start = Instant::now();
+        let config = FetchConfig { attempts: 1, ..quick(&[&server.url]) };
+        let fault = fault(directory().path(), &config);
+        // the client may notice the silence first
+        let is_noticed =
+            matches!(fault, DownloadFault::TooSlow { bytes: 1..=4, .. } | DownloadFault::Interrupted { .. });
+        assert!(is_noticed, "{fault}");
+        assert!(start.elapsed() < Duration::from_secs(2), "given up after {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up() {
+    let server = serve(|_, _| thread::sleep(Duration::from_secs(3)));
     let start = Instant::now();
     let config = FetchConfig { attempts: 1, ..quick(&[&server.url]) };
     let fault = fault(directory().path(), &config);
-    assert!(matches!(fault, DownloadFault::Interrupted { received: 4, .. }), "{fault}");
+    assert!(matches!(fault, DownloadFault::Request(_)), "{fault}");
     assert!(start.elapsed() < Duration::from_secs(2), "given up after {:?}", start.elapsed());
 }
 
 #[test]
-fn a_server_that_drips_is_given_up_when_the_time_is_over() {
-    let server = serve(|_, stream| {
-        send(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
-        for _ in 0..60 {
-            send(stream, b"x");
-            thread::sleep(Duration::from_millis(50));
-        }
-    });
+fn a_dripping_server_does_not_hold_the_next_address_back() {
+    let dripping = serve(|_, stream| drip(stream));
+    let good = serve(|_, stream| send_file(stream, CONTENT));
+    let directory = directory();
     let start = Instant::now();
-    let config = FetchConfig { attempts: 1, total_timeout: Duration::from_millis(500), ..quick(&[&server.url]) };
-    let fault = fault(directory().path(), &config);
-    assert!(matches!(fault, DownloadFault::Interrupted { .. }), "{fault}");
-    assert!(start.elapsed() < Duration::from_secs(2), "given up after {:?}", start.elapsed());
+    // many attempts with long pauses: not one of them comes before the other address
+    let config = FetchConfig { attempts: 5, first_pause: Duration::from_secs(2), ..quick(&[&dripping.url, &good.url]) };
+    fetch_files(&[FILE], directory.path(), &config).unwrap();
+    assert_fetched(directory.path());
+    assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+    assert_eq!(dripping.requests.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn the_address_that_gave_a_file_is_asked_first_for_the_next() {
+    let lacking = serve(|_, stream| send_status(stream, "404 Not Found"));
+    let good = serve(|_, stream| send_file(stream, CONTENT));
+    let directory = directory();
+    fetch_files(&[FILE, OTHER_FILE], directory.path(), &quick(&[&lacking.url, &good.url])).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    assert_eq!([&lacking, &good].map(|server| server.requests.load(Ordering::SeqCst)), [1, 2]);
+}
+
+#[test]
+fn there_is_one_deadline_for_all_files_addresses_attempts_and_pauses() {
+    let busy = || serve(|_, stream| send_status(stream, "503 Service Unavailable"));
+    let dripping = || serve(|_, stream| drip(stream));
+    let start = Instant::now();
+    for servers in [[busy(), busy()], [dripping(), dripping()], [busy(), dripping()]] {
+        let urls = [servers[0].url.as_str(), servers[1].url.as_str()];
+        let config = FetchConfig {
+            attempts: u32::MAX,
+            first_pause: Duration::from_millis(100),
+            window: Duration::from_mins(1),
+            deadline: Duration::from_millis(400),
+            ..quick(&urls)
+        };
+        let directory = directory();
+        let error = fetch_files(&[FILE, OTHER_FILE], directory.path(), &config).unwrap_err();
+        assert!(matches!(&error, SourceError::Download { failures, .. } if failures.len() == 2), "{error}");
+        assert!(error.is_failed_download());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "after {:?}", start.elapsed());
+}
+
+#[test]
+fn a_server_is_not_asked_before_it_wants_to_be() {
+    let server = serve(|request, stream| match request {
+        0 => send_status(stream, "503 Service Unavailable\r\nRetry-After: 1"),
+        _ => send_file(stream, CONTENT),
+    });
+    let directory = directory();
+    let start = Instant::now();
+    fetch_files(&[FILE], directory.path(), &quick(&[&server.url])).unwrap();
+    assert_fetched(directory.path());
+    assert!(start.elapsed() >= Duration::from_secs(1), "after {:?}", start.elapsed());
+}
+
+#[test]
+fn a_server_that_wants_to_be_left_alone_for_longer_than_the_deadline_is() {
+    for pause in ["3600", "18446744073709551615", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let answer = format!("429 Too Many Requests\r\nRetry-After: {pause}");
+        let server = serve(move |_, stream| send_status(stream, &answer));
+        let start = Instant::now();
+        let fault = fault(directory().path(), &quick(&[&server.url]));
+        assert!(matches!(fault, DownloadFault::Status { status: 429, retry_after: Some(_) }), "{fault}");
+        assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+        assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn a_stop_is_heard_in_the_middle_of_everything() {
+    let silent = serve(|_, _| thread::sleep(Duration::from_secs(5)));
+    let dripping = serve(|_, stream| drip(stream));
+    let busy = serve(|_, stream| send_status(stream, "503 Service Unavailable\r\nRetry-After: 30"));
+    for server in [silent, dripping, busy] {
+        let config = FetchConfig {
+            response_timeout: Duration::from_mins(1),
+            window: Duration::from_mins(1),
+            deadline: Duration::from_mins(1),
+            ..quick(&[&server.url])
+        };
+        let stop = Arc::clone(&config.stop);
+        let user = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            stop.store(true, Ordering::Relaxed);
+        });
+        let directory = directory();
+        let start = Instant::now();
+        let error = fetch_files(&[FILE], directory.path(), &config).unwrap_err();
+        assert!(matches!(error, SourceError::Stopped { .. }) && !error.is_failed_download(), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+        user.join().unwrap();
+    }
+}
+
+#[test]
+fn what_a_killed_download_left_is_removed_by_the_next() {
+    let directory = directory();
+    fs::write(directory.path().join(".tinylsa-abc123.part"), "half").unwrap();
+    let server = serve(|_, stream| send_file(stream, CONTENT));
+    fetch_files(&[FILE], directory.path(), &quick(&[&server.url])).unwrap();
+    assert_fetched(directory.path());
+}
+
+#[test]
+fn only_missing_content_is_fetched_and_no_file_is_replaced() {
+    let server = serve(|_, stream| {
+        let [_, labels, ..] = published();
+        send_file(stream, &labels.packed);
+    });
+    let files = published().map(|published| published.file);
+    let directory = directory();
+    let path = |name: &str| directory.path().join(name);
+    for published in published() {
+        fs::write(path(published.file.unpacked_name()), published.content).unwrap();
+    }
+    // nothing is missing, in whichever form
+    fetch_incomplete(&files, directory.path(), &quick(&[&server.url])).unwrap();
+    assert_eq!(server.requests.load(Ordering::SeqCst), 0);
+    // another file under the unpacked name does not stand in the way of the packed one
+    fs::write(path("train-labels-idx1-ubyte"), "other").unwrap();
+    fetch_incomplete(&files, directory.path(), &quick(&[&server.url])).unwrap();
+    assert_eq!(fs::read(path("train-labels-idx1-ubyte")).unwrap(), b"other");
+    assert!(path("train-labels-idx1-ubyte.gz").is_file());
+    // but under the name of the download it does
+    fs::write(path("train-labels-idx1-ubyte.gz"), "other").unwrap();
+    let error = fetch_incomplete(&files, directory.path(), &quick(&[&server.url])).unwrap_err();
+    assert!(error.to_string().contains("move it away or delete it"), "{error}");
+    assert_eq!(fs::read(path("train-labels-idx1-ubyte.gz")).unwrap(), b"other");
+    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn altered_files_are_an_error_and_nothing_is_downloaded() {
+    let server = serve(|_, stream| send_status(stream, "404 Not Found"));
+    let directory = directory();
+    for file in FASHION_MNIST_FILES {
+        fs::write(directory.path().join(file.name), "altered").unwrap();
+    }
+    let policy = DownloadPolicy::IfMissing(quick(&[&server.url]));
+    let error = obtain_fashion_mnist(directory.path(), &policy).unwrap_err();
+    assert!(
+        matches!(&error, SourceError::Wrong(wrong) if wrong.path.ends_with(FASHION_MNIST_FILES[0].name)),
+        "{error}"
+    );
+    assert_eq!(server.requests.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named() {
+    let directory = directory();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = fetch_files(&[FILE], &file.join("below"), &quick(&["http://127.0.0.1:9"])).unwrap_err();
+    assert!(matches!(error, SourceError::MakeDirectory { .. }), "{error}");
+    let error = fetch_files(&[FILE], &file, &quick(&["http://127.0.0.1:9"])).unwrap_err();
+    assert!(matches!(error, SourceError::NotADirectory { .. }), "{error}");
 }
 
 #[test]
@@ -219,77 +401,4 @@ fn an_encrypted_address_needs_an_encrypted_answer() {
     let url = server.url.replace("http:", "https:");
     let fault = fault(directory().path(), &quick(&[&url]));
     assert!(matches!(fault, DownloadFault::Request(_)), "{fault}");
-}
-
-#[test]
-fn missing_files_are_named_with_the_remedy() {
-    let directory = directory();
-    fs::write(directory.path().join(FASHION_MNIST_FILES[0].name), "").unwrap();
-    let message = load_fashion_mnist(directory.path()).unwrap_err().to_string();
-    assert!(!message.contains(FASHION_MNIST_FILES[0].name), "{message}");
-    for file in &FASHION_MNIST_FILES[1..] {
-        assert!(message.contains(file.name), "{message}");
-    }
-    assert!(message.contains("FASHION_MNIST_DIR"), "{message}");
-    assert!(matches!(
-        obtain_fashion_mnist(directory.path(), &DownloadPolicy::Never),
-        Err(SourceError::Missing { files, .. }) if files.len() == 3
-    ));
-}
-
-#[test]
-fn an_altered_file_is_an_error_and_is_not_replaced_on_the_way() {
-    let server = serve(|_, stream| send_status(stream, "404 Not Found"));
-    let directory = directory();
-    for file in FASHION_MNIST_FILES {
-        fs::write(directory.path().join(file.name), "altered").unwrap();
-    }
-    let error = obtain_fashion_mnist(directory.path(), &DownloadPolicy::IfMissing(quick(&[&server.url]))).unwrap_err();
-    let SourceError::Checksum { file, found, expected } = &error else { panic!("another error: {error}") };
-    assert!(file.ends_with(FASHION_MNIST_FILES[0].name));
-    assert_eq!((found, *expected), (&sha256_hex(b"altered"), FASHION_MNIST_FILES[0].sha256));
-    assert_eq!(server.requests.load(Ordering::SeqCst), 0);
-    // to fetch is to ask for the replacement
-    assert!(matches!(fetch(directory.path(), &quick(&[&server.url])), Err(SourceError::Download { .. })));
-    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
-}
-
-#[test]
-fn verification_tells_the_states_apart() {
-    let directory = directory();
-    fs::write(directory.path().join(FASHION_MNIST_FILES[2].unpacked_name()), "unpacked").unwrap();
-    // the second of the four files has the name of `FILE`
-    fs::write(directory.path().join(FILE.name), CONTENT).unwrap();
-    let report = verify(directory.path());
-    assert!(!report.is_intact());
-    assert!(matches!(&report.files[0].state, FileState::Missing));
-    assert!(matches!(&report.files[1].state, FileState::Altered { found } if *found == FILE.sha256));
-    assert!(matches!(&report.files[2].state, FileState::Unpacked { found } if *found == sha256_hex(b"unpacked")));
-    assert!(matches!(verify::state(FILE, directory.path()), FileState::Intact));
-}
-
-#[test]
-fn unpacked_files_are_read_and_counted() {
-    let directory = directory();
-    let pictures =
-        |count: usize| encode_idx(&IdxArray { dimensions: vec![count, 28, 28], elements: vec![0; count * 28 * 28] });
-    let labels = |count: usize| encode_idx(&IdxArray { dimensions: vec![count], elements: vec![9; count] });
-    let write = |file: &SourceFile, bytes: Vec<u8>| {
-        fs::write(directory.path().join(file.unpacked_name()), bytes).unwrap();
-    };
-    let [train_images, train_labels, test_images, test_labels] = &FASHION_MNIST_FILES;
-    write(train_images, pictures(60_000));
-    write(train_labels, labels(60_000));
-    write(test_images, pictures(10_000));
-    write(test_labels, labels(10_000));
-    let read = load_fashion_mnist(directory.path()).unwrap();
-    assert_eq!((read.train.len(), read.test.len(), read.test.label(7)), (60_000, 10_000, 9));
-    let names: Vec<&str> = read.checksums.iter().map(|checksum| checksum.file.as_str()).collect();
-    assert_eq!(names, FASHION_MNIST_FILES.map(|file| file.unpacked_name()));
-    assert_eq!(read.checksums[3].sha256, sha256_hex(&labels(10_000)));
-
-    write(test_images, pictures(9_999));
-    write(test_labels, labels(9_999));
-    let error = load_fashion_mnist(directory.path()).unwrap_err();
-    assert!(matches!(error, SourceError::Count { found: 9_999, expected: 10_000, .. }), "{error}");
 }
