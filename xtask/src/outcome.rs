@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use thiserror::Error;
+use tinylsa_settings::printable_lines;
 use tracing::warn;
 
 use crate::settings::ConfigError;
@@ -22,7 +23,7 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     // A closed standard error leaves nobody to tell.
-    let _ = writeln!(std::io::stderr(), "error: {}", chain(&error));
+    let _ = writeln!(std::io::stderr(), "error: {}", printable_lines(&chain(&error)));
     let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>());
     if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
