@@ -1,29 +1,38 @@
-//! Which pictures a command works on.
+//! Which images a command works on.
+//!
+//! A directory that a user names holds Fashion-MNIST or is an error: nothing is downloaded into it but by `data fetch`,
+//! and nothing takes its place. Only where nobody names one is the default directory filled by a download, and only if
+//! that fails do synthetic garments stand in, if the config allows it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use thiserror::Error;
 use tinylsa_data::{
-    Dataset, DatasetName, DownloadPolicy, FASHION_MNIST_FILES, FetchConfig, FileChecksum, SourceError,
-    obtain_fashion_mnist, synthetic_garments,
+    Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, SourceError, SplitIndices,
+    holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split, synthetic_garments,
 };
+use tinylsa_settings::{InvalidSetting, printable_path, require_within};
 use tracing::{info, warn};
 
+use crate::outcome::{UsageError, interrupt_flag};
 use crate::schema::{DataSection, DataSource, Offline};
 
-/// The environment variable that names the folder of the files.
+/// The environment variable that names the directory of the files.
 const DIRECTORY_VARIABLE: &str = "FASHION_MNIST_DIR";
-/// Where the files go if nobody says otherwise.
+/// The environment variables that name the root certificates to trust, by OpenSSL's convention.
+const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// Where the files are, or are downloaded to, if nobody names a directory.
 pub(crate) const DEFAULT_DIRECTORY: &str = "datasets/fashion-mnist";
 
-/// The pictures, and where they are from.
+/// The images, and where they are from.
 #[derive(Clone, Debug)]
 pub(crate) struct Pictures {
     pub(crate) train: Dataset,
     pub(crate) test: Dataset,
-    /// Of the files; empty for pictures that are drawn.
+    /// Of the published files; empty for images that are drawn.
     pub(crate) checksums: Vec<FileChecksum>,
-    /// Why these are not the pictures that were asked for, if they are not.
+    /// Why these are not the images that were asked for, if they are not.
     pub(crate) substitution: Option<String>,
 }
 
@@ -32,7 +41,7 @@ impl Pictures {
         self.train.name
     }
 
-    /// What stands under every figure made from these pictures.
+    /// What stands under every figure made from these images.
     pub(crate) fn caption(&self) -> String {
         match &self.substitution {
             Some(_) => format!("{}, NOT Fashion-MNIST", self.name().title()),
@@ -41,65 +50,197 @@ impl Pictures {
     }
 }
 
-/// The pictures that a config asks for, or their substitute.
+/// A directory that should hold Fashion-MNIST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataDirectory {
+    pub(crate) path: PathBuf,
+    pub(crate) named_by: NamedBy,
+}
+
+/// Who named a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NamedBy {
+    /// The argument `--data-dir`.
+    Argument,
+    /// The environment variable.
+    Variable,
+    /// The config, by another `data.dir` than the default.
+    Config,
+    /// Nobody: it is the default.
+    Nobody,
+}
+
+/// Why the files are not available. The message says who named the directory, and what to do.
+#[derive(Debug, Error)]
+#[error("{}{error}{}", directory.in_words(), directory.remedy(error))]
+struct Unavailable {
+    directory: DataDirectory,
+    error: SourceError,
+}
+
+/// The images that a config asks for, or their substitute.
 ///
 /// # Errors
-/// If files are damaged; if there are none and `strict`, or the config, forbids a substitute.
+/// If a directory was named and does not hold them; if files are damaged or incomplete; if there are none, none can be
+/// downloaded, and `strict`, or the config, forbids a substitute.
 pub(crate) fn obtain(section: &DataSection, data_dir: Option<&Path>, strict: bool) -> Result<Pictures> {
-    if section.source == DataSource::SyntheticGarments {
-        return synthetic(section, None);
-    }
-    let directory = find_directory(data_dir, &section.dir);
-    match fashion_mnist(&directory) {
-        Ok(pictures) => Ok(pictures),
-        Err(error) if holds_all_files(&directory) => Err(error.into()),
-        Err(error) if strict || section.offline == Offline::Fail => {
-            let absence = format!("Fashion-MNIST is neither in {} nor to be downloaded", directory.display());
-            Err(anyhow::Error::from(error).context(absence))
+    match (section.source, data_dir) {
+        (DataSource::SyntheticGarments, Some(_)) => Err(UsageError(
+            "--data-dir has no effect on synthetic garments; leave it out, or ask for Fashion-MNIST with \
+             --set data.source=fashion-mnist"
+                .to_owned(),
+        )
+        .into()),
+        (DataSource::SyntheticGarments, None) => synthetic(section, None),
+        (DataSource::FashionMnist, _) => {
+            let directory = find_directory(data_dir, &section.dir);
+            let unavailable = match read(&directory) {
+                Ok(pictures) => return Ok(pictures),
+                Err(unavailable) => unavailable,
+            };
+            if strict || section.offline == Offline::Fail || !unavailable.may_be_substituted() {
+                return Err(unavailable.into());
+            }
+            warn!("{}", banner(&unavailable));
+            synthetic(section, Some(unavailable.to_string()))
         }
-        Err(error) => {
-            warn!("{}", banner(&error));
-            synthetic(section, Some(error.to_string()))
+    }
+}
+
+/// The directory of the files: the argument's, the environment's, the config's, or else the default. The first that is
+/// named counts, whatever it holds.
+pub(crate) fn find_directory(argument: Option<&Path>, configured: &Path) -> DataDirectory {
+    let variable = std::env::var_os(DIRECTORY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    first_named(argument, variable, configured)
+}
+
+fn first_named(argument: Option<&Path>, variable: Option<PathBuf>, configured: &Path) -> DataDirectory {
+    match (argument, variable) {
+        (Some(path), _) => DataDirectory { path: path.to_owned(), named_by: NamedBy::Argument },
+        (None, Some(path)) => DataDirectory { path, named_by: NamedBy::Variable },
+        (None, None) => {
+            let is_default = configured == Path::new(DEFAULT_DIRECTORY);
+            let named_by = if is_default { NamedBy::Nobody } else { NamedBy::Config };
+            DataDirectory { path: configured.to_owned(), named_by }
         }
     }
 }
 
-/// The first folder that holds all files: the argument's, the environment's, the config's. If none does, the first
-/// that was named, into which the files are to be downloaded.
-pub(crate) fn find_directory(argument: Option<&Path>, configured: &Path) -> PathBuf {
-    let environment = std::env::var_os(DIRECTORY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let named: Vec<PathBuf> =
-        argument.map(Path::to_owned).into_iter().chain(environment).chain([configured.to_owned()]).collect();
-    let complete = named.iter().find(|directory| holds_all_files(directory));
-    complete.unwrap_or(&named[0]).clone()
+impl DataDirectory {
+    /// What an error begins with.
+    fn in_words(&self) -> &'static str {
+        match self.named_by {
+            NamedBy::Argument => "--data-dir: ",
+            NamedBy::Variable => "the environment variable FASHION_MNIST_DIR: ",
+            NamedBy::Config => "data.dir: ",
+            NamedBy::Nobody => "Fashion-MNIST is not available: ",
+        }
+    }
+
+    /// What an error ends with.
+    fn remedy(&self, error: &SourceError) -> String {
+        let path = printable_path(&self.path);
+        if error.is_failed_download() {
+            return format!(
+                "; get the four .gz files from https://github.com/zalandoresearch/fashion-mnist (data/fashion) and put \
+                 them into {path}, or name the directory that holds them with --data-dir or FASHION_MNIST_DIR"
+            );
+        }
+        match self.named_by {
+            NamedBy::Argument | NamedBy::Variable | NamedBy::Config if error.is_missing() => {
+                format!("; `cargo xtask data fetch --data-dir {path}` downloads the files into it")
+            }
+            NamedBy::Argument | NamedBy::Variable | NamedBy::Config | NamedBy::Nobody => String::new(),
+        }
+    }
+
+    /// Whether the files may be downloaded without being asked for.
+    fn policy(&self) -> DownloadPolicy {
+        match self.named_by {
+            NamedBy::Argument | NamedBy::Variable | NamedBy::Config => DownloadPolicy::Never,
+            NamedBy::Nobody => DownloadPolicy::IfMissing(fetch_config()),
+        }
+    }
 }
 
-fn holds_all_files(directory: &Path) -> bool {
-    FASHION_MNIST_FILES
-        .iter()
-        .all(|file| directory.join(file.name).is_file() || directory.join(file.unpacked_name()).is_file())
+impl Unavailable {
+    /// Only where nobody named a directory, and the default holds nothing that could be meant.
+    fn may_be_substituted(&self) -> bool {
+        self.directory.named_by == NamedBy::Nobody
+            && self.error.is_failed_download()
+            && !holds_fashion_mnist_files(&self.directory.path)
+    }
 }
 
-/// Fashion-MNIST from a folder, downloaded into it if need be.
-pub(crate) fn fashion_mnist(directory: &Path) -> Result<Pictures, SourceError> {
-    let loaded = obtain_fashion_mnist(directory, &DownloadPolicy::IfMissing(FetchConfig::default()))?;
-    info!("read Fashion-MNIST from {}", directory.display());
+/// How to download: certificates by the environment, and an end at an interrupt.
+pub(crate) fn fetch_config() -> FetchConfig {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let certificates =
+        if CERTIFICATE_VARIABLES.iter().any(is_set) { Certificates::System } else { Certificates::Mozilla };
+    FetchConfig { certificates, stop: interrupt_flag(), ..FetchConfig::default() }
+}
+
+/// Fashion-MNIST from a directory; if it is the default one, what is missing there is downloaded.
+///
+/// # Errors
+/// What the directory holds instead.
+pub(crate) fn fashion_mnist(directory: &DataDirectory) -> Result<Pictures> {
+    Ok(read(directory)?)
+}
+
+/// Fashion-MNIST from a directory, without a download; nothing if nobody named one and the default holds no files.
+///
+/// # Errors
+/// What the directory holds instead.
+pub(crate) fn fashion_mnist_on_disk(directory: &DataDirectory) -> Result<Option<Pictures>> {
+    if directory.named_by == NamedBy::Nobody && !holds_fashion_mnist_files(&directory.path) {
+        return Ok(None);
+    }
+    let unavailable = |error| Unavailable { directory: directory.clone(), error };
+    let loaded = load_fashion_mnist(&directory.path).map_err(unavailable)?;
+    Ok(Some(Pictures { train: loaded.train, test: loaded.test, checksums: loaded.checksums, substitution: None }))
+}
+
+fn read(directory: &DataDirectory) -> Result<Pictures, Unavailable> {
+    let loaded = obtain_fashion_mnist(&directory.path, &directory.policy())
+        .map_err(|error| Unavailable { directory: directory.clone(), error })?;
+    info!("read Fashion-MNIST from {}", printable_path(&directory.path));
     Ok(Pictures { train: loaded.train, test: loaded.test, checksums: loaded.checksums, substitution: None })
 }
 
 fn synthetic(section: &DataSection, substitution: Option<String>) -> Result<Pictures> {
-    let garments = synthetic_garments(&section.synthetic).context("failed to draw the synthetic garments")?;
+    let garments = synthetic_garments(&section.synthetic)
+        .map_err(|error| error.within("synthetic").within("data"))
+        .context("failed to draw the synthetic garments")?;
     info!("drew {} + {} synthetic garments", garments.train.len(), garments.test.len());
     Ok(Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution })
 }
 
-fn banner(error: &SourceError) -> String {
+fn banner(unavailable: &Unavailable) -> String {
     let line = "=".repeat(100);
     format!(
         "\n{line}\n  FASHION-MNIST IS NOT THERE: GOING ON WITH SYNTHETIC GARMENTS.\n  \
-         No figure of this run says anything about Fashion-MNIST.\n  {error}\n  \
+         No figure of this run says anything about Fashion-MNIST.\n  {unavailable}\n  \
          To make this an error instead, pass --strict.\n{line}"
     )
+}
+
+/// Sets the images for validation aside.
+///
+/// # Errors
+/// If that leaves none to train on, under the key that says how many are set aside.
+pub(crate) fn validation_split(
+    pictures: &Pictures,
+    validation: usize,
+    seed: u64,
+) -> Result<SplitIndices, InvalidSetting> {
+    const KEY: &str = "data.validation";
+    require_within(KEY, validation, 1..pictures.train.len())?;
+    stratified_split(&pictures.train.labels, validation, seed).map_err(|error| InvalidSetting {
+        key: KEY.to_owned(),
+        found: error.requested.to_string(),
+        expected: format!("at most {}", error.available),
+    })
 }
 
 /// The indices of a whole dataset.
@@ -107,13 +248,86 @@ pub(crate) fn all_indices(dataset: &Dataset) -> Vec<u32> {
     (0..dataset.len() as u32).collect()
 }
 
-/// Refuses a model that was trained for pictures of another size.
+/// Refuses a model that was trained for images of another size.
 ///
 /// # Errors
 /// If the sizes differ.
 pub(crate) fn require_size(dataset: &Dataset, image_size: usize) -> Result<()> {
     if dataset.height != image_size || dataset.width != image_size {
-        bail!("the pictures are {}×{}, but the model takes {image_size}×{image_size}", dataset.height, dataset.width);
+        bail!("the images are {}×{}, the network expects {image_size}×{image_size}", dataset.height, dataset.width);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(source: DataSource, dir: &Path) -> DataSection {
+        DataSection {
+            source,
+            dir: dir.to_owned(),
+            offline: Offline::Synthetic,
+            validation: 20,
+            synthetic: tinylsa_data::SyntheticConfig { train: 60, test: 20, seed: 0 },
+        }
+    }
+
+    #[test]
+    fn the_first_that_is_named_counts_and_the_default_is_named_by_nobody() {
+        let [argument, variable, config] = ["argument", "variable", "config"].map(Path::new);
+        let named = |argument: Option<&Path>, variable: Option<&Path>, configured: &Path| {
+            let DataDirectory { path, named_by } = first_named(argument, variable.map(Path::to_owned), configured);
+            (path.display().to_string(), named_by)
+        };
+        assert_eq!(named(Some(argument), Some(variable), config), ("argument".to_owned(), NamedBy::Argument));
+        assert_eq!(named(None, Some(variable), config), ("variable".to_owned(), NamedBy::Variable));
+        assert_eq!(named(None, None, config), ("config".to_owned(), NamedBy::Config));
+        for default in [DEFAULT_DIRECTORY, "datasets/fashion-mnist/"] {
+            assert_eq!(named(None, None, Path::new(default)).1, NamedBy::Nobody, "{default}");
+        }
+    }
+
+    #[test]
+    fn a_named_directory_is_never_replaced_whatever_it_lacks() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        std::fs::create_dir(path("empty")).unwrap();
+        std::fs::create_dir(path("notes")).unwrap();
+        std::fs::write(path("notes/thesis.tex"), "").unwrap();
+        std::fs::write(path("file"), "").unwrap();
+        let check = |name: &str, expected: &str| {
+            for (data_dir, dir) in [(Some(path(name)), PathBuf::from("other")), (None, path(name))] {
+                let section = section(DataSource::FashionMnist, &dir);
+                let message = obtain(&section, data_dir.as_deref(), false).unwrap_err().to_string();
+                let by = if data_dir.is_some() { "--data-dir: " } else { "data.dir: " };
+                assert!(message.starts_with(by) && message.contains(expected), "{message}");
+            }
+            assert!(!path("missing").exists());
+        };
+        check("missing", "there is no directory");
+        check("missing", "`cargo xtask data fetch --data-dir ");
+        check("empty", "is empty, expected the four files of Fashion-MNIST");
+        check("notes", "holds no file of Fashion-MNIST, but thesis.tex");
+        check("file", "is a file, expected a directory");
+        check("file/below", "there is no directory");
+    }
+
+    #[test]
+    fn a_directory_has_no_effect_on_drawn_images_and_is_refused() {
+        let drawn = section(DataSource::SyntheticGarments, Path::new(DEFAULT_DIRECTORY));
+        let error = obtain(&drawn, Some(Path::new("anywhere")), false).unwrap_err();
+        assert!(error.is::<UsageError>() && error.to_string().contains("--data-dir has no effect"), "{error}");
+        assert_eq!(obtain(&drawn, None, false).unwrap().train.len(), 60);
+    }
+
+    #[test]
+    fn a_validation_split_that_leaves_nothing_to_train_on_is_named_by_its_key() {
+        let pictures = obtain(&section(DataSource::SyntheticGarments, Path::new("")), None, false).unwrap();
+        for validation in [60, 61, usize::MAX, 0] {
+            let error = validation_split(&pictures, validation, 0).unwrap_err();
+            assert_eq!((error.key.as_str(), error.found), ("data.validation", validation.to_string()));
+        }
+        assert_eq!(validation_split(&pictures, 59, 0).unwrap().train.len(), 1);
+    }
 }

@@ -7,13 +7,13 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices, stratified_split};
+use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices};
 use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_system::{peak_memory, sha256_hex};
 use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
 
-use crate::dataset::{Pictures, all_indices, obtain, require_size};
+use crate::dataset::{Pictures, all_indices, obtain, require_size, validation_split};
 use crate::evaluation::{EvaluationReport, SplitView, measure};
 use crate::explain::ExplainedNetwork;
 use crate::explain::experiment::{RunExplanations, explain_run};
@@ -98,7 +98,7 @@ impl Workplace {
         let device = device(&config.device)?;
         let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
         require_size(&pictures.train, config.model.image_size)?;
-        let split = stratified_split(&pictures.train.labels, config.data.validation, config.run.seed)?;
+        let split = validation_split(&pictures, config.data.validation, config.run.seed)?;
         let place = if options.resume { RunFolder::find } else { RunFolder::free };
         let folder = place(&config.run, options.out.as_deref())?;
         Ok(Self { device, pictures, split, folder })

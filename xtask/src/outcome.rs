@@ -2,11 +2,12 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use thiserror::Error;
+use tinylsa_settings::printable_lines;
 use tracing::warn;
 
 use crate::settings::ConfigError;
@@ -22,7 +23,7 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     // A closed standard error leaves nobody to tell.
-    let _ = writeln!(std::io::stderr(), "error: {}", chain(&error));
+    let _ = writeln!(std::io::stderr(), "error: {}", printable_lines(&chain(&error)));
     let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>());
     if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
@@ -40,6 +41,15 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
+/// The flag of [`stop_on_interrupt`], once that was called.
+static INTERRUPT: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// The flag that an interrupt sets. Where nothing listens for interrupts, an interrupt ends the process instead, and the
+/// flag stays as it is.
+pub(crate) fn interrupt_flag() -> Arc<AtomicBool> {
+    INTERRUPT.get().cloned().unwrap_or_default()
+}
+
 /// A flag that an interrupt sets, after saying what will happen; a second interrupt ends the process. To be called once.
 ///
 /// # Errors
@@ -54,7 +64,7 @@ pub(crate) fn stop_on_interrupt(what_happens: &'static str) -> anyhow::Result<Ar
         warn!("interrupted: {what_happens}; once more to stop at once");
     })
     .context("failed to listen for interrupts")?;
-    Ok(stop)
+    Ok(Arc::clone(INTERRUPT.get_or_init(|| stop)))
 }
 
 /// Prints a line of results on standard output.

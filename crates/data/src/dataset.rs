@@ -12,6 +12,9 @@ pub const CLASSES: usize = CLASS_NAMES.len();
 /// The height and the width of every picture in pixels.
 pub const PICTURE_SIDE: usize = 28;
 
+/// The number of pixels of every image.
+pub(crate) const IMAGE_PIXELS: usize = PICTURE_SIDE * PICTURE_SIDE;
+
 /// Which collection of pictures a [`Dataset`] belongs to. A result on one is never a result on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,10 +5,11 @@
 //!
 //! # Two collections
 //!
-//! [`obtain_fashion_mnist`] gives the photographs of Zalando, from a directory or from the publisher. Not a byte of them
-//! is believed unseen: files have a published SHA-256, every header is checked against the length of its file before
-//! memory is asked for, and every fault is an error that names the file, the offset, what was found and what was
-//! expected. A download appears under its name whole or not at all.
+//! [`obtain_fashion_mnist`] gives the photographs of Zalando, from a directory or from the publisher. Files are accepted
+//! for their content and not for their name: each must be the published one, or unpack to it, by SHA-256. No header and no
+//! gzip file can make a reader ask for more memory than the known size, and every fault is an error that names the file,
+//! what was found and what was expected. A download appears under its name whole or not at all, and has one deadline for
+//! everything.
 //!
 //! [`synthetic_garments`] draws the same ten classes, from nothing but a seed, together with what no photograph
 //! has: for every picture the pixels that decide its class. That is a first run without a network, a fast test, and a
@@ -57,14 +58,14 @@
 pub use augmentation::{AugmentationConfig, AugmentationKey, ErasingFill, augment};
 pub use corruption::{Corruption, CorruptionKey, Severity, corrupted};
 pub use dataset::{CLASS_NAMES, CLASSES, Dataset, DatasetName, PICTURE_SIDE, Split, to_unit};
-pub use idx::{IdxArray, IdxError, IdxFault, decode_idx, read_idx};
+pub use idx::{IdxArray, IdxError, IdxFault, IdxLimits, decode_idx, read_idx};
+pub use images::{IdxFile, decode_images};
 pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
 pub use mixing::{MixingConfig, MixingKind, Mixture};
-pub use pictures::decode_pictures;
 pub use source::{
-    DownloadFailure, DownloadFault, DownloadPolicy, FASHION_MNIST_FILES, FashionMnist, FetchConfig, FileChecksum,
-    FileState, PUBLISHER_URLS, SourceError, SourceFile, VerifiedFile, VerifyReport, fetch, load_fashion_mnist,
-    obtain_fashion_mnist, verify,
+    Certificates, DownloadFailure, DownloadFault, DownloadPolicy, FASHION_MNIST_FILES, FashionMnist, FetchConfig,
+    FileChecksum, FileFault, FileForm, FoundFile, PUBLISHER_URLS, SourceError, SourceFile, VerifiedFile, VerifyReport,
+    WrongFile, fetch, holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, verify,
 };
 pub use split::{SplitError, SplitIndices, stratified_split};
 pub use synthetic::{SyntheticConfig, SyntheticGarments, synthetic_garments};
@@ -73,9 +74,9 @@ mod augmentation;
 mod corruption;
 mod dataset;
 mod idx;
+mod images;
 mod loader;
 mod mixing;
-mod pictures;
 mod source;
 mod split;
 mod synthetic;

@@ -22,6 +22,8 @@
 //! assert_eq!(error.key, "crop.probability");
 //! assert_eq!(error.to_string(), "crop.probability is 1.5, expected 0 to 1");
 //! ```
+//!
+//! Beside it are the few words that errors share: [`printable`] for what comes from files and users, and [`counted`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -31,11 +33,14 @@ use std::ops::RangeBounds;
 
 use thiserror::Error;
 
+pub use words::{counted, printable, printable_lines, printable_path};
+
 mod range;
+mod words;
 
 /// A setting whose value is outside its range.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{key} is {found}, expected {expected}")]
+#[error("{} is {}, expected {expected}", printable(key), printable(found))]
 pub struct InvalidSetting {
     /// The key by its path, such as `train.optimizer.momentum`.
     pub key: String,

@@ -5,7 +5,8 @@
 //! decides them once:
 //!
 //! - [`write_atomically`] replaces a file as a whole. A reader sees the old contents or the new ones, also after a power
-//!   failure. Permissions, links and special files are treated as `cp` would treat them.
+//!   failure. Permissions, links and special files are treated as `cp` would treat them. [`AtomicFile`] does the same for
+//!   contents that come piece by piece.
 //! - [`OutputDir`] claims a directory for one kind of output and one process. A directory that holds anything else is
 //!   refused, and so is a second process.
 //! - [`read_at_most`] reads a file up to a limit, so that a device or a mistaken path cannot exhaust the memory.
@@ -33,7 +34,7 @@ pub use checksum::{hexadecimal, sha256_hex};
 pub use memory::{available_memory, peak_memory};
 pub use output_dir::{ClaimError, MARKER, OutputDir};
 pub use read::read_at_most;
-pub use write::{remove_leftovers, write_atomically};
+pub use write::{AtomicFile, remove_leftovers, write_atomically};
 
 mod checksum;
 mod memory;

@@ -1,4 +1,4 @@
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,25 +22,79 @@ const LINKS: usize = 40;
 /// and what the file system says. On an error the old contents stay.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The system follows links to what has no name of its own, such as the pipe behind /dev/stdout.
-    let existing = match fs::metadata(path) {
-        Ok(metadata) => Some(metadata),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    match &existing {
+    match existing(path)? {
         Some(metadata) if metadata.is_dir() => {
             Err(io::Error::new(io::ErrorKind::IsADirectory, format!("{} is a directory", path.display())))
         }
-        Some(metadata) if metadata.permissions().readonly() => {
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is read-only", path.display())))
-        }
         Some(metadata) if !metadata.is_file() => OpenOptions::new().write(true).open(path)?.write_all(bytes),
-        Some(_) | None => replace(&follow_links(path)?, bytes, existing.as_ref()),
+        existing @ (Some(_) | None) => {
+            let mut file = AtomicFile::replacing(follow_links(path)?, existing.as_ref())?;
+            file.write_all(bytes)?;
+            file.commit()
+        }
     }
 }
 
-/// Deletes the unfinished files that a killed process left in `dir`, and returns how many there were. To be called only
-/// while no other process writes there.
+/// A file that appears under its name whole or not at all, for contents that come piece by piece. Until
+/// [`commit`](Self::commit) its bytes lie under a temporary name in the same directory, which goes away when the value is
+/// dropped. [`write_atomically`] is the short form for contents that are at hand.
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    /// Locked while it lives, so that [`remove_leftovers`] of another process leaves it alone.
+    unfinished: NamedTempFile,
+    /// Of the file that is replaced.
+    permissions: Option<Permissions>,
+}
+
+impl AtomicFile {
+    /// Starts the file that is to appear as `path`. Permissions and links are treated as by [`write_atomically`].
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] if there is a read-only file, [`io::ErrorKind::InvalidInput`] if there is
+    /// something else than a file, and what the file system says.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let path = follow_links(path)?;
+        let existing = existing(&path)?;
+        if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not a file", path.display())));
+        }
+        Self::replacing(path, existing.as_ref())
+    }
+
+    fn replacing(path: PathBuf, existing: Option<&Metadata>) -> io::Result<Self> {
+        let unfinished = locked_temporary_in(dir_of(&path))?;
+        Ok(Self { path, unfinished, permissions: existing.map(Metadata::permissions) })
+    }
+
+    /// Makes the file last and gives it its name.
+    ///
+    /// # Errors
+    /// What the file system says. Nothing is left then but what was there before.
+    pub fn commit(self) -> io::Result<()> {
+        let Self { path, unfinished, permissions } = self;
+        if let Some(permissions) = permissions {
+            unfinished.as_file().set_permissions(permissions)?;
+        }
+        unfinished.as_file().sync_all()?;
+        unfinished.persist(&path).map_err(|error| error.error)?;
+        sync_dir(dir_of(&path))
+    }
+}
+
+// Through the file itself: the errors of the wrapper name the temporary file, which means nothing to a user.
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unfinished.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unfinished.as_file_mut().flush()
+    }
+}
+
+/// Deletes the unfinished files that a killed process left in `dir`, and returns how many there were. Those that a
+/// process is still writing stay.
 ///
 /// # Errors
 /// What the file system says.
@@ -51,35 +105,66 @@ pub fn remove_leftovers(dir: &Path) -> io::Result<usize> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-            removed += 1;
+            removed += usize::from(remove_leftover(&entry.path())?);
         }
     }
     Ok(removed)
 }
 
-fn replace(path: &Path, bytes: &[u8], existing: Option<&Metadata>) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = temporary_in(dir)?;
-    file.write_all(bytes)?;
-    if let Some(metadata) = existing {
-        file.as_file().set_permissions(metadata.permissions())?;
+/// Deletes an unfinished file, unless its writer lives.
+fn remove_leftover(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        // Its writer just finished it, or gave up.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            result => result.map(|()| true),
+        },
+        // Locked, or on a file system without locks, where nothing tells whether the writer lives.
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Ok(false),
     }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_dir(dir)
+}
+
+/// What is at `path`, if anything.
+fn existing(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.permissions().readonly() => {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is read-only", path.display())))
+        }
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A temporary file that this process holds the lock of.
+fn locked_temporary_in(dir: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = temporary_in(dir)?;
+        match file.as_file().try_lock() {
+            // Another process may have taken it for a leftover before it was locked.
+            Ok(()) if !file.path().exists() => {}
+            Err(TryLockError::WouldBlock) => {}
+            // A file system without locks, on which leftovers are never removed.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
 }
 
 /// A temporary file with the permissions of an ordinary one.
 fn temporary_in(dir: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(dir)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    // The own way to open it keeps the temporary name out of the error.
+    tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).make_in(dir, |path| options.open(path))
 }
 
 /// Makes the renaming last. Elsewhere than on Unix a directory cannot be opened, and the system does it.
@@ -144,6 +229,45 @@ mod tests {
         assert_eq!(remove_leftovers(dir.path()).unwrap(), 1);
         assert!(!leftover.exists());
         assert_eq!(entries(dir.path()), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_no_leftover() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"first, ").unwrap();
+        assert_eq!(remove_leftovers(dir.path()).unwrap(), 0);
+        file.write_all(b"second").unwrap();
+        assert!(!path.exists());
+        file.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first, second");
+        assert_eq!(entries(dir.path()), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_given_up_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_atomically(&path, b"old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(entries(dir.path()), 1);
+        assert_eq!(AtomicFile::create(dir.path()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn no_error_names_a_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_atomically(&dir.path().join("no/file"), b"").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(PREFIX), "{error}");
+        let file = dir.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = write_atomically(&file.join("below"), b"").unwrap_err();
+        assert!(!error.to_string().contains(PREFIX), "{error}");
     }
 
     #[cfg(unix)]

@@ -3,24 +3,25 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use tinylsa_data::{
-    AugmentationConfig, AugmentationKey, CLASS_NAMES, CLASSES, Dataset, FetchConfig, FileState, SyntheticConfig,
-    augment, fetch, synthetic_garments, verify,
+    AugmentationConfig, AugmentationKey, CLASS_NAMES, CLASSES, Certificates, Dataset, FetchConfig, FileForm, FoundFile,
+    SourceFile, SyntheticConfig, augment, fetch, synthetic_garments, verify,
 };
 use tinylsa_report::{ContactRow, ContactSheet, GreyPicture, encode_png};
+use tinylsa_settings::printable_path;
 use tinylsa_system::write_atomically;
 
-use crate::dataset::{DEFAULT_DIRECTORY, fashion_mnist, find_directory};
-use crate::outcome::say;
+use crate::dataset::{DEFAULT_DIRECTORY, DataDirectory, fashion_mnist, fetch_config, find_directory};
+use crate::outcome::{say, stop_on_interrupt};
 
-/// Pictures of each class on the contact sheet, plain and augmented.
+/// Images of each class on the contact sheet, plain and augmented.
 const SHOWN: usize = 8;
 
-/// What stands behind `data`.
+/// Arguments of the `data` command.
 #[derive(Subcommand, Debug)]
 pub(crate) enum DataCommand {
-    /// Download the files of Fashion-MNIST that are missing or damaged.
-    Fetch(Place),
-    /// Check the files of Fashion-MNIST against their published SHA-256.
+    /// Download the files of Fashion-MNIST that are missing.
+    Fetch(FetchArguments),
+    /// Check the files of Fashion-MNIST against what was published.
     Verify(Place),
     /// Write a contact sheet of every class, plain and augmented.
     Show(ShowArguments),
@@ -34,13 +35,24 @@ pub(crate) struct Place {
     data_dir: Option<PathBuf>,
 }
 
-/// What stands behind `data show`.
+/// Arguments of `data fetch`.
+#[derive(Args, Debug)]
+pub(crate) struct FetchArguments {
+    #[command(flatten)]
+    place: Place,
+    /// Trust the root certificates of the operating system instead of Mozilla's, as every download does where the
+    /// environment variable `SSL_CERT_FILE` or `SSL_CERT_DIR` is set.
+    #[arg(long)]
+    system_certificates: bool,
+}
+
+/// Arguments of `data show`.
 #[derive(Args, Debug)]
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     place: Place,
     /// Show the synthetic garments instead of Fashion-MNIST.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "data_dir")]
     synthetic: bool,
     /// Seed of the augmentation, and of the synthetic garments.
     #[arg(long, default_value_t = 0)]
@@ -51,42 +63,57 @@ pub(crate) struct ShowArguments {
 }
 
 impl Place {
-    fn directory(&self) -> PathBuf {
+    fn directory(&self) -> DataDirectory {
         find_directory(self.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY))
     }
 }
 
-/// Gets, checks or shows the pictures.
+/// Gets, checks or shows the images.
 pub(crate) fn run(command: &DataCommand) -> Result<()> {
     match command {
-        DataCommand::Fetch(place) => fetch_files(&place.directory()),
-        DataCommand::Verify(place) => verify_files(&place.directory()),
+        DataCommand::Fetch(arguments) => fetch_files(arguments),
+        DataCommand::Verify(place) => verify_files(&place.directory().path),
         DataCommand::Show(arguments) => show(arguments),
     }
 }
 
-fn fetch_files(directory: &Path) -> Result<()> {
-    fetch(directory, &FetchConfig::default())?;
-    say(format!("{} holds Fashion-MNIST", directory.display()))
+fn fetch_files(arguments: &FetchArguments) -> Result<()> {
+    let stop = stop_on_interrupt("stopping the download")?;
+    let FetchConfig { certificates, .. } = fetch_config();
+    let certificates = if arguments.system_certificates { Certificates::System } else { certificates };
+    let directory = arguments.place.directory().path;
+    fetch(&directory, &FetchConfig { certificates, stop, ..FetchConfig::default() })?;
+    say(format!("{} holds Fashion-MNIST", printable_path(&directory)))
 }
 
 fn verify_files(directory: &Path) -> Result<()> {
-    let report = verify(directory);
+    let report = verify(directory)?;
     for verified in &report.files {
-        let state = match &verified.state {
-            FileState::Missing => "missing".to_owned(),
-            FileState::Intact => "intact".to_owned(),
-            FileState::Altered { found } => format!("SHA-256 {found}, expected {}", verified.file.sha256),
-            FileState::Unpacked { found } => format!("unpacked, SHA-256 {found} (none is published)"),
-            FileState::Unreadable(error) => format!("unreadable: {error}"),
-            other => format!("{other:?}"),
-        };
-        say(format!("{}: {state}", verified.file.name))?;
+        if verified.found.is_empty() {
+            say(format!("{}: missing", verified.file.name))?;
+        }
+        for found in &verified.found {
+            say(state_in_words(&verified.file, found, directory))?;
+        }
     }
     if !report.is_intact() {
-        bail!("{} does not hold the published files; `cargo xtask data fetch` gets them", directory.display());
+        let directory = printable_path(directory);
+        bail!(
+            "{directory} does not hold the published files; `cargo xtask data fetch --data-dir {directory}` downloads \
+             those that are missing"
+        );
     }
     Ok(())
+}
+
+fn state_in_words(file: &SourceFile, found: &FoundFile, directory: &Path) -> String {
+    let path = printable_path(found.path.strip_prefix(directory).unwrap_or(&found.path));
+    match &found.state {
+        Ok(FileForm::Published) => format!("{path}: intact"),
+        Ok(FileForm::Repacked) => format!("{path}: intact, packed anew"),
+        Ok(FileForm::Unpacked) => format!("{path}: intact, the content of {}", file.name),
+        Err(fault) => format!("{path} {fault}"),
+    }
 }
 
 fn show(arguments: &ShowArguments) -> Result<()> {
@@ -98,7 +125,7 @@ fn show(arguments: &ShowArguments) -> Result<()> {
     let config = AugmentationConfig::default();
     let rows = (0..CLASSES).map(|class| row(&dataset, class, &config, arguments.seed)).collect::<Result<Vec<_>>>()?;
     let sheet = ContactSheet {
-        title: format!("{}, training pictures", dataset.name.title()),
+        title: format!("{}, training images", dataset.name.title()),
         subtitle: format!("left plain, right augmented (seed {}, epochs 0 to {})", arguments.seed, SHOWN - 1),
         rows,
     };
@@ -108,7 +135,7 @@ fn show(arguments: &ShowArguments) -> Result<()> {
     say(arguments.out.display())
 }
 
-/// The first pictures of a class, each plain and as another epoch sees it.
+/// The first images of a class, each plain and as another epoch sees it.
 fn row(dataset: &Dataset, class: usize, config: &AugmentationConfig, seed: u64) -> Result<ContactRow> {
     let size = [dataset.height, dataset.width];
     let first = (0..dataset.len()).filter(|&index| usize::from(dataset.label(index)) == class).take(SHOWN);

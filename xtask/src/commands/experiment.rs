@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::experiment::{ExperimentOptions, perform};
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load};
+use crate::settings::{ConfigSource, load, located};
 
 /// What stands behind `experiment`.
 #[derive(Args, Debug)]
@@ -39,5 +39,5 @@ pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
         resume: arguments.resume,
         strict: arguments.strict,
     };
-    perform(&config, &options).map(drop)
+    perform(&config, &options).map(drop).map_err(|error| located(error, &source, &arguments.overrides))
 }

@@ -3,14 +3,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use tinylsa_data::{Dataset, SyntheticConfig, load_fashion_mnist, synthetic_garments, to_unit};
+use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_model::LoadedModel;
 use tinylsa_system::write_atomically;
 use tinylsa_xai::{Execution, Picture};
 use tracing::{info, warn};
 
 use super::load_model_or_pretrained;
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, find_directory, require_size};
+use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size};
 use crate::explain::page::DrawnExplanation;
 use crate::explain::result::{PictureExplanation, Source};
 use crate::explain::{
@@ -195,18 +195,11 @@ fn collection(arguments: &ExplainArguments, trained_on: &str, settings: &Setting
     if !settings.methods.contains(&Method::ExpectedGradients) {
         return Ok(None);
     }
-    match load_fashion_mnist(&directory) {
-        Ok(loaded) => Ok(Some(Pictures {
-            train: loaded.train,
-            test: loaded.test,
-            checksums: loaded.checksums,
-            substitution: None,
-        })),
-        Err(error) => {
-            warn!("the background of expected-gradients is noise, since there are no training pictures: {error}");
-            Ok(None)
-        }
+    let pictures = fashion_mnist_on_disk(&directory)?;
+    if pictures.is_none() {
+        warn!("the background of expected-gradients is noise, since there are no training images on this machine");
     }
+    Ok(pictures)
 }
 
 fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) -> Result<Vec<Subject>> {

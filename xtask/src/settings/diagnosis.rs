@@ -92,13 +92,25 @@ fn mismatch(merged: &Merged<'_>, path: &KeyPath, message: &str) -> Problem {
     else {
         return Problem::Other { key, message: message.to_owned() };
     };
-    let found = match merged.value(path) {
+    let value = merged.value(path);
+    let expected = expected_in_words(expected);
+    let is_unquoted = expected == "a string" && value.is_some_and(is_unquoted);
+    let found = match value {
         _ if found.starts_with("length ") => format!("of {found}"),
         Some(Value::Table(_)) | None => "a table".to_owned(),
         Some(Value::Array(_)) => "an array".to_owned(),
         Some(value) => value.to_string(),
     };
-    Problem::WrongType { key, found, expected: expected_in_words(expected) }
+    Problem::WrongType { key, found, expected, is_unquoted }
+}
+
+/// Whether quotes would make a string of the value as it is written.
+fn is_unquoted(value: &Value) -> bool {
+    match value {
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => true,
+        // a date without quotes is read as a string
+        Value::String(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => false,
+    }
 }
 
 /// serde's name of a type in the words of TOML.
@@ -114,6 +126,7 @@ fn expected_in_words(expected: &str) -> String {
         "i64" | "i128" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "string only" | "string or table" => "a name",
+        "path string" => "a string",
         "a boolean" => "true or false",
         "a map" => "a table",
         "a sequence" => "an array",

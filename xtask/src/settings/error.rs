@@ -3,13 +3,19 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use tinylsa_settings::{printable, printable_path};
+
+/// The most characters of a line that an excerpt shows.
+const LONGEST_EXCERPT: usize = 160;
+/// How many of them come before the part that is meant.
+const BEFORE_MEANT: usize = 60;
 
 /// Why a config cannot be used. The text of [`ConfigError::Invalid`] has several lines and no line end after the last.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum ConfigError {
     /// There is no such file, or it cannot be read.
-    #[error("cannot read the config {}", path.display())]
+    #[error("cannot read the config {}", printable_path(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -81,6 +87,8 @@ pub(crate) enum Problem {
         found: String,
         /// The type that was expected.
         expected: String,
+        /// Whether quotes would make it right.
+        is_unquoted: bool,
     },
     /// A name that is none of those allowed here.
     UnknownName {
@@ -140,8 +148,8 @@ impl ConfigError {
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { name, line, column, .. } => write!(formatter, "{name}:{line}:{column}"),
-            Self::Override(argument) => write!(formatter, "--set {argument}"),
+            Self::File { name, line, column, .. } => write!(formatter, "{}:{line}:{column}", printable(name)),
+            Self::Override(argument) => write!(formatter, "--set {}", printable(argument)),
         }
     }
 }
@@ -151,10 +159,21 @@ impl Place {
     fn excerpt(&self) -> String {
         let Self::File { line, column, excerpt, .. } = self else { return String::new() };
         let margin = self.margin();
-        // a tab stays a tab, so that the carets stand under the same column however wide the terminal shows it
-        let indent: String = excerpt.line.chars().chain(std::iter::repeat(' ')).take(column - 1).map(blank).collect();
-        let carets = "^".repeat(excerpt.marked);
-        format!("\n{margin}|\n{line} | {}\n{margin}| {indent}{carets}", excerpt.line)
+        let Shown { text, indent, carets } = excerpt.shown(*column);
+        format!("\n{margin}|\n{line} | {text}\n{margin}| {indent}{carets}")
+    }
+
+    /// The value at this place with quotes, as it has to be written; nothing if the place is more than a value.
+    fn quoted(&self) -> Option<String> {
+        match self {
+            Self::File { column, excerpt, .. } => Some(format!("{:?}", excerpt.meant(*column))),
+            Self::Override(argument) => {
+                let (key, value) = argument.split_once('=')?;
+                let is_value = !value.trim_start().starts_with(['[', '{']);
+                // a shell takes the quotes away unless they are quoted themselves
+                is_value.then(|| printable(&format!("--set '{}={:?}'", key.trim(), value.trim())).into_owned())
+            }
+        }
     }
 
     /// The blank in front of the bar or equals sign of the lines that have no line number.
@@ -166,49 +185,114 @@ impl Place {
     }
 }
 
-fn blank(character: char) -> char {
-    if character == '\t' { '\t' } else { ' ' }
+/// A line as a terminal may show it, and what stands below it.
+struct Shown {
+    text: String,
+    indent: String,
+    carets: String,
+}
+
+impl Excerpt {
+    /// The part of the line around `column`, which is counted from 1.
+    fn shown(&self, column: usize) -> Shown {
+        let length = self.line.chars().count();
+        let start = if length > LONGEST_EXCERPT { (column - 1).saturating_sub(BEFORE_MEANT) } else { 0 };
+        let mut shown = Shown { text: String::new(), indent: String::new(), carets: String::new() };
+        if start > 0 {
+            shown.text.push('…');
+            shown.indent.push(' ');
+        }
+        let meant = column - 1..column - 1 + self.marked;
+        for (position, character) in self.line.chars().enumerate().skip(start).take(LONGEST_EXCERPT) {
+            let text = if character == '\t' { character.to_string() } else { as_shown(character) };
+            let width = text.chars().count();
+            shown.text.push_str(&text);
+            if position < meant.start {
+                // a tab stays a tab, so that the carets stand under the same column however wide the terminal shows it
+                shown.indent.push_str(&if character == '\t' { text } else { " ".repeat(width) });
+            } else if meant.contains(&position) {
+                shown.carets.push_str(&"^".repeat(width));
+            }
+        }
+        // what is meant may be the end of the line, where there is nothing
+        let missing = (column - 1).saturating_sub(length);
+        shown.indent.push_str(&" ".repeat(missing));
+        if shown.carets.is_empty() {
+            shown.carets.push('^');
+        }
+        if length > start + LONGEST_EXCERPT {
+            shown.text.push('…');
+        }
+        shown
+    }
+
+    /// What is meant.
+    fn meant(&self, column: usize) -> String {
+        self.line.chars().skip(column - 1).take(self.marked).collect()
+    }
+}
+
+fn as_shown(character: char) -> String {
+    printable(character.encode_utf8(&mut [0; 4])).into_owned()
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotUtf8 => formatter.write_str("not UTF-8 text"),
-            Self::Syntax(message) => write!(formatter, "not valid TOML: {message}"),
-            Self::DuplicateKey(key) => write!(formatter, "duplicate key `{key}`"),
-            Self::UnknownKey { key, nearest, .. } => {
-                write!(formatter, "unknown key `{key}`{}", question(nearest.as_deref()))
-            }
-            Self::MissingKey(key) => write!(formatter, "missing key `{key}`"),
-            Self::WrongType { key, found, expected } | Self::OutOfRange { key, found, expected } => {
-                write!(formatter, "{} is {found}, expected {expected}", subject(key))
-            }
-            Self::UnknownName { key, found, nearest, .. } => {
-                write!(formatter, "{} is the unknown name `{found}`{}", subject(key), question(nearest.as_deref()))
-            }
-            Self::MalformedOverride => formatter.write_str("expected `key.path=value`"),
-            Self::MalformedValue(message) => write!(formatter, "the value is not valid TOML: {message}"),
-            Self::NotATable { key, found } => write!(formatter, "`{key}` is {found}, so it has no keys of its own"),
-            Self::NoSuchEntry { key, index, entries: 0 } => {
-                write!(formatter, "`{key}` has no entry `{index}`, it is empty")
-            }
-            Self::NoSuchEntry { key, index, entries } => {
-                write!(formatter, "`{key}` has no entry `{index}`, expected 0 to {}", entries - 1)
-            }
-            Self::Other { key, message } => write!(formatter, "{}: {message}", subject(key)),
-        }
+        formatter.write_str(&printable(&self.sentence()))
     }
 }
 
 impl Problem {
-    /// The line that lists what would have been valid; nothing where there is no such list.
+    /// The problem in one line, with whatever the config holds.
+    fn sentence(&self) -> String {
+        match self {
+            Self::NotUtf8 => "not UTF-8 text".to_owned(),
+            Self::Syntax(message) => format!("not valid TOML: {message}"),
+            Self::DuplicateKey(key) => format!("duplicate key `{key}`"),
+            Self::UnknownKey { key, nearest, .. } => {
+                format!("unknown key `{key}`{}", question(nearest.as_deref()))
+            }
+            Self::MissingKey(key) => format!("missing key `{key}`"),
+            Self::WrongType { key, found, expected, .. } | Self::OutOfRange { key, found, expected } => {
+                format!("{} is {found}, expected {expected}", subject(key))
+            }
+            Self::UnknownName { key, found, nearest, .. } => {
+                format!("{} is the unknown name `{found}`{}", subject(key), question(nearest.as_deref()))
+            }
+            Self::MalformedOverride => "expected `key.path=value`".to_owned(),
+            Self::MalformedValue(message) => format!("the value is not valid TOML: {message}"),
+            Self::NotATable { key, found } => format!("`{key}` is {found}, so it has no keys of its own"),
+            Self::NoSuchEntry { key, index, entries: 0 } => {
+                format!("`{key}` has no entry `{index}`, it is empty")
+            }
+            Self::NoSuchEntry { key, index, entries } => {
+                format!("`{key}` has no entry `{index}`, expected 0 to {}", entries - 1)
+            }
+            Self::Other { key, message } => format!("{}: {message}", subject(key)),
+        }
+    }
+
+    /// The line that lists what would have been valid, or says how to write it; nothing where there is no such line.
     fn notes(&self, place: &Place) -> String {
+        let margin = place.margin();
         let (kind, valid) = match self {
             Self::UnknownKey { valid, .. } => ("keys", valid),
             Self::UnknownName { valid, .. } => ("names", valid),
-            _ => return String::new(),
+            Self::WrongType { is_unquoted: true, .. } => {
+                return place.quoted().map_or_else(String::new, |quoted| format!("\n{margin}= quote it: {quoted}"));
+            }
+            Self::NotUtf8
+            | Self::Syntax(_)
+            | Self::DuplicateKey(_)
+            | Self::MissingKey(_)
+            | Self::WrongType { is_unquoted: false, .. }
+            | Self::OutOfRange { .. }
+            | Self::MalformedOverride
+            | Self::MalformedValue(_)
+            | Self::NotATable { .. }
+            | Self::NoSuchEntry { .. }
+            | Self::Other { .. } => return String::new(),
         };
-        let margin = place.margin();
         if valid.is_empty() {
             return format!("\n{margin}= no {kind} are valid here");
         }

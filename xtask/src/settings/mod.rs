@@ -20,12 +20,12 @@
 //! fields, optional tables, arrays and enums of names; `#[serde(flatten)]`, untagged and internally tagged enums read
 //! through a buffer that forgets the path, so under those an error only names the table around them.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tinylsa_settings::InvalidSetting;
+use tinylsa_system::read_at_most;
 
 mod diagnosis;
 mod document;
@@ -39,6 +39,9 @@ use document::Document;
 use overrides::{Merged, Override};
 
 pub(crate) use error::ConfigError;
+
+/// The largest config that is read. One with every key and its comments has 16 kB.
+const LARGEST_CONFIG: u64 = 4 << 20;
 
 /// The text of a config and the name under which errors speak of it.
 #[derive(Clone, Debug)]
@@ -62,7 +65,8 @@ impl ConfigSource {
     /// [`ConfigError::Unreadable`] if there is no such file or it cannot be read, [`ConfigError::Invalid`] with the place
     /// of the first bad byte if it is not UTF-8.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = fs::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let bytes = read_at_most(path, LARGEST_CONFIG)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let name = path.display().to_string();
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self::new(name, text)),
@@ -85,14 +89,30 @@ pub(crate) fn load<T: DeserializeOwned>(
     overrides: &[String],
     validate: impl Fn(&T) -> Result<(), InvalidSetting>,
 ) -> Result<T, ConfigError> {
-    let document = Document::new(&source.name, &source.text);
-    let tree = toml::from_str(&source.text).map_err(|error| diagnosis::syntax(&document, &error))?;
-    let overrides = overrides.iter().map(|argument| Override::parse(argument)).collect::<Result<_, _>>()?;
-    let merged = Merged::new(document, tree, overrides)?;
+    let merged = merge(source, overrides)?;
     let config: T = serde_path_to_error::deserialize(merged.tree().clone())
         .map_err(|error| diagnosis::unreadable(&merged, &error.path().into(), error.inner().message()))?;
     validate(&config).map_err(|setting| diagnosis::out_of_range(&merged, setting))?;
     Ok(config)
+}
+
+/// The same error, shown at its place in the config if it is about one of its settings: for what turns out wrong only
+/// beside the images or the machine, after the config was loaded. A setting is named by its full key.
+pub(crate) fn located(error: anyhow::Error, source: &ConfigSource, overrides: &[String]) -> anyhow::Error {
+    let Some(setting) = error.chain().find_map(|cause| cause.downcast_ref::<InvalidSetting>()) else {
+        return error;
+    };
+    match merge(source, overrides) {
+        Ok(merged) => diagnosis::out_of_range(&merged, setting.clone()).into(),
+        Err(_) => error,
+    }
+}
+
+fn merge<'text>(source: &'text ConfigSource, overrides: &[String]) -> Result<Merged<'text>, ConfigError> {
+    let document = Document::new(&source.name, &source.text);
+    let tree = toml::from_str(&source.text).map_err(|error| diagnosis::syntax(&document, &error))?;
+    let overrides = overrides.iter().map(|argument| Override::parse(argument)).collect::<Result<_, _>>()?;
+    Merged::new(document, tree, overrides)
 }
 
 /// The resolved config as TOML, every key with its value.

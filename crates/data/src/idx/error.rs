@@ -2,10 +2,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use tinylsa_settings::{counted, printable_path};
 
 /// A file that is not the IDX file it should be. The message is complete: there is no further source to print.
 #[derive(Debug, Error)]
-#[error("{}: at byte {offset}: {fault}", file.display())]
+#[error("{}: at byte {offset}: {fault}", printable_path(file))]
 pub struct IdxError {
     /// The file.
     pub file: PathBuf,
@@ -28,6 +29,12 @@ pub enum IdxFault {
     /// The file cannot be opened or read.
     #[error("the file cannot be read: {0}")]
     Unreadable(io::Error),
+    /// It is a directory, a pipe or a device.
+    #[error("it is {found}, expected a file")]
+    NotAFile {
+        /// What it is.
+        found: &'static str,
+    },
     /// The first two bytes are not zero, and not those of a gzip file either.
     #[error("the file begins with {:#04x} {:#04x}, expected 0x00 0x00 (IDX) or 0x1f 0x8b (gzip)", found[0], found[1])]
     Magic {
@@ -56,9 +63,9 @@ pub enum IdxFault {
         /// The most elements that such a file can hold.
         limit: u64,
     },
-    /// The pictures have another size than every picture of the collection.
-    #[error("the pictures are {} by {} pixels, expected {} by {}", found[0], found[1], expected[0], expected[1])]
-    PictureSize {
+    /// The images have another size than every image of the collection.
+    #[error("the images are {}×{}, expected {}×{}", found[0], found[1], expected[0], expected[1])]
+    ImageSize {
         /// Height and width in the header.
         found: [usize; 2],
         /// Height and width of the collection.
@@ -73,7 +80,7 @@ pub enum IdxFault {
         expected: u64,
     },
     /// The file goes on after the last element.
-    #[error("{found} bytes follow the last element, expected none")]
+    #[error("{} after the last element, expected none", counted(*found as usize, "byte", "bytes"))]
     Trailing {
         /// The surplus bytes.
         found: u64,
@@ -95,14 +102,17 @@ pub enum IdxFault {
         /// The number of classes.
         classes: usize,
     },
-    /// There is not one label for every picture.
-    #[error("the number of labels is {labels}, expected {pictures}, one for every picture of {}", pictures_file.display())]
+    /// There is not one label for every image.
+    #[error(
+        "the number of labels is {labels}, expected {images}, one for every image of {}",
+        printable_path(images_file)
+    )]
     Count {
         /// The number of labels in this file.
         labels: usize,
-        /// The number of pictures in the other file.
-        pictures: usize,
+        /// The number of images in the other file.
+        images: usize,
         /// The other file.
-        pictures_file: PathBuf,
+        images_file: PathBuf,
     },
 }

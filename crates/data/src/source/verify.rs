@@ -1,9 +1,7 @@
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
-use tinylsa_system::sha256_hex;
-
-use super::{FASHION_MNIST_FILES, SourceFile};
+use super::inspect::{FileFault, FileForm, check_directory, read_published};
+use super::{FASHION_MNIST_FILES, SourceError, SourceFile};
 
 /// What is in a directory that should hold Fashion-MNIST.
 #[derive(Debug)]
@@ -15,55 +13,55 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
-    /// Whether every gzip file is there and has its published checksum.
+    /// Whether the content of every file is there, in whichever form: exactly then it can be read.
     pub fn is_intact(&self) -> bool {
-        self.files.iter().all(|file| matches!(file.state, FileState::Intact))
+        self.files.iter().all(VerifiedFile::is_intact)
     }
 }
 
-/// The state of one file.
+/// One of the published files, and what was found under its name.
 #[derive(Debug)]
 pub struct VerifiedFile {
     /// Which file.
     pub file: SourceFile,
-    /// How it is.
-    pub state: FileState,
+    /// Everything under one of its names; empty if it is missing.
+    pub found: Vec<FoundFile>,
 }
 
-/// How a file compares with its publication.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum FileState {
-    /// Neither the gzip file nor the unpacked one is there.
-    Missing,
-    /// The gzip file has its published checksum.
-    Intact,
-    /// The gzip file has another checksum than the published one, `file.sha256`.
-    Altered {
-        /// Its SHA-256 in hexadecimal.
-        found: String,
-    },
-    /// Only the unpacked file is there, for which no checksum is published.
-    Unpacked {
-        /// Its SHA-256 in hexadecimal.
-        found: String,
-    },
-    /// The file cannot be read.
-    Unreadable(io::Error),
-}
-
-/// Compares the four files in `directory` with their published checksums.
-pub fn verify(directory: &Path) -> VerifyReport {
-    let files = FASHION_MNIST_FILES.map(|file| VerifiedFile { file, state: state(file, directory) });
-    VerifyReport { directory: directory.to_owned(), files: files.into() }
-}
-
-pub(super) fn state(file: SourceFile, directory: &Path) -> FileState {
-    let Some(path) = file.locate(directory) else { return FileState::Missing };
-    match fs::read(&path).map(|bytes| sha256_hex(&bytes)) {
-        Err(error) => FileState::Unreadable(error),
-        Ok(found) if !file.is_packed(&path) => FileState::Unpacked { found },
-        Ok(found) if found == file.sha256 => FileState::Intact,
-        Ok(found) => FileState::Altered { found },
+impl VerifiedFile {
+    /// Whether its content is there.
+    pub fn is_intact(&self) -> bool {
+        self.found.iter().any(|found| found.state.is_ok())
     }
+}
+
+/// A file that has the name of a published one.
+#[derive(Debug)]
+pub struct FoundFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its form if it is the published one, or what it is instead.
+    pub state: Result<FileForm, FileFault>,
+}
+
+/// Compares the four files in `directory` with those that were published.
+///
+/// # Errors
+/// [`SourceError`] if it is no directory, or cannot be read.
+pub fn verify(directory: &Path) -> Result<VerifyReport, SourceError> {
+    verify_files(&FASHION_MNIST_FILES, directory)
+}
+
+pub(super) fn verify_files(files: &[SourceFile], directory: &Path) -> Result<VerifyReport, SourceError> {
+    check_directory(directory)?;
+    let files = files.iter().map(|&file| VerifiedFile { file, found: found(&file, directory) }).collect();
+    Ok(VerifyReport { directory: directory.to_owned(), files })
+}
+
+pub(super) fn found(file: &SourceFile, directory: &Path) -> Vec<FoundFile> {
+    let inspect = |path: PathBuf| {
+        let state = read_published(file, &path).map(|genuine| genuine.form);
+        FoundFile { path, state }
+    };
+    file.candidates(directory).into_iter().map(inspect).collect()
 }

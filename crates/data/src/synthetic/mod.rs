@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
-use tinylsa_settings::{InvalidSetting, require_within};
+use tinylsa_settings::{InvalidSetting, require, require_within};
+use tinylsa_system::available_memory;
 
-use crate::dataset::{CLASSES, Dataset, DatasetName, PICTURE_SIDE, Split};
+use crate::dataset::{CLASSES, Dataset, DatasetName, IMAGE_PIXELS, PICTURE_SIDE, Split};
 use garments::{Variation, cut};
-use studio::{Photograph, photograph};
+use studio::photograph;
 
 mod garments;
 mod outline;
@@ -17,8 +18,10 @@ mod tests;
 
 const TRAIN: Purpose = Purpose::new("data/synthetic-train");
 const TEST: Purpose = Purpose::new("data/synthetic-test");
-/// No more can be numbered by the 32-bit indices of a loader, and long before that memory ends.
-const MOST_PICTURES: usize = 1 << 24;
+/// A bound on the time to draw them, where the memory would allow for more.
+const MOST_IMAGES: usize = 1 << 24;
+/// Pixels, mask and label.
+const BYTES_PER_IMAGE: u64 = 2 * IMAGE_PIXELS as u64 + 1;
 
 /// How many synthetic garments are drawn, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +47,22 @@ impl SyntheticConfig {
     /// # Errors
     /// The first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("train", self.train, CLASSES..=MOST_PICTURES)?;
-        require_within("test", self.test, CLASSES..=MOST_PICTURES)
+        require_within("train", self.train, CLASSES..=MOST_IMAGES)?;
+        require_within("test", self.test, CLASSES..=MOST_IMAGES)
+    }
+
+    /// Checks that the images fit into `available` bytes of memory. The split that needs more is the one to blame.
+    fn require_memory(&self, available: u64) -> Result<(), InvalidSetting> {
+        let needed = (self.train + self.test) as u64 * BYTES_PER_IMAGE;
+        let (key, images, others) =
+            if self.train >= self.test { ("train", self.train, self.test) } else { ("test", self.test, self.train) };
+        let most = (available / BYTES_PER_IMAGE).saturating_sub(others as u64);
+        let expected = format!(
+            "at most {most}: {} are available on this machine, and both splits need {}",
+            gibibytes(available),
+            gibibytes(needed)
+        );
+        require(key, needed <= available, || images.to_string(), &expected)
     }
 }
 
@@ -70,9 +87,12 @@ pub struct SyntheticGarments {
 /// The pictures are the same at any number of threads.
 ///
 /// # Errors
-/// The first setting of `config` outside its range.
+/// The first setting of `config` outside its range, or beyond the memory of this machine.
 pub fn synthetic_garments(config: &SyntheticConfig) -> Result<SyntheticGarments, InvalidSetting> {
     config.validate()?;
+    if let Some(available) = available_memory() {
+        config.require_memory(available)?;
+    }
     Ok(SyntheticGarments {
         train: draw_half(config.seed, Split::Train, config.train),
         test: draw_half(config.seed, Split::Test, config.test),
@@ -84,25 +104,31 @@ fn draw_half(seed: u64, split: Split, len: usize) -> Dataset {
         Split::Train => TRAIN,
         Split::Test => TEST,
     };
-    let photographs: Vec<Photograph> = (0..len)
-        .into_par_iter()
-        .map(|index| {
-            let mut random = Variation(Draw { seed, purpose, epoch: 0, index: index as u64 }.generator());
-            let parts = cut(class_of(index), &mut random);
-            photograph(&parts, &mut random)
-        })
-        .collect();
+    let mut images = vec![0; len * IMAGE_PIXELS];
+    let mut masks = vec![0; len * IMAGE_PIXELS];
+    let each = images.par_chunks_exact_mut(IMAGE_PIXELS).zip(masks.par_chunks_exact_mut(IMAGE_PIXELS)).enumerate();
+    each.for_each(|(index, (image, mask))| {
+        let mut random = Variation(Draw { seed, purpose, epoch: 0, index: index as u64 }.generator());
+        let parts = cut(class_of(index), &mut random);
+        let photograph = photograph(&parts, &mut random);
+        image.copy_from_slice(&photograph.image);
+        mask.copy_from_slice(&photograph.mask);
+    });
     Dataset {
         name: DatasetName::SyntheticGarments,
         split,
         height: PICTURE_SIDE,
         width: PICTURE_SIDE,
-        images: photographs.iter().flat_map(|photograph| photograph.image.iter().copied()).collect(),
+        images,
         labels: (0..len).map(class_of).collect(),
-        masks: Some(photographs.iter().flat_map(|photograph| photograph.mask.iter().copied()).collect()),
+        masks: Some(masks),
     }
 }
 
 fn class_of(index: usize) -> u8 {
     (index % CLASSES) as u8
+}
+
+fn gibibytes(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / (1_u64 << 30) as f64)
 }

@@ -145,3 +145,25 @@ fn a_config_that_draws_less_than_one_of_each_class_is_refused() {
     let error = synthetic_garments(&SyntheticConfig { test: 9, ..SyntheticConfig::default() }).unwrap_err();
     assert_eq!(error.to_string(), "test is 9, expected 10 to 16777216");
 }
+
+#[test]
+fn more_than_the_memory_holds_is_refused_before_it_is_asked_for() {
+    let config = |train, test| SyntheticConfig { train, test, seed: 0 };
+    let error = |train, test, available| config(train, test).require_memory(available).unwrap_err();
+    // 1569 bytes an image
+    assert!(config(100, 10).require_memory(110 * 1569).is_ok());
+    let train = error(100, 10, 110 * 1569 - 1);
+    assert_eq!((train.key.as_str(), train.found.as_str()), ("train", "100"));
+    assert!(train.expected.starts_with("at most 99: "), "{train}");
+    assert_eq!(error(10, 100, 0).key, "test");
+    let train = error(MOST_IMAGES, MOST_IMAGES, 8 << 30);
+    assert!(train.expected.contains("8.0 GiB are available") && train.expected.contains("need 49.0 GiB"), "{train}");
+}
+
+#[test]
+fn absurd_numbers_are_refused_by_their_key() {
+    for (train, test, key) in [(usize::MAX, 10, "train"), (10, usize::MAX, "test"), (0, 10, "train"), (10, 9, "test")] {
+        let error = synthetic_garments(&SyntheticConfig { train, test, seed: 0 }).unwrap_err();
+        assert_eq!(error.key, key);
+    }
+}

@@ -188,3 +188,59 @@ fn a_default_out_of_range_is_shown_at_its_table() {
         "a.toml:1:1: `train.epochs.warmup` is 0, expected at least 1\n  |\n1 | epochs = 1\n  | ^"
     );
 }
+
+#[test]
+fn a_value_that_only_lacks_quotes_is_shown_with_them() {
+    check(
+        &Input { old: "\"base\"", new: "2026", ..UNCHANGED },
+        r#"
+base.toml:3:8: `run.name` is 2026, expected a string
+  |
+3 | name = 2026
+  |        ^^^^
+  = quote it: "2026""#,
+    );
+}
+
+#[test]
+fn a_name_in_another_case_is_recognised() {
+    for name in ["AdamW", "ADAMW", "adamW", "Adamw"] {
+        let text = Input { old: "adamw", new: name, ..UNCHANGED }.text();
+        let error = load_text(&text, &[]).unwrap_err().to_string();
+        assert!(error.contains("did you mean `adamw`?"), "{error}");
+    }
+}
+
+#[test]
+fn characters_that_a_terminal_would_obey_are_escaped_and_stay_in_their_column() {
+    check(
+        &Input { old: "\"adamw\"", new: "\"a\u{202e}w\"", ..UNCHANGED },
+        r#"
+base.toml:9:13: `train.optimizer` is the unknown name `a\u{202e}w`
+  |
+9 | optimizer = "a\u{202e}w" # or sgd
+  |             ^^^^^^^^^^^^
+  = valid names: `adamw`, `muon`, `sgd`"#,
+    );
+    let error = load_text("[run]\nname = \"\u{1b}[2J\"\n", &[]).unwrap_err().to_string();
+    assert!(!error.contains('\u{1b}') && error.contains(r"\u{1b}[2J"), "{error}");
+}
+
+#[test]
+fn of_a_long_line_the_part_that_is_meant_is_shown() {
+    let long = format!("name = \"base\" # {}\nstrict = 1 # {}", "a".repeat(10_000), "b".repeat(10_000));
+    let text = Input { old: "name = \"base\"\nstrict = false", new: &long, ..UNCHANGED }.text();
+    let error = load_text(&text, &[]).unwrap_err().to_string();
+    assert!(error.starts_with("base.toml:4:10: `run.strict` is 1, expected true or false\n"), "{error}");
+    assert!(
+        error.len() < 500 && error.contains("\n4 | strict = 1 # bbb") && error.ends_with("|          ^"),
+        "{error}"
+    );
+    let crop = format!("crop = {{ padding = 2, {}probability = 1.5 }} # {}", " ".repeat(5_000), "c".repeat(5_000));
+    let text = Input { old: "crop = { padding = 2, probability = 0.5 }", new: &crop, ..UNCHANGED }.text();
+    let error = load_text(&text, &[]).unwrap_err().to_string();
+    let lines: Vec<&str> = error.lines().collect();
+    assert!(lines[2].contains("| …") && lines[2].ends_with('…') && error.len() < 700, "{error}");
+    let column = |line: &str, what: &str| line.split(what).next().unwrap().chars().count();
+    assert_eq!(column(lines[2], "1.5"), column(lines[3], "^"), "{error}");
+}

@@ -114,3 +114,58 @@ base.toml:7:10: `train.epochs` is 0, expected 1 to 1000
     let mistake = Input { old: "epochs = 10", new: "epochs = \"\"", ..UNCHANGED }.text();
     assert!(load_text(&mistake, &["train.epochs=4"]).is_ok(), "the override did not replace the mistake");
 }
+
+#[test]
+fn a_value_that_only_lacks_quotes_is_shown_with_them() {
+    let check_value = |value: &str, shown: &str| {
+        let argument = format!("run.name={value}");
+        let error = load_text(TEXT, &[&argument]).unwrap_err().to_string();
+        let expected = format!(
+            "--set {argument}: `run.name` is {shown}, expected a string\n  = quote it: --set 'run.name=\"{value}\"'"
+        );
+        assert_eq!(error, expected);
+    };
+    check_value("123", "123");
+    check_value("-1", "-1");
+    check_value("1e5", "100000.0");
+    check_value("true", "true");
+    let folder = load_text(TEXT, &["run.folder=2026"]).unwrap_err().to_string();
+    assert!(folder.ends_with("= quote it: --set 'run.folder=\"2026\"'"), "{folder}");
+    // what the quotes make of it is what was meant
+    check_set(&["run.name=\"123\""], &["name = \"123\""]);
+    check_set(&["run.name=2026-11-26"], &["name = \"2026-11-26\""]);
+    // no quotes help here
+    for argument in ["run.name=[1]", "run.name={ a = 1 }", "train.optimizer=1", "train.epochs=true"] {
+        let error = load_text(TEXT, &[argument]).unwrap_err().to_string();
+        assert!(!error.contains("quote it"), "{error}");
+    }
+}
+
+#[test]
+fn control_characters_of_an_override_are_escaped() {
+    check(
+        &Input { set: &["train.optimizer=\u{1b}[31m"], ..UNCHANGED },
+        r"
+--set train.optimizer=\u{1b}[31m: `train.optimizer` is the unknown name `\u{1b}[31m`
+  = valid names: `adamw`, `muon`, `sgd`",
+    );
+    let error = load_text(TEXT, &["a\u{1b}b\n=1"]).unwrap_err().to_string();
+    assert_eq!(error, r"--set a\u{1b}b\n=1: expected `key.path=value`");
+}
+
+#[test]
+fn a_setting_that_turns_out_wrong_later_is_shown_at_its_place() {
+    let source = ConfigSource::new("base.toml", TEXT);
+    let late = || {
+        let setting = require_within("train.epochs", 10, 20..).unwrap_err();
+        anyhow::Error::from(setting).context("failed to train")
+    };
+    let at_file = located(late(), &source, &[]);
+    assert!(at_file.is::<ConfigError>());
+    let message = at_file.to_string();
+    assert!(message.starts_with("base.toml:7:10: `train.epochs` is 10, expected at least 20\n"), "{message}");
+    let at_override = located(late(), &source, &["train.epochs=10".to_owned()]).to_string();
+    assert_eq!(at_override, "--set train.epochs=10: `train.epochs` is 10, expected at least 20");
+    let other = located(anyhow::anyhow!("no"), &source, &[]);
+    assert_eq!(other.to_string(), "no");
+}

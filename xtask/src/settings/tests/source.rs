@@ -165,3 +165,11 @@ fn a_missing_file_is_named() {
     let ConfigError::Unreadable { source, .. } = error else { panic!("{error}") };
     assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_config_without_an_end_is_refused() {
+    let error = ConfigSource::read(Path::new("/dev/zero")).unwrap_err();
+    let ConfigError::Unreadable { source, .. } = error else { panic!("{error}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::FileTooLarge);
+}

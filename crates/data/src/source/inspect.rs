@@ -1,0 +1,262 @@
+//! What a file on this disk is: one of the published ones, in whichever form, or something else.
+
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use thiserror::Error;
+use tinylsa_settings::{printable, printable_path};
+use tinylsa_system::{read_at_most, sha256_hex};
+
+use super::{SourceError, SourceFile};
+use crate::idx::{GZIP_MAGIC, largest_packed};
+
+/// Files of other collections that have the names of Fashion-MNIST's.
+const NAMESAKES: [Namesake; 8] = [
+    Namesake { collection: "MNIST", sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609" },
+    Namesake { collection: "MNIST", sha256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c" },
+    Namesake { collection: "MNIST", sha256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6" },
+    Namesake { collection: "MNIST", sha256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6" },
+    Namesake { collection: "KMNIST", sha256: "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4" },
+    Namesake { collection: "KMNIST", sha256: "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17" },
+    Namesake { collection: "KMNIST", sha256: "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5" },
+    Namesake { collection: "KMNIST", sha256: "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c" },
+];
+/// How many entries of a directory an error names.
+const SHOWN_ENTRIES: usize = 3;
+
+struct Namesake {
+    collection: &'static str,
+    sha256: &'static str,
+}
+
+/// The form in which a published file was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileForm {
+    /// As it was published, to the byte.
+    Published,
+    /// Packed with gzip anew; the content is the published one.
+    Repacked,
+    /// Unpacked; the content is the published one.
+    Unpacked,
+}
+
+/// Why a file is not the published one. The message goes on after the path of the file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FileFault {
+    /// It is a directory, a pipe or a device.
+    #[error("is {found}, expected a file")]
+    NotAFile {
+        /// What it is.
+        found: &'static str,
+    },
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// It is larger than the published file can be in any form.
+    #[error("is larger than {limit} bytes, the most that the published content can take")]
+    TooLarge {
+        /// The bound.
+        limit: u64,
+    },
+    /// It is a gzip file that is cut off, altered, or followed by something else.
+    #[error("is a damaged gzip file: {0}")]
+    Damaged(io::Error),
+    /// It is a gzip file that unpacks to more than the published content.
+    #[error("unpacks to more than {expected} bytes, the size of the published content")]
+    Overlong {
+        /// The size of the published content.
+        expected: u64,
+    },
+    /// It is the file of the same name of another collection.
+    #[error("is the file of this name from {collection}, expected the one from Fashion-MNIST")]
+    OtherCollection {
+        /// The other collection.
+        collection: &'static str,
+    },
+    /// It has other content than was published.
+    #[error(
+        "has other content than was published: {bytes} bytes with SHA-256 {sha256}, expected {expected_bytes} bytes with \
+         {expected}"
+    )]
+    OtherContent {
+        /// The size of its content.
+        bytes: u64,
+        /// The SHA-256 of its content.
+        sha256: String,
+        /// The size of the published content.
+        expected_bytes: u64,
+        /// The SHA-256 of the published content.
+        expected: &'static str,
+    },
+}
+
+/// A file that has the name of a published one and is something else.
+#[derive(Debug, Error)]
+#[error("{} {fault}", printable_path(path))]
+pub struct WrongFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub fault: FileFault,
+}
+
+/// The content of a published file.
+pub(super) struct Genuine {
+    pub(super) path: PathBuf,
+    pub(super) form: FileForm,
+    /// Unpacked.
+    pub(super) content: Vec<u8>,
+}
+
+/// What is found under a name.
+pub(super) enum Entry {
+    Absent,
+    Present,
+    /// Something may be there, but the system does not let it be seen.
+    Unreadable,
+}
+
+pub(super) fn entry(path: &Path) -> Entry {
+    match fs::metadata(path) {
+        Ok(_) => Entry::Present,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Entry::Absent,
+        Err(_) => Entry::Unreadable,
+    }
+}
+
+/// Requires a directory that can be listed.
+pub(super) fn check_directory(directory: &Path) -> Result<(), SourceError> {
+    let directory_error = |error| SourceError::Directory { directory: directory.to_owned(), error };
+    match fs::metadata(directory) {
+        Ok(metadata) if !metadata.is_dir() => {
+            Err(SourceError::NotADirectory { path: directory.to_owned(), found: kind(&metadata) })
+        }
+        Ok(_) => fs::read_dir(directory).map(drop).map_err(directory_error),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(SourceError::NoDirectory { directory: directory.to_owned() })
+        }
+        Err(error) => Err(directory_error(error)),
+    }
+}
+
+/// The names of the first things in a directory, the number of those that are left out behind them.
+pub(super) fn entries(directory: &Path) -> Result<Vec<String>, SourceError> {
+    let listed = || -> io::Result<Vec<String>> {
+        fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    };
+    let mut names = listed().map_err(|error| SourceError::Directory { directory: directory.to_owned(), error })?;
+    names.sort();
+    let more = names.len().saturating_sub(SHOWN_ENTRIES);
+    names.truncate(SHOWN_ENTRIES);
+    let mut shown: Vec<String> = names.iter().map(|name| printable(name).into_owned()).collect();
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    Ok(shown)
+}
+
+/// The published content of `file`, from whichever of its forms in `directory` has it.
+pub(super) fn read_genuine(file: &SourceFile, directory: &Path) -> Result<Genuine, SourceError> {
+    let mut genuine: Option<Genuine> = None;
+    let mut wrong = Vec::new();
+    for path in file.candidates(directory) {
+        match read_published(file, &path) {
+            Ok(found) => genuine = genuine.or(Some(found)),
+            Err(fault) => wrong.push(WrongFile { path, fault }),
+        }
+    }
+    match genuine {
+        Some(genuine) => {
+            for wrong in wrong {
+                tracing::warn!("{wrong}; {} is, and is read instead", printable_path(&genuine.path));
+            }
+            Ok(genuine)
+        }
+        None => Err(wrong.into_iter().next().map_or_else(
+            // It was there a moment ago.
+            || SourceError::Missing {
+                directory: directory.to_owned(),
+                missing: vec![file.name.to_owned()],
+                entries: Vec::new(),
+            },
+            SourceError::Wrong,
+        )),
+    }
+}
+
+/// The content of the file at `path`, if it is that of `file`.
+pub(super) fn read_published(file: &SourceFile, path: &Path) -> Result<Genuine, FileFault> {
+    let metadata = fs::metadata(path).map_err(FileFault::Unreadable)?;
+    if !metadata.is_file() {
+        // Opening a pipe waits for a writer, and a device never ends.
+        return Err(FileFault::NotAFile { found: kind(&metadata) });
+    }
+    let limit = largest_packed(file.content_bytes);
+    let bytes = read_at_most(path, limit).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => FileFault::TooLarge { limit },
+        _ => FileFault::Unreadable(error),
+    })?;
+    recognise(file, path, bytes)
+}
+
+/// The same for the bytes of the file.
+pub(super) fn recognise(file: &SourceFile, path: &Path, bytes: Vec<u8>) -> Result<Genuine, FileFault> {
+    let path = path.to_owned();
+    if !bytes.starts_with(&GZIP_MAGIC) {
+        check_content(file, &bytes)?;
+        return Ok(Genuine { path, form: FileForm::Unpacked, content: bytes });
+    }
+    let packed_sha256 = sha256_hex(&bytes);
+    if let Some(namesake) = NAMESAKES.iter().find(|namesake| namesake.sha256 == packed_sha256) {
+        return Err(FileFault::OtherCollection { collection: namesake.collection });
+    }
+    let content = unpack(&bytes, file.content_bytes)?;
+    let form = if packed_sha256 == file.sha256 { FileForm::Published } else { FileForm::Repacked };
+    if form == FileForm::Repacked {
+        check_content(file, &content)?;
+    }
+    Ok(Genuine { path, form, content })
+}
+
+fn check_content(file: &SourceFile, content: &[u8]) -> Result<(), FileFault> {
+    let sha256 = sha256_hex(content);
+    if sha256 == file.content_sha256 {
+        return Ok(());
+    }
+    Err(FileFault::OtherContent {
+        bytes: content.len() as u64,
+        sha256,
+        expected_bytes: file.content_bytes,
+        expected: file.content_sha256,
+    })
+}
+
+/// What a gzip file unpacks to, and never more than `expected` bytes.
+fn unpack(bytes: &[u8], expected: u64) -> Result<Vec<u8>, FileFault> {
+    let mut content = Vec::new();
+    let unpacked = MultiGzDecoder::new(bytes).take(expected.saturating_add(1)).read_to_end(&mut content);
+    unpacked.map_err(FileFault::Damaged)?;
+    if content.len() as u64 > expected { Err(FileFault::Overlong { expected }) } else { Ok(content) }
+}
+
+/// What something other than a regular file is.
+pub(crate) fn kind(metadata: &Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let file_type = metadata.file_type();
+        if file_type.is_fifo() {
+            return "a pipe";
+        }
+        if file_type.is_socket() {
+            return "a socket";
+        }
+        if file_type.is_block_device() || file_type.is_char_device() {
+            return "a device";
+        }
+    }
+    if metadata.is_dir() { "a directory" } else { "a file" }
+}
