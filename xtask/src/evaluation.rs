@@ -1,29 +1,36 @@
 //! `evaluation.json`, which is also what `evaluate --json` prints.
 
+use std::fmt;
+
+use anyhow::Result;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use tinylsa_data::{CLASS_NAMES, Dataset, DatasetName};
-use tinylsa_model::InferenceModel;
+use tinylsa_data::{Dataset, DatasetName};
+use tinylsa_model::{InferenceModel, LoadedInferenceModel};
 use tinylsa_report::ClassScores;
-use tinylsa_train::{CalibrationBin, Evaluation, Interval, Views, evaluate, predict};
+use tinylsa_train::{CalibrationBin, Evaluation, Interval, Logits, Views, evaluate, predict};
 
 /// The figures of one model on one split. Intervals are of 95 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EvaluationReport {
     pub(crate) dataset: DatasetName,
-    pub(crate) split: String,
+    pub(crate) split: SplitName,
     pub(crate) images: usize,
-    /// Share of right predictions, a fraction, each picture looked at once.
+    /// Share of correct predictions, a fraction, each image looked at once.
     pub(crate) accuracy: f64,
     pub(crate) accuracy_interval: [f64; 2],
-    /// The same with mirrored and shifted views of each picture, if that was measured.
+    /// The same with mirrored and shifted views of each image, if that was measured.
     pub(crate) accuracy_tta: Option<f64>,
     pub(crate) accuracy_tta_interval: Option<[f64; 2]>,
-    /// Mean negative log-likelihood in nats.
+    /// Mean negative log-likelihood in nats, at temperature 1.
     pub(crate) nll: f64,
     pub(crate) nll_interval: [f64; 2],
-    /// Expected calibration error, a fraction.
+    /// Expected calibration error, a fraction, at temperature 1.
     pub(crate) ece: f64,
     pub(crate) ece_interval: [f64; 2],
+    /// The temperature that is stored with the weights, and what it makes of the two; left out if there is none.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) calibrated: Option<CalibratedReport>,
     pub(crate) parameters: usize,
     pub(crate) macs: usize,
     pub(crate) classes: Vec<ClassReport>,
@@ -32,34 +39,77 @@ pub(crate) struct EvaluationReport {
     pub(crate) calibration: Vec<CalibrationBin>,
 }
 
-/// The figures of one class.
+/// Figures of the logits divided by the temperature of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CalibratedReport {
+    pub(crate) temperature: f64,
+    pub(crate) nll_calibrated: f64,
+    pub(crate) ece_calibrated: f64,
+    pub(crate) ece_calibrated_interval: [f64; 2],
+}
+
+/// The figures of one class; those that do not exist are `null`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ClassReport {
     pub(crate) name: String,
-    pub(crate) precision: f64,
-    pub(crate) precision_interval: [f64; 2],
-    pub(crate) recall: f64,
-    pub(crate) recall_interval: [f64; 2],
-    pub(crate) f1: f64,
+    pub(crate) precision: Option<f64>,
+    pub(crate) precision_interval: Option<[f64; 2]>,
+    pub(crate) recall: Option<f64>,
+    pub(crate) recall_interval: Option<[f64; 2]>,
+    pub(crate) f1: Option<f64>,
     pub(crate) support: u64,
 }
 
-/// Some pictures of a dataset, under the name of a split.
+/// The images of a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SplitName {
+    Train,
+    Validation,
+    Test,
+}
+
+/// Some images of a dataset, under the name of a split.
 pub(crate) struct SplitView<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: SplitName,
     pub(crate) dataset: &'a Dataset,
     pub(crate) indices: &'a [u32],
 }
 
+/// A network and what is known of it.
+pub(crate) struct MeasuredModel<'a> {
+    pub(crate) network: &'a InferenceModel,
+    /// In the order of the logits, as many as there are.
+    pub(crate) class_names: &'a [String],
+    pub(crate) temperature: Option<f64>,
+}
+
+impl<'a> From<&'a LoadedInferenceModel> for MeasuredModel<'a> {
+    fn from(loaded: &'a LoadedInferenceModel) -> Self {
+        let LoadedInferenceModel { model: network, metadata, .. } = loaded;
+        Self { network, class_names: &metadata.class_names, temperature: metadata.temperature }
+    }
+}
+
 /// Measures a model; `augmented` says whether also with mirrored and shifted views.
-pub(crate) fn measure(model: &InferenceModel, split: &SplitView<'_>, augmented: bool, seed: u64) -> EvaluationReport {
-    let look = |views| evaluate(&predict(model, split.dataset, split.indices, views), seed);
-    let plain = look(Views::Plain);
-    let with_views = augmented.then(|| look(Views::MirroredAndShifted).accuracy);
-    let cost = model.config().cost();
-    EvaluationReport {
+///
+/// # Errors
+/// If the images do not fit the model, or if a logit is not finite.
+pub(crate) fn measure(
+    model: &MeasuredModel<'_>,
+    split: &SplitView<'_>,
+    augmented: bool,
+    seed: u64,
+) -> Result<EvaluationReport> {
+    let MeasuredModel { network, class_names, temperature } = *model;
+    let look = |views| evaluate(&predict(network, split.dataset, split.indices, views)?, seed);
+    let plain = look(Views::Plain)?;
+    let with_views = augmented.then(|| look(Views::MirroredAndShifted)).transpose()?.map(|views| views.accuracy);
+    let calibrated = |temperature| calibrated(network, split, temperature, seed);
+    let cost = network.config().cost();
+    Ok(EvaluationReport {
         dataset: split.dataset.name,
-        split: split.name.to_owned(),
+        split: split.name,
         images: plain.images,
         accuracy: plain.accuracy.value,
         accuracy_interval: ends(plain.accuracy),
@@ -69,11 +119,48 @@ pub(crate) fn measure(model: &InferenceModel, split: &SplitView<'_>, augmented: 
         nll_interval: ends(plain.nll),
         ece: plain.ece.value,
         ece_interval: ends(plain.ece),
+        calibrated: temperature.map(calibrated).transpose()?,
         parameters: cost.parameters(),
         macs: cost.macs(),
-        classes: classes(&plain),
+        classes: classes(&plain, class_names),
         confusion: plain.confusion,
         calibration: plain.calibration,
+    })
+}
+
+fn calibrated(
+    network: &InferenceModel,
+    split: &SplitView<'_>,
+    temperature: f64,
+    seed: u64,
+) -> Result<CalibratedReport> {
+    let measured = Logits::of(network, split.dataset, split.indices)?.calibration(temperature, seed)?;
+    Ok(CalibratedReport {
+        temperature,
+        nll_calibrated: measured.nll,
+        ece_calibrated: measured.ece.value,
+        ece_calibrated_interval: ends(measured.ece),
+    })
+}
+
+impl SplitName {
+    /// As it begins a heading, such as "Test accuracy".
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Train => "Training",
+            Self::Validation => "Validation",
+            Self::Test => "Test",
+        }
+    }
+}
+
+impl fmt::Display for SplitName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
     }
 }
 
@@ -85,9 +172,10 @@ impl EvaluationReport {
             .accuracy_tta
             .map(|accuracy| format!("; {:.2} % with mirrored and shifted views", 100.0 * accuracy))
             .unwrap_or_default();
+        let calibrated = self.calibrated.map(CalibratedReport::in_words).unwrap_or_default();
         format!(
-            "{} {} split, {} pictures: accuracy {:.2} % (95 % interval {:.2} to {:.2}){augmented}; \
-             NLL {:.4}, ECE {:.4}",
+            "{} {} split, {} images: accuracy {:.2} % (95 % interval {:.2} to {:.2}){augmented}; \
+             NLL {:.4}, ECE {:.4}{calibrated}",
             self.dataset,
             self.split,
             self.images,
@@ -97,6 +185,11 @@ impl EvaluationReport {
             self.nll,
             self.ece
         )
+    }
+
+    /// The names of the classes, in their order.
+    pub(crate) fn class_names(&self) -> Vec<&str> {
+        self.classes.iter().map(|class| class.name.as_str()).collect()
     }
 
     /// What the per-class figure shows.
@@ -114,17 +207,26 @@ impl EvaluationReport {
     }
 }
 
-fn classes(evaluation: &Evaluation) -> Vec<ClassReport> {
+impl CalibratedReport {
+    fn in_words(self) -> String {
+        format!(
+            "; calibrated by the temperature {:.4}: NLL {:.4}, ECE {:.4}",
+            self.temperature, self.nll_calibrated, self.ece_calibrated
+        )
+    }
+}
+
+fn classes(evaluation: &Evaluation, class_names: &[String]) -> Vec<ClassReport> {
     evaluation
         .classes
         .iter()
-        .enumerate()
-        .map(|(index, class)| ClassReport {
-            name: CLASS_NAMES.get(index).map_or_else(|| index.to_string(), |&name| name.to_owned()),
-            precision: class.precision.value,
-            precision_interval: ends(class.precision),
-            recall: class.recall.value,
-            recall_interval: ends(class.recall),
+        .zip(class_names)
+        .map(|(class, name)| ClassReport {
+            name: name.clone(),
+            precision: class.precision.map(|precision| precision.value),
+            precision_interval: class.precision.map(ends),
+            recall: class.recall.map(|recall| recall.value),
+            recall_interval: class.recall.map(ends),
             f1: class.f1,
             support: class.support,
         })

@@ -8,18 +8,19 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices};
-use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_system::{peak_memory, sha256_hex};
 use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
 
 use crate::dataset::{Pictures, all_indices, obtain, require_size, validation_split};
-use crate::evaluation::{EvaluationReport, SplitView, measure};
+use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measure};
 use crate::explain::ExplainedNetwork;
 use crate::explain::experiment::{RunExplanations, explain_run};
 use crate::folder::{Continuation, Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
 use crate::machine::{Machine, device, git_revision, set_threads};
-use crate::outcome::{UsageError, say, stop_on_interrupt};
+use crate::matching::{file_name, held_out, require_class_count};
+use crate::outcome::{say, stop_on_interrupt};
 use crate::page::{self, PageContents};
 use crate::progress::TrainingProgress;
 use crate::schema::{ExperimentConfig, MeasuredSplit};
@@ -86,7 +87,10 @@ struct Run<'a> {
 
 /// What the measurement at the end leaves.
 struct Measured {
-    model_bytes: Vec<u8>,
+    /// Of `model.safetensors`.
+    model_sha256: String,
+    /// The model file without the record of what was held out.
+    digested: Vec<u8>,
     model: ExplainedNetwork,
     evaluation: EvaluationReport,
     evaluation_bytes: Vec<u8>,
@@ -98,6 +102,7 @@ impl Workplace {
         let device = device(&config.device)?;
         let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
         require_size(&pictures.train, config.model.image_size)?;
+        require_class_count(&config.model)?;
         let split = validation_split(&pictures, config.data.validation, config.run.seed)?;
         let place = if options.resume { RunFolder::find } else { RunFolder::free };
         let folder = place(&config.run, options.out.as_deref())?;
@@ -162,26 +167,33 @@ impl<'a> Run<'a> {
     /// The test set is read here, once, after every choice is made.
     fn measure(&self, trained: &Trained) -> Result<Measured> {
         let Workplace { pictures, split, folder, .. } = self.workplace;
-        let model_bytes = trained.model.to_safetensors(&CLASS_NAMES, &kebab(pictures)?)?;
+        let digested = trained.model.to_safetensors(&CLASS_NAMES, file_name(pictures.name()))?;
+        let metadata = ModelMetadata {
+            held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
+            ..ModelMetadata::new(trained.model.config(), &CLASS_NAMES, file_name(pictures.name()))
+        };
+        let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
         folder.write("model.safetensors", &model_bytes)?;
         folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
         let model = ExplainedNetwork::from(trained.model.clone());
         let (name, dataset, indices) = match self.config.evaluate.split {
-            MeasuredSplit::Test => ("test", &pictures.test, all_indices(&pictures.test)),
-            MeasuredSplit::Validation => ("validation", &pictures.train, split.validation.clone()),
+            MeasuredSplit::Test => (SplitName::Test, &pictures.test, all_indices(&pictures.test)),
+            MeasuredSplit::Validation => (SplitName::Validation, &pictures.train, split.validation.clone()),
         };
         let view = SplitView { name, dataset, indices: &indices };
         let augmented = self.config.evaluate.test_time_augmentation;
-        let evaluation = measure(&model.folded, &view, augmented, self.config.run.seed);
+        let subject = MeasuredModel { network: &model.folded, class_names: &metadata.class_names, temperature: None };
+        let evaluation = measure(&subject, &view, augmented, self.config.run.seed)?;
         let evaluation_bytes = folder.write_json("evaluation.json", &evaluation)?;
-        Ok(Measured { model_bytes, model, evaluation, evaluation_bytes })
+        let model_sha256 = sha256_hex(&model_bytes);
+        Ok(Measured { model_sha256, digested, model, evaluation, evaluation_bytes })
     }
 
     fn explain(&mut self, measured: &Measured) -> Result<RunExplanations> {
         let Workplace { device, pictures, folder, .. } = self.workplace;
-        let model_digest = sha256_hex(&measured.model_bytes);
+        let model_sha256 = measured.model_sha256.clone();
         let stop = Arc::clone(&self.stop);
-        explain_run(self.config, &measured.model, model_digest, pictures, folder, device, stop).or_else(|error| {
+        explain_run(self.config, &measured.model, model_sha256, pictures, folder, device, stop).or_else(|error| {
             if !self.stop.load(Ordering::Relaxed) {
                 return Err(error.context("failed to explain the test pictures"));
             }
@@ -200,10 +212,10 @@ impl<'a> Run<'a> {
 
     fn finish(&mut self, trained: &Trained, measured: &Measured, explained: Option<&RunExplanations>) -> Result<()> {
         let Workplace { pictures, folder, .. } = self.workplace;
-        let Measured { model_bytes, evaluation, evaluation_bytes, .. } = measured;
+        let Measured { digested, evaluation, evaluation_bytes, .. } = measured;
         let explanations = explained.map(|explained| explained.digest.clone());
         self.manifest.status = Status::Finished;
-        self.manifest.digests = Some(Digests::new(model_bytes, evaluation_bytes, &trained.history, explanations)?);
+        self.manifest.digests = Some(Digests::new(digested, evaluation_bytes, &trained.history, explanations)?);
         folder.write_json("manifest.json", &self.manifest)?;
         page::write(
             folder,
@@ -312,11 +324,6 @@ fn conclude(folder: &RunFolder, manifest: &Manifest, evaluation: &EvaluationRepo
         say(format!("digest {}", digests.all))?;
     }
     say(format!("report {}", folder.path().join("report.html").display()))
-}
-
-fn kebab(pictures: &Pictures) -> Result<String> {
-    let value = serde_json::to_value(pictures.name())?;
-    value.as_str().map(str::to_owned).ok_or_else(|| UsageError("a dataset without a name".to_owned()).into())
 }
 
 fn now() -> String {

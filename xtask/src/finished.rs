@@ -35,25 +35,47 @@ impl FinishedRun {
             return Err(UsageError(unfinished).into());
         }
         let source = ConfigSource::read(&folder.join("config.toml"))?;
-        let config = load(&source, &[], ExperimentConfig::validate)?;
-        let evaluation = read_json(&folder.join("evaluation.json"))?;
+        let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate)?;
+        let evaluation: EvaluationReport = read_json(&folder.join("evaluation.json"))?;
+        let cost = config.model.cost();
+        if [evaluation.parameters, evaluation.macs] != [cost.parameters(), cost.macs()] {
+            bail!("evaluation.json and config.toml in {} are of different networks", folder.display());
+        }
         Ok(Self { folder: folder.to_owned(), config, manifest, evaluation })
+    }
+
+    /// Where the weights of the run are.
+    pub(crate) fn model_path(&self) -> PathBuf {
+        self.folder.join("model.safetensors")
     }
 
     /// The weights of the run, on the default device.
     ///
     /// # Errors
-    /// If the file is missing or damaged.
+    /// If the file is missing or damaged, or of another network than the run's.
     pub(crate) fn load_model(&self) -> Result<LoadedModel> {
-        let path = self.folder.join("model.safetensors");
-        TinyCnnLsa::load(&path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
+        let path = self.model_path();
+        let loaded = TinyCnnLsa::load(&path, &Device::flex())
+            .with_context(|| format!("failed to load the model {}", path.display()))?;
+        if loaded.metadata.model != self.config.model {
+            bail!("{} holds another network than {}", path.display(), self.folder.join("config.toml").display());
+        }
+        Ok(loaded)
     }
 
-    /// The pictures that the run was made with.
+    /// The images that the run was made with.
     ///
     /// # Errors
-    /// If they are not to be had, or those to be had are others.
+    /// If they are not available, or those that are available are others; [`UsageError`] if `data_dir` has no effect.
     pub(crate) fn pictures(&self, data_dir: Option<&Path>) -> Result<Pictures> {
+        if let (DatasetName::SyntheticGarments, Some(data_dir)) = (self.manifest.dataset, data_dir) {
+            return Err(UsageError(format!(
+                "the run in {} was made with synthetic garments, for which --data-dir {} has no effect",
+                self.folder.display(),
+                data_dir.display()
+            ))
+            .into());
+        }
         let mut section = self.config.data.clone();
         section.source = match self.manifest.dataset {
             DatasetName::FashionMnist => DataSource::FashionMnist,
@@ -62,7 +84,7 @@ impl FinishedRun {
         let pictures = obtain(&section, data_dir, true)?;
         require_size(&pictures.train, self.config.model.image_size)?;
         if pictures.checksums != self.manifest.checksums {
-            bail!("the pictures have other checksums than those of the run in {}", self.folder.display());
+            bail!("the images have other checksums than those of the run in {}", self.folder.display());
         }
         Ok(pictures)
     }

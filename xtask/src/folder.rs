@@ -86,7 +86,7 @@ pub(crate) struct RunFigures {
 /// SHA-256 of each result, and of all together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Digests {
-    /// `model.safetensors`
+    /// `model.safetensors` without the record of what was held out, so that the digest is of what was computed.
     pub(crate) model: String,
     /// `evaluation.json`
     pub(crate) evaluation: String,

@@ -17,6 +17,7 @@ mod finished;
 mod folder;
 mod logging;
 mod machine;
+mod matching;
 mod outcome;
 mod page;
 mod picture;

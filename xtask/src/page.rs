@@ -1,7 +1,6 @@
 //! The figures and the page of a run.
 
 use anyhow::{Context, Result};
-use tinylsa_data::CLASS_NAMES;
 use tinylsa_report::{
     Block, Cell, Column, EpochPoint, Figure, ReliabilityBin, ReportPage, Section, SummaryEntry, Table, Warning,
     confusion_matrix, per_class, reliability, training_curves,
@@ -16,7 +15,7 @@ pub(crate) struct PageContents<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) evaluation: &'a EvaluationReport,
     pub(crate) history: &'a [EpochRecord],
-    /// What stands under every figure: the dataset.
+    /// What stands under every figure: the dataset. [`PageContents::measured`] adds the split.
     pub(crate) caption: &'a str,
     /// What the explanations add; empty if nothing was explained.
     pub(crate) explanations: &'a [Section],
@@ -24,21 +23,29 @@ pub(crate) struct PageContents<'a> {
     pub(crate) config: &'a str,
 }
 
+impl PageContents<'_> {
+    /// What stands under every figure of the measurement at the end.
+    fn measured(&self) -> String {
+        format!("{}, {} split", self.caption, self.evaluation.split)
+    }
+}
+
 /// Writes the figures into their folder and all of it into `report.html`.
 ///
 /// # Errors
 /// If a figure cannot be drawn or a file cannot be written.
 pub(crate) fn write(folder: &RunFolder, contents: &PageContents<'_>) -> Result<()> {
+    let (trained, measured) = (contents.caption, contents.measured());
     let drawn = [
-        ("training-curves", "Training", "Loss, accuracy and learning rate of every epoch", curves(contents)?),
-        ("confusion-matrix", "Confusion", "How often each class was taken for each", confusion(contents)?),
-        ("per-class", "Classes", "Precision, recall and F1 of every class", classes(contents)?),
-        ("reliability", "Calibration", "Accuracy by confidence", calibration(contents)?),
+        ("training-curves", "Training", "Loss, accuracy and learning rate of every epoch", trained, curves(contents)?),
+        ("confusion-matrix", "Confusion", "How often each class was taken for each", &measured, confusion(contents)?),
+        ("per-class", "Classes", "Precision, recall and F1 of every class", &measured, classes(contents)?),
+        ("reliability", "Calibration", "Accuracy by confidence", &measured, calibration(contents)?),
     ];
     let mut sections = Vec::new();
-    for (name, heading, words, svg) in drawn {
+    for (name, heading, words, images, svg) in drawn {
         folder.write(&format!("figures/{name}.svg"), svg.as_bytes())?;
-        let caption = format!("{words}. {}.", contents.caption);
+        let caption = format!("{words}. {images}.");
         sections.push(Section {
             heading: heading.to_owned(),
             blocks: vec![Block::Figure(Figure::svg(svg, caption.clone(), caption))],
@@ -79,12 +86,13 @@ fn curves(contents: &PageContents<'_>) -> Result<String> {
 }
 
 fn confusion(contents: &PageContents<'_>) -> Result<String> {
-    confusion_matrix(&contents.evaluation.confusion, &CLASS_NAMES, contents.caption)
+    let evaluation = contents.evaluation;
+    confusion_matrix(&evaluation.confusion, &evaluation.class_names(), &contents.measured())
         .context("failed to draw the confusion matrix")
 }
 
 fn classes(contents: &PageContents<'_>) -> Result<String> {
-    per_class(&contents.evaluation.class_scores(), contents.caption).context("failed to draw the classes")
+    per_class(&contents.evaluation.class_scores(), &contents.measured()).context("failed to draw the classes")
 }
 
 fn calibration(contents: &PageContents<'_>) -> Result<String> {
@@ -100,7 +108,7 @@ fn calibration(contents: &PageContents<'_>) -> Result<String> {
             accuracy: bin.accuracy,
         })
         .collect();
-    reliability(&bins, contents.evaluation.ece, contents.caption).context("failed to draw the calibration")
+    reliability(&bins, contents.evaluation.ece, &contents.measured()).context("failed to draw the calibration")
 }
 
 fn class_table(contents: &PageContents<'_>) -> Table {
@@ -109,18 +117,22 @@ fn class_table(contents: &PageContents<'_>) -> Table {
         Column::numbers("precision"),
         Column::numbers("recall"),
         Column::numbers("F1"),
-        Column::numbers("pictures"),
+        Column::numbers("images"),
     ];
-    let caption = format!("With 95 % intervals (Wilson). {}.", contents.caption);
-    let share = |value: f64, [low, high]: [f64; 2]| {
-        Cell::from(format!("{:.1} % ({:.1} to {:.1})", 100.0 * value, 100.0 * low, 100.0 * high))
+    let caption = format!("With 95 % intervals (Wilson); – where a score does not exist. {}.", contents.measured());
+    let share = |value: Option<f64>, interval: Option<[f64; 2]>| match (value, interval) {
+        (Some(value), Some([low, high])) => {
+            format!("{:.1} % ({:.1} to {:.1})", 100.0 * value, 100.0 * low, 100.0 * high)
+        }
+        (Some(value), None) => format!("{:.1} %", 100.0 * value),
+        (None, _) => "–".to_owned(),
     };
     contents.evaluation.classes.iter().fold(Table::new(caption, columns), |table, class| {
         table.row([
             Cell::from(class.name.clone()),
-            share(class.precision, class.precision_interval),
-            share(class.recall, class.recall_interval),
-            Cell::from(format!("{:.1} %", 100.0 * class.f1)),
+            Cell::from(share(class.precision, class.precision_interval)),
+            Cell::from(share(class.recall, class.recall_interval)),
+            Cell::from(share(class.f1, None)),
             Cell::from(class.support.to_string()),
         ])
     })
@@ -130,16 +142,17 @@ fn summary(contents: &PageContents<'_>) -> Vec<SummaryEntry> {
     let (manifest, evaluation) = (contents.manifest, contents.evaluation);
     let [low, high] = evaluation.accuracy_interval;
     let accuracy = format!("{:.2} % ({:.2} to {:.2})", 100.0 * evaluation.accuracy, 100.0 * low, 100.0 * high);
-    let mut entries = vec![
-        ("Test accuracy", accuracy),
-        ("NLL", format!("{:.4} nats", evaluation.nll)),
-        ("ECE", format!("{:.4}", evaluation.ece)),
-        ("Parameters", evaluation.parameters.to_string()),
-        ("MACs a picture", format!("{:.2} million", evaluation.macs as f64 / 1e6)),
-    ];
+    let of_split = |what: &str| format!("{} {what}", evaluation.split.title());
+    let mut measured = vec![(of_split("accuracy"), accuracy)];
     if let Some(augmented) = evaluation.accuracy_tta {
-        entries.insert(1, ("Test accuracy, mirrored and shifted views", format!("{:.2} %", 100.0 * augmented)));
+        measured.push((of_split("accuracy, mirrored and shifted views"), format!("{:.2} %", 100.0 * augmented)));
     }
+    measured.push((of_split("NLL"), format!("{:.4} nats", evaluation.nll)));
+    measured.push((of_split("ECE"), format!("{:.4}", evaluation.ece)));
+    let mut entries = vec![
+        ("Parameters", evaluation.parameters.to_string()),
+        ("MACs an image", format!("{:.2} million", evaluation.macs as f64 / 1e6)),
+    ];
     if let Some(figures) = &manifest.figures {
         entries.push(("Training", format!("{:.1} minutes", figures.training_seconds / 60.0)));
         entries.push(("Training speed", format!("{:.0} images/s (median)", figures.images_per_second)));
@@ -152,5 +165,6 @@ fn summary(contents: &PageContents<'_>) -> Vec<SummaryEntry> {
     if let Some(digests) = &manifest.digests {
         entries.push(("Digest", digests.all.clone()));
     }
-    entries.into_iter().map(|(name, value)| SummaryEntry { name: name.to_owned(), value }).collect()
+    let others = entries.into_iter().map(|(name, value)| (name.to_owned(), value));
+    measured.into_iter().chain(others).map(|(name, value)| SummaryEntry { name, value }).collect()
 }

@@ -5,6 +5,11 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::network::TinyCnnLsa;
 
+/// Stages of the stem, at the most: ten halvings take the largest image to one token.
+const MOST_STAGES: usize = 16;
+/// Parameters, at the most: 1 GiB of numbers, twice those of VGG-19.
+const MOST_PARAMETERS: usize = 1 << 28;
+
 /// What a [`TinyCnnLsa`] is made of.
 ///
 /// The default is the network of `configs/base.toml`. The paper that the project follows fixes no layer sizes; these
@@ -110,11 +115,25 @@ impl TinyCnnLsaConfig {
         require_within("input_mean", self.input_mean, 0.0..=1.0)?;
         require_within("input_deviation", self.input_deviation, 1e-3..=10.0)?;
         require("stages", !self.stages.is_empty(), || "empty".to_owned(), "at least one stage")?;
+        let count = self.stages.len();
+        require(
+            "stages",
+            count <= MOST_STAGES,
+            || format!("a list of {count}"),
+            &format!("at most {MOST_STAGES} stages"),
+        )?;
         let mut resolution = self.image_size;
         for (index, stage) in self.stages.iter().enumerate() {
             resolution = stage.validate(resolution).map_err(|error| error.within(&format!("stages.{index}")))?;
         }
-        self.attention.validate(self.width()).map_err(|error| error.within("attention"))
+        self.attention.validate(self.width()).map_err(|error| error.within("attention"))?;
+        let parameters = self.cost().parameters();
+        require(
+            "stages",
+            parameters <= MOST_PARAMETERS,
+            || format!("with `attention` a network of {parameters} parameters"),
+            &format!("at most {MOST_PARAMETERS}"),
+        )
     }
 
     /// Draws the initial weights (of seed 0; see [`TinyCnnLsa::with_initial_weights`]) on `device`.

@@ -37,14 +37,17 @@ mod baselines;
 mod config;
 mod cost;
 mod file;
+mod folding;
 mod inference;
 mod initial;
 mod layers;
+mod memory;
 mod network;
 mod path;
 mod precision;
 #[cfg(feature = "pretrained")]
 mod pretrained;
+mod shapes;
 mod state;
 mod stem;
 mod trace;
@@ -53,12 +56,14 @@ pub use baselines::{Baseline, BaselineInput};
 pub use config::{AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
 pub use cost::{Cost, LayerCost};
 pub use file::{
-    HeldOut, LoadedModel, ModelFileError, ModelMetadata, read_model_file, state_from_safetensors, state_to_safetensors,
+    HeldOut, LoadedModel, LogitError, ModelFileError, ModelMetadata, TEMPERATURES, model_to_safetensors,
+    read_model_file, require_sound, state_from_safetensors, state_to_safetensors,
 };
 pub use inference::{InferenceModel, LoadedInferenceModel, PixelCountError};
 pub use layers::{BatchStatistics, EPSILON};
 pub use network::{TinyCnnLsa, TrainingOutput};
 pub use path::ModulePath;
 pub use precision::Precision;
+pub use shapes::TensorShapes;
 pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_state};
 pub use trace::{LayerTrace, Trace};

@@ -7,11 +7,12 @@ use tinylsa_model::{
 };
 use tinylsa_random::{Draw, Purpose};
 
+const NAMES: [&str; 10] = ["bag", "boot", "cap", "coat", "glove", "hat", "scarf", "shirt", "shoe", "sock"];
+
 fn loaded() -> LoadedModel {
     let device = Device::flex();
     let model = TinyCnnLsaConfig::default().init(&device).unwrap().with_initial_weights(5);
-    let mut loaded =
-        TinyCnnLsa::from_safetensors(&model.to_safetensors(&["bag", "boot"], "made up").unwrap(), &device).unwrap();
+    let mut loaded = TinyCnnLsa::from_safetensors(&model.to_safetensors(&NAMES, "made up").unwrap(), &device).unwrap();
     loaded.metadata.temperature = Some(1.25);
     loaded
 }

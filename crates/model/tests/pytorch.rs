@@ -41,7 +41,8 @@ fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
     let logits = HostTensor { shape: vec![PICTURES, 10], values: values_of(&model.forward(images)) };
     let case =
         State::from([("images".to_owned(), HostTensor { shape, values: pixels }), ("logits".to_owned(), logits)]);
-    std::fs::write(folder.join("model.safetensors"), model.to_safetensors(&[], "none").unwrap()).unwrap();
+    let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    std::fs::write(folder.join("model.safetensors"), model.to_safetensors(&names, "none").unwrap()).unwrap();
     std::fs::write(folder.join("logits.safetensors"), state_to_safetensors(&case, "dataset", String::new()).unwrap())
         .unwrap();
 }

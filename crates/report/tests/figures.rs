@@ -37,7 +37,7 @@ fn curve() -> PerturbationCurve {
 }
 
 fn class(name: &str, f1: f64) -> ClassScores {
-    ClassScores { name: name.to_owned(), precision: 0.9, recall: 0.1, f1, support: 1000 }
+    ClassScores { name: name.to_owned(), precision: Some(0.9), recall: Some(0.1), f1: Some(f1), support: 1000 }
 }
 
 fn bin(count: u64, accuracy: f64) -> ReliabilityBin {
@@ -136,6 +136,16 @@ fn charts_without_a_subtitle_have_no_empty_line() {
 #[test]
 fn the_same_numbers_give_the_same_bytes() {
     assert_eq!(charts(SUBTITLE), charts(SUBTITLE));
+}
+
+#[test]
+fn a_score_that_does_not_exist_is_a_dash_and_not_a_zero() {
+    let unseen = ClassScores { precision: None, f1: None, ..class("Bag", 0.0) };
+    let svg = per_class(&[unseen], "").unwrap();
+    let document = Document::parse(&svg).unwrap();
+    let texts = texts(&document);
+    assert_eq!(texts.iter().filter(|&&text| text == "–").count(), 2, "{texts:?}");
+    assert!(texts.contains(&"10.0") && !texts.contains(&"0.0"), "{texts:?}");
 }
 
 #[test]

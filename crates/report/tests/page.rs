@@ -17,7 +17,7 @@ fn page() -> ReportPage {
         validation_accuracy: None,
         learning_rate: 0.1,
     };
-    let class = ClassScores { name: HOSTILE.to_owned(), precision: 0.5, recall: 0.5, f1: 0.5, support: 1 };
+    let class = ClassScores { name: HOSTILE.to_owned(), precision: Some(0.5), recall: Some(0.5), f1: None, support: 1 };
     let estimate = Estimate { value: 0.5, low: 0.4, high: 0.6 };
     let bar = IntervalBar { label: HOSTILE.to_owned(), estimate, control: true };
     let png = encode_png(&GreyPicture::from_bytes(2, 2, &[0, 80, 160, 255]).unwrap().enlarged(4)).unwrap();

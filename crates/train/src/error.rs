@@ -5,6 +5,8 @@ use tinylsa_data::LoaderError;
 use tinylsa_model::{ModelFileError, StateError};
 use tinylsa_settings::InvalidSetting;
 
+use crate::measure::MeasureError;
+
 /// A training that cannot begin or go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -53,6 +55,47 @@ pub enum TrainError {
         found: [usize; 2],
         /// The student's.
         expected: [usize; 2],
+    },
+    /// A network that is to be learnt from knows other classes than the student, or the same ones in another order.
+    #[error("the teacher {} calls class {class} {found:?}, expected {expected:?} as the student", path.display())]
+    OtherClasses {
+        /// The file.
+        path: PathBuf,
+        /// The first class that differs.
+        class: usize,
+        /// Its name in the file.
+        found: String,
+        /// Its name in the dataset.
+        expected: String,
+    },
+    /// A network that is to be learnt from gives scores that are not finite.
+    #[error("the teacher {} gives no probabilities", path.display())]
+    TeacherScores {
+        /// The file.
+        path: PathBuf,
+        /// Which score of which image of the batch.
+        source: MeasureError,
+    },
+    /// The averaged weights cannot be measured on the validation images.
+    #[error("the validation in epoch {epoch} failed")]
+    Validation {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// Why.
+        source: MeasureError,
+    },
+    /// The batches are too large for the memory that is left.
+    #[error(
+        "`train.batch_size` of {batch_size} needs about {:.1} GiB of memory, but {:.1} GiB are available",
+        *needed as f64 / f64::from(1 << 30), *available as f64 / f64::from(1 << 30)
+    )]
+    Memory {
+        /// Images of a step.
+        batch_size: usize,
+        /// Bytes that the training takes, about.
+        needed: u64,
+        /// Bytes that the system can give.
+        available: u64,
     },
     /// The loss or a gradient is not a finite number.
     #[error(

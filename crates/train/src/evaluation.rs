@@ -4,6 +4,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 
+use crate::measure::{MeasureError, require_images};
 use crate::prediction::Predictions;
 
 /// Bins of the expected calibration error.
@@ -48,13 +49,13 @@ pub struct Evaluation {
 /// What was measured on the pictures of one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassEvaluation {
-    /// Share of the pictures predicted as the class that are of it; 0 if none is predicted.
-    pub precision: Interval,
-    /// Share of the class's pictures that are predicted as it; 0 if there are none.
-    pub recall: Interval,
-    /// Harmonic mean of precision and recall.
-    pub f1: f64,
-    /// Pictures of the class.
+    /// Share of the images predicted as the class that are of it; `None` if none is predicted.
+    pub precision: Option<Interval>,
+    /// Share of the class's images that are predicted as it; `None` if there are none.
+    pub recall: Option<Interval>,
+    /// Harmonic mean of precision and recall; `None` if no image is of the class or predicted as it.
+    pub f1: Option<f64>,
+    /// Images of the class.
     pub support: u64,
 }
 
@@ -74,20 +75,29 @@ pub struct CalibrationBin {
 }
 
 /// Measures predictions. The bootstrap draws from `seed`; the same predictions give the same figures.
-pub fn evaluate(predictions: &Predictions, seed: u64) -> Evaluation {
+///
+/// # Errors
+/// [`MeasureError::TooFewImages`] if there is only one image, of which no figure has a spread.
+pub fn evaluate(predictions: &Predictions, seed: u64) -> Result<Evaluation, MeasureError> {
+    require_images(predictions.len(), 2, "figures with intervals")?;
     let outcomes: Vec<Outcome> = (0..predictions.len()).map(|index| Outcome::of(predictions, index)).collect();
-    let right = outcomes.iter().filter(|outcome| outcome.right).count() as u64;
     let confusion = confusion(predictions);
     let calibration = calibration(outcomes.iter());
-    Evaluation {
+    Ok(Evaluation {
         images: outcomes.len(),
-        accuracy: wilson(right, outcomes.len() as u64),
+        accuracy: accuracy(predictions),
         nll: mean_with_interval(&outcomes),
         ece: calibration_error_interval(&outcomes, calibration_error(&calibration), seed),
-        classes: (0..predictions.classes).map(|class| class_evaluation(&confusion, class)).collect(),
+        classes: (0..predictions.classes()).map(|class| class_evaluation(&confusion, class)).collect(),
         confusion,
         calibration,
-    }
+    })
+}
+
+/// Share of images whose most probable class is theirs, with Wilson's interval.
+pub(crate) fn accuracy(predictions: &Predictions) -> Interval {
+    let (correct, images) = (predictions.correct() as u64, predictions.len() as u64);
+    wilson(correct, images)
 }
 
 struct Outcome {
@@ -99,7 +109,7 @@ struct Outcome {
 impl Outcome {
     fn of(predictions: &Predictions, index: usize) -> Self {
         let row = predictions.row(index);
-        let label = usize::from(predictions.labels[index]);
+        let label = usize::from(predictions.labels()[index]);
         let predicted = predictions.predicted(index);
         Self {
             right: predicted == label,
@@ -110,8 +120,8 @@ impl Outcome {
 }
 
 fn confusion(predictions: &Predictions) -> Vec<Vec<u64>> {
-    let mut counts = vec![vec![0; predictions.classes]; predictions.classes];
-    for (index, &label) in predictions.labels.iter().enumerate() {
+    let mut counts = vec![vec![0; predictions.classes()]; predictions.classes()];
+    for (index, &label) in predictions.labels().iter().enumerate() {
         counts[usize::from(label)][predictions.predicted(index)] += 1;
     }
     counts
@@ -122,18 +132,15 @@ fn class_evaluation(confusion: &[Vec<u64>], class: usize) -> ClassEvaluation {
     let support = confusion[class].iter().sum();
     let predicted = confusion.iter().map(|row| row[class]).sum::<u64>();
     ClassEvaluation {
-        precision: wilson(right, predicted),
-        recall: wilson(right, support),
-        f1: if support + predicted == 0 { 0.0 } else { 2.0 * right as f64 / (support + predicted) as f64 },
+        precision: (predicted > 0).then(|| wilson(right, predicted)),
+        recall: (support > 0).then(|| wilson(right, support)),
+        f1: (support + predicted > 0).then(|| 2.0 * right as f64 / (support + predicted) as f64),
         support,
     }
 }
 
-/// A share with Wilson's interval; 0 of 0 is 0, and says nothing.
+/// A share with Wilson's interval; `count` is at least 1.
 fn wilson(right: u64, count: u64) -> Interval {
-    if count == 0 {
-        return Interval { value: 0.0, low: 0.0, high: 1.0 };
-    }
     let (n, share) = (count as f64, right as f64 / count as f64);
     let square = NORMAL_QUANTILE * NORMAL_QUANTILE;
     let centre = (share + square / (2.0 * n)) / (1.0 + square / n);
@@ -142,9 +149,9 @@ fn wilson(right: u64, count: u64) -> Interval {
 }
 
 fn mean_with_interval(outcomes: &[Outcome]) -> Interval {
-    let n = outcomes.len().max(1) as f64;
+    let n = outcomes.len() as f64;
     let mean = outcomes.iter().map(|outcome| outcome.nll).sum::<f64>() / n;
-    let variance = outcomes.iter().map(|outcome| (outcome.nll - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let variance = outcomes.iter().map(|outcome| (outcome.nll - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let half = NORMAL_QUANTILE * (variance / n).sqrt();
     Interval { value: mean, low: mean - half, high: mean + half }
 }
@@ -174,14 +181,11 @@ fn calibration<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<Calibrati
 }
 
 fn calibration_error(bins: &[CalibrationBin]) -> f64 {
-    let count = bins.iter().map(|bin| bin.count).sum::<u64>().max(1) as f64;
+    let count = bins.iter().map(|bin| bin.count).sum::<u64>() as f64;
     bins.iter().map(|bin| bin.count as f64 / count * (bin.accuracy - bin.confidence).abs()).sum()
 }
 
 fn calibration_error_interval(outcomes: &[Outcome], value: f64, seed: u64) -> Interval {
-    if outcomes.is_empty() {
-        return Interval { value, low: value, high: value };
-    }
     let mut errors: Vec<f64> = (0..BOOTSTRAP_SAMPLES)
         .map(|sample| {
             let mut generator = Draw { seed, purpose: BOOTSTRAP, epoch: 0, index: sample }.generator();
@@ -199,17 +203,14 @@ mod tests {
     use super::*;
 
     fn predictions(rows: &[([f32; 2], u8)]) -> Predictions {
-        Predictions {
-            classes: 2,
-            probabilities: rows.iter().flat_map(|(row, _)| *row).collect(),
-            labels: rows.iter().map(|&(_, label)| label).collect(),
-        }
+        let probabilities = rows.iter().flat_map(|(row, _)| *row).collect();
+        Predictions::new(2, probabilities, rows.iter().map(|&(_, label)| label).collect()).unwrap()
     }
 
     #[test]
     fn a_hand_counted_case() {
         let rows = [([0.9, 0.1], 0), ([0.8, 0.2], 1), ([0.3, 0.7], 1), ([0.4, 0.6], 1)];
-        let result = evaluate(&predictions(&rows), 0);
+        let result = evaluate(&predictions(&rows), 0).unwrap();
         assert_eq!(result.images, 4);
         assert_eq!(result.confusion, [[1, 0], [1, 2]]);
         assert!((result.accuracy.value - 0.75).abs() < 1e-12);
@@ -217,9 +218,9 @@ mod tests {
         assert!((result.nll.value - expected).abs() < 1e-7);
         // Four bins of one picture each: |1 − .9|, |0 − .8|, |1 − .7|, |1 − .6|, a quarter of each.
         assert!((result.ece.value - (0.1 + 0.8 + 0.3 + 0.4) / 4.0).abs() < 1e-7);
-        assert!((result.classes[0].precision.value - 0.5).abs() < 1e-12);
-        assert!((result.classes[0].recall.value - 1.0).abs() < 1e-12);
-        assert!((result.classes[1].f1 - 0.8).abs() < 1e-12);
+        assert!((result.classes[0].precision.unwrap().value - 0.5).abs() < 1e-12);
+        assert!((result.classes[0].recall.unwrap().value - 1.0).abs() < 1e-12);
+        assert!((result.classes[1].f1.unwrap() - 0.8).abs() < 1e-12);
         assert_eq!(result.classes[1].support, 3);
     }
 
@@ -239,17 +240,29 @@ mod tests {
                 ([sure, 1.0 - sure], u8::from(index % 5 == 0))
             })
             .collect();
-        let result = evaluate(&predictions(&rows), 1);
+        let result = evaluate(&predictions(&rows), 1).unwrap();
         for interval in [result.accuracy, result.nll, result.ece] {
             assert!(interval.low < interval.value && interval.value < interval.high, "{interval:?}");
         }
-        assert_eq!(result, evaluate(&predictions(&rows), 1));
+        assert_eq!(result, evaluate(&predictions(&rows), 1).unwrap());
     }
 
     #[test]
-    fn no_pictures_make_no_figure_up() {
-        let result = evaluate(&Predictions { classes: 2, probabilities: vec![], labels: vec![] }, 0);
-        assert_eq!(result.images, 0);
-        assert!((result.accuracy.high - 1.0).abs() < 1e-12);
+    fn what_there_is_nothing_of_has_no_figure() {
+        // Class 1 is never predicted, class 2 neither predicted nor there.
+        let probabilities = [[0.6, 0.3, 0.1], [0.5, 0.4, 0.1]].concat();
+        let result = evaluate(&Predictions::new(3, probabilities, vec![0, 1]).unwrap(), 0).unwrap();
+        let [first, second, third] = &result.classes[..] else { panic!("three classes") };
+        assert!(first.precision.is_some() && first.recall.is_some() && first.f1.is_some());
+        assert_eq!((second.precision, second.f1), (None, Some(0.0)));
+        assert!(second.recall.unwrap().value.abs() < 1e-12);
+        assert_eq!((third.precision, third.recall, third.f1, third.support), (None, None, None, 0));
+    }
+
+    #[test]
+    fn one_image_has_no_spread() {
+        let error = evaluate(&predictions(&[([0.9, 0.1], 0)]), 0).unwrap_err();
+        assert_eq!(error.to_string(), "there is 1 image, expected at least 2 for figures with intervals");
+        evaluate(&predictions(&[([0.9, 0.1], 0), ([0.9, 0.1], 1)]), 0).unwrap();
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use tinylsa_data::Dataset;
+use tinylsa_data::{CLASS_NAMES, Dataset};
 use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
 
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::targets::Teachers;
-use tinylsa_system::hexadecimal;
+use tinylsa_system::{available_memory, hexadecimal};
 
 /// What is trained, on what, and where its checkpoints go.
 #[derive(Clone, Debug)]
@@ -42,7 +42,8 @@ impl TrainingPlan {
             let (pictures, batch_size) = (self.train_indices.len(), self.train.batch_size);
             return Err(TrainError::TooFewPictures { pictures, batch_size });
         }
-        self.require_known_labels()
+        self.require_known_labels()?;
+        self.require_memory()
     }
 
     pub(crate) fn initial_model(&self) -> Result<TinyCnnLsa, TrainError> {
@@ -51,13 +52,28 @@ impl TrainingPlan {
     }
 
     pub(crate) fn teachers(&self) -> Result<Teachers, TrainError> {
-        Teachers::load(&self.train.distillation, &self.model)
+        Teachers::load(&self.train.distillation, &self.model, &CLASS_NAMES)
+    }
+
+    /// Refuses batches that the memory of this machine cannot hold, before any is asked for.
+    fn require_memory(&self) -> Result<(), TrainError> {
+        self.model.validate()?;
+        let batch_size = self.train.batch_size;
+        let needed = self.model.training_memory(batch_size);
+        match available_memory() {
+            Some(available) if needed > available => Err(TrainError::Memory { batch_size, needed, available }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn require_known_labels(&self) -> Result<(), TrainError> {
         let classes = self.model.classes;
         let label = |index: u32| self.dataset.label(index as usize);
-        let indices = self.train_indices.iter().filter(|&&index| (index as usize) < self.dataset.len());
+        let indices = self
+            .train_indices
+            .iter()
+            .chain(&*self.validation_indices)
+            .filter(|&&index| (index as usize) < self.dataset.len());
         match indices.copied().find(|&index| usize::from(label(index)) >= classes) {
             Some(index) => Err(TrainError::Label { index, label: label(index), classes }),
             None => Ok(()),

@@ -1,42 +1,62 @@
 use tinylsa_data::{Dataset, to_unit};
 use tinylsa_model::InferenceModel;
 
-/// Pictures of a forward pass in evaluation.
+use crate::measure::{MeasureError, require_finite, require_images, require_scores};
+
+/// Images of a forward pass in evaluation.
 pub(crate) const BATCH: usize = 250;
 
-/// The probabilities of every class for some pictures.
+/// The probabilities of every class for some images: of one image at least, all of them finite, each with the label of
+/// one of the classes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
-    /// Number of classes.
-    pub classes: usize,
-    /// A row of `classes` probabilities for each picture.
-    pub probabilities: Vec<f32>,
-    /// The true class of each picture.
-    pub labels: Vec<u8>,
+    classes: usize,
+    probabilities: Vec<f32>,
+    labels: Vec<u8>,
 }
 
-/// What the network is shown of a picture.
+/// What the network is shown of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Views {
-    /// The picture.
+    /// The image.
     Plain,
-    /// The picture, its mirror image, and both shifted by one pixel to each of the four sides; the probabilities of
+    /// The image, its mirror image, and both shifted by one pixel to each of the four sides; the probabilities of
     /// the ten views are averaged.
     MirroredAndShifted,
 }
 
 impl Predictions {
-    /// The number of pictures.
+    /// Probabilities from elsewhere: a row of `classes` for each label.
+    ///
+    /// # Errors
+    /// [`MeasureError`] if there are none, or if they do not belong together.
+    pub fn new(classes: usize, probabilities: Vec<f32>, labels: Vec<u8>) -> Result<Self, MeasureError> {
+        require_scores("probability", classes, &probabilities, &labels)?;
+        Ok(Self { classes, probabilities, labels })
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The true class of each image.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// A row of probabilities for each image.
+    pub fn probabilities(&self) -> &[f32] {
+        &self.probabilities
+    }
+
+    /// The number of images, at least one.
+    #[expect(clippy::len_without_is_empty, reason = "there is one image at least")]
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is no picture.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The probabilities of one picture.
+    /// The probabilities of one image.
     ///
     /// # Panics
     /// If `index` is not below [`Predictions::len`].
@@ -44,7 +64,7 @@ impl Predictions {
         &self.probabilities[index * self.classes..][..self.classes]
     }
 
-    /// The most probable class of one picture; the first of several.
+    /// The most probable class of one image; the first of several.
     ///
     /// # Panics
     /// If `index` is not below [`Predictions::len`].
@@ -52,10 +72,14 @@ impl Predictions {
         largest(self.row(index))
     }
 
-    /// Share of pictures whose most probable class is theirs.
+    /// The number of images whose most probable class is theirs.
+    pub fn correct(&self) -> usize {
+        (0..self.len()).filter(|&index| self.predicted(index) == usize::from(self.labels[index])).count()
+    }
+
+    /// Share of images whose most probable class is theirs.
     pub fn accuracy(&self) -> f64 {
-        let right = (0..self.len()).filter(|&index| self.predicted(index) == usize::from(self.labels[index])).count();
-        right as f64 / self.len().max(1) as f64
+        self.correct() as f64 / self.len() as f64
     }
 
     /// Mean negative log-likelihood of the true class, in nats.
@@ -63,7 +87,7 @@ impl Predictions {
         let sum: f64 = (0..self.len())
             .map(|index| -f64::from(self.row(index)[usize::from(self.labels[index])].max(f32::MIN_POSITIVE)).ln())
             .sum();
-        sum / self.len().max(1) as f64
+        sum / self.len() as f64
     }
 }
 
@@ -86,40 +110,69 @@ pub fn softmax(logits: &mut [f32], classes: usize) {
     }
 }
 
-/// Lets a network look at the pictures with these indices.
+/// Lets a network look at the images with these indices.
 ///
 /// Networks are measured in the form in which they are used, with their batch normalisations folded
 /// ([`TinyCnnLsa::for_inference`](tinylsa_model::TinyCnnLsa::for_inference)): its logits differ from those of the
 /// unfolded network by rounding alone.
 ///
-/// # Panics
-/// If an index is not one of the dataset, or its pictures have not the network's size.
-pub fn predict(model: &InferenceModel, dataset: &Dataset, indices: &[u32], views: Views) -> Predictions {
-    let size = model.config().image_size;
-    assert_eq!([dataset.height, dataset.width], [size, size], "pictures for a network of {size}×{size} pixels");
+/// # Errors
+/// [`MeasureError`] if there are no indices or one is not of the dataset, if the images have another size than the
+/// network's, if a label is not one of its classes, or if a logit is not finite.
+pub fn predict(
+    model: &InferenceModel,
+    dataset: &Dataset,
+    indices: &[u32],
+    views: Views,
+) -> Result<Predictions, MeasureError> {
+    let labels = labels_for(model, dataset, indices)?;
     let classes = model.config().classes;
     let mut probabilities = Vec::with_capacity(indices.len() * classes);
-    for batch in indices.chunks(BATCH) {
-        let pictures: Vec<Vec<f32>> = batch.iter().map(|&index| to_unit(dataset.image(index as usize))).collect();
-        probabilities.extend(averaged(model, &pictures, views));
+    for (batch, first) in indices.chunks(BATCH).zip((0..).step_by(BATCH)) {
+        let images: Vec<Vec<f32>> = batch.iter().map(|&index| to_unit(dataset.image(index as usize))).collect();
+        probabilities.extend(averaged(model, &images, views, first)?);
     }
-    let labels = indices.iter().map(|&index| dataset.label(index as usize)).collect();
-    Predictions { classes, probabilities, labels }
+    Predictions::new(classes, probabilities, labels)
 }
 
-fn averaged(model: &InferenceModel, pictures: &[Vec<f32>], views: Views) -> Vec<f32> {
+/// The labels of the images with these indices, after checking that the network can be measured on them.
+pub(crate) fn labels_for(model: &InferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<Vec<u8>, MeasureError> {
+    let (found, expected) = ([dataset.height, dataset.width], model.config().image_size);
+    if found != [expected; 2] {
+        return Err(MeasureError::ImageSize { found, expected });
+    }
+    require_images(indices.len(), 1, "a measurement")?;
+    if let Some(&index) = indices.iter().find(|&&index| index as usize >= dataset.len()) {
+        return Err(MeasureError::Index { index, images: dataset.len() });
+    }
+    let labels: Vec<u8> = indices.iter().map(|&index| dataset.label(index as usize)).collect();
+    let classes = model.config().classes;
+    match labels.iter().position(|&label| usize::from(label) >= classes) {
+        Some(index) => Err(MeasureError::Label { index, label: labels[index], classes }),
+        None => Ok(labels),
+    }
+}
+
+/// The logits of images that the network was found to fit, the first of them being image `first`.
+pub(crate) fn finite_logits(model: &InferenceModel, pixels: &[f32], first: usize) -> Result<Vec<f32>, MeasureError> {
+    let logits = model.logits(pixels).expect("the pixels are those of whole images");
+    require_finite("logit", model.config().classes, &logits, first)?;
+    Ok(logits)
+}
+
+fn averaged(model: &InferenceModel, images: &[Vec<f32>], views: Views, first: usize) -> Result<Vec<f32>, MeasureError> {
     let (size, classes) = (model.config().image_size, model.config().classes);
     let poses = poses(views);
-    let mut sums = vec![0.0; pictures.len() * classes];
+    let mut sums = vec![0.0; images.len() * classes];
     for &pose in poses {
-        let pixels: Vec<f32> = pictures.iter().flat_map(|picture| posed(picture, size, size, pose)).collect();
-        let mut probabilities = model.logits(&pixels).expect("the pixels are those of whole pictures");
+        let pixels: Vec<f32> = images.iter().flat_map(|image| posed(image, size, size, pose)).collect();
+        let mut probabilities = finite_logits(model, &pixels, first)?;
         softmax(&mut probabilities, classes);
         for (sum, probability) in sums.iter_mut().zip(probabilities) {
             *sum += probability / poses.len() as f32;
         }
     }
-    sums
+    Ok(sums)
 }
 
 #[derive(Clone, Copy)]
@@ -169,6 +222,10 @@ fn posed(picture: &[f32], height: usize, width: usize, pose: Pose) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+    use tinylsa_data::{DatasetName, Split};
+    use tinylsa_model::{AttentionConfig, StageConfig, TinyCnnLsaConfig, state_of};
+
     use super::*;
 
     #[test]
@@ -194,5 +251,55 @@ mod tests {
     #[test]
     fn the_first_of_equal_values_is_the_largest() {
         assert_eq!(largest(&[0.2, 0.4, 0.4]), 1);
+    }
+
+    fn network() -> InferenceModel {
+        let stages = vec![StageConfig { channels: 4, stride: 2, residual_blocks: 0, pool: false }];
+        let attention = AttentionConfig { blocks: 0, heads: 2, ..AttentionConfig::default() };
+        let config = TinyCnnLsaConfig { image_size: 4, classes: 3, stages, attention, ..TinyCnnLsaConfig::default() };
+        let model = config.init(&Device::flex()).unwrap();
+        let mut state = state_of(&model);
+        // Finite, but a product with what the head reads is not.
+        state.get_mut("norm.beta").unwrap().values.fill(1e30);
+        state.get_mut("head.weight").unwrap().values.fill(1e30);
+        InferenceModel::from_state(&config, &state).unwrap()
+    }
+
+    fn images(side: usize, labels: &[u8]) -> Dataset {
+        Dataset {
+            name: DatasetName::SyntheticGarments,
+            split: Split::Test,
+            height: side,
+            width: side,
+            images: vec![7; labels.len() * side * side],
+            labels: labels.to_vec(),
+            masks: None,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused() {
+        let refused = |dataset: &Dataset, indices: &[u32]| {
+            predict(&network(), dataset, indices, Views::Plain).unwrap_err().to_string()
+        };
+        assert_eq!(refused(&images(4, &[0]), &[]), "there are 0 images, expected at least 1 for a measurement");
+        assert_eq!(refused(&images(5, &[0]), &[0]), "the images are 5×5, the network expects 4×4");
+        assert_eq!(refused(&images(4, &[0, 1]), &[1, 2]), "there is no image 2, the dataset has 2");
+        let expected = "image 1 has label 3, expected less than the 3 classes of the network";
+        assert_eq!(refused(&images(4, &[0, 3]), &[0, 1]), expected);
+        let expected = "the logit of class 0 of image 0 is inf, expected a finite number";
+        assert_eq!(refused(&images(4, &[0, 1]), &[1]), expected);
+    }
+
+    #[test]
+    fn probabilities_from_elsewhere_belong_together() {
+        let new = |probabilities: &[f32], labels: &[u8]| Predictions::new(2, probabilities.to_vec(), labels.to_vec());
+        let refused = |probabilities: &[f32], labels: &[u8]| new(probabilities, labels).unwrap_err().to_string();
+        assert!(refused(&[], &[]).starts_with("there are 0 images"));
+        assert_eq!(refused(&[0.5; 3], &[0, 1]), "there are 3 scores for 2 images, expected 2 for each");
+        assert!(refused(&[0.5; 4], &[0, 2]).starts_with("image 1 has label 2"));
+        let nan = refused(&[0.5, 0.5, 0.5, f32::NAN], &[0, 1]);
+        assert_eq!(nan, "the probability of class 1 of image 1 is NaN, expected a finite number");
+        assert!((new(&[0.9, 0.1, 0.8, 0.2], &[0, 1]).unwrap().accuracy() - 0.5).abs() < 1e-12);
     }
 }

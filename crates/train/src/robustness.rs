@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use tinylsa_data::{Corruption, Dataset, Severity, corrupted};
 use tinylsa_model::InferenceModel;
 
-use crate::evaluation::{Interval, evaluate};
+use crate::evaluation::{Interval, accuracy};
+use crate::measure::MeasureError;
 use crate::prediction::{Views, predict};
 
 /// The accuracy of a network on the same pictures, clean and corrupted.
@@ -40,25 +41,36 @@ pub struct SeverityRobustness {
     pub accuracy: Interval,
 }
 
-/// Measures a network on the pictures with these indices, as they are and under every corruption at every severity: 21
+/// Measures a network on the images with these indices, as they are and under every corruption at every severity: 21
 /// passes over them. Noise and directions are drawn from `seed`.
 ///
-/// # Panics
-/// If an index is not one of the dataset, or a label none of the network's classes.
-pub fn robustness(model: &InferenceModel, dataset: &Dataset, indices: &[u32], seed: u64) -> Robustness {
-    let accuracy =
-        |dataset: &Dataset, indices: &[u32]| evaluate(&predict(model, dataset, indices, Views::Plain), seed).accuracy;
-    let positions: Vec<u32> = (0..indices.len() as u32).collect();
-    let under = |corruption: Corruption, severity: Severity| SeverityRobustness {
-        severity: severity.number(),
-        strength: corruption.strength(severity),
-        accuracy: accuracy(&corrupted(dataset, indices, corruption, severity, seed), &positions),
+/// # Errors
+/// As [`predict`].
+pub fn robustness(
+    model: &InferenceModel,
+    dataset: &Dataset,
+    indices: &[u32],
+    seed: u64,
+) -> Result<Robustness, MeasureError> {
+    let accuracy = |dataset: &Dataset, indices: &[u32]| {
+        predict(model, dataset, indices, Views::Plain).map(|predictions| accuracy(&predictions))
     };
-    let corruptions = Corruption::ALL.map(|corruption| CorruptionRobustness {
-        corruption,
-        severities: Severity::ALL.map(|severity| under(corruption, severity)).to_vec(),
-    });
+    // Wrong indices are refused here, before the images are corrupted.
+    let clean = accuracy(dataset, indices)?;
+    let positions: Vec<u32> = (0..indices.len() as u32).collect();
+    let under = |corruption: Corruption, severity: Severity| {
+        Ok(SeverityRobustness {
+            severity: severity.number(),
+            strength: corruption.strength(severity),
+            accuracy: accuracy(&corrupted(dataset, indices, corruption, severity, seed), &positions)?,
+        })
+    };
+    let of = |corruption: Corruption| {
+        let severities = Severity::ALL.into_iter().map(|severity| under(corruption, severity));
+        Ok(CorruptionRobustness { corruption, severities: severities.collect::<Result<_, MeasureError>>()? })
+    };
+    let corruptions = Corruption::ALL.into_iter().map(of).collect::<Result<Vec<_>, MeasureError>>()?;
     let accuracies = corruptions.iter().flat_map(|entry| &entry.severities).map(|entry| entry.accuracy.value);
     let mean = accuracies.sum::<f64>() / (Corruption::ALL.len() * Severity::ALL.len()) as f64;
-    Robustness { images: indices.len(), clean: accuracy(dataset, indices), corruptions: corruptions.to_vec(), mean }
+    Ok(Robustness { images: indices.len(), clean, corruptions, mean })
 }

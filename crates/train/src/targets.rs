@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tinylsa_data::Batch;
-use tinylsa_model::{InferenceModel, ModelFileError, TinyCnnLsaConfig, read_model_file};
+use tinylsa_model::{InferenceModel, LoadedInferenceModel, ModelFileError, TinyCnnLsaConfig, read_model_file};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::TrainError;
+use crate::measure::require_finite;
 use crate::prediction::softmax;
 
 /// Learning from other networks what they say of the same varied pictures (Hinton et al. 2015, "Distilling the knowledge
@@ -36,15 +37,20 @@ pub(crate) struct Teachers(Vec<Teacher>);
 
 #[derive(Debug)]
 struct Teacher {
+    path: PathBuf,
     network: InferenceModel,
     /// SHA-256 of its file.
     digest: [u8; 32],
 }
 
 impl Teachers {
-    /// Reads the teachers of a student.
-    pub(crate) fn load(config: &DistillationConfig, student: &TinyCnnLsaConfig) -> Result<Self, TrainError> {
-        config.teachers.iter().map(|path| load_teacher(path, student)).collect::<Result<_, _>>().map(Self)
+    /// Reads the teachers of a student that learns these classes.
+    pub(crate) fn load(
+        config: &DistillationConfig,
+        student: &TinyCnnLsaConfig,
+        class_names: &[&str],
+    ) -> Result<Self, TrainError> {
+        config.teachers.iter().map(|path| load_teacher(path, student, class_names)).collect::<Result<_, _>>().map(Self)
     }
 
     /// SHA-256 of each file, in order.
@@ -52,11 +58,13 @@ impl Teachers {
         self.0.iter().map(|teacher| teacher.digest)
     }
 
-    /// The mean of their probabilities: a row of `classes` values for each picture.
-    fn probabilities(&self, pixels: &[f32], classes: usize) -> Vec<f32> {
+    /// The mean of their probabilities: a row of `classes` values for each image.
+    fn probabilities(&self, pixels: &[f32], classes: usize) -> Result<Vec<f32>, TrainError> {
         let mut sums: Vec<f32> = Vec::new();
         for teacher in &self.0 {
-            let mut probabilities = teacher.network.logits(pixels).expect("a batch is a whole number of pictures");
+            let mut probabilities = teacher.network.logits(pixels).expect("a batch is a whole number of images");
+            require_finite("logit", classes, &probabilities, 0)
+                .map_err(|source| TrainError::TeacherScores { path: teacher.path.clone(), source })?;
             softmax(&mut probabilities, classes);
             if sums.is_empty() {
                 sums = vec![0.0; probabilities.len()];
@@ -65,20 +73,26 @@ impl Teachers {
                 *sum += probability / self.0.len() as f32;
             }
         }
-        sums
+        Ok(sums)
     }
 }
 
-fn load_teacher(path: &Path, student: &TinyCnnLsaConfig) -> Result<Teacher, TrainError> {
+fn load_teacher(path: &Path, student: &TinyCnnLsaConfig, class_names: &[&str]) -> Result<Teacher, TrainError> {
     let failed = |source: ModelFileError| TrainError::Teacher { path: path.to_owned(), source };
     let bytes = read_model_file(path).map_err(failed)?;
-    let network = InferenceModel::from_safetensors(&bytes).map_err(failed)?.model;
+    let LoadedInferenceModel { model: network, metadata, .. } =
+        InferenceModel::from_safetensors(&bytes).map_err(failed)?;
     let sizes = |config: &TinyCnnLsaConfig| [config.image_size, config.classes];
     let (found, expected) = (sizes(network.config()), sizes(student));
     if found != expected {
         return Err(TrainError::OtherTask { path: path.to_owned(), found, expected });
     }
-    Ok(Teacher { network, digest: Sha256::digest(&bytes).into() })
+    let mut classes = metadata.class_names.iter().zip(class_names).enumerate();
+    if let Some((class, (found, expected))) = classes.find(|(_, (found, expected))| found != *expected) {
+        let (found, expected) = (found.clone(), (*expected).to_owned());
+        return Err(TrainError::OtherClasses { path: path.to_owned(), class, found, expected });
+    }
+    Ok(Teacher { path: path.to_owned(), network, digest: Sha256::digest(&bytes).into() })
 }
 
 /// All of the target but `smoothing` on the label, `smoothing` spread evenly over all classes (Szegedy et al. 2016): a
@@ -94,14 +108,17 @@ pub fn smoothed_targets(labels: &[u8], classes: usize, smoothing: f64) -> Vec<f3
     targets
 }
 
-/// The targets of a batch: its labels smoothed and mixed as its pictures are, then mixed with what the teachers say.
+/// The targets of a batch: its labels smoothed and mixed as its images are, then mixed with what the teachers say.
+///
+/// # Errors
+/// [`TrainError::TeacherScores`] if a teacher's logit is not finite.
 pub(crate) fn targets(
     batch: &Batch,
     classes: usize,
     smoothing: f64,
     teachers: &Teachers,
     distillation: &DistillationConfig,
-) -> Vec<f32> {
+) -> Result<Vec<f32>, TrainError> {
     let mut targets = smoothed_targets(&batch.labels, classes, smoothing);
     let labels = batch.labels.iter().zip(&batch.mixtures);
     for (row, (&label, mixture)) in targets.chunks_exact_mut(classes).zip(labels) {
@@ -110,15 +127,16 @@ pub(crate) fn targets(
         row[usize::from(mixture.other_label)] += moved;
     }
     let weight = distillation.weight as f32;
-    for (target, taught) in targets.iter_mut().zip(teachers.probabilities(&batch.images, classes)) {
+    for (target, taught) in targets.iter_mut().zip(teachers.probabilities(&batch.images, classes)?) {
         *target += weight * (taught - *target);
     }
-    targets
+    Ok(targets)
 }
 
 #[cfg(test)]
 mod tests {
     use tinylsa_data::Mixture;
+    use tinylsa_model::state_of;
 
     use super::*;
 
@@ -135,11 +153,11 @@ mod tests {
     #[test]
     fn labels_are_smoothed_and_mixed() {
         let none = (Teachers::default(), DistillationConfig::default());
-        let plain = targets(&batch(Vec::new()), 4, 0.2, &none.0, &none.1);
+        let plain = targets(&batch(Vec::new()), 4, 0.2, &none.0, &none.1).unwrap();
         check(&plain, &[0.85, 0.05, 0.05, 0.05, 0.05, 0.05, 0.85, 0.05]);
         check(&plain, &smoothed_targets(&[0, 2], 4, 0.2));
         let mixtures = vec![Mixture { share: 0.75, other_label: 2 }, Mixture { share: 1.0, other_label: 0 }];
-        let mixed = targets(&batch(mixtures), 4, 0.2, &none.0, &none.1);
+        let mixed = targets(&batch(mixtures), 4, 0.2, &none.0, &none.1).unwrap();
         check(&mixed, &[0.65, 0.05, 0.25, 0.05, 0.05, 0.05, 0.85, 0.05]);
     }
 
@@ -147,13 +165,13 @@ mod tests {
     fn teachers_have_their_share() {
         let student = TinyCnnLsaConfig::default();
         let network = || student.init(&burn::tensor::Device::flex()).unwrap().for_inference();
-        let teacher = || Teacher { network: network(), digest: [0; 32] };
+        let teacher = || Teacher { path: PathBuf::new(), network: network(), digest: [0; 32] };
         let teachers = Teachers(vec![teacher(), teacher()]);
         let mut taught = network().logits(&batch(Vec::new()).images).unwrap();
         softmax(&mut taught, 10);
         let with = |weight| {
             let distillation = DistillationConfig { weight, teachers: vec![PathBuf::new(); 2] };
-            targets(&batch(Vec::new()), 10, 0.1, &teachers, &distillation)
+            targets(&batch(Vec::new()), 10, 0.1, &teachers, &distillation).unwrap()
         };
         check(&with(1.0), &taught);
         let labels = smoothed_targets(&[0, 2], 10, 0.1);
@@ -178,14 +196,37 @@ mod tests {
     fn a_teacher_of_another_task_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("teacher.safetensors");
-        let model = TinyCnnLsaConfig { classes: 3, ..TinyCnnLsaConfig::default() };
-        let bytes = model.init(&burn::tensor::Device::flex()).unwrap().to_safetensors(&["a", "b", "c"], "x").unwrap();
-        std::fs::write(&path, bytes).unwrap();
+        let student = TinyCnnLsaConfig { classes: 3, ..TinyCnnLsaConfig::default() };
+        let write = |model: &TinyCnnLsaConfig, names: &[&str]| {
+            let bytes = model.init(&burn::tensor::Device::flex()).unwrap().to_safetensors(names, "x").unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        };
         let load = |path: &Path| {
             let config = DistillationConfig { teachers: vec![path.to_owned()], weight: 0.5 };
-            Teachers::load(&config, &TinyCnnLsaConfig::default()).unwrap_err()
+            Teachers::load(&config, &student, &["a", "b", "c"])
         };
-        assert!(matches!(load(&path), TrainError::OtherTask { found: [28, 3], expected: [28, 10], .. }));
-        assert!(matches!(load(&folder.path().join("absent")), TrainError::Teacher { .. }));
+        write(&student, &["a", "b", "c"]);
+        load(&path).unwrap();
+        write(&TinyCnnLsaConfig { classes: 2, ..student.clone() }, &["a", "b"]);
+        assert!(matches!(load(&path), Err(TrainError::OtherTask { found: [28, 2], expected: [28, 3], .. })));
+        write(&student, &["a", "c", "b"]);
+        let error = load(&path).unwrap_err().to_string();
+        assert!(error.ends_with("calls class 1 \"c\", expected \"b\" as the student"), "{error}");
+        assert!(matches!(load(&folder.path().join("absent")), Err(TrainError::Teacher { .. })));
+    }
+
+    #[test]
+    fn a_teacher_whose_logits_are_not_finite_is_an_error() {
+        let config = TinyCnnLsaConfig::default();
+        let mut state = state_of(&config.init(&burn::tensor::Device::flex()).unwrap());
+        state.get_mut("norm.beta").unwrap().values.fill(1e30);
+        state.get_mut("head.weight").unwrap().values.fill(1e30);
+        let network = InferenceModel::from_state(&config, &state).unwrap();
+        let teachers = Teachers(vec![Teacher { path: PathBuf::from("loud"), network, digest: [0; 32] }]);
+        let distillation = DistillationConfig { weight: 0.5, teachers: vec![PathBuf::from("loud")] };
+        let error = targets(&batch(Vec::new()), 10, 0.1, &teachers, &distillation).unwrap_err();
+        assert_eq!(error.to_string(), "the teacher loud gives no probabilities");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(source, "the logit of class 0 of image 0 is inf, expected a finite number");
     }
 }

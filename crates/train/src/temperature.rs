@@ -3,25 +3,25 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tinylsa_data::{Dataset, to_unit};
-use tinylsa_model::InferenceModel;
+use tinylsa_model::{InferenceModel, TEMPERATURES};
 
 use crate::evaluation::{Interval, evaluate};
-use crate::prediction::{BATCH, Predictions};
+use crate::measure::{MeasureError, require_images, require_scores};
+use crate::prediction::{BATCH, Predictions, finite_logits, labels_for};
 
-/// The least and the largest temperature that is looked for.
-const RANGE: [f64; 2] = [1e-3, 1e3];
-/// Halvings of the logarithm of [`RANGE`]; what is left is below the precision of the numbers.
+/// Images that a temperature is fitted to, at least. With fewer, one label more or less moves it by a large part of
+/// itself.
+const LEAST_IMAGES: usize = 20;
+/// Halvings of the logarithm of [`TEMPERATURES`]; what is left is below the precision of the numbers.
 const HALVINGS: usize = 64;
 
-/// The logits of every class for some pictures.
+/// The logits of every class for some images: of one image at least, all of them finite, each with the label of one of
+/// the classes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logits {
-    /// Number of classes.
-    pub classes: usize,
-    /// A row of `classes` logits for each picture.
-    pub values: Vec<f32>,
-    /// The true class of each picture.
-    pub labels: Vec<u8>,
+    classes: usize,
+    values: Vec<f32>,
+    labels: Vec<u8>,
 }
 
 /// How far the probabilities of a network can be relied on.
@@ -33,60 +33,32 @@ pub struct Calibration {
     pub ece: Interval,
 }
 
-/// The temperature of some pictures, and what it does to them.
+/// The temperature of some images, and what it does to them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TemperatureFit {
     /// The number by which logits are divided.
     pub temperature: f64,
-    /// Pictures that it was fitted to.
+    /// Images that it was fitted to.
     pub images: usize,
-    /// The same pictures at temperature 1.
+    /// The same images at temperature 1.
     pub before: Calibration,
-    /// The same pictures at the fitted temperature.
+    /// The same images at the fitted temperature.
     pub after: Calibration,
 }
 
-/// Pictures that have no temperature.
+/// Images that have no temperature.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum TemperatureError {
-    /// There is nothing to fit to.
-    #[error("there is no picture to fit a temperature to")]
-    NoPictures,
-    /// The parts of the logits do not belong together.
-    #[error("there are {values} logits for {pictures} pictures, expected {classes} for each")]
-    Shape {
-        /// Logits there are.
-        values: usize,
-        /// Labels there are.
-        pictures: usize,
-        /// Logits of a picture.
-        classes: usize,
-    },
-    /// A picture is of a class that the logits do not have.
-    #[error("picture {index} has label {label}, expected less than {classes}")]
-    Label {
-        /// The picture.
-        index: usize,
-        /// Its label.
-        label: u8,
-        /// Number of classes.
-        classes: usize,
-    },
-    /// A logit is not a finite number.
-    #[error("a logit of picture {index} is {value}, expected a finite number")]
-    NotFinite {
-        /// The picture.
-        index: usize,
-        /// The logit.
-        value: f32,
-    },
-    /// The likelihood rises to an end of the range: every picture is right, or the logits tell nothing of the classes.
+    /// The images are too few, or cannot be measured.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// The likelihood rises to an end of the range: every image is correct, or the logits tell nothing of the classes.
     #[error(
         "the likelihood has no maximum at a temperature between {} and {}: {}",
-        RANGE[0],
-        RANGE[1],
-        if *all_right { "every picture is right" } else { "the logits do not favour the true classes" }
+        TEMPERATURES.start(),
+        TEMPERATURES.end(),
+        if *all_right { "every image is correct" } else { "the logits do not favour the true classes" }
     )]
     NoMinimum {
         /// Whether colder were always better.
@@ -95,37 +67,58 @@ pub enum TemperatureError {
 }
 
 impl Logits {
-    /// What a network, in evaluation, says of the pictures with these indices.
+    /// Logits from elsewhere: a row of `classes` for each label.
     ///
-    /// # Panics
-    /// If an index is not one of the dataset, or its pictures have not the network's size.
-    pub fn of(model: &InferenceModel, dataset: &Dataset, indices: &[u32]) -> Self {
+    /// # Errors
+    /// [`MeasureError`] if there are none, if they do not belong together, or if one is not finite.
+    pub fn new(classes: usize, values: Vec<f32>, labels: Vec<u8>) -> Result<Self, MeasureError> {
+        require_scores("logit", classes, &values, &labels)?;
+        Ok(Self { classes, values, labels })
+    }
+
+    /// What a network, in evaluation, says of the images with these indices.
+    ///
+    /// # Errors
+    /// As [`predict`](crate::predict).
+    pub fn of(model: &InferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<Self, MeasureError> {
+        let labels = labels_for(model, dataset, indices)?;
         let classes = model.config().classes;
         let mut values = Vec::with_capacity(indices.len() * classes);
-        for batch in indices.chunks(BATCH) {
+        for (batch, first) in indices.chunks(BATCH).zip((0..).step_by(BATCH)) {
             let pixels: Vec<f32> = batch.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
-            values.extend(model.logits(&pixels).expect("the pixels are those of whole pictures"));
+            values.extend(finite_logits(model, &pixels, first)?);
         }
-        Self { classes, values, labels: indices.iter().map(|&index| dataset.label(index as usize)).collect() }
+        Self::new(classes, values, labels)
+    }
+
+    /// A row of logits for each image.
+    pub fn values(&self) -> &[f32] {
+        &self.values
     }
 
     /// The probabilities at a temperature: the softmax of the logits divided by it. The most probable class is the same
     /// at any.
-    pub fn predictions(&self, temperature: f64) -> Predictions {
+    ///
+    /// # Errors
+    /// [`MeasureError::NotFinite`] if the temperature makes a probability of them that is not finite.
+    pub fn predictions(&self, temperature: f64) -> Result<Predictions, MeasureError> {
         let probabilities = self.values.chunks_exact(self.classes).flat_map(|row| {
             let row = Row { logits: row, inverse: 1.0 / temperature };
             let normaliser = row.log_normaliser();
             row.scaled().map(|logit| (logit - normaliser).exp() as f32).collect::<Vec<_>>()
         });
-        Predictions { classes: self.classes, probabilities: probabilities.collect(), labels: self.labels.clone() }
+        Predictions::new(self.classes, probabilities.collect(), self.labels.clone())
     }
 
     /// How far the probabilities at a temperature can be relied on; the bootstrap draws from `seed`.
-    pub fn calibration(&self, temperature: f64, seed: u64) -> Calibration {
+    ///
+    /// # Errors
+    /// As [`Logits::predictions`] and [`evaluate`].
+    pub fn calibration(&self, temperature: f64, seed: u64) -> Result<Calibration, MeasureError> {
         let rows = self.rows(1.0 / temperature);
         let sum: f64 = rows.map(|(row, label)| row.log_normaliser() - row.inverse * f64::from(row.logits[label])).sum();
-        let nll = sum / self.labels.len().max(1) as f64;
-        Calibration { nll, ece: evaluate(&self.predictions(temperature), seed).ece }
+        let nll = sum / self.labels.len() as f64;
+        Ok(Calibration { nll, ece: evaluate(&self.predictions(temperature)?, seed)?.ece })
     }
 
     /// The derivative of the mean negative log-likelihood with respect to the inverse temperature: the mean over the
@@ -139,24 +132,6 @@ impl Logits {
     fn rows(&self, inverse: f64) -> impl Iterator<Item = (Row<'_>, usize)> {
         let rows = self.values.chunks_exact(self.classes).map(move |logits| Row { logits, inverse });
         rows.zip(self.labels.iter().map(|&label| usize::from(label)))
-    }
-
-    fn check(&self) -> Result<(), TemperatureError> {
-        let Self { classes, values, labels } = self;
-        if labels.is_empty() {
-            return Err(TemperatureError::NoPictures);
-        }
-        if *classes == 0 || values.len() != labels.len() * classes {
-            let (values, pictures) = (values.len(), labels.len());
-            return Err(TemperatureError::Shape { values, pictures, classes: *classes });
-        }
-        if let Some(position) = values.iter().position(|value| !value.is_finite()) {
-            return Err(TemperatureError::NotFinite { index: position / classes, value: values[position] });
-        }
-        match labels.iter().position(|&label| usize::from(label) >= *classes) {
-            Some(index) => Err(TemperatureError::Label { index, label: labels[index], classes: *classes }),
-            None => Ok(()),
-        }
     }
 }
 
@@ -191,17 +166,17 @@ impl Row<'_> {
 /// use tinylsa_train::{Logits, fit_temperature};
 ///
 /// // Three of four are right, which is what logits of ln 3 and 0 say. These say it three times as loudly.
-/// let values = [3.0 * 3.0_f32.ln(), 0.0].repeat(4);
-/// let fit = fit_temperature(&Logits { classes: 2, values, labels: vec![0, 0, 0, 1] }, 0)?;
+/// let values = [3.0 * 3.0_f32.ln(), 0.0].repeat(20);
+/// let fit = fit_temperature(&Logits::new(2, values, [0, 0, 0, 1].repeat(5))?, 0)?;
 /// assert!((fit.temperature - 3.0).abs() < 1e-6);
 /// # Ok::<(), tinylsa_train::TemperatureError>(())
 /// ```
 ///
 /// # Errors
-/// [`TemperatureError`] if there are no pictures, if the logits are not finite, or if no temperature is the best.
+/// [`TemperatureError`] if there are fewer than 20 images, or if no temperature is the best.
 pub fn fit_temperature(logits: &Logits, seed: u64) -> Result<TemperatureFit, TemperatureError> {
-    logits.check()?;
-    let [mut low, mut high] = [RANGE[1].recip(), RANGE[0].recip()];
+    require_images(logits.labels.len(), LEAST_IMAGES, "a temperature")?;
+    let [mut low, mut high] = [TEMPERATURES.end().recip(), TEMPERATURES.start().recip()];
     if logits.slope(low) >= 0.0 {
         return Err(TemperatureError::NoMinimum { all_right: false });
     }
@@ -220,8 +195,8 @@ pub fn fit_temperature(logits: &Logits, seed: u64) -> Result<TemperatureFit, Tem
     Ok(TemperatureFit {
         temperature,
         images: logits.labels.len(),
-        before: logits.calibration(1.0, seed),
-        after: logits.calibration(temperature, seed),
+        before: logits.calibration(1.0, seed)?,
+        after: logits.calibration(temperature, seed)?,
     })
 }
 
@@ -255,7 +230,7 @@ mod tests {
             let fit = fit_temperature(&scaled(factor), 0).unwrap();
             let error = (fit.temperature / f64::from(factor) - 1.0).abs();
             assert!(error < 1e-6, "{factor}: {fit:?}");
-            assert!((fit.after.nll - calibrated().calibration(1.0, 0).nll).abs() < 1e-6, "{fit:?}");
+            assert!((fit.after.nll - calibrated().calibration(1.0, 0).unwrap().nll).abs() < 1e-6, "{fit:?}");
         }
     }
 
@@ -265,12 +240,12 @@ mod tests {
             let logits = scaled(factor);
             let fit = fit_temperature(&logits, 0).unwrap();
             assert!(fit.after.nll <= fit.before.nll + 1e-14, "{fit:?}");
-            let [before, after] = [1.0, fit.temperature].map(|temperature| logits.predictions(temperature));
+            let [before, after] = [1.0, fit.temperature].map(|temperature| logits.predictions(temperature).unwrap());
             assert!((before.accuracy() - after.accuracy()).abs() < 1e-12);
             assert!((after.nll() - fit.after.nll).abs() < 1e-6);
             // No other temperature is better.
             for other in [0.5, 0.9, 0.999, 1.001, 1.1, 2.0] {
-                assert!(logits.calibration(other * fit.temperature, 0).nll > fit.after.nll);
+                assert!(logits.calibration(other * fit.temperature, 0).unwrap().nll > fit.after.nll);
             }
             assert_eq!(fit, fit_temperature(&logits, 0).unwrap());
         }
@@ -284,18 +259,38 @@ mod tests {
 
     #[test]
     fn what_has_no_temperature_is_refused() {
-        let check = |change: &dyn Fn(&mut Logits), expected: &str| {
+        let refused = |change: &dyn Fn(&mut Logits)| {
             let mut logits = calibrated();
             change(&mut logits);
-            let error = fit_temperature(&logits, 0).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
+            fit_temperature(&logits, 0).unwrap_err()
         };
-        check(&|logits| *logits = Logits { classes: 3, values: vec![], labels: vec![] }, "no picture");
-        check(&|logits| logits.values[4] = f32::NAN, "a logit of picture 1 is NaN");
-        check(&|logits| logits.labels[2] = 3, "picture 2 has label 3");
-        check(&|logits| logits.values.truncate(89), "89 logits for 30 pictures");
-        check(&|logits| logits.values.iter_mut().for_each(|value| *value = -*value), "do not favour");
-        let right = Logits { classes: 2, values: vec![1.0, 0.0, 0.0, 1.0], labels: vec![0, 1] };
+        let few = refused(&|logits| {
+            logits.values.truncate(3 * 19);
+            logits.labels.truncate(19);
+        });
+        assert_eq!(few.to_string(), "there are 19 images, expected at least 20 for a temperature");
+        let negated = refused(&|logits| logits.values.iter_mut().for_each(|value| *value = -*value));
+        assert!(negated.to_string().contains("do not favour"), "{negated}");
+        let right = Logits::new(2, [1.0, 0.0, 0.0, 1.0].repeat(10), [0, 1].repeat(10)).unwrap();
         assert_eq!(fit_temperature(&right, 0), Err(TemperatureError::NoMinimum { all_right: true }));
+    }
+
+    #[test]
+    fn logits_belong_together_and_are_finite() {
+        let refused = |classes: usize, values: &[f32], labels: &[u8]| {
+            Logits::new(classes, values.to_vec(), labels.to_vec()).unwrap_err().to_string()
+        };
+        assert!(refused(3, &[], &[]).starts_with("there are 0 images"));
+        assert!(refused(0, &[], &[0]).starts_with("there are 0 scores for 1 images"));
+        assert!(refused(3, &[0.0; 5], &[0, 1]).starts_with("there are 5 scores for 2 images"));
+        assert!(refused(3, &[0.0; 3], &[3]).starts_with("image 0 has label 3"));
+        let expected = "the logit of class 1 of image 1 is -inf, expected a finite number";
+        assert_eq!(refused(2, &[0.0, 0.0, 0.0, f32::NEG_INFINITY], &[0, 0]), expected);
+    }
+
+    #[test]
+    fn a_temperature_that_leaves_no_probabilities_is_an_error() {
+        let error = calibrated().predictions(0.0).unwrap_err();
+        assert!(matches!(error, MeasureError::NotFinite { score: "probability", .. }), "{error}");
     }
 }

@@ -187,7 +187,7 @@ impl<'a> Training<'a> {
         let size = self.plan.model.image_size;
         let images = TensorData::new(batch.images.clone(), [batch.len(), 1, size, size]);
         let classes = self.plan.model.classes;
-        let targets = targets(batch, classes, config.label_smoothing, &self.teachers, &config.distillation);
+        let targets = targets(batch, classes, config.label_smoothing, &self.teachers, &config.distillation)?;
 
         let output = self.model.forward_training(Tensor::from_data(images, &device));
         let right = count_right(&values_of(&output.logits), &batch.labels);
@@ -256,7 +256,8 @@ impl<'a> Training<'a> {
     fn validate(&self) -> Result<Predictions, TrainError> {
         let plan = self.plan;
         let model = self.averaged_model(&self.average, &plan.checkpoints)?;
-        Ok(predict(&model.for_inference(), &plan.dataset, &plan.validation_indices, Views::Plain))
+        predict(&model.for_inference(), &plan.dataset, &plan.validation_indices, Views::Plain)
+            .map_err(|source| TrainError::Validation { epoch: self.counters.epoch + 1, source })
     }
 
     fn epoch_record(&self, running: Running, validated: &Predictions, validation_seconds: f64) -> EpochRecord {

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock, atomic::AtomicBool};
 
 use burn::tensor::Device;
 use tinylsa_data::{
-    AugmentationConfig, Corruption, Dataset, MixingConfig, Severity, SyntheticConfig, corrupted, stratified_split,
-    synthetic_garments,
+    AugmentationConfig, CLASS_NAMES, Corruption, Dataset, MixingConfig, Severity, SyntheticConfig, corrupted,
+    stratified_split, synthetic_garments,
 };
 use tinylsa_model::{InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
 use tinylsa_train::{
@@ -55,23 +55,23 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     let TrainingOutcome::Finished(trained) = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap() else {
         panic!("nobody asked for a stop");
     };
-    let bytes = trained.model.to_safetensors(&[], "synthetic-garments").unwrap();
+    let bytes = trained.model.to_safetensors(&CLASS_NAMES, "synthetic-garments").unwrap();
     let loaded = TinyCnnLsa::from_safetensors(&bytes, &Device::flex()).unwrap();
     let indices = (0..garments.test.len() as u32).collect();
     Trained { loaded, test: garments.test, indices }
 });
 
 fn logits(model: &InferenceModel) -> Logits {
-    Logits::of(model, &TRAINED.test, &TRAINED.indices)
+    Logits::of(model, &TRAINED.test, &TRAINED.indices).unwrap()
 }
 
 #[test]
 fn logits_at_temperature_one_are_the_predictions() {
     let Trained { loaded, test, indices } = &*TRAINED;
-    let predictions = predict(&loaded.model.for_inference(), test, indices, Views::Plain);
-    let from_logits = logits(&loaded.model.for_inference()).predictions(1.0);
-    assert_eq!(from_logits.labels, predictions.labels);
-    for (left, right) in from_logits.probabilities.iter().zip(&predictions.probabilities) {
+    let predictions = predict(&loaded.model.for_inference(), test, indices, Views::Plain).unwrap();
+    let from_logits = logits(&loaded.model.for_inference()).predictions(1.0).unwrap();
+    assert_eq!(from_logits.labels(), predictions.labels());
+    for (left, right) in from_logits.probabilities().iter().zip(predictions.probabilities()) {
         assert!((left - right).abs() < 1e-6, "{left} {right}");
     }
     assert!(predictions.accuracy() > 0.5, "the network learnt something: {}", predictions.accuracy());
@@ -85,7 +85,8 @@ fn a_temperature_makes_a_network_more_likely_and_no_less_right() {
     // Label smoothing and few epochs leave the network less sure than it is right.
     assert!(fit.temperature < 0.95 && fit.after.nll < fit.before.nll - 1e-3, "{fit:?}");
     assert!(fit.after.ece.value < fit.before.ece.value, "{fit:?}");
-    let [before, after] = [1.0, fit.temperature].map(|temperature| evaluate(&logits.predictions(temperature), 0));
+    let [before, after] =
+        [1.0, fit.temperature].map(|temperature| evaluate(&logits.predictions(temperature).unwrap(), 0).unwrap());
     assert_eq!(before.confusion, after.confusion);
 }
 
@@ -93,9 +94,9 @@ fn a_temperature_makes_a_network_more_likely_and_no_less_right() {
 fn robustness_is_the_accuracy_on_corrupted_pictures() {
     let Trained { loaded, test, indices } = &*TRAINED;
     let (model, some) = (loaded.model.for_inference(), &indices[100..180]);
-    let measured = robustness(&model, test, some, 7);
+    let measured = robustness(&model, test, some, 7).unwrap();
     assert_eq!(measured.images, 80);
-    let clean = predict(&model, test, some, Views::Plain).accuracy();
+    let clean = predict(&model, test, some, Views::Plain).unwrap().accuracy();
     assert!((measured.clean.value - clean).abs() < 1e-12);
 
     let mut sum = 0.0;
@@ -111,14 +112,14 @@ fn robustness_is_the_accuracy_on_corrupted_pictures() {
     let severity = Severity::new(2).unwrap();
     let right = some.iter().filter(|&&index| {
         let one = corrupted(test, &[index], Corruption::GaussianNoise, severity, 7);
-        predict(&model, &one, &[0], Views::Plain).accuracy() > 0.5
+        predict(&model, &one, &[0], Views::Plain).unwrap().accuracy() > 0.5
     });
     let by_hand = right.count() as f64 / 80.0;
     assert!((measured.corruptions[0].severities[1].accuracy.value - by_hand).abs() < 1e-12);
 
     // Almost no contrast is left, and the network sees little in what is.
     assert!(measured.corruptions[3].severities[4].accuracy.value < clean - 0.1, "{measured:?}");
-    assert_eq!(measured, robustness(&model, test, some, 7));
+    assert_eq!(measured, robustness(&model, test, some, 7).unwrap());
 }
 
 /// A weight moves by at most 2⁻¹¹ of itself, a logit by less than half a percent of the largest.
@@ -127,7 +128,8 @@ fn weights_in_16_bits_move_the_logits_of_garments_by_less_than_half_a_percent() 
     let bytes = TRAINED.loaded.to_safetensors(Precision::Half).unwrap();
     let rounded = TinyCnnLsa::from_safetensors(&bytes, &Device::flex()).unwrap();
     assert_eq!(rounded.to_safetensors(Precision::Half).unwrap(), bytes);
-    let [before, after] = [&TRAINED.loaded, &rounded].map(|loaded| logits(&loaded.model.for_inference()).values);
+    let [before, after] =
+        [&TRAINED.loaded, &rounded].map(|loaded| logits(&loaded.model.for_inference()).values().to_vec());
     let moved = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let largest = before.iter().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
     assert!(moved > 0.0 && moved < 0.005 * largest, "{moved} of {largest}");

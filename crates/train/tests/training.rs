@@ -255,8 +255,8 @@ fn a_training_learns_the_synthetic_garments() {
     let trained = trained(&plan);
 
     let everything: Vec<u32> = (0..garments.test.len() as u32).collect();
-    let predictions = predict(&trained.model.for_inference(), &garments.test, &everything, Views::Plain);
-    let evaluation = evaluate(&predictions, 0);
+    let predictions = predict(&trained.model.for_inference(), &garments.test, &everything, Views::Plain).unwrap();
+    let evaluation = evaluate(&predictions, 0).unwrap();
     assert!(evaluation.accuracy.value > 0.8, "{:?}", evaluation.accuracy);
     assert!(trained.history.last().unwrap().train_loss < trained.history[0].train_loss);
 }

@@ -23,7 +23,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use tinylsa_data::CLASS_NAMES;
-use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_model::{ModelMetadata, TinyCnnLsaConfig};
 
 pub(crate) use explain::{ExplainReport, case_names};
 pub(crate) use infer::InferReport;
@@ -37,11 +37,13 @@ use protocol::{Contestant, ContestantError};
 use worker::{BlockLength, Job};
 
 use crate::commands::load_model;
+use crate::matching::require_class_count;
 use crate::schema::ExperimentConfig;
 
 /// What is measured, and for how long.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// With the network of the model, if one is given.
     pub(crate) config: ExperimentConfig,
     /// The weights; initial ones if left out.
     pub(crate) model: Option<PathBuf>,
@@ -113,11 +115,12 @@ impl Plan {
     fn shared_model(&self) -> Result<SharedModel> {
         if let Some(path) = &self.model {
             let loaded = load_model(path)?;
-            return Ok(SharedModel { model: loaded.model, class_names: loaded.metadata.class_names });
+            return Ok(SharedModel { model: loaded.model, metadata: loaded.metadata });
         }
+        require_class_count(&self.config.model)?;
         let model = initial(&self.config.model, self.config.run.seed)?;
-        let class_names = CLASS_NAMES.map(str::to_owned).to_vec();
-        Ok(SharedModel { model: with_open_branches(model)?, class_names })
+        let metadata = ModelMetadata::new(&self.config.model, &CLASS_NAMES, "bench");
+        Ok(SharedModel { model: with_open_branches(model)?, metadata })
     }
 }
 

@@ -8,12 +8,13 @@ use tempfile::TempDir;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_kernels::cross_entropy;
 use tinylsa_model::{
-    HostTensor, State, TinyCnnLsa, gradients_of, state_from_safetensors, state_of, state_to_safetensors, values_of,
-    with_state,
+    HostTensor, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors, require_sound,
+    state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
 };
 use tinylsa_train::{TrainConfig, smoothed_targets};
 
 use crate::dataset::{DEFAULT_DIRECTORY, fashion_mnist, find_directory};
+use crate::matching::require_classes;
 use crate::outcome::UsageError;
 
 /// Drawn garments, unless a folder of Fashion-MNIST is given.
@@ -45,7 +46,7 @@ pub(crate) struct SharedFiles {
 pub(crate) struct SharedModel {
     /// Its weights, on the device without automatic differentiation.
     pub(crate) model: TinyCnnLsa,
-    pub(crate) class_names: Vec<String>,
+    pub(crate) metadata: ModelMetadata,
 }
 
 impl SharedFiles {
@@ -60,10 +61,10 @@ impl SharedFiles {
         count: usize,
     ) -> Result<Self> {
         let files = Self { folder: tempfile::tempdir().context("failed to make a folder")? };
-        let names: Vec<&str> = model.class_names.iter().map(String::as_str).collect();
-        files.put("model.safetensors", &model.model.to_safetensors(&names, "bench")?)?;
-        files.put("training.json", &serde_json::to_vec_pretty(train)?)?;
         let dataset = training_pictures(data_dir, model.model.config().image_size)?;
+        require_classes(&model.metadata, &dataset)?;
+        files.put("model.safetensors", &model_to_safetensors(&model.model, &model.metadata, Precision::Single)?)?;
+        files.put("training.json", &serde_json::to_vec_pretty(train)?)?;
         files.put("batch.safetensors", &batch(&model.model, train, &dataset, count)?)?;
         Ok(files)
     }
@@ -137,5 +138,6 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     put("images", &shape, pixels.clone());
     put("labels", &[count], labels.iter().map(|&label| f32::from(label)).collect());
     put("logits", &[count, classes], logits);
+    require_sound(&state).context("the network that is measured computes with no finite numbers")?;
     Ok(state_to_safetensors(&state, KEY, "batch".to_owned())?)
 }

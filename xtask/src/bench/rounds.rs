@@ -76,9 +76,10 @@ impl Measured {
         self.blocks.iter().filter_map(|block| block.peak_memory).max()
     }
 
-    /// The most that the machine did on the same threads, in floating-point operations a second; NaN if nobody measured.
-    pub(crate) fn peak_flops(&self) -> f64 {
-        self.blocks.iter().filter_map(|block| block.peak_flops).fold(f64::NAN, f64::max)
+    /// The most that the machine did on the same threads, in floating-point operations a second; nothing if it
+    /// was not measured.
+    pub(crate) fn peak_flops(&self) -> Option<f64> {
+        self.blocks.iter().filter_map(|block| block.peak_flops).max_by(f64::total_cmp)
     }
 
     /// Seconds and operations of every phase in one piece of work, in the order of the first block.
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(measured.images_per_s(), Spread { median: 3.0, least: 2.0, most: 6.0 });
         assert!((measured.latency_ms().median - 2000.0).abs() < 1e-9);
         assert!((measured.latency_ms().p95 - 3000.0).abs() < 1e-9);
-        assert!((measured.peak_flops() - 1e9).abs() < 1.0);
+        assert_eq!(measured.peak_flops(), Some(1e9));
     }
 
     #[test]

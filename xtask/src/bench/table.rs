@@ -22,8 +22,8 @@ pub(super) fn with_range(spread: Spread, decimals: usize) -> String {
 }
 
 /// A fraction as a percentage; a dash where there is none.
-pub(super) fn per_cent(fraction: f64) -> String {
-    if fraction.is_finite() { format!("{:.0} %", 100.0 * fraction) } else { "–".to_owned() }
+pub(super) fn per_cent(fraction: Option<f64>) -> String {
+    fraction.map_or_else(|| "–".to_owned(), |fraction| format!("{:.0} %", 100.0 * fraction))
 }
 
 /// Bytes in units of a million; a dash where the system does not say.
@@ -38,8 +38,8 @@ mod tests {
     #[test]
     fn figures_are_short() {
         assert_eq!(with_range(Spread { median: 2.0, least: 1.25, most: 3.0 }, 1), "2.0 (1.2..3.0)");
-        assert_eq!(per_cent(0.756), "76 %");
-        assert_eq!(per_cent(f64::NAN), "–");
+        assert_eq!(per_cent(Some(0.756)), "76 %");
+        assert_eq!(per_cent(None), "–");
         assert_eq!(megabytes(Some(12_400_000)), "12");
         assert_eq!(megabytes(None), "–");
     }

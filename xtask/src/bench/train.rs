@@ -36,9 +36,9 @@ pub(crate) struct TrainReport {
     /// Of the direct algorithms, over the whole step.
     gflops: f64,
     /// What a loop of multiply-adds reaches on the same threads.
-    peak_gflops: f64,
-    share_of_peak: f64,
-    convolution_share_of_peak: f64,
+    peak_gflops: Option<f64>,
+    share_of_peak: Option<f64>,
+    convolution_share_of_peak: Option<f64>,
     peak_memory: Option<u64>,
     phases: Vec<PhaseReport>,
     /// Pictures a second of each peer, none for those that are left out; nothing if none was asked for.
@@ -162,9 +162,11 @@ impl Setting<'_> {
             images_per_s_range: [images_per_s.least, images_per_s.most],
             ms_per_step: 1e3 * seconds,
             gflops: 1e-9 * flops / seconds,
-            peak_gflops: 1e-9 * peak,
-            share_of_peak: flops / seconds / peak,
-            convolution_share_of_peak: convolution_flops / convolution_seconds / peak,
+            peak_gflops: peak.map(|peak| 1e-9 * peak),
+            share_of_peak: peak.map(|peak| flops / seconds / peak),
+            convolution_share_of_peak: peak
+                .filter(|_| convolution_seconds > 0.0)
+                .map(|peak| convolution_flops / convolution_seconds / peak),
             peak_memory: ours.peak_memory(),
             phases: phase_reports(phases, seconds, peak),
             peers: peers.map(|present| speeds(theirs, present)),
@@ -203,20 +205,20 @@ fn flops_of_a_step(model: &TinyCnnLsaConfig) -> f64 {
     2.0 * (3 * cost.macs() - first) as f64
 }
 
-fn phase_reports(phases: Vec<PhaseSeconds>, step: f64, peak: f64) -> Vec<PhaseReport> {
+fn phase_reports(phases: Vec<PhaseSeconds>, step: f64, peak: Option<f64>) -> Vec<PhaseReport> {
     let counted: f64 = phases.iter().filter(|phase| phase.name != PREPARATION).map(|phase| phase.seconds).sum();
     let rest = PhaseSeconds { name: "outside of the fused operations".to_owned(), seconds: step - counted, flops: 0 };
     let (beside, mut all): (Vec<_>, Vec<_>) = phases.into_iter().partition(|phase| phase.name == PREPARATION);
     all.push(rest);
     all.extend(beside);
     let report = |phase: PhaseSeconds| {
-        let speed = (phase.flops > 0).then(|| phase.flops as f64 / phase.seconds);
+        let speed = (phase.flops > 0 && phase.seconds > 0.0).then(|| phase.flops as f64 / phase.seconds);
         PhaseReport {
             name: phase.name,
             ms: 1e3 * phase.seconds,
             share_of_step: phase.seconds / step,
             gflops: speed.map(|speed| 1e-9 * speed),
-            share_of_peak: speed.map(|speed| speed / peak),
+            share_of_peak: speed.zip(peak).map(|(speed, peak)| speed / peak),
         }
     };
     all.into_iter().map(report).collect()
@@ -228,14 +230,14 @@ impl TrainReport {
         let [least, most] = self.images_per_s_range;
         let head = format!(
             "training, batch size {}, threads: {}\n\
-             {:.0} images/s ({least:.0}..{most:.0}), {:.1} ms a step, {:.0} of {:.0} GFLOP/s ({}), \
+             {:.0} images/s ({least:.0}..{most:.0}), {:.1} ms a step, {:.0} of {} GFLOP/s ({}), \
              convolutions {} of the peak, peak memory {} MB",
             self.batch_size,
             self.threads,
             self.images_per_s,
             self.ms_per_step,
             self.gflops,
-            self.peak_gflops,
+            self.peak_gflops.map_or_else(|| "–".to_owned(), |peak| format!("{peak:.0}")),
             per_cent(self.share_of_peak),
             per_cent(self.convolution_share_of_peak),
             megabytes(self.peak_memory),
@@ -245,9 +247,9 @@ impl TrainReport {
             [
                 phase.name.clone(),
                 format!("{:.2}", phase.ms),
-                per_cent(phase.share_of_step),
+                per_cent(Some(phase.share_of_step)),
                 number(phase.gflops),
-                phase.share_of_peak.map_or_else(String::new, per_cent),
+                phase.share_of_peak.map_or_else(String::new, |share| per_cent(Some(share))),
             ]
         });
         let phases = table(["phase", "ms a step", "of the step", "GFLOP/s", "of the peak"], rows.collect());

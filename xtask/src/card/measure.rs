@@ -8,8 +8,9 @@ use tracing::info;
 
 use super::{CardCalibration, CardData, CardRun, CardWeights, Confusion, ModelCard, OverRuns};
 use crate::dataset::all_indices;
-use crate::evaluation::{SplitView, measure};
+use crate::evaluation::{MeasuredModel, SplitName, SplitView, measure};
 use crate::finished::FinishedRun;
+use crate::matching::require_classes;
 use crate::outcome::UsageError;
 use crate::schema::ExperimentConfig;
 use crate::settings::{ConfigSource, load};
@@ -44,25 +45,31 @@ pub(crate) fn measure_card(subject: &CardSubject, data_dir: Option<&Path>) -> Re
 
     let model = loaded.model.for_inference();
     let pictures = run.pictures(data_dir)?;
+    require_classes(&loaded.metadata, &pictures.test)?;
     let split = run.split(&pictures)?;
     let indices = all_indices(&pictures.test);
     let seed = run.config.run.seed;
-    info!("measuring the weights on {} test pictures", indices.len());
-    let view = SplitView { name: "test", dataset: &pictures.test, indices: &indices };
-    let test = measure(&model, &view, true, seed);
+    info!("measuring the weights on {} test images", indices.len());
+    let view = SplitView { name: SplitName::Test, dataset: &pictures.test, indices: &indices };
+    let subject = MeasuredModel {
+        network: &model,
+        class_names: &loaded.metadata.class_names,
+        temperature: loaded.metadata.temperature,
+    };
+    let test = measure(&subject, &view, true, seed)?;
 
-    let validation = Logits::of(&model, &pictures.train, &split.validation);
-    let tested = Logits::of(&model, &pictures.test, &indices);
+    let validation = Logits::of(&model, &pictures.train, &split.validation)?;
+    let tested = Logits::of(&model, &pictures.test, &indices)?;
     let calibration = CardCalibration {
         temperature,
-        validation_before: validation.calibration(1.0, seed),
-        validation_after: validation.calibration(temperature, seed),
-        test_before: tested.calibration(1.0, seed),
-        test_after: tested.calibration(temperature, seed),
+        validation_before: validation.calibration(1.0, seed)?,
+        validation_after: validation.calibration(temperature, seed)?,
+        test_before: tested.calibration(1.0, seed)?,
+        test_after: tested.calibration(temperature, seed)?,
     };
 
-    info!("measuring the weights on corrupted test pictures");
-    let robustness = robustness(&model, &pictures.test, &indices, seed);
+    info!("measuring the weights on corrupted test images");
+    let robustness = robustness(&model, &pictures.test, &indices, seed)?;
     let runs: Vec<CardRun> = runs.iter().map(card_run).collect::<Result<_>>()?;
     Ok(ModelCard {
         data: CardData {
@@ -106,7 +113,7 @@ fn require_one_recipe(runs: &[FinishedRun], config: Option<&Path>) -> Result<()>
     let refuse = |run: &FinishedRun, other: String| {
         Err(UsageError(format!("the recipe of {} is not that of {other}", run.folder.display())).into())
     };
-    if let Some(run) = runs.iter().find(|run| run.evaluation.split != "test") {
+    if let Some(run) = runs.iter().find(|run| run.evaluation.split != SplitName::Test) {
         return refuse(run, "a card, which is of the test split".to_owned());
     }
     let first = &runs[0];

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
 
 use super::*;
-use crate::evaluation::ClassReport;
+use crate::evaluation::{ClassReport, SplitName};
 use crate::schema::ExperimentConfig;
 use crate::settings::{ConfigSource, load};
 use tinylsa_system::sha256_hex;
@@ -12,16 +12,16 @@ use tinylsa_system::sha256_hex;
 fn report(confusion: Vec<Vec<u64>>) -> EvaluationReport {
     let class = |index: usize| ClassReport {
         name: ["coat", "shirt", "bag"][index].to_owned(),
-        precision: 0.5,
-        precision_interval: [0.4, 0.6],
-        recall: 0.5,
-        recall_interval: [0.4, 0.6],
-        f1: 0.5,
+        precision: Some(0.5),
+        precision_interval: Some([0.4, 0.6]),
+        recall: Some(0.5),
+        recall_interval: Some([0.4, 0.6]),
+        f1: Some(0.5),
         support: confusion[index].iter().sum(),
     };
     EvaluationReport {
         dataset: DatasetName::SyntheticGarments,
-        split: "test".to_owned(),
+        split: SplitName::Test,
         images: 100,
         accuracy: 0.9,
         accuracy_interval: [0.8, 0.95],
@@ -31,6 +31,7 @@ fn report(confusion: Vec<Vec<u64>>) -> EvaluationReport {
         nll_interval: [0.2, 0.4],
         ece: 0.1,
         ece_interval: [0.05, 0.15],
+        calibrated: None,
         parameters: 1,
         macs: 1,
         classes: (0..confusion.len()).map(class).collect(),

@@ -181,9 +181,9 @@ fn classes(card: &ModelCard) -> String {
     let row = |class: &ClassReport| {
         cells([
             class.name.as_str(),
-            &format!("{} ({})", percent(class.precision), range(class.precision_interval)),
-            &format!("{} ({})", percent(class.recall), range(class.recall_interval)),
-            &percent(class.f1),
+            &share(class.precision, class.precision_interval),
+            &share(class.recall, class.recall_interval),
+            &class.f1.map_or_else(|| "–".to_owned(), percent),
             &class.support.to_string(),
         ])
     };
@@ -216,7 +216,8 @@ fn calibration(card: &ModelCard) -> String {
 
 fn weaknesses(card: &ModelCard) -> String {
     let test = &card.test;
-    let Some(worst) = test.classes.iter().min_by(|left, right| left.recall.total_cmp(&right.recall)) else {
+    let recalls = test.classes.iter().filter_map(|class| Some((class, class.recall?)));
+    let Some((worst, recall)) = recalls.min_by(|left, right| left.1.total_cmp(&right.1)) else {
         return "## Known weaknesses".to_owned();
     };
     let mistakes = test.confusion.iter().enumerate().map(|(truth, row)| row.iter().sum::<u64>() - row[truth]);
@@ -234,7 +235,7 @@ fn weaknesses(card: &ModelCard) -> String {
          The class that is missed most often is {}: {} of its test pictures are recognised. The {} most frequent kinds of\n\
          mistakes make up {} of all {}.\n\n{}",
         worst.name,
-        percent(worst.recall),
+        percent(recall),
         card.confusions.len(),
         percent(named),
         mistakes.sum::<u64>(),
@@ -299,6 +300,14 @@ fn cells<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
+}
+
+/// A share with its interval, or a dash where there is none.
+fn share(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
+    match value.zip(interval) {
+        Some((value, interval)) => format!("{} ({})", percent(value), range(interval)),
+        None => "–".to_owned(),
+    }
 }
 
 fn range([low, high]: [f64; 2]) -> String {

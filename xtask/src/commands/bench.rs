@@ -4,16 +4,14 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
+use super::{config_or_base, load_model};
 use crate::bench::{self, Plan, Python, TrainReport};
 use crate::machine::{Machine, git_revision};
 use crate::outcome::{UsageError, say};
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load};
+use crate::settings::load;
 
-/// The config that is measured unless another one is named.
-const BASE: &str = include_str!("../../../configs/base.toml");
-
-/// What stands behind `bench`.
+/// Arguments of the `bench` command.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArguments {
     /// What to measure; left out, training and inference.
@@ -25,10 +23,10 @@ pub(crate) struct BenchArguments {
     /// Change a key of the config, such as model.attention.heads=2; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Evaluate and explain the network of this model.safetensors, instead of one with initial weights.
+    /// Measure the network of this model.safetensors, instead of the config's with initial weights.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Learn from Fashion-MNIST in this folder, instead of drawn garments.
+    /// Take the images of Fashion-MNIST in this directory, instead of drawn garments.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Batch sizes, such as 1,32,128.
@@ -80,8 +78,9 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     if let Some(job) = &arguments.worker {
         return bench::serve(job);
     }
-    let plan = plan(arguments)?;
     let subjects = arguments.subject.map_or_else(|| vec![Subject::Train, Subject::Infer], |subject| vec![subject]);
+    require_effect(arguments, &subjects)?;
+    let plan = plan(arguments)?;
     let mut document = Map::new();
     document.insert("machine".to_owned(), serde_json::to_value(Machine::here())?);
     document.insert("revision".to_owned(), serde_json::to_value(git_revision())?);
@@ -132,12 +131,44 @@ fn train_value(reports: &[TrainReport]) -> Result<Value> {
     Ok(value)
 }
 
-fn plan(arguments: &BenchArguments) -> Result<Plan> {
-    let source = match &arguments.config {
-        Some(path) => ConfigSource::read(path)?,
-        None => ConfigSource::new("configs/base.toml", BASE),
+/// Refuses options that none of the subjects looks at.
+fn require_effect(arguments: &BenchArguments, subjects: &[Subject]) -> Result<()> {
+    let has_none = |option: &str, given: bool, effect: &dyn Fn(Subject) -> bool| {
+        let text = || format!("{option} has no effect on `bench {}`", subjects[0].key());
+        require(!given || subjects.iter().any(|&subject| effect(subject)), &text())
     };
-    let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
+    has_none("--method", !arguments.method.is_empty(), &|subject| match subject {
+        Subject::Explain => true,
+        Subject::Train | Subject::Infer | Subject::Tokens => false,
+    })?;
+    has_none("--batch-size", !arguments.batch_size.is_empty(), &|subject| match subject {
+        Subject::Train | Subject::Infer | Subject::Tokens => true,
+        Subject::Explain => false,
+    })?;
+    let reads_images = |subject| match subject {
+        Subject::Train | Subject::Infer | Subject::Explain => true,
+        Subject::Tokens => false,
+    };
+    has_none("--data-dir", arguments.data_dir.is_some(), &reads_images)?;
+    has_none("--peers", arguments.peers, &reads_images)?;
+    let takes_one = subjects.contains(&Subject::Explain);
+    require(!takes_one || arguments.threads.len() < 2, "`bench explain` takes one number of --threads")?;
+    let of_model = arguments.overrides.iter().find(|text| text.trim_start().starts_with("model."));
+    match (&arguments.model, of_model) {
+        (Some(model), Some(text)) => {
+            let model = model.display();
+            require(false, &format!("--set {text} has no effect: the network is that of --model {model}"))
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+fn plan(arguments: &BenchArguments) -> Result<Plan> {
+    let source = config_or_base(arguments.config.as_deref())?;
+    let mut config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
+    if let Some(path) = &arguments.model {
+        config.model = load_model(path)?.metadata.model;
+    }
     require(arguments.rounds >= 1, "--rounds is 0, expected at least 1")?;
     let seconds = arguments.block_seconds;
     require(

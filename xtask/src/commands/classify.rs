@@ -5,7 +5,6 @@ use clap::Args;
 use serde::Serialize;
 use tinylsa_data::to_unit;
 use tinylsa_model::LoadedInferenceModel;
-use tinylsa_train::softmax;
 
 use super::load_inference_model_or_pretrained;
 use crate::outcome::{UsageError, say};
@@ -63,12 +62,7 @@ pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
 
 fn classify(loaded: &LoadedInferenceModel, path: &Path) -> Result<Classified> {
     let picture = load_picture(path)?;
-    let temperature = loaded.metadata.temperature() as f32;
-    let mut probabilities = loaded.model.logits(&to_unit(&picture.pixels))?;
-    for logit in &mut probabilities {
-        *logit /= temperature;
-    }
-    softmax(&mut probabilities, loaded.metadata.model.classes);
+    let probabilities = loaded.metadata.probabilities(&loaded.model.logits(&to_unit(&picture.pixels))?)?;
     let mut classes: Vec<ClassProbability> = probabilities
         .into_iter()
         .enumerate()

@@ -1,29 +1,31 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
-use tinylsa_model::{Baseline, BaselineInput, Cost};
+use tinylsa_model::{Baseline, BaselineInput, Cost, TinyCnnLsaConfig};
 
-use crate::evaluation::EvaluationReport;
+use super::config_or_base;
+use crate::evaluation::SplitName;
+use crate::finished::FinishedRun;
 use crate::outcome::{UsageError, say};
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load};
+use crate::settings::load;
 
-/// What stands behind `compare`.
+/// Arguments of the `compare` command.
 #[derive(Args, Debug)]
 pub(crate) struct CompareArguments {
-    /// The config whose network is compared.
-    #[arg(default_value = "configs/base.toml")]
-    config: PathBuf,
+    /// The config whose network is compared; left out, configs/base.toml.
+    #[arg(conflicts_with = "runs")]
+    config: Option<PathBuf>,
     /// Change a key of the config, such as model.attention.blocks=3; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "runs")]
     overrides: Vec<String>,
-    /// A run's folder, whose measured accuracy is shown.
-    #[arg(long, value_name = "DIR")]
-    run: Option<PathBuf>,
-    /// Height and width to which the pictures are enlarged for the baselines, a multiple of 32.
+    /// A run directory, whose network and accuracy are compared; may be given several times.
+    #[arg(long = "run", value_name = "DIR")]
+    runs: Vec<PathBuf>,
+    /// Height and width to which the images are enlarged for the baselines, a multiple of 32.
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
     baseline_size: usize,
     /// Print one JSON document.
@@ -38,50 +40,82 @@ struct Compared {
     image_size: usize,
     parameters: usize,
     macs: usize,
-    /// Parameters as a multiple of our network's.
+    /// Parameters as a multiple of the first network's.
     parameters_ratio: f64,
-    /// Multiply-accumulate operations as a multiple of our network's.
+    /// Multiply-accumulate operations as a multiple of the first network's.
     macs_ratio: f64,
     /// Bytes of the weights in `f32`.
     bytes: usize,
-    /// What the run measured, a fraction; baselines are counted, not trained.
+    /// What the run of this network measured, a fraction; baselines are counted, not trained.
     accuracy: Option<f64>,
+    /// On which images.
+    split: Option<SplitName>,
 }
 
-/// Prints what a config's network costs beside the large ones.
+/// A network of ours, and what its own run measured.
+struct Ours {
+    name: String,
+    model: TinyCnnLsaConfig,
+    accuracy: Option<f64>,
+    split: Option<SplitName>,
+}
+
+/// Prints what networks of ours cost beside the large ones.
 pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
-    let source = ConfigSource::read(&arguments.config)?;
-    let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
-    let ours = config.model.cost();
-    let accuracy = arguments.run.as_deref().map(measured_accuracy).transpose()?;
-    let input = BaselineInput { image_size: arguments.baseline_size, channels: 3, classes: config.model.classes };
-    let mut rows = vec![compared("TinyCNN + LSA", config.model.image_size, &ours, &ours, accuracy)];
+    let ours = match arguments.runs.as_slice() {
+        [] => vec![of_config(arguments)?],
+        runs => runs.iter().map(|run| of_run(run)).collect::<Result<Vec<_>>>()?,
+    };
+    let first = ours[0].model.cost();
+    let classes = ours[0].model.classes;
+    if let Some(other) = ours.iter().find(|other| other.model.classes != classes) {
+        let text = format!("{} has {} classes, {} has {classes}", other.name, other.model.classes, ours[0].name);
+        return Err(UsageError(text).into());
+    }
+    let input = BaselineInput { image_size: arguments.baseline_size, channels: 3, classes };
+    let mut rows: Vec<Compared> = ours
+        .iter()
+        .map(|Ours { name, model, accuracy, split }| Compared {
+            accuracy: *accuracy,
+            split: *split,
+            ..counted(name, model.image_size, &model.cost(), &first)
+        })
+        .collect();
     for baseline in Baseline::ALL {
         let cost = baseline.cost(&input).map_err(|error| UsageError(format!("--baseline-size: {error}")))?;
-        rows.push(compared(baseline.name(), input.image_size, &cost, &ours, None));
+        rows.push(counted(baseline.name(), input.image_size, &cost, &first));
     }
     if arguments.json { say(serde_json::to_string_pretty(&rows)?) } else { say(table(&rows)) }
 }
 
-fn measured_accuracy(run: &Path) -> Result<f64> {
-    let path = run.join("evaluation.json");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    let report: EvaluationReport =
-        serde_json::from_str(&text).with_context(|| format!("{} is not an evaluation", path.display()))?;
-    Ok(report.accuracy)
+fn of_config(arguments: &CompareArguments) -> Result<Ours> {
+    let source = config_or_base(arguments.config.as_deref())?;
+    let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
+    Ok(Ours { name: "TinyCNN + LSA".to_owned(), model: config.model, accuracy: None, split: None })
 }
 
-fn compared(network: &str, image_size: usize, cost: &Cost, ours: &Cost, accuracy: Option<f64>) -> Compared {
+fn of_run(folder: &Path) -> Result<Ours> {
+    let FinishedRun { config, evaluation, .. } = FinishedRun::read(folder)?;
+    Ok(Ours {
+        name: format!("TinyCNN + LSA, {}", folder.display()),
+        model: config.model,
+        accuracy: Some(evaluation.accuracy),
+        split: Some(evaluation.split),
+    })
+}
+
+fn counted(network: &str, image_size: usize, cost: &Cost, first: &Cost) -> Compared {
     let (parameters, macs) = (cost.parameters(), cost.macs());
     Compared {
         network: network.to_owned(),
         image_size,
         parameters,
         macs,
-        parameters_ratio: parameters as f64 / ours.parameters() as f64,
-        macs_ratio: macs as f64 / ours.macs() as f64,
+        parameters_ratio: parameters as f64 / first.parameters() as f64,
+        macs_ratio: macs as f64 / first.macs() as f64,
         bytes: parameters * size_of::<f32>(),
-        accuracy,
+        accuracy: None,
+        split: None,
     }
 }
 
@@ -89,13 +123,13 @@ fn table(rows: &[Compared]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
         "network",
-        "pictures",
+        "images",
         "parameters",
         "×",
         "million MACs",
         "×",
         "weights, MB",
-        "test accuracy",
+        "accuracy",
     ]);
     for row in rows {
         table.add_row([
@@ -106,7 +140,9 @@ fn table(rows: &[Compared]) -> Table {
             format!("{:.1}", row.macs as f64 / 1e6),
             format!("{:.0}", row.macs_ratio),
             format!("{:.1}", row.bytes as f64 / 1e6),
-            row.accuracy.map_or_else(|| "–".to_owned(), |accuracy| format!("{:.2} %", 100.0 * accuracy)),
+            row.accuracy
+                .zip(row.split)
+                .map_or_else(|| "–".to_owned(), |(accuracy, split)| format!("{split} {:.2} %", 100.0 * accuracy)),
         ]);
     }
     for column in table.column_iter_mut().skip(1) {

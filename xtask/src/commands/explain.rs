@@ -18,6 +18,7 @@ use crate::explain::{
     noise_background, page, pictures, subject, write_picture,
 };
 use crate::machine::set_threads;
+use crate::matching::require_classes;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::picture::{SIDE, load_picture};
 use crate::schema::ExperimentConfig;
@@ -94,7 +95,10 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     let target = arguments.target.as_deref().map(|class| class_of(class, &metadata.class_names)).transpose()?;
     let collection = collection(arguments, &metadata.dataset, &settings)?;
     let subjects = match &collection {
-        Some(pictures) if !arguments.index.is_empty() => from_dataset(arguments, pictures)?,
+        Some(pictures) if !arguments.index.is_empty() => {
+            require_classes(&metadata, &pictures.test)?;
+            from_dataset(arguments, pictures)?
+        }
         _ => from_files(&arguments.images)?,
     };
     let first = &subjects.first().context("no picture was named")?.picture;

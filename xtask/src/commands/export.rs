@@ -3,21 +3,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
-use tinylsa_model::{HeldOut, LoadedModel, Precision, TinyCnnLsa};
+use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa};
 use tinylsa_system::write_atomically;
 use tinylsa_train::{Logits, fit_temperature};
 
 use super::load_model_or_pretrained;
 use crate::finished::FinishedRun;
+use crate::matching::{held_out, require_classes};
 use crate::outcome::say;
 
-/// What stands behind `export`.
+/// Arguments of the `export` command.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArguments {
     /// A model.safetensors of a run, instead of the weights that ship with the program.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// A run's folder: its model, with the temperature that calibrates it on the run's validation split.
+    /// A run directory: its model, with the temperature that calibrates it on the run's validation split.
     #[arg(long, value_name = "DIR", conflicts_with = "model")]
     run: Option<PathBuf>,
     /// Where the files of Fashion-MNIST are.
@@ -31,7 +32,7 @@ pub(crate) struct ExportArguments {
     out: PathBuf,
 }
 
-/// Reads a model, checks that its weights fit its config, and writes it anew.
+/// Validates a model file and rewrites it.
 pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
     let precision = if arguments.half { Precision::Half } else { Precision::Single };
     let loaded = match &arguments.run {
@@ -49,13 +50,15 @@ fn calibrated(run: &FinishedRun, data_dir: Option<&Path>, precision: Precision) 
     let device = Device::flex();
     let mut loaded = TinyCnnLsa::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
     let pictures = run.pictures(data_dir)?;
+    require_classes(&loaded.metadata, &pictures.train)?;
     let validation = run.split(&pictures)?.validation;
-    let logits = Logits::of(&loaded.model.for_inference(), &pictures.train, &validation);
+    let logits = Logits::of(&loaded.model.for_inference(), &pictures.train, &validation)
+        .context("failed to measure the model")?;
     let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
     loaded.metadata.temperature = Some(fit.temperature);
-    loaded.metadata.held_out = Some(HeldOut { pictures: validation.len(), seed: run.config.run.seed });
+    loaded.metadata.held_out = Some(held_out(&pictures.train, validation.len(), run.config.run.seed));
     say(format!(
-        "temperature {:.4}, fitted to {} validation pictures: NLL {:.4} to {:.4}, ECE {:.4} to {:.4}",
+        "temperature {:.4}, fitted to {} validation images: NLL {:.4} to {:.4}, ECE {:.4} to {:.4}",
         fit.temperature, fit.images, fit.before.nll, fit.after.nll, fit.before.ece.value, fit.after.ece.value
     ))?;
     Ok(loaded)

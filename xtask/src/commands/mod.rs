@@ -18,6 +18,19 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use tinylsa_model::{InferenceModel, LoadedInferenceModel, LoadedModel, TinyCnnLsa};
 
+use crate::settings::ConfigSource;
+
+/// The config that is taken unless another one is named: that of the repository, built into the program.
+const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
+
+/// A config file, or `configs/base.toml` as it was when the program was built.
+fn config_or_base(path: Option<&Path>) -> Result<ConfigSource> {
+    match path {
+        Some(path) => Ok(ConfigSource::read(path)?),
+        None => Ok(ConfigSource::new("configs/base.toml", BASE_CONFIG)),
+    }
+}
+
 /// Reads a model file, on the default device.
 pub(crate) fn load_model(path: &Path) -> Result<LoadedModel> {
     TinyCnnLsa::load(path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
@@ -33,12 +46,15 @@ fn load_model_or_pretrained(path: Option<&Path>) -> Result<LoadedModel> {
     }
 }
 
-/// The same, ready to look at pictures.
+/// Reads a model file, for inference.
+fn load_inference_model(path: &Path) -> Result<LoadedInferenceModel> {
+    InferenceModel::load(path).with_context(|| format!("failed to load the model {}", path.display()))
+}
+
+/// The same; without a file, the weights that ship with `tinylsa-model`.
 fn load_inference_model_or_pretrained(path: Option<&Path>) -> Result<LoadedInferenceModel> {
     match path {
-        Some(path) => {
-            InferenceModel::load(path).with_context(|| format!("failed to load the model {}", path.display()))
-        }
+        Some(path) => load_inference_model(path),
         None => InferenceModel::pretrained().context("failed to load the weights that ship with the program"),
     }
 }

@@ -82,7 +82,7 @@ fn table(expected: &Digests, found: &Digests) -> Table {
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["result", "first run", "second run", ""]);
     let none = "–".to_owned();
     let rows = [
-        ("model.safetensors", &expected.model, &found.model),
+        ("weights and config", &expected.model, &found.model),
         ("evaluation.json", &expected.evaluation, &found.evaluation),
         ("metrics.jsonl", &expected.metrics, &found.metrics),
         ("explanations", expected.explanations.as_ref().unwrap_or(&none), found.explanations.as_ref().unwrap_or(&none)),

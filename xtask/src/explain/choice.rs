@@ -58,8 +58,8 @@ pub(crate) fn chosen(
 ) -> Result<Vec<Subject>, UsageError> {
     let confidence = |index: usize| predictions.row(index)[predictions.predicted(index)];
     let mut numbered: Vec<(u32, Option<String>)> = Vec::new();
-    for class in 0..predictions.classes {
-        let of_class = (0..predictions.len()).filter(|&index| usize::from(predictions.labels[index]) == class);
+    for class in 0..predictions.classes() {
+        let of_class = (0..predictions.len()).filter(|&index| usize::from(predictions.labels()[index]) == class);
         let (mut right, mut wrong): (Vec<usize>, Vec<usize>) =
             of_class.partition(|&index| predictions.predicted(index) == class);
         for list in [&mut right, &mut wrong] {
@@ -142,11 +142,7 @@ mod tests {
 
     /// Class 0: picture 0 right and sure, 1 right and unsure, 2 wrong. Class 1: picture 3 right.
     fn predictions() -> Predictions {
-        Predictions {
-            classes: 2,
-            probabilities: vec![0.9, 0.1, 0.6, 0.4, 0.2, 0.8, 0.3, 0.7],
-            labels: vec![0, 0, 0, 1],
-        }
+        Predictions::new(2, vec![0.9, 0.1, 0.6, 0.4, 0.2, 0.8, 0.3, 0.7], vec![0, 0, 0, 1]).unwrap()
     }
 
     #[test]

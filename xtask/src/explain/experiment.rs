@@ -46,7 +46,7 @@ pub(crate) fn explain_run(
     stop: Arc<AtomicBool>,
 ) -> Result<RunExplanations> {
     let (explain, seed) = (&config.explain, config.run.seed);
-    let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain);
+    let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain)?;
     let subjects = chosen(&collection.test, &predictions, &explain.pictures)?;
     let background = background(&collection.train, &explain.background, seed)?;
     let execution =

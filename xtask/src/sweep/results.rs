@@ -23,11 +23,9 @@ pub(crate) struct TrialResult {
     pub(crate) parameters: usize,
     pub(crate) macs: usize,
     pub(crate) epochs: usize,
-    /// Of the last epoch, a fraction.
+    /// Of the epoch whose weights were kept, as the next two; a fraction.
     pub(crate) train_accuracy: f64,
-    /// The best of any epoch, a fraction.
     pub(crate) validation_accuracy: f64,
-    /// Of the last epoch.
     pub(crate) validation_loss: f64,
     pub(crate) seconds: f64,
     pub(crate) images_per_second: f64,
@@ -46,8 +44,9 @@ impl TrialResult {
         let metrics = read("metrics.jsonl")?;
         let history: Vec<EpochRecord> =
             metrics.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("no metrics")?;
-        let last = history.last().context("a run without an epoch")?;
         let figures = manifest.figures.context("a run without figures")?;
+        let kept = history.iter().find(|record| record.epoch == figures.kept_epoch);
+        let kept = kept.context("metrics without the epoch that was kept")?;
         Ok(Self {
             variant: trial.variant.clone(),
             seed: trial.seed,
@@ -55,9 +54,9 @@ impl TrialResult {
             parameters: manifest.parameters,
             macs: manifest.macs,
             epochs: history.len(),
-            train_accuracy: last.train_accuracy,
-            validation_accuracy: history.iter().map(|record| record.validation_accuracy).fold(0.0, f64::max),
-            validation_loss: last.validation_loss,
+            train_accuracy: kept.train_accuracy,
+            validation_accuracy: kept.validation_accuracy,
+            validation_loss: kept.validation_loss,
             seconds: figures.training_seconds,
             images_per_second: figures.images_per_second,
             digest: manifest.digests.map(|digests| digests.all).unwrap_or_default(),

@@ -9,6 +9,7 @@ use tinylsa_kernels::inference::{
 
 use super::pipeline::{Block, Mixing, Pipeline, StemLayer};
 use crate::config::{AttentionKind, TinyCnnLsaConfig};
+use crate::folding::fold;
 use crate::layers::EPSILON;
 use crate::state::{State, StateError};
 
@@ -94,29 +95,15 @@ impl<'a> Tensors<'a> {
         Ok(layers)
     }
 
-    /// A convolution with its batch normalisation: `γ (w ∗ x − mean) / √(variance + ε) + β` is a convolution with
-    /// scaled weights and a bias.
+    /// A convolution with its batch normalisation folded in.
     fn convolution(&mut self, name: &str, shape: ConvolutionShape) -> Result<Convolution, StateError> {
         let ConvolutionShape { inputs, outputs, .. } = shape;
         let weight = self.take(&format!("{name}.weight"), &[outputs, inputs, 3, 3])?;
         let mut channels = |part: &str| self.take(&format!("{name}.{part}"), &[outputs]);
         let (gamma, beta) = (channels("gamma")?, channels("beta")?);
         let (mean, variance) = (channels("running_mean")?, channels("running_variance")?);
-        let scales: Vec<f64> = gamma
-            .iter()
-            .zip(variance)
-            .map(|(&gamma, &variance)| f64::from(gamma) / (f64::from(variance) + EPSILON).sqrt())
-            .collect();
-        let kernels = weight.chunks_exact(9 * inputs).zip(&scales);
-        let weight: Vec<f32> = kernels
-            .flat_map(|(kernel, scale)| kernel.iter().map(move |&weight| (f64::from(weight) * scale) as f32))
-            .collect();
-        let bias: Vec<f32> = scales
-            .iter()
-            .zip(beta.iter().zip(mean))
-            .map(|(scale, (&beta, &mean))| (f64::from(beta) - f64::from(mean) * scale) as f32)
-            .collect();
-        Ok(Convolution::new(shape, &weight, &bias))
+        let folded = fold(weight, gamma, beta, mean, variance);
+        Ok(Convolution::new(shape, &folded.weight, &folded.bias))
     }
 
     fn block(&mut self, config: &TinyCnnLsaConfig, name: &str) -> Result<Block, StateError> {

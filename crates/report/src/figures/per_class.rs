@@ -22,17 +22,18 @@ const ORANGE: RGBColor = PALETTE[5];
 pub struct ClassScores {
     /// The class.
     pub name: String,
-    /// Share of the pictures predicted as the class that are of it.
-    pub precision: f64,
-    /// Share of the pictures of the class that are predicted as it.
-    pub recall: f64,
-    /// Harmonic mean of precision and recall.
-    pub f1: f64,
-    /// Pictures of the class.
+    /// Share of the images predicted as the class that are of it; `None` if none is predicted.
+    pub precision: Option<f64>,
+    /// Share of the images of the class that are predicted as it; `None` if there are none.
+    pub recall: Option<f64>,
+    /// Harmonic mean of precision and recall; `None` if no image is of the class or predicted as it.
+    pub f1: Option<f64>,
+    /// Images of the class.
     pub support: u64,
 }
 
-/// Precision, recall and F1 of each class as bars with their values, and the number of pictures below them.
+/// Precision, recall and F1 of each class as bars with their values, and the number of images below them. A dash stands
+/// for a score that does not exist.
 pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, ReportError> {
     check(classes)?;
     let width = LEFT + classes.len() as i32 * GROUP_WIDTH + 20;
@@ -57,6 +58,10 @@ pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, Repo
                 [class.precision, class.recall, class.f1].iter().zip(measures).enumerate()
             {
                 let x = first_bar + bar as i32 * BAR_WIDTH;
+                let Some(value) = value else {
+                    area.draw_text("–", &centred(bold(11, INK)), (x + BAR_WIDTH / 2 - 1, bottom - 8))?;
+                    continue;
+                };
                 let top = bottom - (value * f64::from(PLOT_HEIGHT)).round() as i32;
                 area.draw(&Rectangle::new([(x, top), (x + BAR_WIDTH - 2, bottom)], colour.filled()))?;
                 // inside a high bar, above a low one
@@ -82,7 +87,9 @@ fn check(classes: &[ClassScores]) -> Result<(), ReportError> {
     }
     for class in classes {
         for (what, value) in [("precision", class.precision), ("recall", class.recall), ("F1", class.f1)] {
-            check_share(FIGURE, value, || format!("{what} of {}", class.name))?;
+            if let Some(value) = value {
+                check_share(FIGURE, value, || format!("{what} of {}", class.name))?;
+            }
         }
     }
     Ok(())
