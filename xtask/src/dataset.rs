@@ -86,8 +86,7 @@ struct Unavailable {
 pub(crate) fn obtain(section: &DataSection, data_dir: Option<&Path>, strict: bool) -> Result<Pictures> {
     match (section.source, data_dir) {
         (DataSource::SyntheticGarments, Some(_)) => Err(UsageError(
-            "--data-dir has no effect on synthetic garments; leave it out, or ask for Fashion-MNIST with \
-             --set data.source=fashion-mnist"
+            "--data-dir has no effect on synthetic garments; leave it out, or set data.source to fashion-mnist"
                 .to_owned(),
         )
         .into()),

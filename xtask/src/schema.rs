@@ -137,6 +137,7 @@ impl RunSection {
 
 impl DataSection {
     fn validate(&self) -> Result<(), InvalidSetting> {
+        require("dir", !self.dir.as_os_str().is_empty(), || "\"\"".to_owned(), "the path of a directory")?;
         self.synthetic.validate().map_err(|error| error.within("synthetic"))?;
         require_within("validation", self.validation, 10..60_000)?;
         let may_be_synthetic = self.source == DataSource::SyntheticGarments || self.offline == Offline::Synthetic;
@@ -196,6 +197,7 @@ mod tests {
         check("device.backend=flax", "flex");
         check("data.validation=20000", "fewer than the 12000 synthetic training pictures");
         check("run.name=../elsewhere", "letters, digits");
+        check("data.dir=", "`data.dir` is \"\", expected the path of a directory");
         check("model.stages.1.stride=3", "`model.stages.1.stride` is 3");
         check("model.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
         check("train.mixing.kind=blend", "mixup");

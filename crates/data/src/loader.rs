@@ -48,7 +48,7 @@ pub enum LoaderError {
     #[error("the batch size is 0, expected at least 1")]
     BatchSize,
     /// An index lies outside the dataset.
-    #[error("index {index} at position {position} names no picture, expected less than {len}")]
+    #[error("index {index} at position {position} names no image, expected less than {len}")]
     Index {
         /// The index.
         index: u32,

@@ -1,6 +1,7 @@
 use rand::seq::SliceRandom;
 use thiserror::Error;
 use tinylsa_random::{Draw, Purpose};
+use tinylsa_settings::counted;
 
 const VALIDATION_SPLIT: Purpose = Purpose::new("data/validation-split");
 
@@ -13,13 +14,16 @@ pub struct SplitIndices {
     pub validation: Vec<u32>,
 }
 
-/// More validation pictures were asked for than there are pictures.
+/// More validation images were asked for than there are images.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the validation split has {requested} pictures, expected at most {available}, the size of the training set")]
+#[error(
+    "the validation split has {}, expected at most {available}, the size of the training set",
+    counted(*requested, "image", "images")
+)]
 pub struct SplitError {
-    /// The pictures asked for.
+    /// The images asked for.
     pub requested: usize,
-    /// The pictures there are.
+    /// The images there are.
     pub available: usize,
 }
 

@@ -98,10 +98,11 @@ fn verify_files(directory: &Path) -> Result<()> {
     }
     if !report.is_intact() {
         let directory = printable_path(directory);
-        bail!(
-            "{directory} does not hold the published files; `cargo xtask data fetch --data-dir {directory}` downloads \
-             those that are missing"
-        );
+        let remedy = format!("`cargo xtask data fetch --data-dir {directory}` downloads the missing files");
+        if report.files.iter().any(|file| !file.is_intact() && !file.found.is_empty()) {
+            bail!("{directory} does not hold the published files; move the others away, then {remedy}");
+        }
+        bail!("{directory} does not hold the published files; {remedy}");
     }
     Ok(())
 }

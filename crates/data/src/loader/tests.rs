@@ -128,7 +128,7 @@ fn a_config_that_does_not_fit_is_refused() {
         message(dataset(5), LoaderConfig { batch_size: 0, ..config(5) }),
         "the batch size is 0, expected at least 1"
     );
-    assert_eq!(message(dataset(5), config(7)), "index 5 at position 5 names no picture, expected less than 5");
+    assert_eq!(message(dataset(5), config(7)), "index 5 at position 5 names no image, expected less than 5");
     let augmentation = Some(AugmentationConfig { flip_probability: 2.0, ..AugmentationConfig::none() });
     assert_eq!(
         message(dataset(5), LoaderConfig { augmentation, ..config(5) }),

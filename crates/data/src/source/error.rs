@@ -123,8 +123,8 @@ pub struct DownloadFailure {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DownloadFault {
-    /// There was no usable answer: no such host, no connection, a time-out.
-    #[error("{0}")]
+    /// There was no usable answer: no such host, no connection, a time-out, a certificate that is not trusted.
+    #[error("{}{}", .0, certificate_in_words(.0))]
     Request(Box<ureq::Error>),
     /// The server refused.
     #[error("the server answered with status {status}{}", retry_in_words(*retry_after))]
@@ -204,10 +204,40 @@ fn failures_in_words(failures: &[DownloadFailure]) -> String {
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
+fn certificate_in_words(error: &ureq::Error) -> &'static str {
+    let rustls = match error {
+        ureq::Error::Io(error) => error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()),
+        _ => None,
+    };
+    match rustls {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            " (if your network puts its own certificate before every server, name that in SSL_CERT_FILE)"
+        }
+        Some(_) | None => "",
+    }
+}
+
 fn retry_in_words(retry_after: Option<Duration>) -> String {
     retry_after.map_or_else(String::new, |pause| format!(" and asks to come back in {} s", pause.as_secs()))
 }
 
 fn reasons_in_words(reasons: &[String]) -> String {
     if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_comes_with_the_remedy() {
+        let message = |error: rustls::Error| {
+            DownloadFault::Request(Box::new(ureq::Error::Io(io::Error::other(error)))).to_string()
+        };
+        let untrusted = message(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        assert!(untrusted.contains("UnknownIssuer") && untrusted.contains("SSL_CERT_FILE"), "{untrusted}");
+        assert!(!message(rustls::Error::HandshakeNotComplete).contains("SSL_CERT_FILE"));
+    }
 }
