@@ -25,8 +25,11 @@ pub enum TrainError {
         /// Pictures of a step.
         batch_size: usize,
     },
-    /// A picture is of a class that the network does not have.
-    #[error("training picture {index} has label {label}, expected less than the network's {classes} classes")]
+    /// There is nothing to choose an epoch by.
+    #[error("there are no validation images, expected at least one")]
+    NoValidationImages,
+    /// An image is of a class that the network does not have.
+    #[error("training image {index} has label {label}, expected less than the network's {classes} classes")]
     Label {
         /// The picture.
         index: u32,

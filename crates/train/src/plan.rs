@@ -42,6 +42,9 @@ impl TrainingPlan {
             let (pictures, batch_size) = (self.train_indices.len(), self.train.batch_size);
             return Err(TrainError::TooFewPictures { pictures, batch_size });
         }
+        if self.validation_indices.is_empty() {
+            return Err(TrainError::NoValidationImages);
+        }
         self.require_known_labels()?;
         self.require_memory()
     }

@@ -342,7 +342,7 @@ fn too_few_pictures_and_bad_settings_are_errors() {
         assert_eq!(source.unwrap_or_else(|| error.to_string()), expected);
     };
     check(|plan| plan.train.batch_size = 1000, "there are 200 training pictures, expected at least one batch of 1000");
-    check(|plan| plan.model.classes = 9, "training picture 9 has label 9, expected less than the network's 9 classes");
+    check(|plan| plan.model.classes = 9, "training image 9 has label 9, expected less than the network's 9 classes");
     check(|plan| plan.train.epochs = 0, "epochs is 0, expected 1 to 10000");
     check(|plan| plan.train.ema.decay = 1.5, "ema.decay is 1.5, expected 0 to 0.999999");
     check(

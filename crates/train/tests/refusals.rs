@@ -1,0 +1,101 @@
+//! Plans that cannot be trained are refused before anything is computed or allocated.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use tinylsa_data::{AugmentationConfig, Dataset, DatasetName, MixingConfig, Split};
+use tinylsa_model::{StageConfig, TinyCnnLsaConfig};
+use tinylsa_train::{
+    DistillationConfig, EmaConfig, KeptEpoch, OptimizerConfig, OptimizerKind, ScheduleConfig, TrainConfig, TrainError,
+    Training, TrainingPlan,
+};
+
+/// Twenty black images of two classes, and a network as small as can be.
+fn plan() -> TrainingPlan {
+    let dataset = Dataset {
+        name: DatasetName::SyntheticGarments,
+        split: Split::Train,
+        height: 28,
+        width: 28,
+        images: vec![0; 20 * 784],
+        labels: (0..20).map(|index| index % 2).collect(),
+        masks: None,
+    };
+    TrainingPlan {
+        model: TinyCnnLsaConfig {
+            stages: vec![StageConfig { channels: 4, stride: 2, residual_blocks: 0, pool: true }],
+            ..TinyCnnLsaConfig::default()
+        },
+        train: TrainConfig {
+            epochs: 1,
+            batch_size: 8,
+            label_smoothing: 0.0,
+            gradient_norm: 1.0,
+            norm_momentum: 0.1,
+            keep: KeptEpoch::Best,
+            patience: 0,
+            checkpoint_steps: 0,
+            prefetch: 0,
+            schedule: ScheduleConfig { warmup_epochs: 0.0, last_fraction: 0.0 },
+            ema: EmaConfig { decay: 0.9, warmup: 10.0 },
+            optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
+            augmentation: AugmentationConfig::none(),
+            mixing: MixingConfig::none(),
+            distillation: DistillationConfig::default(),
+        },
+        seed: 0,
+        dataset: Arc::new(dataset),
+        train_indices: (0..16).collect(),
+        validation_indices: (16..20).collect(),
+        device: Device::flex(),
+        checkpoints: "no/such/directory".into(),
+    }
+}
+
+#[track_caller]
+fn refused(change: impl FnOnce(&mut TrainingPlan)) -> TrainError {
+    let mut plan = plan();
+    Training::start(&plan).unwrap();
+    change(&mut plan);
+    Training::start(&plan).unwrap_err()
+}
+
+#[test]
+fn batches_that_no_memory_holds_are_refused_with_their_size() {
+    let error = refused(|plan| {
+        plan.model.stages = vec![StageConfig { channels: 512, stride: 1, residual_blocks: 15, pool: true }];
+        plan.train.batch_size = 65_536;
+        plan.train_indices = (0..16).cycle().take(65_536).collect();
+    });
+    let TrainError::Memory { batch_size: 65_536, needed, available } = error else { panic!("{error}") };
+    assert!(needed > 1 << 42 && available < 1 << 42, "{needed} {available}");
+    let said = error.to_string();
+    assert!(
+        said.starts_with("`train.batch_size` of 65536 needs about ") && said.ends_with(" GiB are available"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_network_beyond_every_bound_is_refused_by_its_key() {
+    let error = refused(|plan| plan.model.attention.mlp_width = 1_000_000_000);
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "attention.mlp_width is 1000000000, expected 1 to 4096");
+    let error = refused(|plan| {
+        plan.model.stages = vec![StageConfig { channels: 1024, stride: 1, residual_blocks: 16, pool: false }; 2];
+    });
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.ends_with("parameters, expected at most 268435456"), "{source}");
+}
+
+#[test]
+fn validation_images_are_there_and_of_known_classes() {
+    let error = refused(|plan| plan.validation_indices = Arc::new([]));
+    assert!(matches!(error, TrainError::NoValidationImages), "{error}");
+    let error = refused(|plan| {
+        let mut dataset = (*plan.dataset).clone();
+        dataset.labels[18] = 10;
+        plan.dataset = Arc::new(dataset);
+    });
+    assert!(matches!(error, TrainError::Label { index: 18, label: 10, classes: 10 }), "{error}");
+}
