@@ -1,73 +1,41 @@
-//! Everything that an exact continuation needs, in one safetensors file.
+//! Everything that an exact continuation needs, in one safetensors file that carries its own checksum.
+
+mod counters;
+mod error;
+mod layout;
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tinylsa_model::{HostTensor, ModelFileError, State, state_from_safetensors, state_to_safetensors};
+use tinylsa_model::{HostTensor, State, state_from_safetensors, state_to_safetensors};
+use tinylsa_system::{sha256_hex, write_atomically};
+
+pub use counters::{BURN_VERSION, EpochRecord};
+pub(crate) use counters::{Counters, Environment, Running, Schedule};
+pub use error::CheckpointError;
+pub(crate) use layout::Layout;
+use layout::{AVERAGE, FIRST, SECOND, WEIGHTS, check_values, full_name};
 
 use crate::error::TrainError;
 use crate::optimizer::{Moments, OptimizerState};
-use tinylsa_system::write_atomically;
 
 /// The checkpoint from which `--resume` goes on.
 pub const LAST_CHECKPOINT: &str = "last.safetensors";
 /// The checkpoint of the epoch with the best validation accuracy.
 pub const BEST_CHECKPOINT: &str = "best.safetensors";
 
+/// The one metadata key: a map with several would not always be written in the same order.
 const METADATA_KEY: &str = "tinylsa.training";
+/// Stands for the checksum while the checksum is computed.
+const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A line of `metrics.jsonl`: what one epoch measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The text in the metadata.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EpochRecord {
-    /// The epoch, counted from 1.
-    pub epoch: usize,
-    /// Steps made up to its end.
-    pub step: usize,
-    /// Mean loss over the training pictures as they were seen, augmented and with smoothed labels.
-    pub train_loss: f64,
-    /// Share of those pictures that were classified correctly as they were seen.
-    pub train_accuracy: f64,
-    /// Mean negative log-likelihood of the validation pictures, by the averaged weights.
-    pub validation_loss: f64,
-    /// Share of validation pictures that the averaged weights classify correctly.
-    pub validation_accuracy: f64,
-    /// The learning rate of the last step.
-    pub learning_rate: f64,
-    /// Training pictures a second, validation and checkpoints left out.
-    pub images_per_second: f64,
-    /// Seconds of the epoch, validation included.
-    pub seconds: f64,
-    /// The largest amount of memory that the process held so far, in bytes, where the system says.
-    pub peak_memory: Option<u64>,
-}
-
-/// Where a training stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Counters {
-    /// SHA-256 of what the experiment is.
-    pub(crate) experiment: String,
-    /// Epochs that are finished.
-    pub(crate) epoch: usize,
-    /// Batches of the current epoch that are finished.
-    pub(crate) batch: usize,
-    /// Steps made.
-    pub(crate) step: usize,
-    /// Of the current epoch.
-    pub(crate) running: Running,
-    /// One entry a finished epoch.
-    pub(crate) history: Vec<EpochRecord>,
-}
-
-/// Sums over the finished batches of the current epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Running {
-    pub(crate) pictures: usize,
-    pub(crate) right: usize,
-    pub(crate) loss: f64,
-    pub(crate) seconds: f64,
+struct Description {
+    /// SHA-256 of the whole file with [`UNSEALED`] in this place.
+    sha256: String,
+    counters: Counters,
 }
 
 /// What a checkpoint holds.
@@ -79,61 +47,69 @@ pub(crate) struct Checkpoint {
     pub(crate) counters: Counters,
 }
 
+/// A checkpoint that was read, and the checksum that it carries.
+#[derive(Debug)]
+pub(crate) struct SealedCheckpoint {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) sha256: String,
+}
+
+/// What a checkpoint of a plan is.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckpointForm {
+    /// SHA-256 of what the experiment is.
+    pub(crate) experiment: String,
+    pub(crate) environment: Environment,
+    /// Whether burn's own matrix products, which follow the processor, take part in the result.
+    pub(crate) burn_products: bool,
+    pub(crate) layout: Layout,
+    pub(crate) schedule: Schedule,
+}
+
 impl Checkpoint {
-    pub(crate) fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let mut state = State::new();
-        let mut push = |part: &str, name: &str, tensor: HostTensor| state.insert(format!("{part}/{name}"), tensor);
-        for (name, tensor) in &self.weights {
-            push("weights", name, tensor.clone());
-        }
-        for (name, tensor) in &self.average {
-            push("average", name, tensor.clone());
-        }
-        for (name, moments) in &self.optimizer {
-            for (part, values) in [("first", &moments.first), ("second", &moments.second)] {
-                push(part, name, HostTensor { shape: vec![values.len()], values: values.clone() });
-            }
-        }
-        let counters = serde_json::to_string(&self.counters)
-            .map_err(|source| TrainError::CheckpointCounters { path: path.to_owned(), source })?;
-        let bytes = state_to_safetensors(&state, METADATA_KEY, counters).map_err(|source| {
-            TrainError::CheckpointFormat { path: path.to_owned(), source: ModelFileError::from(source) }
-        })?;
-        write_atomically(path, &bytes).map_err(|source| TrainError::CheckpointFile {
+    /// Writes the checkpoint and returns the checksum that it carries. Nothing is written if a value is not finite.
+    pub(crate) fn write(&self, path: &Path) -> Result<String, TrainError> {
+        let refused = |source| TrainError::Checkpoint { path: path.to_owned(), source };
+        let state = self.state();
+        state.iter().try_for_each(|(name, tensor)| check_values(name, tensor)).map_err(refused)?;
+        let sealed = sealed(&state, &self.counters).map_err(refused)?;
+        write_atomically(path, &sealed.bytes).map_err(|source| TrainError::CheckpointFile {
             action: "write",
             path: path.to_owned(),
             source,
-        })
-    }
-
-    /// Reads a checkpoint of the experiment with this digest.
-    pub(crate) fn read(path: &Path, experiment: &str) -> Result<Self, TrainError> {
-        let bytes = std::fs::read(path).map_err(|source| TrainError::CheckpointFile {
-            action: "read",
-            path: path.to_owned(),
-            source,
         })?;
-        let (state, text) = state_from_safetensors(&bytes, METADATA_KEY)
-            .map_err(|source| TrainError::CheckpointFormat { path: path.to_owned(), source })?;
-        let counters: Counters = serde_json::from_str(&text)
-            .map_err(|source| TrainError::CheckpointCounters { path: path.to_owned(), source })?;
-        if counters.experiment != experiment {
-            return Err(TrainError::OtherExperiment { path: path.to_owned() });
-        }
-        Ok(Self::from_parts(state, counters))
+        Ok(sealed.sha256)
     }
 
+    fn state(&self) -> State {
+        let mut state = State::new();
+        let mut push = |part: &str, name: &str, tensor: HostTensor| state.insert(full_name(part, name), tensor);
+        for (name, tensor) in &self.weights {
+            push(WEIGHTS, name, tensor.clone());
+        }
+        for (name, tensor) in &self.average {
+            push(AVERAGE, name, tensor.clone());
+        }
+        for (name, moments) in &self.optimizer {
+            for (part, values) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
+                push(part, name, HostTensor { shape: vec![values.len()], values: values.clone() });
+            }
+        }
+        state
+    }
+
+    /// The tensors are those of the layout.
     fn from_parts(state: State, counters: Counters) -> Self {
         let (mut weights, mut average) = (State::new(), State::new());
         let mut optimizer = OptimizerState::new();
         for (full_name, tensor) in state {
             let (part, name) = full_name.split_once('/').unwrap_or(("", &full_name));
             match part {
-                "weights" => drop(weights.insert(name.to_owned(), tensor)),
-                "average" => drop(average.insert(name.to_owned(), tensor)),
-                "first" => moments(&mut optimizer, name).first = tensor.values,
-                "second" => moments(&mut optimizer, name).second = tensor.values,
-                // A part that this version does not know leaves the weights short of nothing.
+                WEIGHTS => drop(weights.insert(name.to_owned(), tensor)),
+                AVERAGE => drop(average.insert(name.to_owned(), tensor)),
+                FIRST => moments(&mut optimizer, name).first = tensor.values,
+                SECOND => moments(&mut optimizer, name).second = tensor.values,
+                // The layout has no other part.
                 _ => {}
             }
         }
@@ -141,57 +117,77 @@ impl Checkpoint {
     }
 }
 
+impl CheckpointForm {
+    /// Reads a checkpoint and refuses one that is damaged or of another plan.
+    pub(crate) fn read(&self, path: &Path) -> Result<SealedCheckpoint, TrainError> {
+        let bytes = std::fs::read(path).map_err(|source| TrainError::CheckpointFile {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        self.decode(&bytes).map_err(|source| TrainError::Checkpoint { path: path.to_owned(), source })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<SealedCheckpoint, CheckpointError> {
+        let (state, text) =
+            state_from_safetensors(bytes, METADATA_KEY).map_err(|error| CheckpointError::Format(chain(&error)))?;
+        let Description { sha256, counters } =
+            serde_json::from_str(&text).map_err(|error| CheckpointError::Format(error.to_string()))?;
+        check_seal(bytes, &sha256)?;
+        CheckpointError::check_environment(&counters.environment, &self.environment, self.burn_products)?;
+        if counters.experiment != self.experiment {
+            return Err(CheckpointError::OtherExperiment);
+        }
+        counters.check(&self.schedule)?;
+        self.layout.check(&state)?;
+        Ok(SealedCheckpoint { checkpoint: Checkpoint::from_parts(state, counters), sha256 })
+    }
+}
+
+struct SealedBytes {
+    bytes: Vec<u8>,
+    sha256: String,
+}
+
+/// The bytes of a checkpoint with their own checksum in the metadata.
+fn sealed(state: &State, counters: &Counters) -> Result<SealedBytes, CheckpointError> {
+    let description = Description { sha256: UNSEALED.to_owned(), counters: counters.clone() };
+    let text = serde_json::to_string(&description).map_err(|error| CheckpointError::Format(error.to_string()))?;
+    let mut bytes =
+        state_to_safetensors(state, METADATA_KEY, text).map_err(|error| CheckpointError::Format(error.to_string()))?;
+    let sha256 = sha256_hex(&bytes);
+    let place = position(&bytes, UNSEALED).ok_or_else(|| CheckpointError::Format("it has no metadata".to_owned()))?;
+    bytes[place..place + UNSEALED.len()].copy_from_slice(sha256.as_bytes());
+    Ok(SealedBytes { bytes, sha256 })
+}
+
+fn check_seal(bytes: &[u8], recorded: &str) -> Result<(), CheckpointError> {
+    let is_checksum = recorded.len() == UNSEALED.len()
+        && recorded.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
+    let place = Some(recorded).filter(|_| is_checksum).and_then(|recorded| position(bytes, recorded));
+    let Some(place) = place else {
+        return Err(CheckpointError::Format(format!("{recorded:?} is no SHA-256")));
+    };
+    let mut unsealed = bytes.to_vec();
+    unsealed[place..place + UNSEALED.len()].copy_from_slice(UNSEALED.as_bytes());
+    let found = sha256_hex(&unsealed);
+    if found == recorded { Ok(()) } else { Err(CheckpointError::Checksum { found, recorded: recorded.to_owned() }) }
+}
+
+/// Where a checksum stands; the metadata come first in the file.
+fn position(bytes: &[u8], checksum: &str) -> Option<usize> {
+    bytes.windows(checksum.len()).position(|window| window == checksum.as_bytes())
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 fn moments<'a>(optimizer: &'a mut OptimizerState, name: &str) -> &'a mut Moments {
     optimizer.entry(name.to_owned()).or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> Checkpoint {
-        let tensor = |values: &[f32]| HostTensor { shape: vec![values.len()], values: values.to_vec() };
-        Checkpoint {
-            weights: State::from([("a.b".to_owned(), tensor(&[1.0, 2.0]))]),
-            average: State::from([("a.b".to_owned(), tensor(&[3.0, 4.0]))]),
-            optimizer: OptimizerState::from([("a.b".to_owned(), Moments { first: vec![5.0, 6.0], second: vec![] })]),
-            counters: Counters {
-                experiment: "digest".to_owned(),
-                epoch: 1,
-                batch: 2,
-                step: 3,
-                running: Running { pictures: 4, right: 3, loss: 0.1 + 0.2, seconds: 1.5 },
-                history: vec![],
-            },
-        }
-    }
-
-    #[test]
-    fn a_checkpoint_comes_back_to_the_bit() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(LAST_CHECKPOINT);
-        sample().write(&path).unwrap();
-        assert_eq!(Checkpoint::read(&path, "digest").unwrap(), sample());
-    }
-
-    #[test]
-    fn another_experiment_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(LAST_CHECKPOINT);
-        sample().write(&path).unwrap();
-        assert!(matches!(Checkpoint::read(&path, "other"), Err(TrainError::OtherExperiment { .. })));
-    }
-
-    #[test]
-    fn a_cut_off_checkpoint_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(LAST_CHECKPOINT);
-        sample().write(&path).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(matches!(Checkpoint::read(&path, "digest"), Err(TrainError::CheckpointFormat { .. })));
-        std::fs::remove_file(&path).unwrap();
-        let error = Checkpoint::read(&path, "digest").unwrap_err();
-        assert!(matches!(error, TrainError::CheckpointFile { action: "read", .. }));
-    }
-}
+mod tests;
