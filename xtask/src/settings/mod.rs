@@ -95,6 +95,19 @@ pub(crate) fn load<T: DeserializeOwned>(
     Ok(config)
 }
 
+/// The error of a value that [`load`] accepted and the data do not allow, at its place.
+pub(crate) fn locate(source: &ConfigSource, overrides: &[String], setting: InvalidSetting) -> ConfigError {
+    let checked = load::<toml::Table>(source, overrides, |_| Err(setting.clone()));
+    match checked {
+        Err(error) => error,
+        // The check above accepts nothing.
+        Ok(_) => ConfigError::invalid(
+            error::Place::Override(setting.key.clone()),
+            error::Problem::OutOfRange { key: setting.key, found: setting.found, expected: setting.expected },
+        ),
+    }
+}
+
 /// The resolved config as TOML, every key with its value.
 ///
 /// # Errors
