@@ -58,19 +58,23 @@ pub(crate) fn perform(experiment: &Experiment, options: &ExperimentOptions) -> R
     let prepared = experiment.prepare(pictures)?;
     let out = options.out.as_deref();
     let earlier = options.resume.then(|| existing_run(&config.run, out, &prepared.identity)).transpose()?;
-    if let Some(run) = earlier.as_ref().filter(|run| run.manifest.status == Status::Finished) {
+    if let Some(run) = earlier.as_ref().filter(|run| run.is_finished()) {
         return finished_already(run);
     }
     let folder = match &earlier {
         Some(run) => RunFolder::claim(&run.path)?,
         None => RunFolder::claim_new(&config.run, out)?,
     };
+    // Looked at again: nobody else writes there now.
+    let earlier = earlier.map(|run| existing_run(&config.run, Some(&run.path), &prepared.identity)).transpose()?;
+    if let Some(run) = earlier.as_ref().filter(|run| run.is_finished()) {
+        return finished_already(run);
+    }
     let plan = prepared.plan(folder.checkpoints());
     let training = ready(&plan, options.resume)?;
     let manifest = new_manifest(config, &prepared);
-    let manifest = match earlier {
-        // Read again: nobody else writes there now.
-        Some(run) => continued(manifest, Manifest::read(&run.path)?),
+    let manifest = match earlier.and_then(|run| run.manifest) {
+        Some(earlier) => continued(manifest, earlier),
         None => manifest,
     };
     require_teachers(&manifest, &training)?;
@@ -96,10 +100,11 @@ fn finished_already(run: &ExistingRun) -> Result<Manifest> {
             found.join("; ")
         );
     }
+    let manifest = Manifest::read(&run.path)?;
     say(format!("the run in {} is finished already, nothing was done", run.path.display()))?;
     let evaluation: EvaluationReport = read_json(&run.path.join("evaluation.json"))?;
-    conclude(&run.path.join("report.html"), &run.manifest, &evaluation)?;
-    Ok(run.manifest.clone())
+    conclude(&run.path.join("report.html"), &manifest, &evaluation)?;
+    Ok(manifest)
 }
 
 /// The training run, from its last checkpoint if it has one.

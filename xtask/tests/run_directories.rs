@@ -198,6 +198,12 @@ fn a_checkpoint_that_is_damaged_or_of_another_instruction_set_is_refused_and_not
     while !best.exists() {
         std::thread::sleep(Duration::from_millis(2));
     }
+    // The next last checkpoint belongs with that best one.
+    let last = run.join("checkpoints/last.safetensors");
+    let earlier = fs::read(&last).unwrap();
+    while fs::read(&last).unwrap() == earlier {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success(), "the run was over before it was killed");
     let resume = experiment("run", &[&settings[..], &["--resume"]].concat());
@@ -209,7 +215,6 @@ fn a_checkpoint_that_is_damaged_or_of_another_instruction_set_is_refused_and_not
         let output = xtask(dir.path(), &resume).env("TINYLSA_SIMD", "portable").output().unwrap();
         assert!(self::said(&output, 2).contains("the instruction set is"));
     }
-    let last = run.join("checkpoints/last.safetensors");
     let whole = fs::read(&last).unwrap();
     flip_a_bit(&last);
     let said = fails(dir.path(), &resume, 1);
@@ -223,7 +228,11 @@ fn a_checkpoint_that_is_damaged_or_of_another_instruction_set_is_refused_and_not
     fs::write(&best, &whole_best).unwrap();
     assert_eq!(contents(&run), before);
 
-    // As the error says: from the best one it comes to the same bits.
+    // As the errors say: without its manifest, and from the best checkpoint, it comes to the same bits.
+    flip_a_bit(&run.join("manifest.json"));
+    let said = fails(dir.path(), &resume, 1);
+    assert!(said.contains("delete its manifest.json and pass --resume"), "{said}");
+    fs::remove_file(run.join("manifest.json")).unwrap();
     fs::copy(&best, &last).unwrap();
     fs::write(run.join("figures/stale.svg"), b"of an earlier start").unwrap();
     fs::write(run.join("checkpoints/.tinylsa-abc.part"), b"half").unwrap();

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tinylsa_system::{ClaimError, OutputDir, remove_leftovers, write_atomically};
+use tinylsa_train::{BEST_CHECKPOINT, LAST_CHECKPOINT};
 
 pub(crate) use identity::{Basis, Identity};
 pub(crate) use manifest::{Continuation, Digests, MANIFEST, Manifest, RunFigures, Status, metrics_lines};
@@ -147,8 +148,13 @@ pub(crate) fn holds_run(path: &Path) -> bool {
     path.join(MANIFEST).is_file()
 }
 
+/// Whether a directory has checkpoints of a run.
+fn holds_checkpoints(path: &Path) -> bool {
+    [LAST_CHECKPOINT, BEST_CHECKPOINT].iter().any(|name| path.join(CHECKPOINTS).join(name).is_file())
+}
+
 fn require_no_run(out: &Path) -> Result<()> {
-    if !holds_run(out) {
+    if !holds_run(out) && !holds_checkpoints(out) {
         return Ok(());
     }
     let refusal = format!("{} holds a run already; pass --resume to resume it, or choose another --out", out.display());

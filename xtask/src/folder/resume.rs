@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tinylsa_system::OutputDir;
 
-use super::holds_run;
 use super::identity::Identity;
-use super::manifest::{Manifest, Status};
+use super::manifest::{MANIFEST, Manifest, Status};
+use super::{KIND, holds_checkpoints, holds_run};
 use crate::outcome::UsageError;
 use crate::schema::RunSection;
 
@@ -13,7 +13,14 @@ use crate::schema::RunSection;
 #[derive(Debug)]
 pub(crate) struct ExistingRun {
     pub(crate) path: PathBuf,
-    pub(crate) manifest: Manifest,
+    /// None if somebody deleted it, because it was damaged. The checkpoints know what they belong to.
+    pub(crate) manifest: Option<Manifest>,
+}
+
+impl ExistingRun {
+    pub(crate) fn is_finished(&self) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| manifest.status == Status::Finished)
+    }
 }
 
 /// The run to resume: the one in `out`, or the unfinished one of the run's name that was made with this config; a
@@ -31,9 +38,17 @@ pub(crate) fn existing_run(section: &RunSection, out: Option<&Path>, identity: &
 
 fn in_directory(out: &Path, identity: &Identity) -> Result<ExistingRun> {
     if !holds_run(out) {
-        return Err(nothing_to_resume(&out.display().to_string()));
+        let has_checkpoints = OutputDir::kind_of(out).as_deref() == Some(KIND) && holds_checkpoints(out);
+        let found = has_checkpoints.then(|| ExistingRun { path: out.to_owned(), manifest: None });
+        return found.ok_or_else(|| nothing_to_resume(&out.display().to_string()));
     }
-    let manifest = Manifest::read(out)?;
+    let manifest = Manifest::read(out).with_context(|| {
+        format!(
+            "the run in {0} cannot be resumed as it is; if it was not finished, delete its {MANIFEST} and pass --resume \
+             --out {0}: the checkpoints know what they belong to",
+            out.display()
+        )
+    })?;
     if let Some(differences) = differences(out, &manifest, identity)? {
         let refusal = format!(
             "the run in {} was made with other settings: {differences}; choose another --out, or pass the settings that \
@@ -42,7 +57,7 @@ fn in_directory(out: &Path, identity: &Identity) -> Result<ExistingRun> {
         );
         return Err(UsageError(refusal).into());
     }
-    Ok(ExistingRun { path: out.to_owned(), manifest })
+    Ok(ExistingRun { path: out.to_owned(), manifest: Some(manifest) })
 }
 
 fn differences(run_dir: &Path, manifest: &Manifest, identity: &Identity) -> Result<Option<String>> {
@@ -61,9 +76,9 @@ fn of_name(section: &RunSection, identity: &Identity) -> Result<ExistingRun> {
             Manifest::read(&path).and_then(|manifest| Ok((differences(&path, &manifest, identity)?, manifest)));
         match compared {
             Ok((None, manifest)) if manifest.status == Status::Finished => {
-                finished.push(ExistingRun { path, manifest });
+                finished.push(ExistingRun { path, manifest: Some(manifest) });
             }
-            Ok((None, manifest)) => unfinished.push(ExistingRun { path, manifest }),
+            Ok((None, manifest)) => unfinished.push(ExistingRun { path, manifest: Some(manifest) }),
             Ok((Some(differences), _)) => others.push(format!("in {} {differences}", path.display())),
             Err(error) => others.push(format!("{error:#}")),
         }
@@ -120,9 +135,9 @@ mod tests {
     use tinylsa_data::DatasetName;
 
     use super::*;
+    use crate::folder::RunFolder;
     use crate::folder::identity::Basis;
     use crate::folder::manifest::tests::manifest;
-    use crate::folder::{MANIFEST, RunFolder};
     use crate::schema::ExperimentConfig;
     use crate::settings::{ConfigSource, load, to_toml};
 
@@ -220,6 +235,13 @@ mod tests {
         let error = format!("{:#}", find(9).unwrap_err());
         assert!(error.contains("is not the config that the run was made with"), "{error}");
         std::fs::write(out.join(MANIFEST), b"{}").unwrap();
-        assert!(format!("{:#}", find(2).unwrap_err()).contains("is not what a run writes"));
+        let error = format!("{:#}", find(2).unwrap_err());
+        assert!(error.contains("is not what a run writes") && error.contains("delete its manifest.json"), "{error}");
+        std::fs::remove_file(out.join(MANIFEST)).unwrap();
+        assert!(find(2).unwrap_err().to_string().contains("there is no run to resume"));
+        std::fs::create_dir(out.join("checkpoints")).unwrap();
+        std::fs::write(out.join("checkpoints/best.safetensors"), b"x").unwrap();
+        assert_eq!(find(2).unwrap().manifest, None);
+        assert!(RunFolder::claim_new(&runs.section(), Some(&out)).unwrap_err().to_string().contains("--resume"));
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use plan::{SweepPlan, Trial};
 pub(crate) use results::{SweepResults, TrialResult};
 
 use crate::dataset::{Pictures, obtain};
-use crate::folder::{Manifest, Status, existing_run, holds_run};
+use crate::folder::{Manifest, existing_run, holds_run};
 use crate::outcome::UsageError;
 use crate::prepare::Experiment;
 use crate::schema::DataSection;
@@ -103,7 +103,7 @@ fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial
         let progress = if holds_run(&run_dir) {
             let run = existing_run(&experiment.config.run, Some(&run_dir), &identity)
                 .context("the sweep holds a run of other settings than its file has now")?;
-            if run.manifest.status == Status::Finished { TrialProgress::Finished } else { TrialProgress::Begun }
+            if run.is_finished() { TrialProgress::Finished } else { TrialProgress::Begun }
         } else {
             TrialProgress::New
         };
