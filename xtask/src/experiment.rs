@@ -1,29 +1,33 @@
 //! One experiment, from the config to the report.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use burn::tensor::Device;
-use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices};
+use tinylsa_data::CLASS_NAMES;
 use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_system::{peak_memory, sha256_hex};
-use tinylsa_train::{EpochRecord, Trained, Training, TrainingOutcome, TrainingPlan};
+use tinylsa_train::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
 
-use crate::dataset::{Pictures, all_indices, obtain, require_size, validation_split};
+use crate::dataset::{all_indices, obtain};
 use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measure};
 use crate::explain::ExplainedNetwork;
 use crate::explain::experiment::{RunExplanations, explain_run};
-use crate::folder::{Continuation, Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
-use crate::machine::{Machine, device, git_revision, set_threads};
-use crate::matching::{file_name, held_out, require_class_count};
-use crate::outcome::{say, stop_on_interrupt};
+use crate::folder::{
+    Continuation, Digests, ExistingRun, Manifest, RunFigures, RunFolder, Status, checksums, existing_run,
+    metrics_lines, problems, read_json,
+};
+use crate::machine::{Machine, git_revision, now, set_threads};
+use crate::matching::{file_name, held_out};
+use crate::outcome::{chain, counted, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
+use crate::prepare::{Experiment, Prepared};
 use crate::progress::TrainingProgress;
-use crate::schema::{ExperimentConfig, MeasuredSplit};
+use crate::schema::{DataSource, ExperimentConfig, MeasuredSplit};
 use crate::settings::to_toml;
 
 /// What an experiment is asked for beside its config.
@@ -31,11 +35,11 @@ use crate::settings::to_toml;
 pub(crate) struct ExperimentOptions {
     /// Where the files of Fashion-MNIST are.
     pub(crate) data_dir: Option<PathBuf>,
-    /// The run's folder, instead of one named by the config.
+    /// The run directory, instead of one named by the config.
     pub(crate) out: Option<PathBuf>,
-    /// Go on with a run that was interrupted.
+    /// Resume a run that was interrupted.
     pub(crate) resume: bool,
-    /// Fail if the pictures are not to be had, instead of going on with synthetic ones.
+    /// Fail if the images are not available, instead of taking synthetic ones.
     pub(crate) strict: bool,
 }
 
@@ -43,88 +47,70 @@ pub(crate) struct ExperimentOptions {
 ///
 /// # Errors
 /// The first thing that goes wrong; that it was interrupted.
-pub(crate) fn perform(config: &ExperimentConfig, options: &ExperimentOptions) -> Result<Manifest> {
+pub(crate) fn perform(experiment: &Experiment, options: &ExperimentOptions) -> Result<Manifest> {
     let started = Instant::now();
-    let workplace = Workplace::find(config, options)?;
-    // Whatever is wrong with the plan is said before a folder is made or a file of an earlier run is replaced.
-    let plan = workplace.plan(config);
-    let training = ready(&plan, options.resume)?;
-    let manifest = manifest(config, &workplace.pictures, teachers(&plan, &training));
-    let manifest = if options.resume { continued(manifest, workplace.folder.manifest()?) } else { manifest };
-    let mut run = Run::begin(config, &workplace, manifest, started)?;
-    let trained = run.train(training)?;
-    drop(plan);
-    let measured = run.measure(&trained)?;
-    let explaining = Instant::now();
-    let explained = if config.explain.enabled { Some(run.explain(&measured)?) } else { None };
-    run.manifest.figures = Some(RunFigures {
-        explanation_seconds: explained.is_some().then(|| explaining.elapsed().as_secs_f64()),
-        ..figures(&trained, &measured.evaluation, run.started)
-    });
-    run.finish(&trained, &measured, explained.as_ref())?;
-    Ok(run.manifest)
-}
-
-/// What a run computes with, on what, and where its files go.
-struct Workplace {
-    device: Device,
-    pictures: Pictures,
-    /// Of the training pictures.
-    split: SplitIndices,
-    folder: RunFolder,
-}
-
-/// A run under way.
-struct Run<'a> {
-    config: &'a ExperimentConfig,
-    /// The config with every key, as the run's folder has it.
-    resolved: String,
-    workplace: &'a Workplace,
-    manifest: Manifest,
-    stop: Arc<AtomicBool>,
-    started: Instant,
-}
-
-/// What the measurement at the end leaves.
-struct Measured {
-    /// Of `model.safetensors`.
-    model_sha256: String,
-    /// The model file without the record of what was held out.
-    digested: Vec<u8>,
-    model: ExplainedNetwork,
-    evaluation: EvaluationReport,
-    evaluation_bytes: Vec<u8>,
-}
-
-impl Workplace {
-    fn find(config: &ExperimentConfig, options: &ExperimentOptions) -> Result<Self> {
-        set_threads(config.device.threads)?;
-        let device = device(&config.device)?;
-        let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
-        require_size(&pictures.train, config.model.image_size)?;
-        require_class_count(&config.model)?;
-        let split = validation_split(&pictures, config.data.validation, config.run.seed)?;
-        let place = if options.resume { RunFolder::find } else { RunFolder::free };
-        let folder = place(&config.run, options.out.as_deref())?;
-        Ok(Self { device, pictures, split, folder })
+    let config = &experiment.config;
+    set_threads(config.device.threads)?;
+    if options.data_dir.is_some() && config.data.source == DataSource::SyntheticGarments {
+        warn!("--data-dir has no effect: data.source is synthetic-garments");
     }
-
-    fn plan(&self, config: &ExperimentConfig) -> TrainingPlan {
-        TrainingPlan {
-            model: config.model.clone(),
-            train: config.train.clone(),
-            seed: config.run.seed,
-            dataset: Arc::new(self.pictures.train.clone()),
-            train_indices: self.split.train.clone().into(),
-            validation_indices: self.split.validation.clone().into(),
-            device: self.device.clone(),
-            checkpoints: self.folder.checkpoints(),
+    let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
+    // Whatever is wrong with the plan is said before a directory is made or a file of an earlier start is replaced.
+    let prepared = experiment.prepare(pictures)?;
+    let out = options.out.as_deref();
+    let earlier = options.resume.then(|| existing_run(&config.run, out, &prepared.identity)).transpose()?;
+    if let Some(run) = earlier.as_ref().filter(|run| run.is_finished()) {
+        return finished_already(run);
+    }
+    let folder = match &earlier {
+        Some(run) => RunFolder::claim(&run.path)?,
+        None => RunFolder::claim_new(&config.run, out)?,
+    };
+    // Looked at again: nobody else writes there now.
+    let earlier = earlier.map(|run| existing_run(&config.run, Some(&run.path), &prepared.identity)).transpose()?;
+    if let Some(run) = earlier.as_ref().filter(|run| run.is_finished()) {
+        return finished_already(run);
+    }
+    let plan = prepared.plan(folder.checkpoints());
+    let training = ready(&plan, options.resume)?;
+    let manifest = new_manifest(config, &prepared);
+    let manifest = match earlier.and_then(|run| run.manifest) {
+        Some(earlier) => continued(manifest, earlier),
+        None => manifest,
+    };
+    require_teachers(&manifest, &training)?;
+    let resolved = to_toml(config).context("failed to write the resolved config")?;
+    let stop = stop_on_interrupt("stopping where --resume can go on")?;
+    let mut run = Run { config, resolved, prepared: &prepared, folder: &folder, manifest, stop, started };
+    match run.begin().and_then(|()| run.complete(training)) {
+        Ok(()) => Ok(run.manifest),
+        Err(error) => {
+            run.failed(&error);
+            Err(error)
         }
     }
 }
 
+/// Resuming a finished run does nothing, if it is whole.
+fn finished_already(run: &ExistingRun) -> Result<Manifest> {
+    let found = problems(&run.path);
+    if !found.is_empty() {
+        bail!(
+            "the run in {} is finished, but its directory is damaged: {}; choose another --out to run it again",
+            run.path.display(),
+            found.join("; ")
+        );
+    }
+    let manifest = Manifest::read(&run.path)?;
+    say(format!("the run in {} is finished already, nothing was done", run.path.display()))?;
+    let evaluation: EvaluationReport = read_json(&run.path.join("evaluation.json"))?;
+    conclude(&run.path.join("report.html"), &manifest, &evaluation)?;
+    Ok(manifest)
+}
+
+/// The training run, from its last checkpoint if it has one.
 fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
-    let has_checkpoint = plan.checkpoints.join(tinylsa_train::LAST_CHECKPOINT).is_file();
+    let has_checkpoint = [LAST_CHECKPOINT, BEST_CHECKPOINT].iter().any(|name| plan.checkpoints.join(name).exists());
     if resumed && !has_checkpoint {
         info!("there is no checkpoint yet: starting from the beginning");
     }
@@ -132,22 +118,55 @@ fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
     Ok(begin(plan)?)
 }
 
-impl<'a> Run<'a> {
-    fn begin(
-        config: &'a ExperimentConfig,
-        workplace: &'a Workplace,
-        manifest: Manifest,
-        started: Instant,
-    ) -> Result<Self> {
-        let folder = &workplace.folder;
-        show_cost(&config.model)?;
-        folder.make()?;
-        let resolved = to_toml(config).context("failed to write the resolved config")?;
-        folder.write("config.toml", resolved.as_bytes())?;
-        folder.write_json("manifest.json", &manifest)?;
-        info!("the run's folder is {}", folder.path().display());
-        let stop = stop_on_interrupt("stopping where --resume can go on")?;
-        Ok(Self { config, resolved, workplace, manifest, stop, started })
+/// Refuses teachers that were replaced since their checksums were taken.
+fn require_teachers(manifest: &Manifest, training: &Training<'_>) -> Result<()> {
+    for (teacher, loaded) in manifest.teachers.iter().zip(training.teacher_digests()) {
+        if teacher.sha256 != loaded {
+            bail!("the teacher {} was replaced while it was read", teacher.file);
+        }
+    }
+    Ok(())
+}
+
+/// A run under way.
+struct Run<'a> {
+    config: &'a ExperimentConfig,
+    /// The config with every key, as the run directory has it.
+    resolved: String,
+    prepared: &'a Prepared,
+    folder: &'a RunFolder,
+    manifest: Manifest,
+    stop: Arc<AtomicBool>,
+    started: Instant,
+}
+
+/// What the measurement at the end leaves.
+struct Measured {
+    model_bytes: Vec<u8>,
+    model: ExplainedNetwork,
+    evaluation: EvaluationReport,
+    evaluation_bytes: Vec<u8>,
+}
+
+impl Run<'_> {
+    fn begin(&self) -> Result<()> {
+        self.folder.prepare()?;
+        self.folder.write("config.toml", self.resolved.as_bytes())?;
+        self.folder.write_manifest(&self.manifest)?;
+        info!("the run directory is {}", self.folder.path().display());
+        show_cost(&self.config.model)
+    }
+
+    fn complete(&mut self, training: Training<'_>) -> Result<()> {
+        let trained = self.train(training)?;
+        let measured = self.measure(&trained)?;
+        let explaining = Instant::now();
+        let explained = if self.config.explain.enabled { Some(self.explain(&measured)?) } else { None };
+        self.manifest.figures = Some(RunFigures {
+            explanation_seconds: explained.is_some().then(|| explaining.elapsed().as_secs_f64()),
+            ..figures(&trained, &measured.evaluation, self.started)
+        });
+        self.finish(&trained, &measured, explained.as_ref())
     }
 
     fn train(&mut self, training: Training<'_>) -> Result<Trained> {
@@ -156,8 +175,10 @@ impl<'a> Run<'a> {
             TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
                 self.interrupted()?;
                 bail!(
-                    "interrupted after {epochs} epochs and {steps} steps; {} holds everything: \
-                     the same command with --resume goes on from there to the same result",
+                    "interrupted after {} and {}; {} holds everything: the same command with --resume goes on from there \
+                     to the same result",
+                    counted(epochs, "epoch"),
+                    counted(steps, "step"),
                     checkpoint.display()
                 );
             }
@@ -166,15 +187,14 @@ impl<'a> Run<'a> {
 
     /// The test set is read here, once, after every choice is made.
     fn measure(&self, trained: &Trained) -> Result<Measured> {
-        let Workplace { pictures, split, folder, .. } = self.workplace;
-        let digested = trained.model.to_safetensors(&CLASS_NAMES, file_name(pictures.name()))?;
+        let Prepared { pictures, split, .. } = self.prepared;
         let metadata = ModelMetadata {
             held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
             ..ModelMetadata::new(trained.model.config(), &CLASS_NAMES, file_name(pictures.name()))
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
-        folder.write("model.safetensors", &model_bytes)?;
-        folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
+        self.folder.write("model.safetensors", &model_bytes)?;
+        self.folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
         let model = ExplainedNetwork::from(trained.model.clone());
         let (name, dataset, indices) = match self.config.evaluate.split {
             MeasuredSplit::Test => (SplitName::Test, &pictures.test, all_indices(&pictures.test)),
@@ -184,18 +204,17 @@ impl<'a> Run<'a> {
         let augmented = self.config.evaluate.test_time_augmentation;
         let subject = MeasuredModel { network: &model.folded, class_names: &metadata.class_names, temperature: None };
         let evaluation = measure(&subject, &view, augmented, self.config.run.seed)?;
-        let evaluation_bytes = folder.write_json("evaluation.json", &evaluation)?;
-        let model_sha256 = sha256_hex(&model_bytes);
-        Ok(Measured { model_sha256, digested, model, evaluation, evaluation_bytes })
+        let evaluation_bytes = self.folder.write_json("evaluation.json", &evaluation)?;
+        Ok(Measured { model_bytes, model, evaluation, evaluation_bytes })
     }
 
     fn explain(&mut self, measured: &Measured) -> Result<RunExplanations> {
-        let Workplace { device, pictures, folder, .. } = self.workplace;
-        let model_sha256 = measured.model_sha256.clone();
+        let Prepared { device, pictures, .. } = self.prepared;
+        let model_digest = sha256_hex(&measured.model_bytes);
         let stop = Arc::clone(&self.stop);
-        explain_run(self.config, &measured.model, model_sha256, pictures, folder, device, stop).or_else(|error| {
+        explain_run(self.config, &measured.model, model_digest, pictures, self.folder, device, stop).or_else(|error| {
             if !self.stop.load(Ordering::Relaxed) {
-                return Err(error.context("failed to explain the test pictures"));
+                return Err(error.context("failed to explain the test images"));
             }
             self.interrupted()?;
             Err(error.context(
@@ -207,31 +226,55 @@ impl<'a> Run<'a> {
 
     fn interrupted(&mut self) -> Result<()> {
         self.manifest.status = Status::Interrupted;
-        self.workplace.folder.write_json("manifest.json", &self.manifest).map(drop)
+        self.folder.write_manifest(&self.manifest)
     }
 
+    /// Records why the run ended, unless the manifest says already how it did.
+    fn failed(&mut self, error: &anyhow::Error) {
+        if self.manifest.status != Status::Running {
+            return;
+        }
+        self.manifest.status = Status::Failed;
+        self.manifest.failure = Some(chain(error));
+        if let Err(second) = self.folder.write_manifest(&self.manifest) {
+            warn!("the manifest does not say that the run failed: {second:#}");
+        }
+    }
+
+    /// The manifest is the last file: it says "finished" when everything else is on the disk.
     fn finish(&mut self, trained: &Trained, measured: &Measured, explained: Option<&RunExplanations>) -> Result<()> {
-        let Workplace { pictures, folder, .. } = self.workplace;
-        let Measured { digested, evaluation, evaluation_bytes, .. } = measured;
+        let Measured { model_bytes, evaluation, evaluation_bytes, .. } = measured;
         let explanations = explained.map(|explained| explained.digest.clone());
-        self.manifest.status = Status::Finished;
-        self.manifest.digests = Some(Digests::new(digested, evaluation_bytes, &trained.history, explanations)?);
-        folder.write_json("manifest.json", &self.manifest)?;
+        let digests = Digests::new(model_bytes, evaluation_bytes, &trained.history, explanations)?;
+        let manifest = Manifest {
+            digests: Some(digests.clone()),
+            explained: explained.map_or_else(Vec::new, |explained| explained.ids.clone()),
+            ..self.manifest.clone()
+        };
         page::write(
-            folder,
+            self.folder,
             &PageContents {
-                manifest: &self.manifest,
+                manifest: &manifest,
                 evaluation,
                 history: &trained.history,
-                caption: &pictures.caption(),
+                caption: &self.prepared.pictures.caption(),
                 explanations: explained.map_or(&[], |explained| explained.sections.as_slice()),
                 config: &self.resolved,
             },
         )?;
+        let files = checksums(self.folder.path())?;
+        for (name, expected) in [("model.safetensors", &digests.model), ("evaluation.json", &digests.evaluation)] {
+            if files.get(name) != Some(expected) {
+                bail!("{name} was changed while the run was under way");
+            }
+        }
+        let finished = Manifest { status: Status::Finished, files, ..manifest };
+        self.folder.write_manifest(&finished)?;
+        self.manifest = finished;
         if let Some(table) = explained.and_then(|explained| explained.scores.as_ref()) {
             crate::explain::experiment::conclude(table, self.config)?;
         }
-        conclude(folder, &self.manifest, evaluation)
+        conclude(&self.folder.path().join("report.html"), &self.manifest, evaluation)
     }
 }
 
@@ -251,18 +294,22 @@ fn show_cost(model: &TinyCnnLsaConfig) -> Result<()> {
     say(table)
 }
 
-fn manifest(config: &ExperimentConfig, pictures: &Pictures, teachers: Vec<FileChecksum>) -> Manifest {
+fn new_manifest(config: &ExperimentConfig, prepared: &Prepared) -> Manifest {
     let cost = config.model.cost();
+    let Prepared { pictures, basis, identity, .. } = prepared;
     Manifest {
         name: config.run.name.clone(),
         status: Status::Running,
-        tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
-        burn: BURN_VERSION.to_owned(),
+        failure: None,
+        experiment: identity.digest(),
+        tinylsa: basis.tinylsa.clone(),
+        burn: basis.burn.clone(),
         git_revision: git_revision(),
+        instruction_set: basis.instruction_set.clone(),
         dataset: pictures.name(),
         substitution: pictures.substitution.clone(),
         checksums: pictures.checksums.clone(),
-        teachers,
+        teachers: basis.teachers.clone(),
         seed: config.run.seed,
         threads: rayon::current_num_threads(),
         machine: Machine::here(),
@@ -272,26 +319,18 @@ fn manifest(config: &ExperimentConfig, pictures: &Pictures, teachers: Vec<FileCh
         continuations: Vec::new(),
         figures: None,
         digests: None,
+        explained: Vec::new(),
+        files: BTreeMap::new(),
+        sha256: String::new(),
     }
 }
 
-fn teachers(plan: &TrainingPlan, training: &Training<'_>) -> Vec<FileChecksum> {
-    let paths = plan.train.distillation.teachers.iter();
-    paths
-        .zip(training.teacher_digests())
-        .map(|(path, sha256)| FileChecksum { file: path.display().to_string(), sha256 })
-        .collect()
-}
-
-/// The manifest of a run that is gone on with: it began when the `earlier` one says.
+/// The manifest of a run that is resumed: it began when the `earlier` one says.
 fn continued(manifest: Manifest, earlier: Manifest) -> Manifest {
     let continuation = Continuation { started: manifest.started, git_revision: manifest.git_revision };
     let continuations = [earlier.continuations, vec![continuation]].concat();
     Manifest { started: earlier.started, git_revision: earlier.git_revision, continuations, ..manifest }
 }
-
-/// burn itself does not tell; the root manifest pins this version.
-const BURN_VERSION: &str = "0.22.1";
 
 fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
     RunFigures {
@@ -315,7 +354,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-fn conclude(folder: &RunFolder, manifest: &Manifest, evaluation: &EvaluationReport) -> Result<()> {
+fn conclude(report: &Path, manifest: &Manifest, evaluation: &EvaluationReport) -> Result<()> {
     if manifest.substitution.is_some() {
         warn!("these are synthetic garments: nothing here is a result on Fashion-MNIST");
     }
@@ -323,9 +362,5 @@ fn conclude(folder: &RunFolder, manifest: &Manifest, evaluation: &EvaluationRepo
     if let Some(digests) = &manifest.digests {
         say(format!("digest {}", digests.all))?;
     }
-    say(format!("report {}", folder.path().join("report.html").display()))
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+    say(format!("report {}", report.display()))
 }

@@ -9,7 +9,7 @@ use tinylsa_model::{LoadedModel, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
 use crate::evaluation::EvaluationReport;
-use crate::folder::{Manifest, Status, read_json};
+use crate::folder::{Manifest, Status, read_json, require_checksums};
 use crate::outcome::UsageError;
 use crate::schema::{DataSource, ExperimentConfig};
 use crate::settings::{ConfigSource, load};
@@ -27,13 +27,14 @@ impl FinishedRun {
     /// Reads the folder of a run.
     ///
     /// # Errors
-    /// [`UsageError`] if the run is not finished; if a file is missing or not what a run writes.
+    /// [`UsageError`] if the run is not finished; if a file is missing or not the one that the run wrote.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
-        let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
+        let manifest = Manifest::read(folder)?;
         if manifest.status != Status::Finished {
-            let unfinished = format!("the run in {} is not finished", folder.display());
+            let unfinished = format!("the run in {} is not finished: it {}", folder.display(), manifest.state(folder));
             return Err(UsageError(unfinished).into());
         }
+        require_checksums(folder, &manifest, &["config.toml", "evaluation.json", "model.safetensors"])?;
         let source = ConfigSource::read(&folder.join("config.toml"))?;
         let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate)?;
         let evaluation: EvaluationReport = read_json(&folder.join("evaluation.json"))?;

@@ -5,6 +5,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tinylsa_kernels::instruction_set;
+
+use crate::outcome::UsageError;
 
 mod bench;
 mod card;
@@ -21,6 +24,7 @@ mod matching;
 mod outcome;
 mod page;
 mod picture;
+mod prepare;
 mod progress;
 mod schema;
 mod settings;
@@ -64,7 +68,13 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::init();
-    let result = match &cli.command {
+    outcome::exit_code(run(&cli.command))
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
+    // A wrong TINYLSA_SIMD is told before any work, whatever the command.
+    instruction_set().map_err(|error| UsageError(error.to_string()))?;
+    match command {
         Command::Experiment(arguments) => commands::experiment::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Sweep(arguments) => commands::sweep::run(arguments),
@@ -76,6 +86,5 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Card(arguments) => commands::card::run(arguments),
-    };
-    outcome::exit_code(result)
+    }
 }

@@ -1,6 +1,6 @@
 //! How a command ends: 0 done, 1 failed, 2 the command line or the config is wrong.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -29,7 +29,7 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
 }
 
 /// Every cause, unless the one before it says the same already.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -59,6 +59,7 @@ pub(crate) fn stop_on_interrupt(what_happens: &'static str) -> anyhow::Result<Ar
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
+            // The lock of a directory is free then, so that its run reads as killed.
             std::process::exit(1);
         }
         warn!("interrupted: {what_happens}; once more to stop at once");
@@ -67,13 +68,26 @@ pub(crate) fn stop_on_interrupt(what_happens: &'static str) -> anyhow::Result<Ar
     Ok(Arc::clone(INTERRUPT.get_or_init(|| stop)))
 }
 
-/// Prints a line of results on standard output.
+/// Prints a line of results on standard output. A reader that closed the pipe has read enough: what is left is dropped,
+/// and the work goes on.
 ///
 /// # Errors
-/// If standard output is closed.
+/// If standard output cannot be written to for another reason, such as a full disk.
 pub(crate) fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{text}")?;
-    Ok(())
+    unless_closed(writeln!(std::io::stdout(), "{text}")).context("failed to write to standard output")
+}
+
+fn unless_closed(written: std::io::Result<()>) -> std::io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// A count and its noun, such as "1 epoch" and "2 epochs".
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 #[cfg(test)]
@@ -86,6 +100,17 @@ mod tests {
     fn a_chain_says_nothing_twice() {
         let error = anyhow!("the disk is full").context("writing a: the disk is full").context("saving");
         assert_eq!(chain(&error), "saving: writing a: the disk is full");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
+        unless_closed(Err(ErrorKind::BrokenPipe.into())).unwrap();
+        unless_closed(Err(ErrorKind::StorageFull.into())).unwrap_err();
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "step")), ["0 steps", "1 step", "2 steps"]);
     }
 
     #[test]

@@ -64,6 +64,7 @@ mod token_mean;
 mod update;
 
 pub use activation::Activation;
+pub use arch::{InstructionSetError, instruction_set, widest_instruction_set};
 pub use attention_block::{
     AttentionBlockOptions, AttentionBlockParameters, linear_attention_block, linear_attention_block_reference,
 };

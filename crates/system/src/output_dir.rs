@@ -1,6 +1,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -9,6 +11,9 @@ use crate::write::remove_leftovers;
 /// The file that marks a directory as an output of this program. It holds the kind of output, and its lock is held
 /// while a process writes there.
 pub const MARKER: &str = ".tinylsa";
+
+const LOCK_ATTEMPTS: usize = 4;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A directory that this process alone writes to. The claim ends when the value is dropped or the process ends, however
 /// it ends.
@@ -76,7 +81,7 @@ impl OutputDir {
         }
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
         let mut marker = options.open(&marker_path).map_err(io)?;
-        match marker.try_lock() {
+        match lock(&marker) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ClaimError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => return Err(io(source)),
@@ -101,10 +106,27 @@ impl OutputDir {
         Some(String::from_utf8(text).ok()?.trim().to_owned())
     }
 
+    /// Whether a process holds the claim on a directory. A directory that was never claimed is not in use.
+    pub fn is_in_use(path: &Path) -> bool {
+        let Ok(marker) = File::open(path.join(MARKER)) else { return false };
+        matches!(marker.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Locks a marker. [`OutputDir::is_in_use`] of another process may hold it for a moment, so one refusal proves nothing.
+fn lock(marker: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match marker.try_lock() {
+            Err(TryLockError::WouldBlock) => sleep(LOCK_PAUSE),
+            result => return result,
+        }
+    }
+    marker.try_lock()
 }
 
 /// The name of the first thing in a directory, in the order of names.
@@ -126,7 +148,9 @@ mod tests {
         let path = parent.path().join("deep/run");
         let first = OutputDir::claim(&path, "run").unwrap();
         assert!(matches!(OutputDir::claim(&path, "run"), Err(ClaimError::InUse { .. })));
+        assert!(OutputDir::is_in_use(&path));
         drop(first);
+        assert!(!OutputDir::is_in_use(&path));
         let again = OutputDir::claim(&path, "run").unwrap();
         assert_eq!(again.path(), path);
         assert_eq!(OutputDir::kind_of(&path).as_deref(), Some("run"));
@@ -138,6 +162,7 @@ mod tests {
         fs::write(dir.path().join("thesis.tex"), b"years of work").unwrap();
         let error = OutputDir::claim(dir.path(), "run").unwrap_err();
         assert!(error.to_string().contains("thesis.tex"), "{error}");
+        assert!(!OutputDir::is_in_use(dir.path()));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

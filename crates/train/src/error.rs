@@ -5,6 +5,7 @@ use tinylsa_data::LoaderError;
 use tinylsa_model::{ModelFileError, StateError};
 use tinylsa_settings::InvalidSetting;
 
+use crate::checkpoint::CheckpointError;
 use crate::measure::MeasureError;
 
 /// A training that cannot begin or go on.
@@ -100,7 +101,7 @@ pub enum TrainError {
         /// Bytes that the system can give.
         available: u64,
     },
-    /// The loss or a gradient is not a finite number.
+    /// The loss, a gradient or a weight is not a finite number.
     #[error(
         "the {what} is {value} in step {step} (epoch {epoch}); {}",
         match checkpoint {
@@ -110,7 +111,7 @@ pub enum TrainError {
     )]
     NotFinite {
         /// Which quantity.
-        what: &'static str,
+        what: String,
         /// Its value.
         value: f64,
         /// The step, counted from 1 over the whole training.
@@ -130,21 +131,28 @@ pub enum TrainError {
         /// Why.
         source: std::io::Error,
     },
-    /// A checkpoint's bytes are not what was written.
-    #[error("the checkpoint {} is damaged", path.display())]
-    CheckpointFormat {
+    /// A checkpoint's contents are damaged or of something else.
+    #[error("the checkpoint {} cannot be used: {source}", path.display())]
+    Checkpoint {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: ModelFileError,
+        /// What is wrong.
+        source: CheckpointError,
     },
-    /// A checkpoint's counters are not what was written.
-    #[error("the checkpoint {} has unreadable counters", path.display())]
-    CheckpointCounters {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
+    /// The last checkpoint cannot be resumed from.
+    #[error("{source}; {}", match rescue {
+        Some(Rescue { best, epoch, last }) => format!(
+            "{} of epoch {epoch} is whole: copy it to {} and resume to repeat the training from there",
+            best.display(),
+            last.display()
+        ),
+        None => "no whole checkpoint is left: start the run again in a new directory".to_owned(),
+    })]
+    NoLastCheckpoint {
+        /// What is wrong with it.
+        source: Box<TrainError>,
+        /// From where the training can be repeated.
+        rescue: Option<Rescue>,
     },
     /// A checkpoint's weights do not fit the network.
     #[error("the checkpoint {} does not fit the network", path.display())]
@@ -154,14 +162,15 @@ pub enum TrainError {
         /// Why.
         source: StateError,
     },
-    /// A checkpoint was made by another experiment.
-    #[error(
-        "the checkpoint {} was made with another config, seed or dataset; \
-         start a new run folder, or restore the config that made it",
-        path.display()
-    )]
-    OtherExperiment {
-        /// The file.
-        path: PathBuf,
-    },
+}
+
+/// A checkpoint that can take the place of a damaged last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rescue {
+    /// The best checkpoint.
+    pub best: PathBuf,
+    /// The epochs that it has finished.
+    pub epoch: usize,
+    /// The damaged one.
+    pub last: PathBuf,
 }

@@ -64,6 +64,7 @@
 
 mod checkpoint;
 mod config;
+mod continuation;
 mod error;
 mod evaluation;
 mod measure;
@@ -77,9 +78,9 @@ mod targets;
 mod temperature;
 mod training;
 
-pub use checkpoint::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT};
+pub use checkpoint::{BEST_CHECKPOINT, BURN_VERSION, CheckpointError, EpochRecord, LAST_CHECKPOINT};
 pub use config::{EmaConfig, KeptEpoch, ScheduleConfig, TrainConfig};
-pub use error::TrainError;
+pub use error::{Rescue, TrainError};
 pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluation, Interval, evaluate};
 pub use measure::MeasureError;
 pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};

@@ -1,4 +1,4 @@
-//! What a training is to be.
+//! The plan of a training run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,10 +6,12 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 use tinylsa_data::{CLASS_NAMES, Dataset};
-use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
+use tinylsa_model::{AttentionKind, TinyCnnLsa, TinyCnnLsaConfig};
 
+use crate::checkpoint::{CheckpointForm, Environment, Layout, Schedule};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
+use crate::optimizer::OptimizerKind;
 use crate::targets::Teachers;
 use tinylsa_system::{available_memory, hexadecimal};
 
@@ -85,6 +87,28 @@ impl TrainingPlan {
 
     pub(crate) fn steps_per_epoch(&self) -> usize {
         self.train_indices.len() / self.train.batch_size
+    }
+
+    /// What a checkpoint of this plan holds; `model` is the plan's, with automatic differentiation.
+    pub(crate) fn checkpoint_form(&self, experiment: String, model: &TinyCnnLsa) -> CheckpointForm {
+        CheckpointForm {
+            experiment,
+            environment: Environment::here(),
+            burn_products: self.uses_burn_products(),
+            layout: Layout::of(model, &self.train.optimizer),
+            schedule: Schedule {
+                epochs: self.train.epochs,
+                steps_per_epoch: self.steps_per_epoch(),
+                batch_size: self.train.batch_size,
+            },
+        }
+    }
+
+    /// Muon and softmax attention multiply by burn, and off Flex everything is computed by burn.
+    fn uses_burn_products(&self) -> bool {
+        self.train.optimizer.kind == OptimizerKind::Muon
+            || self.model.attention.kind == AttentionKind::Softmax
+            || self.device != Device::flex()
     }
 
     /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, how often checkpoints are

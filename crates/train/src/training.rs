@@ -11,8 +11,12 @@ use tinylsa_data::{Batch, BatchLoader, LoaderConfig};
 use tinylsa_kernels::cross_entropy;
 use tinylsa_model::{State, TinyCnnLsa, state_of, values_of, with_state};
 
-use crate::checkpoint::{BEST_CHECKPOINT, Checkpoint, Counters, EpochRecord, LAST_CHECKPOINT, Running};
+use crate::checkpoint::{
+    BEST_CHECKPOINT, Checkpoint, CheckpointError, CheckpointForm, Counters, EpochRecord, LAST_CHECKPOINT, Running,
+    SealedCheckpoint,
+};
 use crate::config::KeptEpoch;
+use crate::continuation::{best_epoch, require_best, require_same, without_last};
 use crate::error::TrainError;
 use crate::optimizer::OptimizerState;
 use crate::plan::TrainingPlan;
@@ -83,13 +87,24 @@ pub struct Training<'a> {
     average: State,
     optimizer: OptimizerState,
     counters: Counters,
+    /// What its checkpoints are.
+    form: CheckpointForm,
     /// The last checkpoint.
     saved: Option<PathBuf>,
 }
 
+/// Images between two looks at the stop flag while an epoch is measured.
+const VALIDATION_CHUNK: usize = 1000;
+
 struct StepResult {
     loss: f64,
     right: usize,
+}
+
+/// What the validation images came to.
+struct Validated {
+    predictions: Predictions,
+    seconds: f64,
 }
 
 impl<'a> Training<'a> {
@@ -102,22 +117,34 @@ impl<'a> Training<'a> {
         let model = plan.initial_model()?;
         let average = state_of(&model);
         let teachers = plan.teachers()?;
-        let counters = Counters { experiment: plan.digest(&teachers), ..Counters::default() };
-        Ok(Self { plan, model, teachers, average, optimizer: OptimizerState::new(), counters, saved: None })
+        let form = plan.checkpoint_form(plan.digest(&teachers), &model);
+        let counters = Counters::at_the_start(form.experiment.clone());
+        Ok(Self { plan, model, teachers, average, optimizer: OptimizerState::new(), counters, form, saved: None })
     }
 
-    /// Goes on from the last checkpoint.
+    /// Resumes from the last checkpoint.
     ///
     /// # Errors
-    /// [`TrainError`] also if there is no checkpoint, or if another plan made it.
+    /// [`TrainError`] also if there is no checkpoint, if it or the best one is damaged, or if another plan made them.
     pub fn resume(plan: &'a TrainingPlan) -> Result<Self, TrainError> {
         plan.check()?;
         let teachers = plan.teachers()?;
+        let initial = plan.initial_model()?;
+        let form = plan.checkpoint_form(plan.digest(&teachers), &initial);
         let path = plan.checkpoints.join(LAST_CHECKPOINT);
-        let Checkpoint { weights, average, optimizer, counters } = Checkpoint::read(&path, &plan.digest(&teachers))?;
-        let model = with_state(plan.initial_model()?, &weights)
+        let SealedCheckpoint { checkpoint, sha256 } =
+            form.read(&path).map_err(|error| without_last(plan, &form, error))?;
+        let Checkpoint { weights, average, optimizer, mut counters } = checkpoint;
+        if counters.batch == 0 && best_epoch(&counters.history).is_some_and(|best| best.epoch == counters.epoch) {
+            // A best checkpoint that was copied over the last one names none: it is its own best.
+            counters.best = counters.best.or(Some(sha256));
+        }
+        if plan.train.keep == KeptEpoch::Best {
+            require_best(plan, &form, &counters)?;
+        }
+        let model = with_state(initial, &weights)
             .map_err(|source| TrainError::CheckpointState { path: path.clone(), source })?;
-        Ok(Self { plan, model, teachers, average, optimizer, counters, saved: Some(path) })
+        Ok(Self { plan, model, teachers, average, optimizer, counters, form, saved: Some(path) })
     }
 
     /// SHA-256 of each teacher's file in hexadecimal, in the order of the plan.
@@ -139,7 +166,10 @@ impl<'a> Training<'a> {
                 }
                 self.checkpoint_if_due(progress)?;
             }
-            self.finish_epoch(progress)?;
+            let Some(validated) = self.validate(stop)? else {
+                return self.interrupted(progress);
+            };
+            self.finish_epoch(&validated, progress)?;
         }
         self.finished()
     }
@@ -172,8 +202,8 @@ impl<'a> Training<'a> {
         let result = rayon::scope(|_| self.step(batch))?;
         self.counters.batch += 1;
         let running = &mut self.counters.running;
-        running.pictures += batch.len();
-        running.right += result.right;
+        running.images += batch.len();
+        running.correct += result.right;
         running.loss += result.loss * batch.len() as f64;
         running.seconds += started.elapsed().as_secs_f64();
         progress.step_done(batch.len(), result.loss, result.right as f64 / batch.len() as f64);
@@ -226,19 +256,37 @@ impl<'a> Training<'a> {
         config.schedule.fraction(step, config.epochs * steps_per_epoch, steps_per_epoch)
     }
 
-    fn require_finite(&self, what: &'static str, value: f64) -> Result<(), TrainError> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        let (step, epoch) = (self.counters.step + 1, self.counters.epoch + 1);
-        Err(TrainError::NotFinite { what, value, step, epoch, checkpoint: self.saved.clone() })
+    fn require_finite(&self, what: &str, value: f64) -> Result<(), TrainError> {
+        if value.is_finite() { Ok(()) } else { Err(self.not_finite(what, value, self.counters.step + 1)) }
     }
 
-    fn finish_epoch(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+    fn not_finite(&self, what: &str, value: f64, step: usize) -> TrainError {
+        let epoch = 1 + step.saturating_sub(1) / self.plan.steps_per_epoch();
+        TrainError::NotFinite { what: what.to_owned(), value, step, epoch, checkpoint: self.saved.clone() }
+    }
+
+    /// What the averaged weights say of the validation images; nothing if `stop` was set before all were seen.
+    fn validate(&mut self, stop: &AtomicBool) -> Result<Option<Validated>, TrainError> {
         let started = Instant::now();
-        let validated = self.validate()?;
+        let plan = self.plan;
+        let model = self.averaged_model(&self.average, &plan.checkpoints)?.for_inference();
+        let failed = |source| TrainError::Validation { epoch: self.counters.epoch + 1, source };
+        let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
+        for chunk in plan.validation_indices.chunks(VALIDATION_CHUNK) {
+            let of_chunk = predict(&model, &plan.dataset, chunk, Views::Plain).map_err(failed)?;
+            probabilities.extend_from_slice(of_chunk.probabilities());
+            labels.extend_from_slice(of_chunk.labels());
+            if stop.load(Ordering::Relaxed) && labels.len() < plan.validation_indices.len() {
+                return Ok(None);
+            }
+        }
+        let predictions = Predictions::new(plan.model.classes, probabilities, labels).map_err(failed)?;
+        Ok(Some(Validated { predictions, seconds: started.elapsed().as_secs_f64() }))
+    }
+
+    fn finish_epoch(&mut self, validated: &Validated, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let running = std::mem::take(&mut self.counters.running);
-        let record = self.epoch_record(running, &validated, started.elapsed().as_secs_f64());
+        let record = self.epoch_record(running, validated);
         let best =
             best_epoch(&self.counters.history).is_none_or(|best| record.validation_accuracy > best.validation_accuracy);
         self.counters.history.push(record.clone());
@@ -246,32 +294,28 @@ impl<'a> Training<'a> {
         self.counters.batch = 0;
         // The best is written first: were the process killed between the two, the last one would not know of it.
         if best {
-            self.write(BEST_CHECKPOINT, progress)?;
+            self.counters.best = None;
+            let sha256 = self.write(BEST_CHECKPOINT, progress)?;
+            self.counters.best = Some(sha256);
         }
         self.write(LAST_CHECKPOINT, progress)?;
         progress.epoch_finished(&record, best);
         Ok(())
     }
 
-    fn validate(&self) -> Result<Predictions, TrainError> {
-        let plan = self.plan;
-        let model = self.averaged_model(&self.average, &plan.checkpoints)?;
-        predict(&model.for_inference(), &plan.dataset, &plan.validation_indices, Views::Plain)
-            .map_err(|source| TrainError::Validation { epoch: self.counters.epoch + 1, source })
-    }
-
-    fn epoch_record(&self, running: Running, validated: &Predictions, validation_seconds: f64) -> EpochRecord {
-        let pictures = running.pictures as f64;
+    fn epoch_record(&self, running: Running, validated: &Validated) -> EpochRecord {
+        let Validated { predictions, seconds } = validated;
+        let images = running.images as f64;
         EpochRecord {
             epoch: self.counters.epoch + 1,
             step: self.counters.step,
-            train_loss: running.loss / pictures,
-            train_accuracy: running.right as f64 / pictures,
-            validation_loss: validated.nll(),
-            validation_accuracy: validated.accuracy(),
+            train_loss: running.loss / images,
+            train_accuracy: running.correct as f64 / images,
+            validation_loss: predictions.nll(),
+            validation_accuracy: predictions.accuracy(),
             learning_rate: self.plan.train.optimizer.learning_rate() * self.fraction(self.counters.step - 1),
-            images_per_second: pictures / running.seconds,
-            seconds: running.seconds + validation_seconds,
+            images_per_second: images / running.seconds.max(f64::MIN_POSITIVE),
+            seconds: running.seconds + seconds,
             peak_memory: peak_memory(),
         }
     }
@@ -291,7 +335,8 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    fn write(&mut self, name: &str, progress: &mut dyn Progress) -> Result<(), TrainError> {
+    /// Writes a checkpoint and returns the checksum that it carries.
+    fn write(&mut self, name: &str, progress: &mut dyn Progress) -> Result<String, TrainError> {
         let path = self.plan.checkpoints.join(name);
         let checkpoint = Checkpoint {
             weights: state_of(&self.model),
@@ -299,10 +344,15 @@ impl<'a> Training<'a> {
             optimizer: self.optimizer.clone(),
             counters: self.counters.clone(),
         };
-        checkpoint.write(&path)?;
+        let sha256 = checkpoint.write(&path).map_err(|error| match error {
+            TrainError::Checkpoint { source: CheckpointError::Value { name, value, .. }, .. } => {
+                self.not_finite(&format!("tensor {name}"), f64::from(value), self.counters.step)
+            }
+            other => other,
+        })?;
         progress.checkpoint_written(&path);
         self.saved = Some(path);
-        Ok(())
+        Ok(sha256)
     }
 
     fn interrupted(&mut self, progress: &mut dyn Progress) -> Result<TrainingOutcome, TrainError> {
@@ -315,15 +365,16 @@ impl<'a> Training<'a> {
     }
 
     fn finished(self) -> Result<TrainingOutcome, TrainError> {
-        let name = match self.plan.train.keep {
-            KeptEpoch::Best => BEST_CHECKPOINT,
-            KeptEpoch::Last => LAST_CHECKPOINT,
+        let (model, kept_epoch) = match self.plan.train.keep {
+            KeptEpoch::Best => {
+                let path = self.plan.checkpoints.join(BEST_CHECKPOINT);
+                let best = self.form.read(&path)?;
+                require_same(&path, &best, &self.counters)?;
+                (self.averaged_model(&best.checkpoint.average, &path)?, best.checkpoint.counters.epoch)
+            }
+            KeptEpoch::Last => (self.averaged_model(&self.average, &self.plan.checkpoints)?, self.counters.epoch),
         };
-        let path = self.plan.checkpoints.join(name);
-        let kept = Checkpoint::read(&path, &self.counters.experiment)?;
-        let model = self.averaged_model(&kept.average, &path)?;
-        let trained = Trained { model, kept_epoch: kept.counters.epoch, history: self.counters.history };
-        Ok(TrainingOutcome::Finished(Box::new(trained)))
+        Ok(TrainingOutcome::Finished(Box::new(Trained { model, kept_epoch, history: self.counters.history })))
     }
 
     /// The network with averaged weights, on the device without automatic differentiation.
@@ -331,11 +382,6 @@ impl<'a> Training<'a> {
         with_state(self.model.valid(), average)
             .map_err(|source| TrainError::CheckpointState { path: path.to_owned(), source })
     }
-}
-
-/// The epoch with the best validation accuracy; the first of several.
-fn best_epoch(history: &[EpochRecord]) -> Option<&EpochRecord> {
-    history.iter().reduce(|best, next| if next.validation_accuracy > best.validation_accuracy { next } else { best })
 }
 
 fn count_right(logits: &[f32], labels: &[u8]) -> usize {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
+use tempfile::TempDir;
 use tinylsa_data::{
     AugmentationConfig, CLASS_NAMES, Dataset, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments,
 };
 use tinylsa_model::{AttentionConfig, StageConfig, State, TinyCnnLsaConfig, state_of};
 use tinylsa_train::{
-    BEST_CHECKPOINT, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT, OptimizerConfig,
-    OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained, TrainingOutcome, TrainingPlan,
-    Views, evaluate, predict, resume, train,
+    BEST_CHECKPOINT, CheckpointError, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT,
+    OptimizerConfig, OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained,
+    TrainingOutcome, TrainingPlan, Views, evaluate, predict, resume, train,
 };
 
 fn model() -> TinyCnnLsaConfig {
@@ -172,7 +173,7 @@ fn a_teacher_may_move_but_not_change() {
     finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
     let other = plan.model.init(&plan.device).unwrap().with_initial_weights(10);
     std::fs::write(&there, other.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
-    assert!(matches!(refused(&plan), TrainError::OtherExperiment { .. }));
+    assert!(is_of_another_experiment(&refused(&plan)));
 }
 
 /// Keeps a copy of the checkpoints up to step 8.
@@ -319,16 +320,128 @@ fn a_checkpoint_of_another_plan_is_refused() {
 
     let refused = |plan: &TrainingPlan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
     plan.seed += 1;
-    assert!(matches!(refused(&plan), TrainError::OtherExperiment { .. }));
+    assert!(is_of_another_experiment(&refused(&plan)));
     plan.seed -= 1;
     let mut other: Dataset = (*plan.dataset).clone();
     other.images[0] ^= 1;
     plan.dataset = Arc::new(other);
-    assert!(matches!(refused(&plan), TrainError::OtherExperiment { .. }));
+    assert!(is_of_another_experiment(&refused(&plan)));
 
     let empty = tempfile::tempdir().unwrap();
     plan.checkpoints = empty.path().to_owned();
-    assert!(matches!(refused(&plan), TrainError::CheckpointFile { action: "read", .. }));
+    assert!(matches!(refused(&plan), TrainError::NoLastCheckpoint { rescue: None, .. }));
+}
+
+fn is_of_another_experiment(error: &TrainError) -> bool {
+    matches!(error, TrainError::Checkpoint { source: CheckpointError::OtherExperiment, .. })
+}
+
+/// The checkpoints of a training that was stopped after two epochs and a half, in a folder of their own.
+fn stopped(plan: &TrainingPlan) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = TrainingPlan { checkpoints: folder.path().to_owned(), ..plan.clone() };
+    let stop = AtomicBool::new(false);
+    train(&plan, &stop, &mut StopAfter { steps: 15, stop: &stop }).unwrap();
+    folder
+}
+
+fn resumed_in(plan: &TrainingPlan, folder: &Path) -> Result<TrainingOutcome, TrainError> {
+    let plan = TrainingPlan { checkpoints: folder.to_owned(), ..plan.clone() };
+    resume(&plan, &AtomicBool::new(false), &mut Silent)
+}
+
+#[test]
+fn a_best_checkpoint_of_another_run_or_moment_is_refused() {
+    let plan = plan(Path::new("unused"));
+    let [ours, other] = [stopped(&plan), stopped(&plan)];
+    let best = ours.path().join(BEST_CHECKPOINT);
+    let whole = std::fs::read(&best).unwrap();
+    // The times of another run of the same plan differ.
+    for foreign in [other.path().join(BEST_CHECKPOINT), ours.path().join(LAST_CHECKPOINT)] {
+        std::fs::copy(foreign, &best).unwrap();
+        let error = resumed_in(&plan, ours.path()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, TrainError::Checkpoint { source: CheckpointError::OtherBest { .. }, .. }), "{text}");
+        assert!(text.contains(&best.display().to_string()), "{text}");
+    }
+    std::fs::remove_file(&best).unwrap();
+    assert!(matches!(resumed_in(&plan, ours.path()), Err(TrainError::CheckpointFile { .. })));
+    std::fs::write(&best, &whole[..whole.len() - 1]).unwrap();
+    assert!(matches!(resumed_in(&plan, ours.path()), Err(TrainError::Checkpoint { .. })));
+    std::fs::write(&best, whole).unwrap();
+    finished(resumed_in(&plan, ours.path()).unwrap());
+}
+
+#[test]
+fn a_damaged_last_checkpoint_is_replaced_by_the_best_one_as_the_error_says() {
+    let plan = plan(Path::new("unused"));
+    let folder = stopped(&plan);
+    let [best, last] = [BEST_CHECKPOINT, LAST_CHECKPOINT].map(|name| folder.path().join(name));
+    let mut bytes = std::fs::read(&last).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&last, bytes).unwrap();
+    let error = resumed_in(&plan, folder.path()).unwrap_err();
+    let TrainError::NoLastCheckpoint { rescue: Some(rescue), .. } = &error else { panic!("{error}") };
+    assert_eq!((&rescue.best, &rescue.last), (&best, &last));
+    let text = error.to_string();
+    assert!(text.contains("is damaged") && text.contains("is whole: copy it to"), "{text}");
+
+    std::fs::copy(&best, &last).unwrap();
+    let again = finished(resumed_in(&plan, folder.path()).unwrap());
+    let whole = tempfile::tempdir().unwrap();
+    let whole = trained(&TrainingPlan { checkpoints: whole.path().to_owned(), ..plan });
+    assert!(state_of(&again.model) == state_of(&whole.model));
+    assert_eq!(measured(&again.history), measured(&whole.history));
+}
+
+/// Keeps what a kill right after the writing of a best checkpoint leaves.
+struct KeepAfterBest<'a> {
+    folder: &'a Path,
+}
+
+impl Progress for KeepAfterBest<'_> {
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {}
+    fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
+
+    fn checkpoint_written(&mut self, path: &Path) {
+        if path.ends_with(BEST_CHECKPOINT) {
+            for name in [BEST_CHECKPOINT, LAST_CHECKPOINT] {
+                std::fs::copy(path.with_file_name(name), self.folder.join(name)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kill_between_the_best_checkpoint_and_the_last_one_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.checkpoint_steps = 4;
+    let progress = &mut KeepAfterBest { folder: kept.path() };
+    let whole = finished(train(&plan, &AtomicBool::new(false), progress).unwrap());
+    let again = finished(resumed_in(&plan, kept.path()).unwrap());
+    assert!(state_of(&again.model) == state_of(&whole.model));
+    assert_eq!(again.kept_epoch, whole.kept_epoch);
+}
+
+#[test]
+fn weights_that_overflow_stop_the_training_and_leave_no_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    plan.train.gradient_norm = 0.0;
+    plan.train.checkpoint_steps = 1;
+    plan.train.optimizer = OptimizerConfig::new(OptimizerKind::Nesterov);
+    plan.train.optimizer.nesterov.learning_rate = 100.0;
+    plan.train.optimizer.nesterov.weight_decay = 1.0;
+    plan.train.epochs = 40;
+    let error = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
+    // Every checkpoint that was written is whole: resuming ends in the same place.
+    let again = resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    assert_eq!(again.to_string(), error.to_string());
 }
 
 #[test]

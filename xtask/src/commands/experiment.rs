@@ -4,10 +4,10 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::experiment::{ExperimentOptions, perform};
-use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load, located};
+use crate::prepare::Experiment;
+use crate::settings::ConfigSource;
 
-/// What stands behind `experiment`.
+/// Arguments of the `experiment` command.
 #[derive(Args, Debug)]
 pub(crate) struct ExperimentArguments {
     /// The config, such as configs/base.toml.
@@ -18,26 +18,25 @@ pub(crate) struct ExperimentArguments {
     /// Where the files of Fashion-MNIST are.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The run's folder, instead of one named by the config.
+    /// The run directory, instead of one named by the config.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with a run that was interrupted.
+    /// Resume a run that was interrupted, killed or failed: the one in --out, or else the unfinished one of this config.
     #[arg(long)]
     resume: bool,
-    /// Fail if the pictures are not to be had, instead of going on with synthetic ones.
+    /// Fail if the images are not available, instead of taking synthetic ones.
     #[arg(long)]
     strict: bool,
 }
 
 /// One experiment, from the config to the report.
 pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
-    let source = ConfigSource::read(&arguments.config)?;
-    let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
+    let experiment = Experiment::load(ConfigSource::read(&arguments.config)?, arguments.overrides.clone())?;
     let options = ExperimentOptions {
         data_dir: arguments.data_dir.clone(),
         out: arguments.out.clone(),
         resume: arguments.resume,
         strict: arguments.strict,
     };
-    perform(&config, &options).map(drop).map_err(|error| located(error, &source, &arguments.overrides))
+    perform(&experiment, &options).map(drop)
 }

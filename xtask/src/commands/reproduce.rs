@@ -8,36 +8,60 @@ use tracing::warn;
 
 use crate::experiment::{ExperimentOptions, perform};
 use crate::finished::FinishedRun;
-use crate::folder::{Digests, Manifest};
-use crate::outcome::{UsageError, say};
-use crate::schema::DataSource;
+use crate::folder::{Digests, Manifest, problems};
+use crate::outcome::{UsageError, counted, say};
+use crate::prepare::Experiment;
+use crate::settings::ConfigSource;
 
-/// What stands behind `reproduce`.
+/// Arguments of the `reproduce` command.
 #[derive(Args, Debug)]
 pub(crate) struct ReproduceArguments {
-    /// The folder of a finished run.
+    /// The directory of a finished run.
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
+    /// Check the directory against its manifest instead: that every file is the one that the run wrote, and that the
+    /// digests are those of the files. Nothing is trained or written.
+    #[arg(long, conflicts_with_all = ["data_dir", "out", "resume"])]
+    verify: bool,
     /// Where the files of Fashion-MNIST are.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The folder of the second run, instead of one beside the first with "-again" behind its name.
+    /// The directory of the second run, instead of one beside the first with "-again" behind its name.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with a second run that was interrupted.
+    /// Resume a second run that was interrupted.
     #[arg(long)]
     resume: bool,
 }
 
-/// Runs an experiment again and compares the digests of what comes out.
+/// Runs an experiment again and compares the digests of what comes out, or checks what is there.
 pub(crate) fn run(arguments: &ReproduceArguments) -> Result<()> {
+    if arguments.verify { verify(&arguments.run) } else { again(arguments) }
+}
+
+fn verify(run_dir: &Path) -> Result<()> {
+    let problems = problems(run_dir);
+    for problem in &problems {
+        say(problem)?;
+    }
+    if !problems.is_empty() {
+        bail!("{}: {} found", run_dir.display(), counted(problems.len(), "problem"));
+    }
+    let manifest = Manifest::read(run_dir)?;
+    let digest = manifest.digests.map(|digests| digests.all).unwrap_or_default();
+    let files = counted(manifest.files.len(), "file");
+    say(format!("{}: {files} as the run left them, digest {digest}", run_dir.display()))
+}
+
+fn again(arguments: &ReproduceArguments) -> Result<()> {
     let first = FinishedRun::read(&arguments.run)?;
     let expected = first.manifest.digests.clone().ok_or_else(|| UsageError("a run without digests".to_owned()))?;
-    let mut config = first.config.clone();
+    let mut overrides = Vec::new();
     // a run that went on with synthetic garments is compared with synthetic garments, whatever lies on this disk
     if first.manifest.dataset == DatasetName::SyntheticGarments {
-        config.data.source = DataSource::SyntheticGarments;
+        overrides.push("data.source=synthetic-garments".to_owned());
     }
+    let experiment = Experiment::load(ConfigSource::read(&arguments.run.join("config.toml"))?, overrides)?;
     let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.run));
     let options = ExperimentOptions {
         data_dir: arguments.data_dir.clone(),
@@ -45,7 +69,7 @@ pub(crate) fn run(arguments: &ReproduceArguments) -> Result<()> {
         resume: arguments.resume,
         strict: true,
     };
-    let second = perform(&config, &options)?;
+    let second = perform(&experiment, &options)?;
     tell_differences(&first.manifest, &second);
     let found = second.digests.ok_or_else(|| UsageError("a run without digests".to_owned()))?;
     say(table(&expected, &found))?;
@@ -73,6 +97,7 @@ fn tell_differences(first: &Manifest, second: &Manifest) {
     differs("tinylsa", &first.tinylsa, &second.tinylsa);
     differs("burn", &first.burn, &second.burn);
     differs("revision", &text(&first.git_revision), &text(&second.git_revision));
+    differs("instruction set", &first.instruction_set, &second.instruction_set);
     differs("processor", &text(&first.machine.cpu), &text(&second.machine.cpu));
     differs("system", &first.machine.system, &second.machine.system);
 }

@@ -7,7 +7,7 @@ use tinylsa_system::write_atomically;
 use crate::outcome::{UsageError, say};
 use crate::sweep::{SweepPlace, SweepPlan, run_trials};
 
-/// What stands behind `sweep`.
+/// Arguments of the `sweep` command.
 #[derive(Args, Debug)]
 pub(crate) struct SweepArguments {
     /// The sweep's file, such as configs/sweeps/recipe.toml.
@@ -15,7 +15,7 @@ pub(crate) struct SweepArguments {
     /// Where the files of Fashion-MNIST are.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The folder of all runs, instead of one named after the sweep's file; a sweep in it is gone on with.
+    /// The directory of all runs, instead of one named after the sweep's file; a sweep in it is resumed.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Experiments at a time; they share the cores evenly. Two that have a core each finish sooner than one after the other.

@@ -29,6 +29,8 @@ pub(crate) struct RunExplanations {
     /// SHA-256 of every `attributions.safetensors` and of the scores.
     pub(crate) digest: String,
     pub(crate) scores: Option<ScoreTable>,
+    /// The explained images, in the order of the digest.
+    pub(crate) ids: Vec<String>,
 }
 
 /// Explains the pictures of the test split that the config chooses, scores the explanations, and writes all of it into
@@ -76,7 +78,8 @@ pub(crate) fn explain_run(
         folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
     }
     let sections = page::sections(&drawn, scores.as_ref(), side_by_side.as_deref())?;
-    Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores })
+    let ids = explained.iter().map(|explanation| explanation.id.clone()).collect();
+    Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores, ids })
 }
 
 /// Prints how the methods rank.

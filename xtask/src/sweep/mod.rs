@@ -1,7 +1,10 @@
 //! Several experiments that differ in a few keys, and one table of what came out.
 //!
-//! Variants are compared by the validation split alone: nothing here reads a figure of the test set.
+//! Variants are compared by the validation split alone: nothing here reads a figure of the test set. Every trial is
+//! checked before the first one is trained, and a finished trial counts only if it was made with the very settings that
+//! the sweep's file has now.
 
+mod children;
 mod plan;
 mod results;
 
@@ -11,20 +14,24 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
+use tinylsa_system::OutputDir;
 use tracing::info;
 
+use children::Children;
 pub(crate) use plan::{SweepPlan, Trial};
 pub(crate) use results::{SweepResults, TrialResult};
 
-use crate::folder::{Manifest, Status};
-
-/// Changes that come after all others: nothing of the test set is looked at.
-const UNREAD_TEST_SET: [&str; 2] = ["evaluate.split=validation", "explain.enabled=false"];
+use crate::dataset::{Pictures, obtain};
+use crate::folder::{Manifest, existing_run, holds_run};
+use crate::outcome::UsageError;
+use crate::prepare::Experiment;
+use crate::schema::DataSection;
+use crate::settings::ConfigSource;
 
 /// Where a sweep's runs go and what they are given.
 #[derive(Clone, Debug)]
 pub(crate) struct SweepPlace {
-    /// A folder for all runs of the sweep.
+    /// A directory for all runs of the sweep.
     pub(crate) folder: PathBuf,
     /// Handed on to every experiment.
     pub(crate) data_dir: Option<PathBuf>,
@@ -32,18 +39,39 @@ pub(crate) struct SweepPlace {
     pub(crate) jobs: usize,
 }
 
+/// A trial whose settings fit the data.
+struct CheckedTrial {
+    trial: Trial,
+    run_dir: PathBuf,
+    /// The digest of everything that decides its result.
+    experiment: String,
+    progress: TrialProgress,
+}
+
+/// How far a trial got before this start of the sweep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TrialProgress {
+    New,
+    Begun,
+    Finished,
+}
+
 /// Runs every trial in a process of its own and leaves finished ones as they are.
 ///
 /// # Errors
-/// If an experiment fails or is interrupted; no other is begun then. Going on later takes up the interrupted one where
-/// it stopped.
+/// If a trial is invalid or its directory holds the result of other settings: nothing is trained then. If an experiment
+/// fails or is interrupted: no other is begun then, and a later start resumes the interrupted one where it stopped.
 pub(crate) fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
-    let trials = plan.trials();
+    let trials = check_trials(plan, place)?;
+    // Held until the results are read, so that two sweeps never write into one directory.
+    let _claim = OutputDir::claim(&place.folder, "sweep")?;
+    let children = Children::until_interrupted()?;
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
-        while let Some((index, trial)) = take(&next, &trials) {
-            info!("{} ({} of {})", trial.name(), index + 1, trials.len());
-            run_trial(plan, trial, place).inspect_err(|_| next.store(trials.len(), Ordering::Relaxed))?;
+        while let Some(index) = take(&next, trials.len()) {
+            let trial = &trials[index];
+            info!("{} ({} of {})", trial.trial.name(), index + 1, trials.len());
+            run_trial(plan, trial, place, &children).inspect_err(|_| next.store(trials.len(), Ordering::Relaxed))?;
         }
         Ok(())
     };
@@ -52,42 +80,82 @@ pub(crate) fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepRe
         let ended = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
         ended.collect::<Result<Vec<()>>>()
     })?;
-    let read = |trial| TrialResult::read(trial, &place.folder.join(trial.name()));
+    let read = |trial: &CheckedTrial| TrialResult::read(&trial.trial, &trial.run_dir, &trial.experiment);
     Ok(SweepResults { trials: trials.iter().map(read).collect::<Result<_>>()? })
 }
 
-fn take<'a>(next: &AtomicUsize, trials: &'a [Trial]) -> Option<(usize, &'a Trial)> {
+fn take(next: &AtomicUsize, trials: usize) -> Option<usize> {
     let index = next.fetch_add(1, Ordering::Relaxed);
-    trials.get(index).map(|trial| (index, trial))
+    (index < trials).then_some(index)
 }
 
-fn run_trial(plan: &SweepPlan, trial: &Trial, place: &SweepPlace) -> Result<()> {
-    let folder = place.folder.join(trial.name());
-    match status(&folder)? {
-        Some(Status::Finished) => {
-            info!("{}: finished already", trial.name());
+/// Every trial, compared with the data and with what its directory holds.
+fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial>> {
+    let source = ConfigSource::read(&plan.config)?;
+    let mut collections = Collections::default();
+    let mut checked: Vec<CheckedTrial> = Vec::new();
+    for trial in plan.trials() {
+        let of_trial = || format!("the variant {} is invalid", trial.variant);
+        let experiment = Experiment::load(source.clone(), trial.settings.clone()).with_context(of_trial)?;
+        let pictures = collections.pictures(&experiment.config.data, place.data_dir.as_deref())?;
+        let identity = experiment.prepare(pictures).with_context(of_trial)?.identity;
+        let run_dir = place.folder.join(trial.name());
+        let progress = if holds_run(&run_dir) {
+            let run = existing_run(&experiment.config.run, Some(&run_dir), &identity)
+                .context("the sweep holds a run of other settings than its file has now")?;
+            if run.is_finished() { TrialProgress::Finished } else { TrialProgress::Begun }
+        } else {
+            TrialProgress::New
+        };
+        let experiment = identity.digest();
+        if let Some(other) = checked.iter().find(|other| other.experiment == experiment) {
+            let refusal = format!("{} and {} are the same experiment", other.trial.name(), trial.name());
+            return Err(UsageError(refusal).into());
+        }
+        checked.push(CheckedTrial { trial, run_dir, experiment, progress });
+    }
+    Ok(checked)
+}
+
+/// The images of each data section that a sweep has, read once.
+#[derive(Default)]
+struct Collections(Vec<(DataSection, Pictures)>);
+
+impl Collections {
+    fn pictures(&mut self, section: &DataSection, data_dir: Option<&Path>) -> Result<Pictures> {
+        // The size of the validation split does not change what is read.
+        let section = DataSection { validation: 0, ..section.clone() };
+        if let Some((_, pictures)) = self.0.iter().find(|(known, _)| *known == section) {
+            return Ok(pictures.clone());
+        }
+        let pictures = obtain(&section, data_dir, true)?;
+        self.0.push((section, pictures.clone()));
+        Ok(pictures)
+    }
+}
+
+fn run_trial(plan: &SweepPlan, trial: &CheckedTrial, place: &SweepPlace, children: &Children) -> Result<()> {
+    match trial.progress {
+        TrialProgress::Finished => {
+            info!("{}: finished already", trial.trial.name());
             Ok(())
         }
-        started => experiment(plan, trial, place, &folder, started.is_some()),
+        TrialProgress::Begun => experiment(plan, trial, place, children, true),
+        TrialProgress::New => experiment(plan, trial, place, children, false),
     }
-}
-
-fn status(folder: &Path) -> Result<Option<Status>> {
-    let path = folder.join("manifest.json");
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    let manifest: Manifest =
-        serde_json::from_str(&text).with_context(|| format!("{} is no manifest", path.display()))?;
-    Ok(Some(manifest.status))
 }
 
 /// A process each, since a process has one pool of threads and one handler of interrupts.
-fn experiment(plan: &SweepPlan, trial: &Trial, place: &SweepPlace, folder: &Path, resumed: bool) -> Result<()> {
+fn experiment(
+    plan: &SweepPlan,
+    trial: &CheckedTrial,
+    place: &SweepPlace,
+    children: &Children,
+    resumed: bool,
+) -> Result<()> {
     let program = std::env::current_exe().context("failed to find this program")?;
     let mut command = Command::new(program);
-    command.arg("experiment").arg(&plan.config).arg("--strict").arg("--out").arg(folder);
+    command.arg("experiment").arg(&plan.config).arg("--strict").arg("--out").arg(&trial.run_dir);
     if let Some(data_dir) = &place.data_dir {
         command.arg("--data-dir").arg(data_dir);
     }
@@ -98,13 +166,19 @@ fn experiment(plan: &SweepPlan, trial: &Trial, place: &SweepPlace, folder: &Path
         let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(place.jobs);
         command.arg("--set").arg(format!("device.threads={threads}"));
     }
-    for setting in trial.settings.iter().map(String::as_str).chain(UNREAD_TEST_SET) {
+    for setting in &trial.trial.settings {
         command.arg("--set").arg(setting);
     }
     // standard output belongs to the sweep's own table
-    let output = command.stdout(std::process::Stdio::null()).status().context("failed to start an experiment")?;
-    if !output.success() {
-        bail!("{} did not finish; the same command goes on from there", trial.name());
+    let succeeded = children.run(command.stdout(std::process::Stdio::null()))?;
+    let name = trial.trial.name();
+    if children.is_interrupted() {
+        bail!("interrupted; the same command resumes the sweep");
+    }
+    if !succeeded {
+        let reason = Manifest::read(&trial.run_dir).map(|manifest| manifest.state(&trial.run_dir));
+        let reason = reason.map(|reason| format!(" (its run {reason})")).unwrap_or_default();
+        bail!("{name} did not finish{reason}; the same command goes on from there");
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(crate) struct Variant {
 pub(crate) struct Trial {
     pub(crate) variant: String,
     pub(crate) seed: u64,
-    /// Every change, as `--set` takes them.
+    /// Every change, as `--set` takes them; the last ones leave the test set unread.
     pub(crate) settings: Vec<String>,
 }
 
@@ -56,11 +56,18 @@ impl SweepPlan {
             let named = !variant.name.is_empty() && variant.name.chars().all(is_plain);
             require("name", named, || format!("{:?}", variant.name), "letters, digits, and the signs - _ .")
                 .map_err(within)?;
-            let is_new = self.variants[..index].iter().all(|other| other.name != variant.name);
+            // Upper and lower case are the same directory on some systems.
+            let is_alike = |other: &Variant| other.name.to_lowercase() == variant.name.to_lowercase();
+            let is_new = !self.variants[..index].iter().any(is_alike);
             require("name", is_new, || format!("{:?}", variant.name), "a name that no other variant has")
                 .map_err(within)?;
+            require_effect(&variant.set).map_err(within)?;
         }
-        Ok(())
+        for (index, seed) in self.seeds.iter().enumerate() {
+            let is_new = !self.seeds[..index].contains(seed);
+            require(&format!("seeds.{index}"), is_new, || seed.to_string(), "a seed that the list has only once")?;
+        }
+        require_effect(&self.set)
     }
 
     /// Every variant with every seed. The first seed of all variants comes before the second, so that a sweep that is
@@ -70,15 +77,36 @@ impl SweepPlan {
             self.variants.iter().map(move |variant| Trial {
                 variant: variant.name.clone(),
                 seed,
-                settings: self.set.iter().chain(&variant.set).cloned().chain([format!("run.seed={seed}")]).collect(),
+                settings: self.set.iter().chain(&variant.set).cloned().chain(decided(seed)).collect(),
             })
         };
         self.seeds.iter().flat_map(of_seed).collect()
     }
 }
 
+/// What a sweep decides after all changes.
+fn decided(seed: u64) -> [String; 3] {
+    [format!("run.seed={seed}"), "evaluate.split=validation".to_owned(), "explain.enabled=false".to_owned()]
+}
+
+/// Refuses changes that a sweep overrules.
+fn require_effect(settings: &[String]) -> Result<(), InvalidSetting> {
+    let overruled = [
+        ("run.seed", "a key other than run.seed, which is of the sweep's `seeds`"),
+        ("evaluate.split", "a key other than evaluate.split: a sweep leaves the test set unread"),
+        ("explain.enabled", "a key other than explain.enabled: a sweep explains nothing"),
+    ];
+    for (index, setting) in settings.iter().enumerate() {
+        let key = setting.split('=').next().unwrap_or_default().trim();
+        for (name, expected) in overruled {
+            require(&format!("set.{index}"), key != name, || format!("{setting:?}"), expected)?;
+        }
+    }
+    Ok(())
+}
+
 impl Trial {
-    /// The name of its folder.
+    /// The name of its directory.
     pub(crate) fn name(&self) -> String {
         format!("{}-seed-{}", self.variant, self.seed)
     }
@@ -104,7 +132,9 @@ mod tests {
         let trials = read(TWO).unwrap().trials();
         let names: Vec<String> = trials.iter().map(Trial::name).collect();
         assert_eq!(names, ["a-seed-0", "b-seed-0", "a-seed-1", "b-seed-1"]);
-        assert_eq!(trials[3].settings, ["train.epochs=2", "train.epochs=3", "run.seed=1"]);
+        let expected =
+            ["train.epochs=2", "train.epochs=3", "run.seed=1", "evaluate.split=validation", "explain.enabled=false"];
+        assert_eq!(trials[3].settings, expected);
     }
 
     #[test]
@@ -115,8 +145,7 @@ mod tests {
             let plan = SweepPlan::read(&entry.unwrap().path()).unwrap();
             let config = ConfigSource::read(&plan.config).unwrap();
             for trial in plan.trials() {
-                let settings = [&trial.settings[..], &["explain.enabled=false".to_owned()]].concat();
-                load(&config, &settings, ExperimentConfig::validate).unwrap();
+                load(&config, &trial.settings, ExperimentConfig::validate).unwrap();
                 trials += 1;
             }
         }
@@ -127,7 +156,20 @@ mod tests {
     fn two_variants_of_one_name_are_refused_with_their_place() {
         let error = read(&TWO.replace("\"b\"", "\"a\"")).unwrap_err().to_string();
         assert!(error.contains("sweep.toml:7:8") && error.contains("no other variant"), "{error}");
+        assert!(read(&TWO.replace("\"b\"", "\"A\"")).unwrap_err().to_string().contains("no other variant"));
         assert!(read(&TWO.replace("[0, 1]", "[]")).unwrap_err().to_string().contains("one seed or more"));
         assert!(read(&TWO.replace("seeds", "seed")).unwrap_err().to_string().contains("did you mean `seeds`"));
+    }
+
+    #[test]
+    fn equal_seeds_and_changes_that_have_no_effect_are_refused_with_their_place() {
+        let error = read(&TWO.replace("[0, 1]", "[0, 1, 0]")).unwrap_err().to_string();
+        assert!(error.contains("sweep.toml:2:") && error.contains("`seeds.2` is 0"), "{error}");
+        for change in ["run.seed=3", "evaluate.split = test", "explain.enabled=true"] {
+            let error = read(&TWO.replace("train.epochs=3", change)).unwrap_err().to_string();
+            assert!(error.contains("`variants.1.set.0`") && error.contains("sweep.toml:8:"), "{error}");
+            let error = read(&TWO.replace("train.epochs=2", change)).unwrap_err().to_string();
+            assert!(error.contains("`set.0`") && error.contains("sweep.toml:3:"), "{error}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use tinylsa_train::EpochRecord;
 
-use crate::folder::Manifest;
+use crate::folder::{Manifest, Status, require_checksums};
 use crate::sweep::Trial;
 
 /// What every trial of a sweep came to.
@@ -34,19 +34,25 @@ pub(crate) struct TrialResult {
 
 impl TrialResult {
     /// # Errors
-    /// If the run's folder is not that of a finished run.
-    pub(crate) fn read(trial: &Trial, folder: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
-        };
-        let manifest: Manifest = serde_json::from_str(&read("manifest.json")?).context("no manifest")?;
-        let metrics = read("metrics.jsonl")?;
-        let history: Vec<EpochRecord> =
-            metrics.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("no metrics")?;
-        let figures = manifest.figures.context("a run without figures")?;
+    /// If the directory is not that of a whole finished run of the experiment with this digest.
+    pub(crate) fn read(trial: &Trial, run_dir: &Path, experiment: &str) -> Result<Self> {
+        let manifest = Manifest::read(run_dir)?;
+        if manifest.status != Status::Finished || manifest.experiment != experiment {
+            bail!("{} does not hold the finished run of this trial", run_dir.display());
+        }
+        require_checksums(run_dir, &manifest, &["metrics.jsonl"])?;
+        let path = run_dir.join("metrics.jsonl");
+        let metrics = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let history: Vec<EpochRecord> = metrics
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("{} is not what a run writes", path.display()))?;
+        let incomplete = |what: &str| format!("the run in {} has no {what}", run_dir.display());
+        let figures = manifest.figures.with_context(|| incomplete("figures"))?;
         let kept = history.iter().find(|record| record.epoch == figures.kept_epoch);
-        let kept = kept.context("metrics without the epoch that was kept")?;
+        let kept = kept.with_context(|| incomplete("line of the epoch that was kept"))?;
+        let digests = manifest.digests.with_context(|| incomplete("digests"))?;
         Ok(Self {
             variant: trial.variant.clone(),
             seed: trial.seed,
@@ -59,7 +65,7 @@ impl TrialResult {
             validation_loss: kept.validation_loss,
             seconds: figures.training_seconds,
             images_per_second: figures.images_per_second,
-            digest: manifest.digests.map(|digests| digests.all).unwrap_or_default(),
+            digest: digests.all,
         })
     }
 }

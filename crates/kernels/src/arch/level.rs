@@ -3,6 +3,21 @@ use super::{Kernel, Simd, portable::Portable};
 use super::{x86_avx2::Avx2, x86_avx512::Avx512};
 use std::sync::OnceLock;
 
+use thiserror::Error;
+
+/// The environment variable that chooses an instruction set.
+const VARIABLE: &str = "TINYLSA_SIMD";
+
+/// The environment variable `TINYLSA_SIMD` names no instruction set of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the environment variable {VARIABLE} is {found:?}, expected one of {}, which this machine has", available.join(", "))]
+pub struct InstructionSetError {
+    /// The value of the variable.
+    pub found: String,
+    /// The names of the machine's instruction sets, the widest last.
+    pub available: Vec<&'static str>,
+}
+
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -55,17 +70,56 @@ impl Level {
         }
     }
 
-    /// The instruction set in use: the widest, or the one that the environment variable `TINYLSA_SIMD` names if the
-    /// machine has it. Read once.
+    /// The instruction set in use: the one that the environment variable `TINYLSA_SIMD` names, or the widest. Read once.
+    ///
+    /// # Errors
+    /// [`InstructionSetError`] if the machine lacks the one that is named, or nobody knows it.
+    pub(crate) fn requested() -> Result<Self, InstructionSetError> {
+        static REQUESTED: OnceLock<Result<Level, InstructionSetError>> = OnceLock::new();
+        let wanted = || std::env::var_os(VARIABLE).map(|value| value.to_string_lossy().into_owned());
+        REQUESTED.get_or_init(|| Self::named(wanted().as_deref())).clone()
+    }
+
+    fn named(wanted: Option<&str>) -> Result<Self, InstructionSetError> {
+        let levels = Self::available();
+        match wanted.filter(|name| !name.is_empty()) {
+            None => Ok(Self::widest()),
+            Some(name) => {
+                levels.iter().find(|level| level.name() == name).copied().ok_or_else(|| InstructionSetError {
+                    found: name.to_owned(),
+                    available: levels.iter().map(|level| level.name()).collect(),
+                })
+            }
+        }
+    }
+
+    /// The widest instruction set of this machine.
+    pub(crate) fn widest() -> Self {
+        Self::available().last().copied().unwrap_or(Self::Portable)
+    }
+
+    /// The instruction set in use. An operation has nobody to tell of a wrong name and takes the widest then; programs
+    /// ask [`instruction_set`] at their start.
     pub(crate) fn chosen() -> Self {
         static CHOSEN: OnceLock<Level> = OnceLock::new();
-        *CHOSEN.get_or_init(|| {
-            let wanted = std::env::var("TINYLSA_SIMD").ok();
-            let levels = Self::available();
-            let named = levels.iter().find(|level| wanted.as_deref() == Some(level.name()));
-            named.or(levels.last()).copied().unwrap_or(Self::Portable)
-        })
+        *CHOSEN.get_or_init(|| Self::requested().unwrap_or_else(|_| Self::widest()))
     }
+}
+
+/// The name of the instruction set that the operations use. The last bits of a result depend on it, so it belongs to
+/// every record of one. The environment variable `TINYLSA_SIMD` chooses it among `portable` and, where the machine has
+/// them, `avx2` and `avx512`; without the variable it is the widest.
+///
+/// # Errors
+/// [`InstructionSetError`] if the variable names none of the machine's.
+pub fn instruction_set() -> Result<&'static str, InstructionSetError> {
+    Level::requested().map(Level::name)
+}
+
+/// The name of the widest instruction set of this machine. burn's own matrix products use it whatever `TINYLSA_SIMD`
+/// says.
+pub fn widest_instruction_set() -> &'static str {
+    Level::widest().name()
 }
 
 /// Runs a kernel with the chosen instruction set.
@@ -91,4 +145,28 @@ pub(crate) fn run_on<K: Kernel>(level: Level, kernel: K) -> K::Output {
         Level::Portable => {}
     }
     kernel.run(Portable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_widest_is_used_unless_another_is_named() {
+        assert_eq!(Level::named(None), Ok(Level::widest()));
+        assert_eq!(Level::named(Some("")), Ok(Level::widest()));
+        for level in Level::available() {
+            assert_eq!(Level::named(Some(level.name())), Ok(level));
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_machine_lacks_is_refused_with_those_it_has() {
+        for wrong in ["avx-512", "AVX2", "sse9", "portable "] {
+            let error = Level::named(Some(wrong)).unwrap_err();
+            assert_eq!(error.found, wrong);
+            let text = error.to_string();
+            assert!(text.contains(&format!("TINYLSA_SIMD is {wrong:?}, expected one of portable")), "{text}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod x86_avx512;
 
 #[cfg(test)]
 pub(crate) use level::run_on;
+pub use level::{InstructionSetError, instruction_set, widest_instruction_set};
 pub(crate) use level::{Level, run};
 pub(crate) use memory::Buffer;
 pub(crate) use multiply::{Multiply, groups};

@@ -54,6 +54,13 @@ pub struct Moments {
     pub second: Vec<f32>,
 }
 
+/// The lengths of the [`Moments`] of one tensor once a step was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MomentLengths {
+    pub(crate) first: usize,
+    pub(crate) second: usize,
+}
+
 /// The state of an optimizer: the moments of every tensor by its path.
 pub type OptimizerState = BTreeMap<String, Moments>;
 
@@ -92,6 +99,17 @@ impl OptimizerConfig {
             OptimizerKind::Nesterov => self.nesterov.learning_rate,
             OptimizerKind::Muon => self.muon.learning_rate,
         }
+    }
+
+    /// How many values the rule remembers of a tensor of this shape.
+    pub(crate) fn moment_lengths(&self, shape: &[usize]) -> MomentLengths {
+        let length = shape.iter().product();
+        let second = match self.kind {
+            OptimizerKind::Nesterov => 0,
+            OptimizerKind::Muon if muon::applies_to(shape) => 0,
+            OptimizerKind::Adamw | OptimizerKind::Muon => length,
+        };
+        MomentLengths { first: length, second }
     }
 
     pub(crate) fn update(&self, update: Update<'_>) {
