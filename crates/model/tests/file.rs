@@ -83,6 +83,24 @@ fn damaged_bytes_are_refused() {
     }
 }
 
+/// A weight that is another finite number is known by the checksum alone.
+#[test]
+fn changed_contents_are_refused_and_a_file_without_a_checksum_is_read() {
+    let whole = bytes();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    let error = refused_bytes(&changed);
+    assert!(error.starts_with("the file is damaged: the contents have SHA-256 "), "{error}");
+    assert!(refused_description("made up", "made in").starts_with("the file is damaged"));
+
+    let (state, text) = state_from_safetensors(&whole, KEY).unwrap();
+    let unsealed = text.replace(&text[1..text.find("\"network\"").unwrap()], "");
+    let loaded =
+        TinyCnnLsa::from_safetensors(&state_to_safetensors(&state, KEY, unsealed).unwrap(), &Device::flex()).unwrap();
+    assert_eq!(state_of(&loaded.model), state);
+    assert_eq!(loaded.model.to_safetensors(&NAMES, "made up").unwrap(), whole);
+}
+
 #[test]
 fn a_file_of_another_program_is_refused() {
     let values = [0_u8; 8];

@@ -10,6 +10,7 @@
 //! - [`OutputDir`] claims a directory for one kind of output and one process. A directory that holds anything else is
 //!   refused, and so is a second process.
 //! - [`read_at_most`] reads a file up to a limit, so that a device or a mistaken path cannot exhaust the memory.
+//! - [`seal`] puts the checksum of a file into the file, and [`check_seal`] finds any change of it.
 //! - [`sha256_hex`] is the form in which checksums are written everywhere.
 //! - [`peak_memory`] and [`available_memory`] say what the process used and what it may still use.
 //!
@@ -34,10 +35,12 @@ pub use checksum::{hexadecimal, sha256_hex};
 pub use memory::{available_memory, peak_memory};
 pub use output_dir::{ClaimError, MARKER, OutputDir};
 pub use read::read_at_most;
+pub use seal::{SealError, Sealed, UNSEALED, check_seal, seal};
 pub use write::{AtomicFile, remove_leftovers, write_atomically};
 
 mod checksum;
 mod memory;
 mod output_dir;
 mod read;
+mod seal;
 mod write;

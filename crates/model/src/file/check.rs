@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use safetensors::tensor::Metadata;
 
-use super::{METADATA_KEY, ModelFileError, ModelMetadata};
+use super::{Description, METADATA_KEY, ModelFileError};
 use crate::folding::fold;
 use crate::state::{HostTensor, State, StateError};
 
@@ -14,16 +14,16 @@ const BYTES_PER_WEIGHT: u64 = 24;
 
 /// The description in a header, after comparing the tensors that it describes with those that the file has: a file of
 /// some bytes may describe a network of any size.
-pub(super) fn description(header: &Metadata) -> Result<ModelMetadata, ModelFileError> {
+pub(super) fn description(header: &Metadata) -> Result<Description, ModelFileError> {
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
     let text = text.ok_or(ModelFileError::NoMetadata)?;
-    let metadata: ModelMetadata = serde_json::from_str(text).map_err(ModelFileError::Metadata)?;
-    metadata.validate()?;
+    let description: Description = serde_json::from_str(text).map_err(ModelFileError::Metadata)?;
+    description.network.validate()?;
     let found = header.tensors();
     let found: BTreeMap<&str, &[usize]> =
         found.iter().map(|(name, info)| (name.as_str(), info.shape.as_slice())).collect();
-    require_shapes(&metadata.model.tensor_shapes(), &found)?;
-    Ok(metadata)
+    require_shapes(&description.network.model.tensor_shapes(), &found)?;
+    Ok(description)
 }
 
 fn require_shapes(expected: &BTreeMap<String, Vec<usize>>, found: &BTreeMap<&str, &[usize]>) -> Result<(), StateError> {

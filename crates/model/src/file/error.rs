@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use safetensors::tensor::SafeTensorError;
 use thiserror::Error;
 use tinylsa_settings::InvalidSetting;
+use tinylsa_system::SealError;
 
 use super::{METADATA_KEY, TEMPERATURES};
 use crate::state::StateError;
@@ -90,6 +91,9 @@ pub enum ModelFileError {
         /// What was expected instead.
         expected: &'static str,
     },
+    /// The contents are not those that were written.
+    #[error("the file is damaged")]
+    Seal(#[from] SealError),
     /// The config in the metadata is out of range.
     #[error("the model's config is invalid")]
     Config(#[from] InvalidSetting),

@@ -10,7 +10,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use safetensors::tensor::{SafeTensorError, SafeTensors, TensorView, serialize};
-use tinylsa_system::sha256_hex;
+use serde::{Deserialize, Serialize};
+use tinylsa_system::{UNSEALED, check_seal, seal, sha256_hex};
 
 pub use error::ModelFileError;
 pub use metadata::{HeldOut, LogitError, ModelMetadata, TEMPERATURES};
@@ -23,6 +24,16 @@ use check::{description, require_finite_folds, require_memory, require_values};
 
 /// The one metadata key: a map with several would not always be written in the same order.
 const METADATA_KEY: &str = "tinylsa";
+
+/// The text in the metadata.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    /// The checksum that the file carries, see [`seal`]; a file that was made elsewhere may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    network: ModelMetadata,
+}
 
 /// A network read from a file, and what the file says of it.
 #[derive(Debug)]
@@ -83,7 +94,8 @@ pub fn model_to_safetensors(
     precision: Precision,
 ) -> Result<Vec<u8>, ModelFileError> {
     metadata.validate()?;
-    let text = serde_json::to_string(metadata).map_err(ModelFileError::Metadata)?;
+    let description = Description { sha256: Some(UNSEALED.to_owned()), network: metadata.clone() };
+    let text = serde_json::to_string(&description).map_err(ModelFileError::Metadata)?;
     let state = state_of(model);
     for (name, tensor) in &state {
         require_values(name, tensor)?;
@@ -92,18 +104,23 @@ pub fn model_to_safetensors(
         }
     }
     require_finite_folds(&state)?;
-    Ok(serialize_state(&state, precision, METADATA_KEY, text)?)
+    let bytes = serialize_state(&state, precision, METADATA_KEY, text)?;
+    Ok(seal(bytes).ok_or(ModelFileError::NoMetadata)?.bytes)
 }
 
 /// What a model file says of itself, and its tensors. This is the one door for weights: the description is valid, the
-/// tensors are those that it describes, and every value is one that a network can compute with.
+/// tensors are those that it describes, every value is one that a network can compute with, and the contents are those that
+/// were written.
 pub(crate) fn model_state(bytes: &[u8]) -> Result<(ModelMetadata, State), ModelFileError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
-    let metadata = description(&header)?;
-    require_memory(metadata.model.cost().parameters())?;
+    let Description { sha256, network } = description(&header)?;
+    require_memory(network.model.cost().parameters())?;
     let (state, _) = state_from_safetensors(bytes, METADATA_KEY)?;
     require_finite_folds(&state)?;
-    Ok((metadata, state))
+    if let Some(recorded) = sha256 {
+        check_seal(bytes, &recorded)?;
+    }
+    Ok((network, state))
 }
 
 /// Refuses a state with a value that no network can compute with: NaN, an infinity, a variance below zero.

@@ -35,7 +35,7 @@ pub fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
     }
     let header: Metadata =
         serde_json::from_slice(&bytes[PREFIX as usize..]).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
-    require_memory(description(&header)?.model.cost().parameters())?;
+    require_memory(description(&header)?.network.model.cost().parameters())?;
     let described = header.data_len() as u64;
     // One byte more than there should be shows that there is more.
     read(&mut bytes, described.saturating_add(1))?;

@@ -1,4 +1,5 @@
 use thiserror::Error;
+use tinylsa_system::SealError;
 
 use super::counters::Environment;
 
@@ -10,13 +11,8 @@ pub enum CheckpointError {
     #[error("it is damaged: {0}")]
     Format(String),
     /// The bytes are not those that were written.
-    #[error("it is damaged: its contents have SHA-256 {found}, it records {recorded}")]
-    Checksum {
-        /// Of the contents.
-        found: String,
-        /// In the metadata.
-        recorded: String,
-    },
+    #[error("it is damaged: {0}")]
+    Seal(#[from] SealError),
     /// A checkpoint was made by another experiment.
     #[error(
         "it was made with another config, seed or dataset; choose a new run directory, or restore the config that \
@@ -119,7 +115,7 @@ impl CheckpointError {
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::Format(_)
-            | Self::Checksum { .. }
+            | Self::Seal(_)
             | Self::Missing { .. }
             | Self::Unexpected { .. }
             | Self::Shape { .. }

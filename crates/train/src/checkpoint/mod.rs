@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tinylsa_model::{HostTensor, State, state_from_safetensors, state_to_safetensors};
-use tinylsa_system::{sha256_hex, write_atomically};
+use tinylsa_system::{Sealed, UNSEALED, check_seal, seal, write_atomically};
 
 pub use counters::{BURN_VERSION, EpochRecord};
 pub(crate) use counters::{Counters, Environment, Running, Schedule};
@@ -26,8 +26,6 @@ pub const BEST_CHECKPOINT: &str = "best.safetensors";
 
 /// The one metadata key: a map with several would not always be written in the same order.
 const METADATA_KEY: &str = "tinylsa.training";
-/// Stands for the checksum while the checksum is computed.
-const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The text in the metadata.
 #[derive(Serialize, Deserialize)]
@@ -144,39 +142,13 @@ impl CheckpointForm {
     }
 }
 
-struct SealedBytes {
-    bytes: Vec<u8>,
-    sha256: String,
-}
-
 /// The bytes of a checkpoint with their own checksum in the metadata.
-fn sealed(state: &State, counters: &Counters) -> Result<SealedBytes, CheckpointError> {
+fn sealed(state: &State, counters: &Counters) -> Result<Sealed, CheckpointError> {
     let description = Description { sha256: UNSEALED.to_owned(), counters: counters.clone() };
     let text = serde_json::to_string(&description).map_err(|error| CheckpointError::Format(error.to_string()))?;
-    let mut bytes =
+    let bytes =
         state_to_safetensors(state, METADATA_KEY, text).map_err(|error| CheckpointError::Format(error.to_string()))?;
-    let sha256 = sha256_hex(&bytes);
-    let place = position(&bytes, UNSEALED).ok_or_else(|| CheckpointError::Format("it has no metadata".to_owned()))?;
-    bytes[place..place + UNSEALED.len()].copy_from_slice(sha256.as_bytes());
-    Ok(SealedBytes { bytes, sha256 })
-}
-
-fn check_seal(bytes: &[u8], recorded: &str) -> Result<(), CheckpointError> {
-    let is_checksum = recorded.len() == UNSEALED.len()
-        && recorded.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
-    let place = Some(recorded).filter(|_| is_checksum).and_then(|recorded| position(bytes, recorded));
-    let Some(place) = place else {
-        return Err(CheckpointError::Format(format!("{recorded:?} is no SHA-256")));
-    };
-    let mut unsealed = bytes.to_vec();
-    unsealed[place..place + UNSEALED.len()].copy_from_slice(UNSEALED.as_bytes());
-    let found = sha256_hex(&unsealed);
-    if found == recorded { Ok(()) } else { Err(CheckpointError::Checksum { found, recorded: recorded.to_owned() }) }
-}
-
-/// Where a checksum stands; the metadata come first in the file.
-fn position(bytes: &[u8], checksum: &str) -> Option<usize> {
-    bytes.windows(checksum.len()).position(|window| window == checksum.as_bytes())
+    seal(bytes).ok_or_else(|| CheckpointError::Format("it has no metadata".to_owned()))
 }
 
 /// An error and its causes in one line.
