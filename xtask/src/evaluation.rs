@@ -102,9 +102,10 @@ pub(crate) fn measure(
     seed: u64,
 ) -> Result<EvaluationReport> {
     let MeasuredModel { network, class_names, temperature } = *model;
-    let look = |views| evaluate(&predict(network, split.dataset, split.indices, views)?, seed);
-    let plain = look(Views::Plain)?;
-    let with_views = augmented.then(|| look(Views::MirroredAndShifted)).transpose()?.map(|views| views.accuracy);
+    let look = |views| predict(network, split.dataset, split.indices, views);
+    let plain = evaluate(&look(Views::Plain)?, seed)?;
+    let with_views = augmented.then(|| look(Views::MirroredAndShifted)).transpose()?;
+    let with_views = with_views.map(|predictions| predictions.accuracy_with_interval());
     let calibrated = |temperature| calibrated(network, split, temperature, seed);
     let cost = network.config().cost();
     Ok(EvaluationReport {

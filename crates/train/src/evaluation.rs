@@ -85,19 +85,13 @@ pub fn evaluate(predictions: &Predictions, seed: u64) -> Result<Evaluation, Meas
     let calibration = calibration(outcomes.iter());
     Ok(Evaluation {
         images: outcomes.len(),
-        accuracy: accuracy(predictions),
+        accuracy: predictions.accuracy_with_interval(),
         nll: mean_with_interval(&outcomes),
         ece: calibration_error_interval(&outcomes, calibration_error(&calibration), seed),
         classes: (0..predictions.classes()).map(|class| class_evaluation(&confusion, class)).collect(),
         confusion,
         calibration,
     })
-}
-
-/// Share of images whose most probable class is theirs, with Wilson's interval.
-pub(crate) fn accuracy(predictions: &Predictions) -> Interval {
-    let (correct, images) = (predictions.correct() as u64, predictions.len() as u64);
-    wilson(correct, images)
 }
 
 struct Outcome {
@@ -140,7 +134,7 @@ fn class_evaluation(confusion: &[Vec<u64>], class: usize) -> ClassEvaluation {
 }
 
 /// A share with Wilson's interval; `count` is at least 1.
-fn wilson(right: u64, count: u64) -> Interval {
+pub(crate) fn wilson(right: u64, count: u64) -> Interval {
     let (n, share) = (count as f64, right as f64 / count as f64);
     let square = NORMAL_QUANTILE * NORMAL_QUANTILE;
     let centre = (share + square / (2.0 * n)) / (1.0 + square / n);

@@ -1,6 +1,7 @@
 use tinylsa_data::{Dataset, to_unit};
 use tinylsa_model::InferenceModel;
 
+use crate::evaluation::{Interval, wilson};
 use crate::measure::{MeasureError, require_finite, require_images, require_scores};
 
 /// Images of a forward pass in evaluation.
@@ -80,6 +81,11 @@ impl Predictions {
     /// Share of images whose most probable class is theirs.
     pub fn accuracy(&self) -> f64 {
         self.correct() as f64 / self.len() as f64
+    }
+
+    /// The accuracy with Wilson's 95 % interval.
+    pub fn accuracy_with_interval(&self) -> Interval {
+        wilson(self.correct() as u64, self.len() as u64)
     }
 
     /// Mean negative log-likelihood of the true class, in nats.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_data::{Corruption, Dataset, Severity, corrupted};
 use tinylsa_model::InferenceModel;
 
-use crate::evaluation::{Interval, accuracy};
+use crate::evaluation::Interval;
 use crate::measure::MeasureError;
 use crate::prediction::{Views, predict};
 
@@ -53,7 +53,7 @@ pub fn robustness(
     seed: u64,
 ) -> Result<Robustness, MeasureError> {
     let accuracy = |dataset: &Dataset, indices: &[u32]| {
-        predict(model, dataset, indices, Views::Plain).map(|predictions| accuracy(&predictions))
+        predict(model, dataset, indices, Views::Plain).map(|predictions| predictions.accuracy_with_interval())
     };
     // Wrong indices are refused here, before the images are corrupted.
     let clean = accuracy(dataset, indices)?;
