@@ -3,8 +3,8 @@ use ureq::tls::{Certificate, RootCerts};
 
 use super::DownloadFault;
 
-/// Which root certificates an encrypted connection is checked against. What is downloaded is believed for its SHA-256
-/// alone; the certificates only decide whether there is a connection.
+/// Which root certificates an encrypted connection is checked against. What is downloaded is accepted for its
+/// SHA-256 alone; the certificates only decide whether there is a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Certificates {
     /// Those of Mozilla, which this program carries with it.

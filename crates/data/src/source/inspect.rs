@@ -171,7 +171,10 @@ pub(super) fn read_genuine(file: &SourceFile, directory: &Path) -> Result<Genuin
     match genuine {
         Some(genuine) => {
             for wrong in wrong {
-                tracing::warn!("{wrong}; {} is, and is read instead", printable_path(&genuine.path));
+                tracing::warn!(
+                    "{wrong}; {} has the published content and is read instead",
+                    printable_path(&genuine.path)
+                );
             }
             Ok(genuine)
         }
