@@ -7,7 +7,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use flate2::write::GzEncoder;
 use rand::RngExt;
-use tinylsa_data::decode_idx;
+use tinylsa_data::{IdxLimits, decode_idx};
 use tinylsa_model::{State, TinyCnnLsa, state_of};
 
 use crate::bench::{Bench, broken};
@@ -16,6 +16,8 @@ use crate::program::{run, xtask};
 use crate::verdict::Verdict;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
+/// Of the images that [`images`] draws.
+const LIMITS: IdxLimits = IdxLimits { rank: 3, elements: 20 * 20 * 20 };
 
 /// A config is read or refused; what it says after a change of its numbers is for nobody to know.
 pub(crate) fn config(bench: &Bench, case: u64) -> Verdict {
@@ -48,14 +50,14 @@ pub(crate) fn gzip(bench: &Bench, case: u64) -> Verdict {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(&images(bench, case)).expect("a vector can be written");
     let packed = encoder.finish().expect("a vector can be written");
-    mutated(&packed, bench, "faults/gzip", case, |bytes| decode_idx(Path::new("mutated"), bytes, 3).ok())
+    mutated(&packed, bench, "faults/gzip", case, |bytes| decode_idx(Path::new("mutated"), bytes, LIMITS).ok())
 }
 
 /// An unpacked data file has no checksum of its own. Its dimensions must be those that were written, or it is refused;
 /// the published files are known by their SHA-256.
 pub(crate) fn idx(bench: &Bench, case: u64) -> Verdict {
     mutated(&images(bench, case), bench, "faults/idx", case, |bytes| {
-        let array = decode_idx(Path::new("mutated"), bytes, 3).ok()?;
+        let array = decode_idx(Path::new("mutated"), bytes, LIMITS).ok()?;
         (array.elements.len() == array.dimensions.iter().product::<usize>()).then_some(())
     })
 }
