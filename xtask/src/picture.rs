@@ -19,7 +19,7 @@
 //! pictures of the dataset itself.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Cursor, Seek};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -125,7 +125,20 @@ pub(crate) enum PictureError {
 /// # Errors
 /// See [`PictureError`].
 pub(crate) fn load_picture(path: &Path) -> Result<Picture, PictureError> {
-    let image = decode(path)?;
+    let file = File::open(path).map_err(|source| PictureError::Unreadable { path: path.to_owned(), source })?;
+    picture(path, BufReader::new(file))
+}
+
+/// Brings the bytes of a PNG or JPEG picture into the form of the dataset.
+///
+/// # Errors
+/// See [`PictureError`].
+pub(crate) fn prepare(bytes: &[u8]) -> Result<[u8; SIDE * SIDE], PictureError> {
+    Ok(picture(Path::new("the picture"), Cursor::new(bytes))?.pixels)
+}
+
+fn picture(path: &Path, bytes: impl BufRead + Seek) -> Result<Picture, PictureError> {
+    let image = decode(path, bytes)?;
     let original = Grey::from(&image);
     let ground = original.ground();
     let blank = || PictureError::Blank { path: path.to_owned() };
@@ -140,10 +153,9 @@ pub(crate) fn load_picture(path: &Path) -> Result<Picture, PictureError> {
 }
 
 /// Decodes a file, with its format known and its size checked before anything large is allocated.
-fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
+fn decode(path: &Path, mut file: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
     let unreadable = |source| PictureError::Unreadable { path: path.to_owned(), source };
     let damaged = |source| PictureError::Damaged { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     if file.fill_buf().map_err(unreadable)?.is_empty() {
         return Err(PictureError::Empty { path: path.to_owned() });
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
-use crate::bench::{self, Plan, Python, TrainReport};
+use crate::bench::{self, PhotographsPlan, PhotographsSplit, Plan, Python, Strengths, TrainReport};
 use crate::machine::{Machine, git_revision};
 use crate::outcome::{UsageError, say};
 use crate::schema::ExperimentConfig;
@@ -55,6 +55,18 @@ pub(crate) struct BenchArguments {
     /// Where the scripts of the other programs are.
     #[arg(long, value_name = "DIR", requires = "peers", hide = true)]
     peer_scripts: Option<PathBuf>,
+    /// Photograph this many images.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    images: usize,
+    /// The images that are photographed.
+    #[arg(long, value_enum, default_value_t = PhotographsSplit::Test)]
+    split: PhotographsSplit,
+    /// How strong the noise, the shadows and the other conditions of the photographs are.
+    #[arg(long, value_enum, default_value_t = Strengths::Tuned)]
+    strengths: Strengths,
+    /// Seed of the photographs.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -73,6 +85,8 @@ enum Subject {
     Tokens,
     /// Explanations.
     Explain,
+    /// How well photographs are classified, beside the images of Fashion-MNIST that they show.
+    Photographs,
 }
 
 /// Measures, and prints a table or a document.
@@ -86,7 +100,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     document.insert("machine".to_owned(), serde_json::to_value(Machine::here())?);
     document.insert("revision".to_owned(), serde_json::to_value(git_revision())?);
     for subject in subjects {
-        let measured = measure(&plan, subject)?;
+        let measured = measure(arguments, &plan, subject)?;
         if !arguments.json {
             say(&measured.words)?;
         }
@@ -101,7 +115,7 @@ struct Measured {
     value: Value,
 }
 
-fn measure(plan: &Plan, subject: Subject) -> Result<Measured> {
+fn measure(arguments: &BenchArguments, plan: &Plan, subject: Subject) -> Result<Measured> {
     Ok(match subject {
         Subject::Train => {
             let reports = bench::train(plan)?;
@@ -120,7 +134,22 @@ fn measure(plan: &Plan, subject: Subject) -> Result<Measured> {
             let report = bench::explain(plan)?;
             Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
         }
+        Subject::Photographs => {
+            let report = bench::photographs(&photographs_plan(arguments))?;
+            Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
+        }
     })
+}
+
+fn photographs_plan(arguments: &BenchArguments) -> PhotographsPlan {
+    PhotographsPlan {
+        model: arguments.model.clone(),
+        data_dir: arguments.data_dir.clone(),
+        images: arguments.images,
+        split: arguments.split,
+        seed: arguments.seed,
+        strengths: arguments.strengths,
+    }
 }
 
 /// The last report, which has the most threads, and all of them under `settings`.
@@ -177,6 +206,7 @@ impl Subject {
             Self::Infer => "infer",
             Self::Tokens => "tokens",
             Self::Explain => "explain",
+            Self::Photographs => "photographs",
         }
     }
 }

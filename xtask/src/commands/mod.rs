@@ -34,7 +34,7 @@ fn load_model_or_pretrained(path: Option<&Path>) -> Result<LoadedModel> {
 }
 
 /// The same, ready to look at pictures.
-fn load_inference_model_or_pretrained(path: Option<&Path>) -> Result<LoadedInferenceModel> {
+pub(crate) fn load_inference_model_or_pretrained(path: Option<&Path>) -> Result<LoadedInferenceModel> {
     match path {
         Some(path) => {
             InferenceModel::load(path).with_context(|| format!("failed to load the model {}", path.display()))
