@@ -75,6 +75,8 @@ mod dataset;
 mod idx;
 mod loader;
 mod mixing;
+#[cfg(feature = "photograph")]
+pub mod photograph;
 mod pictures;
 mod source;
 mod split;

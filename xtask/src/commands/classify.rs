@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
+use tinylsa_data::photograph::Polarity;
 use tinylsa_data::to_unit;
 use tinylsa_model::LoadedInferenceModel;
 use tinylsa_train::softmax;
@@ -79,5 +80,5 @@ fn classify(loaded: &LoadedInferenceModel, path: &Path) -> Result<Classified> {
         .collect();
     classes.sort_by(|left, right| right.probability.total_cmp(&left.probability));
     classes.truncate(TOLD);
-    Ok(Classified { image: path.to_owned(), inverted: picture.inverted, classes })
+    Ok(Classified { image: path.to_owned(), inverted: picture.polarity == Polarity::DarkOnLight, classes })
 }

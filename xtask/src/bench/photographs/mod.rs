@@ -14,12 +14,13 @@ use anyhow::{Context, Result, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 use rayon::prelude::*;
 use serde::Serialize;
+use tinylsa_data::photograph::{Photograph, prepare};
 use tinylsa_data::{Dataset, DatasetName, stratified_split, to_unit};
 use tinylsa_model::{InferenceModel, LoadedInferenceModel};
 use tracing::info;
 
 use crate::dataset::{DEFAULT_DIRECTORY, all_indices, fashion_mnist, find_directory};
-use crate::picture::{SIDE, prepare};
+use crate::picture::{SIDE, TARGET};
 use garment::Garment;
 pub(crate) use kinds::Strengths;
 use kinds::{angles, kinds};
@@ -118,16 +119,15 @@ fn measure(
         info!("{} ({})", kind.name, kind.strength);
         let answers = answers(&loaded.model, dataset, indices, |garment, index| {
             let file = kind.scene.photograph(garment, plan.seed, index)?;
-            Ok(prepare(&file).ok())
+            let prepared = Photograph::decode(&file).and_then(|photograph| prepare(&photograph, TARGET));
+            Ok(prepared.ok().map(|prepared| prepared.pixels))
         })?;
         let plain = plain.get_or_insert_with(|| answers.clone());
         reports.push(KindReport::new(kind.name, kind.strength, plain, &answers));
     }
     let plain = plain.context("there are no kinds of photograph")?;
     let turned_images = angles(plan.strengths).into_iter().map(|angle| {
-        let answers = answers(&loaded.model, dataset, indices, |garment, _| {
-            Ok(Some(garment.turned(angle).as_slice().try_into()?))
-        })?;
+        let answers = answers(&loaded.model, dataset, indices, |garment, _| Ok(Some(garment.turned(angle))))?;
         Ok(KindReport::new("turned images", format!("{angle}°"), &plain, &answers))
     });
     Ok(PhotographsReport {
@@ -146,7 +146,7 @@ fn answers(
     model: &InferenceModel,
     dataset: &Dataset,
     indices: &[u32],
-    prepared: impl Fn(&Garment, u64) -> Result<Option<[u8; SIDE * SIDE]>> + Sync,
+    prepared: impl Fn(&Garment, u64) -> Result<Option<Vec<u8>>> + Sync,
 ) -> Result<Vec<Answer>> {
     let answer = |&index: &u32| {
         let position = index as usize;
