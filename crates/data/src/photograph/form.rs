@@ -1,5 +1,7 @@
 //! The form of the data set: a garment in levels of grey on black, sharpened, in the middle of the image.
 
+use std::ops::Range;
+
 use super::garment::Segmentation;
 use super::raster::{Colour, Grid, Window, length, luma, minus, opponent, percentile, scaled};
 use super::{Polarity, TargetSize};
@@ -8,7 +10,11 @@ use super::{Polarity, TargetSize};
 /// this share of the whole difference.
 const BRIGHTNESS_SHARE: f32 = 0.4;
 /// A garment that is in part lighter and in part darker than the ground: if the lesser part is at least this share.
-const MIXED: f32 = 0.15;
+const MIXED: f32 = 0.05;
+/// A ground up to this level is dark, and what is lighter is shown as it is.
+const DARK_GROUND: f32 = 90.0;
+/// The level that a garment must have in the negative, at the median, to be shown so.
+const VISIBLE: f32 = 20.0;
 /// The level that the brightest parts of a faint garment are raised to. 99 of 100 images of the data set have brighter
 /// parts.
 const FAINTEST: f32 = 110.0;
@@ -16,8 +22,8 @@ const FAINTEST: f32 = 110.0;
 const TYPICAL: f32 = 225.0;
 /// The share of the garment that is brighter than its brightest parts are said to be.
 const BRIGHTEST: f32 = 0.95;
-/// How much an image is sharpened, 1 being as much as the data set's.
-const SHARPENING: f32 = 0.5;
+/// Where the edge of a garment is, between the ground and the first of its pixels that are not blurred.
+const EDGE: f32 = 0.5;
 
 /// The colours of the garment at their final size, with the ground behind them.
 pub(super) struct Cut {
@@ -55,10 +61,12 @@ pub(super) fn levels(cut: &Cut) -> (Grid<f32>, Polarity) {
         Scale::Distance
     } else if lighter.min(darker) > MIXED * (lighter + darker) {
         Scale::Negative
-    } else if darker > lighter {
-        Scale::Darker
     } else {
-        Scale::Lighter
+        match polarity {
+            Polarity::DarkOnLight => Scale::Darker,
+            Polarity::LightOnDark if is_visible_as_negative(cut, &inside) => Scale::Negative,
+            Polarity::LightOnDark => Scale::Lighter,
+        }
     };
     let raw = Grid::from_fn(cut.colours.width, cut.colours.height, |column, row| {
         scale.level(cut.colours.at(column, row), cut.ground.at(column, row))
@@ -76,6 +84,16 @@ pub(super) fn levels(cut: &Cut) -> (Grid<f32>, Polarity) {
     (levels, polarity)
 }
 
+/// Whether a garment that is lighter than its ground would still be seen in the negative, on a ground that is no darker
+/// than a page.
+fn is_visible_as_negative(cut: &Cut, inside: &[usize]) -> bool {
+    let median = |colours: &Grid<Colour>| {
+        let mut levels: Vec<f32> = inside.iter().map(|&pixel| luma(colours.values[pixel])).collect();
+        percentile(&mut levels, 0.5)
+    };
+    median(&cut.ground) > DARK_GROUND && 255.0 - median(&cut.colours) > VISIBLE
+}
+
 impl Scale {
     fn level(self, colour: Colour, ground: Colour) -> f32 {
         let (brightness, behind) = (luma(colour), luma(ground));
@@ -88,22 +106,46 @@ impl Scale {
     }
 }
 
-/// The part of the working image around the garment.
-pub(super) fn bounds(segmentation: &Segmentation) -> Option<Window> {
-    let mask = &segmentation.mask;
-    let least = 1;
-    let column_count = |column: usize| (0..mask.height).filter(|&row| mask.at(column, row)).count();
-    let row_count = |row: usize| (0..mask.width).filter(|&column| mask.at(column, row)).count();
-    let left = (0..mask.width).find(|&column| column_count(column) >= least)?;
-    let right = (0..mask.width).rfind(|&column| column_count(column) >= least)?;
-    let top = (0..mask.height).find(|&row| row_count(row) >= least)?;
-    let bottom = (0..mask.height).rfind(|&row| row_count(row) >= least)?;
+/// The part of the working image around the garment. Where its edge is blurred, it ends in the middle of the blur.
+pub(super) fn bounds(segmentation: &Segmentation, target: TargetSize) -> Option<Window> {
+    let standing = &segmentation.standing;
+    let highest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0, f32::max);
+    let columns: Vec<f32> = (0..standing.width)
+        .map(|column| highest(&mut (0..standing.height).map(|row| standing.at(column, row))))
+        .collect();
+    let rows: Vec<f32> = (0..standing.height)
+        .map(|row| highest(&mut (0..standing.width).map(|column| standing.at(column, row))))
+        .collect();
+    let (across, down) = (extent(&columns)?, extent(&rows)?);
+    // the edges may move by as much as one pixel of the target
+    let reach =
+        (across.len() as f32 / target.width as f32).max(down.len() as f32 / target.height as f32).ceil() as usize;
+    let (across, down) = (sharp(&columns, across, reach), sharp(&rows, down, reach));
     Some(Window {
-        left: left as f32,
-        top: top as f32,
-        width: (right - left + 1) as f32,
-        height: (bottom - top + 1) as f32,
+        left: across.start as f32,
+        top: down.start as f32,
+        width: across.len() as f32,
+        height: down.len() as f32,
     })
+}
+
+/// From the first to the last value that is not 0.
+fn extent(profile: &[f32]) -> Option<Range<usize>> {
+    let first = profile.iter().position(|&value| value > 0.0)?;
+    let last = profile.iter().rposition(|&value| value > 0.0)?;
+    Some(first..last + 1)
+}
+
+/// The range without the ends that are less than half of what is within reach.
+fn sharp(profile: &[f32], range: Range<usize>, reach: usize) -> Range<usize> {
+    let skipped = |mut values: Vec<f32>| {
+        values.truncate(reach + 1);
+        let half = EDGE * values.iter().copied().fold(0.0, f32::max);
+        values.iter().position(|&value| value >= half).unwrap_or(0)
+    };
+    let before = skipped(profile[range.clone()].to_vec());
+    let after = skipped(profile[range.clone()].iter().rev().copied().collect());
+    if before + after < range.len() { range.start + before..range.end - after } else { range }
 }
 
 /// The size of a window after its longer edge, by the measure of the target, is that of the target.
@@ -120,8 +162,7 @@ pub(super) fn sharpened(levels: &Grid<f32>) -> Grid<f32> {
     const DIAGONAL: f32 = 0.367_879_44; // exp(-1)
     const SUM: f32 = 1.0 + 4.0 * (BESIDE + DIAGONAL);
     Grid::from_fn(levels.width, levels.height, |column, row| {
-        let own = levels.at(column, row);
-        let mut sharp = 2.0 * SUM * own;
+        let mut sharp = 2.0 * SUM * levels.at(column, row);
         for (down, right) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2)] {
             // positions are one too large, so that -1 can be written
             let row = (row + down).clamp(1, levels.height) - 1;
@@ -129,8 +170,7 @@ pub(super) fn sharpened(levels: &Grid<f32>) -> Grid<f32> {
             let weight = if down == 1 || right == 1 { BESIDE } else { DIAGONAL };
             sharp -= weight * levels.at(column, row);
         }
-        let sharp = sharp / (SUM + 1.0);
-        own + SHARPENING * (sharp - own)
+        sharp / (SUM + 1.0)
     })
 }
 

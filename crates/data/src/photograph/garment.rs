@@ -1,26 +1,15 @@
-//! What on a photograph is garment.
-//!
-//! A pixel is ground if a path leads to it from the border on which the colour hardly changes: the *barrier* of a path is
-//! the range of colours on it, and that of a pixel is the least of all its paths (Strand, Ciesielski, Malmberg and Saha
-//! 2013, "The minimum barrier distance"; computed by raster scans as Zhang et al. 2015, "Minimum Barrier Salient Object
-//! Detection at 80 FPS"). A shadow that falls over the page has no barrier, since it can be entered from its own part of
-//! the border, and neither has noise, since a path goes round it.
+//! What on a photograph is garment: what stands out from the ground, in one piece or in some near each other.
 
-use super::ground::Surface;
+use super::barrier::{least_barriers, seeds};
+use super::ground::{Surface, continued};
 use super::raster::{Colour, Grid, length, minus, opponent, percentile, smoothed};
 
-/// Rounds of scans from the upper left and the lower right.
-const SCANS: usize = 3;
 /// The least barrier of a garment, in levels: 5 % of the full range, by which the data set's images were trimmed.
 const LEAST_BARRIER: f32 = 12.0;
 /// How many standard deviations of the noise that is left count as a barrier.
 const NOISE_BARRIER: f32 = 4.5;
 /// The noise that is left after smoothing, in levels.
 const BEARABLE_NOISE: f32 = 1.2;
-/// Shadows leave at least this share of the light, and at most the other.
-const SHADOW: std::ops::Range<f32> = 0.3..0.97;
-/// The largest shift of colour in a shadow, as a share of its change of brightness.
-const SHADOW_TINT: f32 = 0.35;
 /// A piece belongs to the garment if it has this share of the mass of the largest one, wherever it lies.
 const LARGE_PIECE: f32 = 0.25;
 /// A piece near the garment belongs to it if it has this share of the mass of the largest one.
@@ -33,8 +22,10 @@ const NEAR: f32 = 0.06;
 pub(super) struct Segmentation {
     /// Whether a pixel belongs to the garment.
     pub(super) mask: Grid<bool>,
-    /// Whether a pixel is surely ground.
-    pub(super) ground: Grid<bool>,
+    /// How far the pixels of the garment stand out from the ground, in levels; 0 elsewhere.
+    pub(super) standing: Grid<f32>,
+    /// The ground, continued behind the garment.
+    pub(super) behind: Grid<Colour>,
     pub(super) evidence: Evidence,
 }
 
@@ -71,118 +62,51 @@ pub(super) fn segment(image: &Grid<Colour>, noise: f32) -> Option<Segmentation> 
     let (image, noise) =
         if deviation < 0.3 { (image.clone(), noise) } else { (smoothed(image, deviation.min(3.0)), BEARABLE_NOISE) };
     let least = LEAST_BARRIER.max(NOISE_BARRIER * noise);
-    let surface = Surface::of_border(&image);
-    let flat = surface.removed_from(&image).map(opponent);
-    let barriers = barriers(&flat, &seeds(&image, &surface, least));
+    let barriers_around = |surface: &Surface| {
+        let seeds = seeds(&image, surface, least);
+        let even_border = seeds.len() as f32 / image.perimeter().len() as f32;
+        (least_barriers(&surface.removed_from(&image).map(opponent), &seeds), even_border)
+    };
+    let (barriers, _) = barriers_around(&Surface::of_border(&image));
     // once more with all of the ground
-    let ground: Vec<usize> = (0..barriers.values.len()).filter(|&position| barriers.values[position] < least).collect();
-    let surface = Surface::through(&image, ground);
-    let flat = surface.removed_from(&image).map(opponent);
-    let barriers = barriers_again(&image, &surface, &flat, least);
-    pieces_of(&barriers, &flat, least)
+    let ground = (0..barriers.values.len()).filter(|&position| barriers.values[position] < least).collect();
+    let (barriers, even_border) = barriers_around(&Surface::through(&image, ground));
+    let ground = barriers.map(|barrier| barrier < least);
+    let behind = continued(&image, &ground);
+    // the edge of a shadow has a barrier, but it is no different from the ground on both of its sides
+    let standing = Grid::from_fn(image.width, image.height, |column, row| {
+        let distance = length(opponent(minus(image.at(column, row), behind.at(column, row))));
+        barriers.at(column, row).min(distance)
+    });
+    let (kept, evidence) = pieces_of(&standing, even_border, least)?;
+    let mask = grown(&kept, &barriers, least);
+    Some(Segmentation { mask, standing: masked(&standing, &kept), behind, evidence })
 }
 
-fn barriers_again(image: &Grid<Colour>, surface: &Surface, flat: &Grid<Colour>, least: f32) -> Grid<f32> {
-    barriers(flat, &seeds(image, surface, least))
-}
-
-/// The pixels of the border that are ground: those of the model's colour, and those in a shadow that reaches round a
-/// corner. What else differs is a garment that reaches the border.
-fn seeds(image: &Grid<Colour>, surface: &Surface, least: f32) -> Vec<usize> {
-    let perimeter = image.perimeter();
-    let place = |position: usize| (position % image.width, position / image.width);
-    let model = |position: usize| {
-        let (column, row) = place(position);
-        surface.at(column, row)
-    };
-    let differs: Vec<bool> = perimeter
-        .iter()
-        .map(|&position| length(opponent(minus(image.values[position], model(position)))) > least)
-        .collect();
-    let Some(start) = differs.iter().position(|differs| !differs) else { return perimeter };
-    let corners = [(0, 0), (image.width - 1, 0), (0, image.height - 1), (image.width - 1, image.height - 1)];
-    let count = perimeter.len();
-    let mut seeds = Vec::with_capacity(count);
-    let mut run = Vec::new();
-    for step in 0..=count {
-        let index = (start + step) % count;
-        if differs[index] {
-            run.push(perimeter[index]);
-            continue;
-        }
-        let turns = run.iter().any(|&position| corners.contains(&place(position)));
-        if turns && is_shadow(image, &run, model) {
-            seeds.append(&mut run);
-        }
-        run.clear();
-        seeds.push(perimeter[index]);
-    }
-    seeds
-}
-
-/// Whether these pixels are the ground in less light.
-fn is_shadow(image: &Grid<Colour>, positions: &[usize], model: impl Fn(usize) -> Colour) -> bool {
-    let is_shaded = |&&position: &&usize| {
-        let (lit, shaded) = (opponent(model(position)), opponent(image.values[position]));
-        let share = shaded[0] / lit[0].max(1.0);
-        let tint = length([0.0, shaded[1] - share * lit[1], shaded[2] - share * lit[2]]);
-        SHADOW.contains(&share) && tint <= SHADOW_TINT * (lit[0] - shaded[0]).abs()
-    };
-    positions.iter().filter(is_shaded).count() * 10 >= positions.len() * 9
-}
-
-/// The least barrier of every pixel.
-fn barriers(image: &Grid<Colour>, seeds: &[usize]) -> Grid<f32> {
-    let mut lowest = image.clone();
-    let mut highest = image.clone();
-    let mut barriers = Grid::filled(image.width, image.height, f32::INFINITY);
-    for &seed in seeds {
-        barriers.values[seed] = 0.0;
-    }
-    let width = image.width;
-    let mut step = |position: usize, from: usize| {
-        if barriers.values[from] >= barriers.values[position] {
-            return;
-        }
-        let colour = image.values[position];
-        let low: Colour = std::array::from_fn(|channel| lowest.values[from][channel].min(colour[channel]));
-        let high: Colour = std::array::from_fn(|channel| highest.values[from][channel].max(colour[channel]));
-        let barrier = length(minus(high, low));
-        if barrier < barriers.values[position] {
-            barriers.values[position] = barrier;
-            lowest.values[position] = low;
-            highest.values[position] = high;
-        }
-    };
-    for _ in 0..SCANS {
-        for row in 0..image.height {
-            for column in 0..width {
-                let position = row * width + column;
-                if row > 0 {
-                    step(position, position - width);
-                }
-                if column > 0 {
-                    step(position, position - 1);
-                }
-            }
-        }
-        for row in (0..image.height).rev() {
-            for column in (0..width).rev() {
-                let position = row * width + column;
-                if row + 1 < image.height {
-                    step(position, position + width);
-                }
-                if column + 1 < width {
-                    step(position, position + 1);
-                }
-            }
+/// The pieces with a barrier that any of these pixels is part of.
+fn grown(kept: &Grid<bool>, barriers: &Grid<f32>, least: f32) -> Grid<bool> {
+    let (labels, pieces) = pieces(barriers, least);
+    let mut holds_kept = vec![false; pieces.len()];
+    for (label, &kept) in labels.values.iter().zip(&kept.values) {
+        if let Some(label) = label.filter(|_| kept) {
+            holds_kept[label as usize] = true;
         }
     }
-    barriers
+    labels.map(|label| label.is_some_and(|label| holds_kept[label as usize]))
+}
+
+fn masked(values: &Grid<f32>, mask: &Grid<bool>) -> Grid<f32> {
+    Grid::from_fn(
+        values.width,
+        values.height,
+        |column, row| {
+            if mask.at(column, row) { values.at(column, row) } else { 0.0 }
+        },
+    )
 }
 
 /// The largest piece of what stands out and those that belong to it.
-fn pieces_of(barriers: &Grid<f32>, flat: &Grid<Colour>, least: f32) -> Option<Segmentation> {
+fn pieces_of(barriers: &Grid<f32>, even_border: f32, least: f32) -> Option<(Grid<bool>, Evidence)> {
     let (labels, pieces) = pieces(barriers, least);
     let heaviest = pieces.iter().copied().max_by(|left, right| left.mass.total_cmp(&right.mass))?;
     let near = (NEAR * barriers.width.max(barriers.height) as f32) as usize;
@@ -194,7 +118,6 @@ fn pieces_of(barriers: &Grid<f32>, flat: &Grid<Colour>, least: f32) -> Option<Se
         })
         .collect();
     let mask = labels.map(|label| label.is_some_and(|label: u32| belongs[label as usize]));
-    let ground = barriers.map(|barrier| barrier < least);
     let mut standing: Vec<f32> = Vec::new();
     for (&barrier, &inside) in barriers.values.iter().zip(&mask.values) {
         if inside {
@@ -205,17 +128,15 @@ fn pieces_of(barriers: &Grid<f32>, flat: &Grid<Colour>, least: f32) -> Option<Se
         (all + piece.mass, if belongs { kept + piece.mass } else { kept })
     });
     let perimeter = mask.perimeter();
-    let share = |is: &dyn Fn(usize) -> bool| {
-        perimeter.iter().filter(|&&position| is(position)).count() as f32 / perimeter.len() as f32
-    };
+    let on_border = perimeter.iter().filter(|&&position| mask.values[position]).count();
     let evidence = Evidence {
         contrast: percentile(&mut standing, 0.75) / least,
-        even_border: share(&|position| length(flat.values[position]) <= 2.0 * least),
+        even_border,
         area: standing.len() as f32 / mask.values.len() as f32,
         alone: kept / all,
-        cut_off: share(&|position| mask.values[position]),
+        cut_off: on_border as f32 / perimeter.len() as f32,
     };
-    Some(Segmentation { mask, ground, evidence })
+    Some((mask, evidence))
 }
 
 /// Labels the connected parts, corners being connected too, whose barriers are at least `least`.

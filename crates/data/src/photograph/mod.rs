@@ -30,6 +30,7 @@
 //! # Ok::<(), tinylsa_data::photograph::PhotographFault>(())
 //! ```
 
+mod barrier;
 mod decode;
 mod error;
 mod form;
@@ -55,8 +56,6 @@ use raster::{Colour, Grid, Rows, Window, luma, percentile, scaled};
 const WORKING_EDGE: usize = 256;
 /// Levels this far from the ground are ground in an image that has the form of the data set already.
 const TOLERANCE: f32 = 12.0;
-/// A garment is sharpened if it is scaled down by more than this.
-const SCALED_DOWN: f32 = 1.5;
 
 /// A photograph, opaque and the right way up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,17 +224,16 @@ pub fn prepare(photograph: &Photograph, target: TargetSize) -> Result<PreparedIm
         return Ok(prepared);
     }
     let view = View::of(photograph).ok_or(PhotographFault::NoGarment)?;
-    let working_bounds = form::bounds(&view.segmentation).ok_or(PhotographFault::NoGarment)?;
+    let working_bounds = form::bounds(&view.segmentation, target).ok_or(PhotographFault::NoGarment)?;
     let bounds = view.in_photograph(working_bounds);
     let size = form::fitted(bounds, target);
-    let ground = ground::continued(&view.image, &view.segmentation.ground);
     let cut = Cut {
         colours: scaled(photograph, bounds, size.width, size.height),
-        ground: scaled(&ground, working_bounds, size.width, size.height),
+        ground: scaled(&view.segmentation.behind, working_bounds, size.width, size.height),
         coverage: form::coverage(&view.segmentation.mask, working_bounds, size),
     };
     let (levels, polarity) = form::levels(&cut);
-    let is_scaled_down = bounds.width > SCALED_DOWN * size.width as f32;
+    let is_scaled_down = bounds.width > size.width as f32;
     let levels = if is_scaled_down { form::sharpened(&levels) } else { levels };
     Ok(PreparedImage {
         pixels: form::centred(&levels, target),

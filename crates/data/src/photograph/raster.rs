@@ -3,6 +3,9 @@
 /// A colour in levels from 0 to 255: red, green, blue.
 pub(super) type Colour = [f32; 3];
 
+/// How much a difference of colour counts beside one of brightness.
+const COLOURFULNESS: f32 = 0.75;
+
 /// A part of an image in its pixels, which may begin and end between two of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Window {
@@ -200,7 +203,7 @@ pub(super) fn luma([red, green, blue]: Colour) -> f32 {
 /// look; of two greys it is the difference of their levels.
 pub(super) fn opponent(colour: Colour) -> Colour {
     let brightness = luma(colour);
-    [brightness, 0.5 * (colour[0] - brightness), 0.5 * (colour[2] - brightness)]
+    [brightness, COLOURFULNESS * (colour[0] - brightness), COLOURFULNESS * (colour[2] - brightness)]
 }
 
 pub(super) fn length([first, second, third]: Colour) -> f32 {
