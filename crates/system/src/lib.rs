@@ -10,6 +10,7 @@
 //!   refused, and so is a second process.
 //! - [`read_at_most`] reads a file up to a limit, so that a device or a mistaken path cannot exhaust the memory.
 //! - [`sha256_hex`] is the form in which checksums are written everywhere.
+//! - [`printable_path`] is the form in which paths are shown.
 //! - [`peak_memory`] and [`available_memory`] say what the process used and what it may still use.
 //!
 //! ```
@@ -32,11 +33,13 @@
 pub use checksum::{hexadecimal, sha256_hex};
 pub use memory::{available_memory, peak_memory};
 pub use output_dir::{ClaimError, MARKER, OutputDir};
+pub use path::printable_path;
 pub use read::read_at_most;
 pub use write::{remove_leftovers, write_atomically};
 
 mod checksum;
 mod memory;
 mod output_dir;
+mod path;
 mod read;
 mod write;
