@@ -2,12 +2,13 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use tinylsa_system::printable_path;
 
 use super::decode::{MAX_FILE, MAX_PIXELS};
 
 /// A file that no image for a classifier can be made from.
 #[derive(Debug, Error)]
-#[error("the image {}", path.display())]
+#[error("the image {} {fault}", printable_path(path))]
 pub struct PhotographError {
     /// The file.
     pub path: PathBuf,

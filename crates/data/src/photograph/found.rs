@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::garment::Evidence;
 
 /// Below this confidence a garment is found by chance.
 pub(super) const DOUBTFUL: f32 = 0.5;
 
 /// How sure it is that the garment was found, and what speaks against it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
     /// From 0 to 1: the product of how far each [`Doubt`] can be ruled out. It orders photographs by how easily their
     /// garment is told from the ground; it is not a probability.
@@ -18,7 +20,8 @@ pub struct Found {
 }
 
 /// What speaks against a garment that was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Doubt {
     /// It hardly stands out from its ground.
     Faint,

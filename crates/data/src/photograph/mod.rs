@@ -323,8 +323,7 @@ fn in_form(photograph: &Photograph, target: TargetSize) -> Option<PreparedImage>
     if !has_size || !is_grey || photograph.had_transparency {
         return None;
     }
-    let levels: Grid<f32> =
-        Grid::from_fn(target.width, target.height, |column, row| photograph.colour(column, row)[0]);
+    let levels: Grid<f32> = Grid::from_fn(target.width, target.height, |column, row| photograph.colour(column, row)[0]);
     let (polarity, pixels) = on_black(&levels)?;
     Some(PreparedImage {
         pixels: form::centred(&pixels, target),
