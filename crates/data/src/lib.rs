@@ -77,6 +77,8 @@ mod idx;
 mod images;
 mod loader;
 mod mixing;
+#[cfg(feature = "photograph")]
+pub mod photograph;
 mod source;
 mod split;
 mod synthetic;

@@ -18,9 +18,10 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| is_harmful(character) && !matches!(character, '\n' | '\t'))
 }
 
-/// A path as it may be shown on a terminal.
+/// A path as it may be shown on a terminal. One that is no text is shown in quotes, with its bytes escaped.
+#[expect(clippy::unnecessary_debug_formatting, reason = "the escapes are what is wanted")]
 pub fn printable_path(path: &Path) -> String {
-    printable(&path.to_string_lossy()).into_owned()
+    path.to_str().map_or_else(|| format!("{path:?}"), |text| printable(text).into_owned())
 }
 
 /// A number of things, in the singular or the plural.
@@ -81,10 +82,10 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_is_no_text_is_shown_as_far_as_it_is() {
+    fn a_path_that_is_no_text_is_shown_by_its_bytes() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9\x1b.png"));
-        assert_eq!(printable_path(path), "caf\u{fffd}\\u{1b}.png");
+        assert_eq!(printable_path(path), "\"caf\\xE9\\u{1b}.png\"");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod explain;
 mod infer;
 mod peers;
+mod photographs;
 mod pictures;
 mod protocol;
 mod rounds;
@@ -28,6 +29,7 @@ use tinylsa_model::{ModelMetadata, TinyCnnLsaConfig};
 pub(crate) use explain::{ExplainReport, case_names};
 pub(crate) use infer::InferReport;
 pub(crate) use peers::Python;
+pub(crate) use photographs::{PhotographsPlan, PhotographsReport, PhotographsSplit, Strengths};
 pub(crate) use tokens::TokensReport;
 pub(crate) use train::TrainReport;
 pub(crate) use worker::serve;
@@ -93,6 +95,14 @@ pub(crate) fn tokens(plan: &Plan) -> Result<TokensReport> {
 /// If a process that is measured fails, or the peers that were asked for are not there.
 pub(crate) fn explain(plan: &Plan) -> Result<ExplainReport> {
     explain::run(plan)
+}
+
+/// A report on how well photographs are classified.
+///
+/// # Errors
+/// If there are no images to photograph, or a model file is damaged.
+pub(crate) fn photographs(plan: &PhotographsPlan) -> Result<PhotographsReport> {
+    photographs::run(plan)
 }
 
 impl Plan {

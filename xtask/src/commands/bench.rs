@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
 use super::{config_or_base, load_model};
-use crate::bench::{self, Plan, Python, TrainReport};
+use crate::bench::{self, PhotographsPlan, PhotographsSplit, Plan, Python, Strengths, TrainReport};
 use crate::machine::{Machine, git_revision};
 use crate::outcome::{UsageError, say};
 use crate::schema::ExperimentConfig;
@@ -53,6 +53,18 @@ pub(crate) struct BenchArguments {
     /// Where the scripts of the other programs are.
     #[arg(long, value_name = "DIR", requires = "peers", hide = true)]
     peer_scripts: Option<PathBuf>,
+    /// Photograph this many images; 1000 if left out.
+    #[arg(long, value_name = "N")]
+    images: Option<usize>,
+    /// The images that are photographed; those of the test set if left out.
+    #[arg(long, value_enum)]
+    split: Option<PhotographsSplit>,
+    /// How strong the noise, the shadows and the other conditions of the photographs are.
+    #[arg(long, value_enum)]
+    strengths: Option<Strengths>,
+    /// Seed of the photographs; 0 if left out.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -71,6 +83,8 @@ enum Subject {
     Tokens,
     /// Explanations.
     Explain,
+    /// How well photographs are classified, beside the images of Fashion-MNIST that they show.
+    Photographs,
 }
 
 /// Measures, and prints a table or a document.
@@ -85,7 +99,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     document.insert("machine".to_owned(), serde_json::to_value(Machine::here())?);
     document.insert("revision".to_owned(), serde_json::to_value(git_revision())?);
     for subject in subjects {
-        let measured = measure(&plan, subject)?;
+        let measured = measure(arguments, &plan, subject)?;
         if !arguments.json {
             say(&measured.words)?;
         }
@@ -100,7 +114,7 @@ struct Measured {
     value: Value,
 }
 
-fn measure(plan: &Plan, subject: Subject) -> Result<Measured> {
+fn measure(arguments: &BenchArguments, plan: &Plan, subject: Subject) -> Result<Measured> {
     Ok(match subject {
         Subject::Train => {
             let reports = bench::train(plan)?;
@@ -119,7 +133,22 @@ fn measure(plan: &Plan, subject: Subject) -> Result<Measured> {
             let report = bench::explain(plan)?;
             Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
         }
+        Subject::Photographs => {
+            let report = bench::photographs(&photographs_plan(arguments))?;
+            Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
+        }
     })
+}
+
+fn photographs_plan(arguments: &BenchArguments) -> PhotographsPlan {
+    PhotographsPlan {
+        model: arguments.model.clone(),
+        data_dir: arguments.data_dir.clone(),
+        images: arguments.images.unwrap_or(1000),
+        split: arguments.split.unwrap_or(PhotographsSplit::Test),
+        seed: arguments.seed.unwrap_or(0),
+        strengths: arguments.strengths.unwrap_or(Strengths::Tuned),
+    }
 }
 
 /// The last report, which has the most threads, and all of them under `settings`.
@@ -139,18 +168,30 @@ fn require_effect(arguments: &BenchArguments, subjects: &[Subject]) -> Result<()
     };
     has_none("--method", !arguments.method.is_empty(), &|subject| match subject {
         Subject::Explain => true,
-        Subject::Train | Subject::Infer | Subject::Tokens => false,
+        Subject::Train | Subject::Infer | Subject::Tokens | Subject::Photographs => false,
     })?;
     has_none("--batch-size", !arguments.batch_size.is_empty(), &|subject| match subject {
         Subject::Train | Subject::Infer | Subject::Tokens => true,
-        Subject::Explain => false,
+        Subject::Explain | Subject::Photographs => false,
     })?;
     let reads_images = |subject| match subject {
-        Subject::Train | Subject::Infer | Subject::Explain => true,
+        Subject::Train | Subject::Infer | Subject::Explain | Subject::Photographs => true,
         Subject::Tokens => false,
     };
     has_none("--data-dir", arguments.data_dir.is_some(), &reads_images)?;
-    has_none("--peers", arguments.peers, &reads_images)?;
+    let is_timed = |subject| match subject {
+        Subject::Train | Subject::Infer | Subject::Tokens | Subject::Explain => true,
+        Subject::Photographs => false,
+    };
+    has_none("--peers", arguments.peers, &|subject| is_timed(subject) && reads_images(subject))?;
+    has_none("--config", arguments.config.is_some(), &is_timed)?;
+    has_none("--set", !arguments.overrides.is_empty(), &is_timed)?;
+    has_none("--threads", !arguments.threads.is_empty(), &is_timed)?;
+    let is_photographed = |subject| !is_timed(subject);
+    has_none("--images", arguments.images.is_some(), &is_photographed)?;
+    has_none("--split", arguments.split.is_some(), &is_photographed)?;
+    has_none("--strengths", arguments.strengths.is_some(), &is_photographed)?;
+    has_none("--seed", arguments.seed.is_some(), &is_photographed)?;
     let takes_one = subjects.contains(&Subject::Explain);
     require(!takes_one || arguments.threads.len() < 2, "`bench explain` takes one number of --threads")?;
     let of_model = arguments.overrides.iter().find(|text| text.trim_start().starts_with("model."));
@@ -208,6 +249,7 @@ impl Subject {
             Self::Infer => "infer",
             Self::Tokens => "tokens",
             Self::Explain => "explain",
+            Self::Photographs => "photographs",
         }
     }
 }

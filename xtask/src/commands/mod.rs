@@ -52,7 +52,7 @@ fn load_inference_model(path: &Path) -> Result<LoadedInferenceModel> {
 }
 
 /// The same; without a file, the weights that ship with `tinylsa-model`.
-fn load_inference_model_or_pretrained(path: Option<&Path>) -> Result<LoadedInferenceModel> {
+pub(crate) fn load_inference_model_or_pretrained(path: Option<&Path>) -> Result<LoadedInferenceModel> {
     match path {
         Some(path) => load_inference_model(path),
         None => InferenceModel::pretrained().context("failed to load the weights that ship with the program"),
