@@ -1,12 +1,15 @@
 //! Mutated files of every kind that the program reads.
 
 use std::fs;
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use burn::tensor::Device;
 use flate2::write::GzEncoder;
+use image::{ImageFormat, Rgb, RgbImage};
 use rand::RngExt;
+use tinylsa_data::photograph::{Photograph, PreparedImage, TargetSize, prepare};
 use tinylsa_data::{IdxLimits, decode_idx};
 use tinylsa_model::{State, TinyCnnLsa, state_of};
 
@@ -42,6 +45,33 @@ pub(crate) fn model(bench: &Bench, case: u64) -> Verdict {
     };
     let original = fs::read(bench.template("finished").join("run/model.safetensors")).expect("a run has a model");
     mutated(&original, bench, "faults/model", case, read)
+}
+
+/// A PNG has the pixels that were written, or it is refused.
+pub(crate) fn png(bench: &Bench, case: u64) -> Verdict {
+    mutated(&encoded(bench, case, ImageFormat::Png), bench, "faults/png", case, |bytes| Some(prepared(bytes)?.pixels))
+}
+
+/// A JPEG has no checksum: one that is still whole is another image. Nothing may panic.
+pub(crate) fn jpeg(bench: &Bench, case: u64) -> Verdict {
+    mutated(&encoded(bench, case, ImageFormat::Jpeg), bench, "faults/jpeg", case, |bytes| prepared(bytes).map(drop))
+}
+
+fn prepared(bytes: &[u8]) -> Option<PreparedImage> {
+    let photograph = Photograph::decode(bytes).ok()?;
+    prepare(&photograph, TargetSize { height: 28, width: 28 }).ok()
+}
+
+/// A light garment on a dark ground with some noise, as a file.
+fn encoded(bench: &Bench, case: u64, format: ImageFormat) -> Vec<u8> {
+    let mut generator = bench.generator("faults/garment", case);
+    let image = RgbImage::from_fn(60, 60, |x, y| {
+        let garment = (15..45).contains(&x) && (10..50).contains(&y);
+        Rgb([0, 20, 40].map(|tint| generator.random_range(0..8) + if garment { 200 } else { tint }))
+    });
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("the image can be encoded");
+    bytes.into_inner()
 }
 
 /// A packed data file has the content that was written, or it is refused.

@@ -33,6 +33,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "bit flip in a file of a finished run", short: 6, full: 200, cause: damage::flip_finished },
     Fault { name: "mutated config", short: 40, full: 2000, cause: files::config },
     Fault { name: "mutated model file", short: 40, full: 3000, cause: files::model },
+    Fault { name: "mutated PNG", short: 60, full: 1500, cause: files::png },
+    Fault { name: "mutated JPEG", short: 60, full: 1500, cause: files::jpeg },
     Fault { name: "mutated data file (gzip)", short: 10, full: 1000, cause: files::gzip },
     Fault { name: "mutated data file (IDX)", short: 10, full: 1000, cause: files::idx },
 ];
