@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use tinylsa_data::{Dataset, SyntheticConfig, load_fashion_mnist, synthetic_garments, to_unit};
 use tinylsa_model::LoadedModel;
 use tinylsa_system::write_atomically;
-use tinylsa_xai::{Execution, Picture};
+use tinylsa_xai::Picture;
 use tracing::{info, warn};
 
 use super::load_model_or_pretrained;
@@ -14,8 +14,8 @@ use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, find_directory,
 use crate::explain::page::DrawnExplanation;
 use crate::explain::result::{PictureExplanation, Source};
 use crate::explain::{
-    ExplainConfig, ExplainedNetwork, Explainer, Family, Method, Origin, Request, Subject, background, explain_pictures,
-    noise_background, page, pictures, subject, write_picture,
+    ExplainConfig, ExplainedNetwork, Explainer, Family, Method, Origin, Request, Subject, background, execution,
+    explain_pictures, noise_background, page, pictures, subject, write_picture,
 };
 use crate::machine::set_threads;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
@@ -97,10 +97,12 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
         Some(pictures) if !arguments.index.is_empty() => from_dataset(arguments, pictures)?,
         _ => from_files(&arguments.images)?,
     };
+    let stop = stop_on_interrupt("stopping after the batch")?;
+    let execution = execution(Device::flex(), settings.explain.batch_size, settings.seed, stop.into());
     let first = &subjects.first().context("no picture was named")?.picture;
     let background = match &collection {
         Some(pictures) => background(&pictures.train, &settings.explain.background, settings.seed)?,
-        None => noise_background(first, &settings.explain.baseline, &settings.explain.background, settings.seed)?,
+        None => noise_background(first, &settings.explain.baseline, &settings.explain.background, &execution)?,
     };
     let origin = Origin {
         model: sha256,
@@ -108,12 +110,6 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
             .then(|| collection.as_ref().map(|from| from.name().title().to_owned()))
             .flatten(),
         seed: settings.seed,
-    };
-    let execution = Execution {
-        device: Device::flex(),
-        batch_size: settings.explain.batch_size,
-        seed: settings.seed,
-        cancellation: stop_on_interrupt("stopping after the batch")?.into(),
     };
     let network = ExplainedNetwork::from(model);
     let explainer = Explainer { model: &network, config: &settings.explain, background: &background, execution };

@@ -8,9 +8,9 @@ use burn::tensor::Device;
 use tinylsa_data::CLASS_NAMES;
 use tinylsa_report::Section;
 use tinylsa_train::{Views, predict};
-use tinylsa_xai::Execution;
 use tracing::info;
 
+use super::explainer::execution;
 use super::page::{self, DrawnExplanation};
 use super::result::ScoreTable;
 use super::scores::{first_variant, score};
@@ -49,8 +49,7 @@ pub(crate) fn explain_run(
     let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain);
     let subjects = chosen(&collection.test, &predictions, &explain.pictures)?;
     let background = background(&collection.train, &explain.background, seed)?;
-    let execution =
-        Execution { device: device.clone(), batch_size: explain.batch_size, seed, cancellation: stop.into() };
+    let execution = execution(device.clone(), explain.batch_size, seed, stop.into());
     let explainer = Explainer { model, config: explain, background: &background, execution };
     let class_names: Vec<String> = CLASS_NAMES.iter().map(|&name| name.to_owned()).collect();
     let request = Request { methods: &explain.methods, target: None, class_names: &class_names };

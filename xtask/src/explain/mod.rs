@@ -21,7 +21,7 @@ mod segments;
 
 pub(crate) use choice::{background, chosen, noise_background, subject};
 pub(crate) use config::{BackgroundConfig, ExplainConfig};
-pub(crate) use explainer::{ExplainedNetwork, Explainer};
+pub(crate) use explainer::{ExplainedNetwork, Explainer, execution};
 pub(crate) use files::{Origin, write_picture};
 pub(crate) use method::{Family, Method};
 pub(crate) use run::{Request, Subject, explain_pictures};

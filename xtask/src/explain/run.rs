@@ -58,8 +58,8 @@ fn announce_enumeration(explainer: &Explainer<'_>, subjects: &[Subject], methods
     let Some(first) = subjects.first().filter(|_| methods.contains(&Method::ExactShapley)) else {
         return Ok(());
     };
-    let question = Question { picture: &first.picture, class: 0, seed: 0 };
-    let segments = segments::segmentation(explainer.config, question)?.count();
+    let cancellation = &explainer.execution.cancellation;
+    let segments = segments::segmentation(explainer.config, &first.picture, cancellation)?.count();
     let limit = segments::exact_config(explainer.config).limit;
     let evaluations = exact_shapley_evaluations(segments);
     if segments > limit {

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use tinylsa_xai::{
-    Attribution, EvaluatedGame, ExactShapleyConfig, ExplainError, LimeExplanation, LimeWarning, Masker, Segmentation,
-    ShapleyExplanation, Target, exact_shapley, kernel_shap, lime, permutation_shap,
+    Attribution, Cancellation, EvaluatedGame, ExactShapleyConfig, Execution, ExplainError, LimeExplanation,
+    LimeWarning, Masker, Picture, Segmentation, ShapleyExplanation, Target, exact_shapley, kernel_shap, lime,
+    permutation_shap,
 };
 
 use super::Method;
@@ -15,8 +16,8 @@ use super::result::{Elements, MethodMaps, PixelMap, ScoreDifference, SegmentMap,
 
 pub(super) fn explain(explainer: &Explainer<'_>, method: Method, question: Question<'_>) -> Result<Explained> {
     let config = explainer.config;
-    let masker = masker(config, question)?;
     let execution = explainer.execution(question.seed);
+    let masker = masker(config, question, &execution)?;
     let (scorer, target) = (explainer.scorer(), Some(Target::Class(question.class)));
     let mut explained = match method {
         Method::ExactShapley => {
@@ -52,14 +53,18 @@ pub(super) fn exact_config(config: &ExplainConfig) -> ExactShapleyConfig {
 }
 
 /// The segments of a picture.
-pub(super) fn segmentation(config: &ExplainConfig, question: Question<'_>) -> Result<Segmentation> {
-    let [channels, height, width] = question.picture.shape();
-    Ok(config.segmentation.segment(question.picture.values(), channels, height, width)?)
+pub(super) fn segmentation(
+    config: &ExplainConfig,
+    picture: &Picture,
+    cancellation: &Cancellation,
+) -> Result<Segmentation, ExplainError> {
+    let [channels, height, width] = picture.shape();
+    Ok(config.segmentation.segment(picture.values(), channels, height, width, cancellation)?)
 }
 
-fn masker(config: &ExplainConfig, question: Question<'_>) -> Result<Masker> {
-    let segments = segmentation(config, question)?;
-    Ok(Masker::new(question.picture.clone(), segments, &config.fill, question.seed)?)
+fn masker(config: &ExplainConfig, question: Question<'_>, execution: &Execution) -> Result<Masker, ExplainError> {
+    let segments = segmentation(config, question.picture, &execution.cancellation)?;
+    Masker::new(question.picture.clone(), segments, &config.fill, execution)
 }
 
 fn of_shapley(found: ShapleyExplanation, masker: &Masker, settings: Value) -> Result<Explained> {
@@ -97,6 +102,9 @@ fn of_lime(found: LimeExplanation, masker: &Masker, settings: Value) -> Result<E
                 warnings.push(format!("{segments} segments are too few for a map that shows anything"));
             }
             LimeWarning::InertSegments { segments } => warnings.extend(inert_warning(segments)),
+            LimeWarning::Underdetermined { samples, segments } => warnings.push(format!(
+                "{samples} coalitions do not determine the coefficients of {segments} segments: the penalty chose them"
+            )),
             other => warnings.push(format!("{other:?}")),
         }
     }

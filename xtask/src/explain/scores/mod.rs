@@ -52,7 +52,7 @@ pub(crate) fn score(explainer: &Explainer<'_>, explanations: &[PictureExplanatio
             .with_context(|| format!("failed to score the explanations of {}", explanation.id))?;
     }
     let notes = notes(config, sensitive.len(), randomisable.len());
-    collected.table(explanations.len(), &config.bootstrap, explainer.execution.seed, notes)
+    collected.table(explanations.len(), &config.bootstrap, &explainer.execution, notes)
 }
 
 /// The variant of the scores that a terminal shows.
@@ -85,7 +85,7 @@ fn score_picture(
         fill: &config.fill,
         execution: &execution,
     };
-    for (name, control) in [(RANDOM, Relevance::random(picture, explanation.seed)), (SOBEL, Relevance::sobel(picture))]
+    for (name, control) in [(RANDOM, Relevance::random(picture, explanation.seed)?), (SOBEL, Relevance::sobel(picture))]
     {
         let (scores, curves) = measure(&subject, &control, &config.scores)?;
         collected.add(name, scores, curves);

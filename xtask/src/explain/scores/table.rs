@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use tinylsa_xai::{BootstrapConfig, Direction, MethodScore, ScoreKind, bootstrap_interval, rank_methods};
+use tinylsa_xai::{BootstrapConfig, Direction, Execution, MethodScore, ScoreKind, bootstrap_interval, rank_methods};
 
 use super::measure::{Column, Curves, Measured};
 use crate::explain::result::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
@@ -44,12 +44,12 @@ impl Collected {
     /// Means, intervals and ranks.
     ///
     /// # Errors
-    /// If the settings of the bootstrap are out of range.
+    /// If the settings of the bootstrap are out of range, or it is cancelled.
     pub(super) fn table(
         self,
         pictures: usize,
         bootstrap: &BootstrapConfig,
-        seed: u64,
+        execution: &Execution,
         notes: Vec<String>,
     ) -> Result<ScoreTable> {
         let mut scores = Vec::with_capacity(self.values.len());
@@ -59,7 +59,11 @@ impl Collected {
                 let values = of_methods.get(method).map_or(&[][..], Vec::as_slice);
                 let defined: Vec<f64> = values.iter().filter_map(|value| *value).collect();
                 let undefined = values.len() - defined.len();
-                let mean = if defined.is_empty() { None } else { Some(bootstrap_interval(&defined, bootstrap, seed)?) };
+                let mean = if defined.is_empty() {
+                    None
+                } else {
+                    Some(bootstrap_interval(&defined, bootstrap, execution.seed, &execution.cancellation)?)
+                };
                 entries.push(ScoreEntry { method: method.clone(), mean, rank: None, undefined });
             }
             scores.push(ranked(column, entries)?);
@@ -181,7 +185,7 @@ mod tests {
             });
             collected.add(method.name(), measured.into(), Vec::new());
         }
-        let table = collected.table(1, &BootstrapConfig::default(), 0, Vec::new()).unwrap();
+        let table = collected.table(1, &BootstrapConfig::default(), &Execution::default(), Vec::new()).unwrap();
         let tables = table.for_terminal(variant);
         let text = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
