@@ -90,18 +90,16 @@ pub enum ExplainError {
     },
     /// The kernel of LIME gives next to no weight to any coalition but the whole image.
     #[error(
-        "the kernel_width {kernel_width} leaves the weight of {effective:.2} of {samples} coalitions, expected that of at \
-         least {needed}: raise kernel_width"
+        "the kernel_width {kernel_width} leaves a weight of {weight:.1e} to all {samples} coalitions together, expected at \
+         least 1, that of the whole image alone: raise kernel_width"
     )]
     KernelWidth {
         /// The width.
         kernel_width: f64,
-        /// How many coalitions of equal weight would carry as much, `(Σw)² / Σw²`.
-        effective: f64,
+        /// The sum of the weights of all coalitions that hide something.
+        weight: f64,
         /// How many coalitions were drawn.
         samples: usize,
-        /// The fewest that are accepted.
-        needed: usize,
     },
     /// A value is NaN or infinite.
     #[error("{what} holds {value} at position {position}, expected a finite number")]

@@ -50,19 +50,8 @@ pub struct LimeSolution {
     pub determined: bool,
 }
 
-/// The fewest coalitions of equal weight that the weights must be worth.
-const FEWEST_EFFECTIVE: usize = 2;
-
-/// Requires the weights to be more than that of the full coalition alone, `(Σw)² / Σw²` of them.
-fn require_weight(weights: &[f64], kernel_width: f64) -> Result<(), ExplainError> {
-    let sum: f64 = weights.iter().sum();
-    let effective = sum * sum / weights.iter().map(|weight| weight * weight).sum::<f64>();
-    if effective >= FEWEST_EFFECTIVE as f64 {
-        return Ok(());
-    }
-    let (samples, needed) = (weights.len(), FEWEST_EFFECTIVE);
-    Err(ExplainError::KernelWidth { kernel_width, effective, samples, needed })
-}
+/// The least sum of the weights of the coalitions that hide something: that of the whole image, which hides nothing.
+const LEAST_WEIGHT: f64 = 1.0;
 
 impl LimeSolution {
     /// The coefficients `[players]` of one output.
@@ -105,7 +94,12 @@ impl LimePlan {
         let distances: Vec<f64> = (0..coalitions.len()).map(distance).collect();
         let weight = |distance: &f64| (-distance.powi(2) / config.kernel_width.powi(2)).exp().sqrt();
         let weights: Vec<f64> = distances.iter().map(weight).collect();
-        require_weight(&weights, config.kernel_width)?;
+        let hides = |row: &usize| coalitions.size(*row) < players;
+        let weight: f64 = (0..weights.len()).filter(hides).map(|row| weights[row]).sum();
+        if weight < LEAST_WEIGHT {
+            let (kernel_width, samples) = (config.kernel_width, config.samples);
+            return Err(ExplainError::KernelWidth { kernel_width, weight, samples });
+        }
         let cancellation = execution.cancellation.clone();
         Ok(Self { coalitions, distances, weights, penalty: config.penalty, folds: config.folds, cancellation })
     }

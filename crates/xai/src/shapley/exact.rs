@@ -9,9 +9,6 @@ use crate::error::ExplainError;
 use crate::execution::{Cancellation, Execution};
 use crate::masker::{CoalitionValues, Coalitions};
 
-/// The most players that are ever enumerated: a million coalitions.
-const MOST_PLAYERS: usize = 20;
-
 /// After how many coalitions a cancellation is looked for: a fraction of a second even for a thousand classes.
 const CHECK_EVERY: usize = 4096;
 
@@ -31,12 +28,15 @@ impl Default for ExactShapleyConfig {
 }
 
 impl ExactShapleyConfig {
+    /// The most segments that are ever enumerated: a million coalitions.
+    pub const MOST: usize = 20;
+
     /// Checks every range.
     ///
     /// # Errors
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("limit", self.limit, 1..=MOST_PLAYERS)
+        require_within("limit", self.limit, 1..=Self::MOST)
     }
 }
 
