@@ -15,8 +15,8 @@ use tracing::{info, warn};
 
 use crate::dataset::{Pictures, all_indices, obtain, require_size};
 use crate::evaluation::{EvaluationReport, SplitView, measure};
-use crate::explain::ExplainedNetwork;
 use crate::explain::experiment::{RunExplanations, explain_run};
+use crate::explain::{Circumstances, ExplainedNetwork};
 use crate::folder::{Continuation, Digests, Manifest, RunFigures, RunFolder, Status, metrics_lines};
 use crate::machine::{Machine, device, git_revision, set_threads};
 use crate::outcome::{UsageError, say, stop_on_interrupt};
@@ -98,6 +98,8 @@ impl Workplace {
         let device = device(&config.device)?;
         let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
         require_size(&pictures.train, config.model.image_size)?;
+        let explained = Circumstances::new(&config.model, Some(pictures.train.len()), pictures.test.len());
+        config.explain.validate_against(&explained).map_err(|error| UsageError(error.within("explain").to_string()))?;
         let split = stratified_split(&pictures.train.labels, config.data.validation, config.run.seed)?;
         let place = if options.resume { RunFolder::find } else { RunFolder::free };
         let folder = place(&config.run, options.out.as_deref())?;

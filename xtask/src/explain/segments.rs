@@ -14,6 +14,9 @@ use super::explainer::{Explained, Explainer, Question, json_without};
 use super::gradients::pictures;
 use super::result::{Elements, MethodMaps, PixelMap, ScoreDifference, SegmentMap, TensorValues};
 
+/// How many segments a warning names; the diagnostics have all of them.
+const MOST_NAMED: usize = 16;
+
 pub(super) fn explain(explainer: &Explainer<'_>, method: Method, question: Question<'_>) -> Result<Explained> {
     let config = explainer.config;
     let execution = explainer.execution(question.seed);
@@ -127,8 +130,14 @@ fn inert_warning(segments: &[usize]) -> Vec<String> {
         [] => Vec::new(),
         [one] => vec![format!("segment {one} looks the same hidden and shown, so that its value is 0 or near it")],
         many => {
-            let list = many.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-            vec![format!("segments {list} look the same hidden and shown, so that their values are 0 or near it")]
+            let named = many.iter().take(MOST_NAMED).map(usize::to_string).collect::<Vec<_>>().join(", ");
+            let rest = match many.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                rest => format!(" and {rest} more"),
+            };
+            vec![format!(
+                "segments {named}{rest} look the same hidden and shown, so that their values are 0 or near it"
+            )]
         }
     }
 }
@@ -172,4 +181,18 @@ fn game_evidence(game: &EvaluatedGame) -> Vec<(String, TensorValues)> {
 
 fn numbers(values: Vec<f64>) -> TensorValues {
     TensorValues { shape: vec![values.len()], elements: Elements::F64(values) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_names_a_few_segments() {
+        assert!(inert_warning(&[]).is_empty());
+        assert!(inert_warning(&[3])[0].starts_with("segment 3 looks the same"));
+        assert!(inert_warning(&[3, 4])[0].starts_with("segments 3, 4 look the same"));
+        let many = inert_warning(&(0..784).collect::<Vec<_>>());
+        assert!(many[0].contains("14, 15 and 768 more look the same"), "{}", many[0]);
+    }
 }
