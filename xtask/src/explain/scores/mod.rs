@@ -17,6 +17,7 @@ use tinylsa_xai::ScoreKind;
 
 use super::config::ExplainConfig;
 use super::explainer::{Background, Explainer, Question};
+use super::names::count;
 use super::result::{PictureExplanation, ScoreTable};
 use super::{Family, Method};
 
@@ -176,18 +177,19 @@ fn notes(config: &ScoresConfig, sensitivity_pictures: usize, randomisation_pictu
             attention.join(", ")
         ),
         format!(
-            "Max-sensitivity is measured on {sensitivity_pictures} pictures with {} changes within {}, the \
-             randomisation of parameters on {randomisation_pictures} pictures.",
-            config.max_sensitivity.draws, config.max_sensitivity.radius
+            "Max-sensitivity is measured on {} with {} within {}, the randomisation of parameters on {}.",
+            count(sensitivity_pictures, "picture"),
+            count(config.max_sensitivity.draws, "change"),
+            config.max_sensitivity.radius,
+            count(randomisation_pictures, "picture")
         ),
         format!(
-            "For these two, methods run with smaller budgets: {} steps of Integrated Gradients, {} background pictures, \
-             {} noisy pictures, {} coalitions, {} permutations; {} left out.",
-            rerun.steps,
-            rerun.background,
-            rerun.noisy,
-            rerun.coalitions,
-            rerun.permutations,
+            "For these two, methods run with smaller budgets: {} of Integrated Gradients, {}, {}, {}, {}; {} left out.",
+            count(rerun.steps, "step"),
+            count(rerun.background, "background picture"),
+            count(rerun.noisy, "noisy picture"),
+            count(rerun.coalitions, "coalition"),
+            count(rerun.permutations, "permutation"),
             if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }
         ),
         "Infidelity is that of the optimal scale.".to_owned(),
