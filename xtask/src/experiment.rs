@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tinylsa_data::CLASS_NAMES;
 use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsaConfig, model_to_safetensors};
+use tinylsa_settings::counted;
 use tinylsa_system::{peak_memory, sha256_hex};
 use tinylsa_train::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
@@ -23,7 +24,7 @@ use crate::folder::{
 };
 use crate::machine::{Machine, git_revision, now, set_threads};
 use crate::matching::{file_name, held_out};
-use crate::outcome::{chain, counted, say, stop_on_interrupt};
+use crate::outcome::{chain, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared};
 use crate::progress::TrainingProgress;

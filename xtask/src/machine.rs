@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use tinylsa_settings::counted;
 
-use crate::outcome::{UsageError, counted};
+use crate::outcome::UsageError;
 use crate::schema::{Backend, DeviceSection};
 
 /// What a manifest says of the machine.

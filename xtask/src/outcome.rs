@@ -84,12 +84,6 @@ fn unless_closed(written: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
-/// A count and its noun, such as "1 epoch" and "2 epochs".
-pub(crate) fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
-}
-
 #[cfg(test)]
 mod tests {
     use anyhow::{Context, anyhow};
@@ -106,11 +100,6 @@ mod tests {
     fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
         unless_closed(Err(ErrorKind::BrokenPipe.into())).unwrap();
         unless_closed(Err(ErrorKind::StorageFull.into())).unwrap_err();
-    }
-
-    #[test]
-    fn one_is_singular() {
-        assert_eq!([0, 1, 2].map(|count| counted(count, "step")), ["0 steps", "1 step", "2 steps"]);
     }
 
     #[test]

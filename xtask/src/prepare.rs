@@ -12,6 +12,7 @@ use tinylsa_system::{read_at_most, sha256_hex};
 use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
 
 use crate::dataset::{Pictures, validation_split};
+use crate::explain::Circumstances;
 use crate::folder::{Basis, Identity};
 use crate::machine::device;
 use crate::schema::ExperimentConfig;
@@ -99,7 +100,9 @@ impl Prepared {
 /// directory is made.
 fn check_plan(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
     check_model(config, pictures)?;
-    check_split(config, pictures.train.len())
+    check_split(config, pictures.train.len())?;
+    let explained = Circumstances::new(&config.model, Some(pictures.train.len()), pictures.test.len());
+    config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
 }
 
 fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {

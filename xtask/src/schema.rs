@@ -8,7 +8,7 @@ use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
 
-use crate::explain::ExplainConfig;
+use crate::explain::{Circumstances, ExplainConfig};
 
 /// A whole config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,11 +104,20 @@ pub(crate) enum MeasuredSplit {
 }
 
 impl ExperimentConfig {
+    /// Checks every range, and what is explained against the images and the network.
+    ///
+    /// # Errors
+    /// The first key outside its range, or that does not fit.
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+        self.validate_ranges()?;
+        self.explain.validate_against(&self.circumstances()).map_err(|error| error.within("explain"))
+    }
+
     /// Checks every range.
     ///
     /// # Errors
     /// The first key outside its range.
-    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+    pub(crate) fn validate_ranges(&self) -> Result<(), InvalidSetting> {
         self.run.validate().map_err(|error| error.within("run"))?;
         require_within("device.threads", self.device.threads, 0..=1024)?;
         self.data.validate().map_err(|error| error.within("data"))?;
@@ -122,6 +131,17 @@ impl ExperimentConfig {
             || "0".to_owned(),
             "at least 1 for the attention maps of explain.methods",
         )
+    }
+}
+
+impl ExperimentConfig {
+    /// What is explained, if the images are those of `data.source`.
+    fn circumstances(&self) -> Circumstances {
+        let (training, test) = match self.data.source {
+            DataSource::FashionMnist => (60_000, 10_000),
+            DataSource::SyntheticGarments => (self.data.synthetic.train, self.data.synthetic.test),
+        };
+        Circumstances::new(&self.model, Some(training), test)
     }
 }
 
@@ -201,6 +221,8 @@ mod tests {
         check("model.stages.1.stride=3", "`model.stages.1.stride` is 3");
         check("model.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
         check("train.mixing.kind=blend", "mixup");
+        check("explain.segmentation.grid.rows=29", "`explain.segmentation.grid.rows` is 29, expected 1 to 28");
+        check("explain.pictures.indices=[10000]", "one of the 10000 test images, 0 to 9999");
         check("train.distillation.weight=0.5", "more than 0 with teachers, 0 without");
     }
 }

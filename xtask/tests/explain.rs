@@ -162,11 +162,7 @@ fn threads_batches_and_other_pictures_change_no_bit() {
 #[test]
 fn a_target_and_pictures_of_ones_own_are_explained() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = image::GrayImage::from_fn(120, 160, |x, y| {
-        let is_garment = (30..90).contains(&x) && (20..140).contains(&y);
-        image::Luma([if is_garment { 40 } else { 250 }])
-    });
-    picture.save(folder.path().join("dress.png")).unwrap();
+    photograph(&folder.path().join("dress.png"));
     let model = model();
     let arguments = [
         "explain",
@@ -187,7 +183,21 @@ fn a_target_and_pictures_of_ones_own_are_explained() {
     let diagnostics = json(&folder.path().join("out/dress/diagnostics.json"));
     assert_eq!(diagnostics["target"]["name"], "Bag");
     assert!(diagnostics["label"].is_null());
+    // the model of a run has no temperature
+    assert!(diagnostics["temperature"].is_null() && diagnostics["predicted"]["probability_calibrated"].is_null());
+    assert!(diagnostics["predicted"]["probability_raw"].as_f64().unwrap() > 0.0);
     assert!(folder.path().join("out/dress-2/attributions.safetensors").is_file());
+}
+
+/// Writes a dark dress on light ground.
+fn photograph(path: &Path) {
+    let picture = image::GrayImage::from_fn(120, 160, |x, y| {
+        let is_garment = (30..90).contains(&x) && (20..140).contains(&y);
+        image::Luma([if is_garment { 40 } else { 250 }])
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    std::fs::write(path, bytes.into_inner()).unwrap();
 }
 
 #[test]
@@ -272,7 +282,13 @@ fn wrong_input_is_told() {
     check(2, &["--synthetic", "--index", "1", "--set", "explain.lime.sample=9"], "did you mean `explain.lime.samples`");
     check(2, &["--synthetic", "--index", "1", "--set", "explain.methods=[\"lima\"]"], "lima");
     check(2, &["--synthetic", "--index", "1", "--set", "explain.exact-shapley.limit=3"], "4096 evaluations");
-    check(2, &["--synthetic", "--index", "1", "--set", "explain.fixed-query.tokens=[49]"], "no token 49");
+    check(
+        2,
+        &["--synthetic", "--index", "1", "--set", "explain.fixed-query.tokens=[49]"],
+        "`explain.fixed-query.tokens.0` is 49",
+    );
+    check(2, &["--synthetic", "--index", "1", "--method", "LIME"], "did you mean lime?");
+    check(2, &["--synthetic", "--index", "1", "--set", "explain.segmentation.grid.rows=29"], "expected 1 to 28");
     check(1, &["text.png", "--method", "lime"], "text.png");
     check(1, &["missing.png", "--method", "lime"], "missing.png");
 }

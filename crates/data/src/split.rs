@@ -18,7 +18,7 @@ pub struct SplitIndices {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "the validation split has {}, expected at most {available}, the size of the training set",
-    counted(*requested, "image", "images")
+    counted(*requested, "image")
 )]
 pub struct SplitError {
     /// The images asked for.

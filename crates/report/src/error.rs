@@ -52,6 +52,19 @@ pub enum ReportError {
         expected: usize,
     },
 
+    /// A picture or map with a side that is too long to be drawn.
+    #[error("{figure}: found {width}x{height}, expected sides of at most {largest}")]
+    TooLarge {
+        /// The figure or map.
+        figure: &'static str,
+        /// Width that was found.
+        width: usize,
+        /// Height that was found.
+        height: usize,
+        /// The longest side that is allowed.
+        largest: usize,
+    },
+
     /// Two pictures or maps that belong together differ in width and height.
     #[error("{figure}: found {found_width}x{found_height}, expected {expected}")]
     Shape {

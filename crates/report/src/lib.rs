@@ -22,8 +22,8 @@
 //! shows the colours over black and over white.
 //!
 //! **Nothing is fetched.** Letters inside pixel pictures come from a bitmap font in the program, letters in SVG are
-//! left to the reader's sans-serif font, and the page has no reference to another file or address. So neither a font
-//! file nor a C library is needed, and equal input gives equal bytes.
+//! left to the reader's sans-serif font, and the page has no reference to another file or address, unless a figure is
+//! [`Figure::linked`]. So neither a font file nor a C library is needed, and equal input gives equal bytes.
 //!
 //! ```
 //! use tinylsa_report::{Block, Figure, GreyPicture, Panel, ReportPage, Section, SharedScale, Sheet, ValueMap, encode_png};

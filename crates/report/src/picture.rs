@@ -51,8 +51,11 @@ impl GreyPicture {
         self.image.height() as usize
     }
 
-    /// The picture `zoom` times as large, every pixel a square of one colour (nearest neighbour).
+    /// The picture `zoom` times as large, every pixel a square of one colour (nearest neighbour). A zoom of 0 counts as 1,
+    /// and one that would make a side longer than 65 535 pixels as the largest that does not.
     pub fn enlarged(&self, zoom: u32) -> RgbImage {
+        let longest = self.image.width().max(self.image.height());
+        let zoom = zoom.clamp(1, (u32::from(u16::MAX) / longest).max(1));
         RgbImage::from_fn(self.image.width() * zoom, self.image.height() * zoom, |x, y| {
             let grey = self.image.get_pixel(x / zoom, y / zoom).0[0];
             image::Rgb([grey; 3])
@@ -71,7 +74,11 @@ pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, ReportError> {
     Ok(bytes)
 }
 
-/// Fails unless `found` values make up a picture of `width` × `height`, both at least 1.
+/// The longest side of a picture or map, in pixels: more than a screen shows, and little enough that no size that is made
+/// of it overflows.
+const LARGEST_SIDE: usize = 1 << 14;
+
+/// Fails unless `found` values make up a picture of `width` × `height`, both at least 1 and at most [`LARGEST_SIDE`].
 pub(crate) fn check_size(
     figure: &'static str,
     item: &'static str,
@@ -81,6 +88,9 @@ pub(crate) fn check_size(
 ) -> Result<(), ReportError> {
     if found == 0 || width == 0 || height == 0 {
         return Err(ReportError::Empty { figure, item: "pixel" });
+    }
+    if width > LARGEST_SIDE || height > LARGEST_SIDE {
+        return Err(ReportError::TooLarge { figure, width, height, largest: LARGEST_SIDE });
     }
     if found != width * height {
         return Err(ReportError::Size { figure, item, found, expected: width * height });
@@ -114,5 +124,12 @@ mod tests {
         let message = GreyPicture::from_unit(2, 2, &[0.0, 0.0, f32::NAN, 0.0]).unwrap_err().to_string();
         assert_eq!(message, "grey picture: found NaN at row 1, column 0, expected a number from 0 to 1");
         assert!(matches!(GreyPicture::from_bytes(0, 2, &[]), Err(ReportError::Empty { .. })));
+        // a size whose product overflows, or that no screen shows
+        for (width, height) in [(1 << 63, 2), (usize::MAX, usize::MAX), (1, 20_000)] {
+            let found = GreyPicture::from_bytes(width, height, &[0]);
+            assert!(matches!(found, Err(ReportError::TooLarge { .. })), "{found:?}");
+        }
+        let pixel = GreyPicture::from_bytes(1, 1, &[7]).unwrap();
+        assert_eq!((pixel.enlarged(0).dimensions(), pixel.enlarged(3).dimensions()), ((1, 1), (3, 3)));
     }
 }

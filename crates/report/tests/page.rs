@@ -145,3 +145,17 @@ fn the_same_page_gives_the_same_bytes_also_after_a_round_trip() {
     let read: ReportPage = serde_json::from_str(&json).unwrap();
     assert_eq!(read.to_html().unwrap(), page().to_html().unwrap());
 }
+
+#[test]
+fn a_linked_figure_refers_to_a_file_below_the_page() {
+    let page = |path: &str| {
+        let blocks = vec![Block::Figure(Figure::linked(path, "a caption", "an image"))];
+        ReportPage { sections: vec![Section { heading: "images".to_owned(), blocks }], ..ReportPage::default() }
+    };
+    let html = page("mein Kleid #1/\u{1f457}%\"<.png").to_html().unwrap();
+    assert!(html.contains("src=\"./mein%20Kleid%20%231/%F0%9F%91%97%25%22%3C.png\""), "{html}");
+    assert!(html.contains("alt=\"an image\"") && html.contains("loading=\"lazy\""));
+    for outside in ["", "/etc/passwd", "../image.png", "a/../../image.png", "a//b.png"] {
+        assert!(matches!(page(outside).to_html(), Err(ReportError::NotAFigure { .. })), "{outside}");
+    }
+}

@@ -24,14 +24,14 @@ pub fn printable_path(path: &Path) -> String {
     path.to_str().map_or_else(|| format!("{path:?}"), |text| printable(text).into_owned())
 }
 
-/// A number of things, in the singular or the plural.
+/// A number of things whose plural ends in "s".
 ///
 /// ```
-/// assert_eq!(tinylsa_settings::counted(1, "image", "images"), "1 image");
-/// assert_eq!(tinylsa_settings::counted(0, "class", "classes"), "0 classes");
+/// assert_eq!(tinylsa_settings::counted(1, "image"), "1 image");
+/// assert_eq!(tinylsa_settings::counted(0, "image"), "0 images");
 /// ```
-pub fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_is_singular() {
-        assert_eq!(counted(1, "image", "images"), "1 image");
-        assert_eq!(counted(2, "image", "images"), "2 images");
+        assert_eq!(counted(1, "image"), "1 image");
+        assert_eq!(counted(2, "image"), "2 images");
     }
 }

@@ -86,17 +86,21 @@ fn main() -> Result<(), ExplainError> {
     let scorer = |images: Tensor<4>| model.forward(images);
     let picture = noisy_bar()?;
 
-    let baselines = BaselineConfig::default().pictures(&picture, execution.seed)?;
+    let baselines = BaselineConfig::default().pictures(&picture, &execution)?;
     let config = IntegratedGradientsConfig::default();
     let found = integrated_gradients(&scorer, &picture, &baselines, Target::Predicted, &config, &execution)?;
     let note = format!("score {:.3}, completeness error {:+.1e}", found.score, found.delta);
     show("integrated gradients", &found.attribution, &note);
 
     let found = smooth_grad(&scorer, &picture, Target::Predicted, &SmoothGradConfig::default(), &execution)?;
-    show("SmoothGrad", &found.attribution, &format!("standard error {:.1} %", 100.0 * found.relative_standard_error));
+    show(
+        "SmoothGrad",
+        &found.attribution,
+        &format!("standard error {:.1} %", 100.0 * found.relative_standard_error.unwrap_or(f64::NAN)),
+    );
 
     let segmentation = Segmentation::grid(SIDE, SIDE, 4, 4)?;
-    let masker = Masker::new(picture, segmentation, &FillConfig::default(), execution.seed)?;
+    let masker = Masker::new(picture, segmentation, &FillConfig::default(), &execution)?;
     let found = kernel_shap(&scorer, &masker, Some(Target::Predicted), &KernelShapConfig::default(), &execution)?;
     show("KernelSHAP", &found.attributions[0], "sixteen square segments");
     Ok(())

@@ -14,7 +14,7 @@ use std::io::{stdin, stdout};
 use serde::{Deserialize, Serialize};
 use tinylsa_xai::{
     AttentionFlowConfig, AttentionRolloutConfig, Cancellation, CoalitionValues, Coalitions, ExactShapleyConfig,
-    ExactShapleyPlan, ExplainError, KernelShapConfig, KernelShapPlan, LayerAttention, LimeConfig, LimePlan,
+    ExactShapleyPlan, Execution, ExplainError, KernelShapConfig, KernelShapPlan, LayerAttention, LimeConfig, LimePlan,
     QuadratureRule, attention_flow, attention_rollout,
 };
 
@@ -52,7 +52,7 @@ fn solve(problem: Problem) -> Result<Solution, ExplainError> {
             Solution::Quadrature { nodes: quadrature.nodes, weights: quadrature.weights }
         }
         Problem::Rollout { layers, config } => {
-            let matrix = attention_rollout(&attention_of(&layers)?, &config)?.matrix;
+            let matrix = attention_rollout(&attention_of(&layers)?, &config, &Cancellation::default())?.matrix;
             Solution::Matrix { tokens: matrix.tokens(), values: matrix.values().to_vec() }
         }
         Problem::Flow { layers, config } => {
@@ -61,19 +61,19 @@ fn solve(problem: Problem) -> Result<Solution, ExplainError> {
         }
         Problem::ExactShapley { game } => {
             let players = players_of(&game);
-            let plan = ExactShapleyPlan::new(players, &ExactShapleyConfig { limit: players })?;
+            let plan = ExactShapleyPlan::new(players, &ExactShapleyConfig { limit: players }, &Execution::default())?;
             let solution = plan.solve(&values_of(plan.coalitions(), &game)?)?;
             let coalitions = numbers_of(plan.coalitions());
             Solution::Shapley { coalitions, weights: Vec::new(), shapley: solution.values }
         }
         Problem::KernelShap { game, config, seed } => {
-            let plan = KernelShapPlan::new(players_of(&game), &config, seed)?;
+            let plan = KernelShapPlan::new(players_of(&game), &config, &Execution { seed, ..Execution::default() })?;
             let solution = plan.solve(&values_of(plan.coalitions(), &game)?)?;
             let coalitions = numbers_of(plan.coalitions());
             Solution::Shapley { coalitions, weights: plan.weights().to_vec(), shapley: solution.values }
         }
         Problem::Lime { game, config, seed } => {
-            let plan = LimePlan::new(players_of(&game), &config, seed)?;
+            let plan = LimePlan::new(players_of(&game), &config, &Execution { seed, ..Execution::default() })?;
             let solution = plan.solve(&values_of(plan.coalitions(), &game)?)?;
             Solution::Linear {
                 coalitions: numbers_of(plan.coalitions()),

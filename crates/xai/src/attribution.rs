@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ExplainError, require_index};
-use crate::scorer::Scores;
+use crate::scorer::{Scores, require_finite_score};
 
 /// Which class is explained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,12 +18,14 @@ impl Target {
     /// The number of the class, given the scores of the picture.
     ///
     /// # Errors
-    /// If there is no such class.
+    /// If there is no such class, or its score is not finite.
     pub(crate) fn class(self, scores: &Scores) -> Result<usize, ExplainError> {
-        match self {
+        let class = match self {
             Self::Predicted => Ok(scores.predicted(0)),
             Self::Class(class) => require_index("class", class, scores.classes()).map(|()| class),
-        }
+        }?;
+        require_finite_score(class, scores.of(0)[class])?;
+        Ok(class)
     }
 }
 
@@ -47,7 +49,7 @@ impl Attribution {
     /// The sum over the channels, `[height, width]`.
     pub fn per_pixel(&self) -> Vec<f32> {
         let [_, height, width] = self.shape;
-        let pixels = height * width;
+        let pixels = height.saturating_mul(width).min(self.values.len());
         let mut sums = vec![0.0_f64; pixels];
         for channel in self.values.chunks_exact(pixels.max(1)) {
             for (sum, &value) in sums.iter_mut().zip(channel) {

@@ -38,6 +38,69 @@ pub enum ExplainError {
         /// What is empty.
         what: &'static str,
     },
+    /// The product of a shape's sizes does not fit into an address.
+    #[error("{what} has the shape {shape:?}, which is more values than there are addresses")]
+    TooLarge {
+        /// What has the shape.
+        what: &'static str,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// What was asked for needs more memory than [`Execution::memory_limit`](crate::Execution::memory_limit) allows.
+    #[error("{what} would take {}, allowed are {}: lower {key}", in_units(*.bytes), in_units(*.limit))]
+    Memory {
+        /// What would be held.
+        what: &'static str,
+        /// The setting, or the part of the input, that makes it smaller.
+        key: &'static str,
+        /// How many bytes it would take.
+        bytes: u64,
+        /// How many bytes are allowed.
+        limit: u64,
+    },
+    /// A quantity is not defined for this input, and any number would look like a result.
+    #[error("{what} is not defined: {reason}")]
+    Undefined {
+        /// The quantity.
+        what: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The score of a class is NaN or infinite.
+    #[error("the score of class {class} is {value}, expected a finite number")]
+    Score {
+        /// The class.
+        class: usize,
+        /// Its score.
+        value: f32,
+    },
+    /// Two evaluations of one image in different batches gave different scores.
+    #[error(
+        "the score of class {class} for the same image is {first} in one batch and {second} in another: the scorer is \
+         random or depends on the other images of a batch; put the model into evaluation mode, without dropout and with \
+         the running statistics of its normalisations"
+    )]
+    UnstableScorer {
+        /// The first class whose scores differ by more than rounding.
+        class: usize,
+        /// Its first score.
+        first: f32,
+        /// Its second score.
+        second: f32,
+    },
+    /// The kernel of LIME gives next to no weight to any coalition but the whole image.
+    #[error(
+        "the kernel_width {kernel_width} leaves a weight of {weight:.1e} to all {samples} coalitions together, expected at \
+         least 1, that of the whole image alone: raise kernel_width"
+    )]
+    KernelWidth {
+        /// The width.
+        kernel_width: f64,
+        /// The sum of the weights of all coalitions that hide something.
+        weight: f64,
+        /// How many coalitions were drawn.
+        samples: usize,
+    },
     /// A value is NaN or infinite.
     #[error("{what} holds {value} at position {position}, expected a finite number")]
     NotFinite {
@@ -61,7 +124,10 @@ pub enum ExplainError {
         expected: &'static str,
     },
     /// A row of attention is not a distribution over the tokens.
-    #[error("the attention of query {query} in head {head} sums to {sum}, expected 1")]
+    #[error(
+        "the attention of query {query} in head {head} sums to {sum}, expected 1 within {tolerance}: half precision \
+         rounds by more than that, so compute the attention in f32, or divide every row by its sum"
+    )]
     AttentionRow {
         /// The head.
         head: usize,
@@ -69,6 +135,8 @@ pub enum ExplainError {
         query: usize,
         /// What its row sums to.
         sum: f64,
+        /// How far from 1 is accepted.
+        tolerance: f64,
     },
     /// The denominator of linear attention is not positive, so that its attention does not exist.
     #[error("the denominator of query {query} in head {head} is {value}, expected a positive number")]
@@ -97,7 +165,7 @@ pub enum ExplainError {
     NoGradient,
     /// Labels, masks or counts that do not make a segmentation.
     #[error("segmentation: {0}")]
-    Segmentation(#[from] SegmentationError),
+    Segmentation(SegmentationError),
     /// The sampled coalitions do not determine the coefficients of a linear surrogate.
     #[error("{rows} coalitions do not determine {unknowns} coefficients, expected more of them or a penalty above 0")]
     Underdetermined {
@@ -124,7 +192,7 @@ pub enum ExplainError {
         /// The device's own words.
         reason: String,
     },
-    /// The call was cancelled between two batches.
+    /// The call was cancelled.
     #[error("cancelled after {done} of {total} {what}")]
     Cancelled {
         /// What was being counted.
@@ -134,6 +202,38 @@ pub enum ExplainError {
         /// How many there were to do.
         total: usize,
     },
+}
+
+impl From<SegmentationError> for ExplainError {
+    fn from(error: SegmentationError) -> Self {
+        match error {
+            SegmentationError::Cancelled { what, done, total } => Self::Cancelled { what, done, total },
+            error => Self::Segmentation(error),
+        }
+    }
+}
+
+/// A number of bytes as people say it.
+fn in_units(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64 / 1e3;
+    let mut unit = 0;
+    while value >= 1e3 && unit + 1 < UNITS.len() {
+        value /= 1e3;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// The number of values of a shape.
+///
+/// # Errors
+/// [`ExplainError::TooLarge`] if it does not fit into a `usize`.
+pub(crate) fn value_count(what: &'static str, shape: &[usize]) -> Result<usize, ExplainError> {
+    shape
+        .iter()
+        .try_fold(1_usize, |product, &size| product.checked_mul(size))
+        .ok_or_else(|| ExplainError::TooLarge { what, shape: shape.to_vec() })
 }
 
 /// Requires every value to be finite.

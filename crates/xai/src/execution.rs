@@ -24,14 +24,27 @@ pub struct Execution {
     pub batch_size: usize,
     /// Names every random draw of the call together with what it is drawn for.
     pub seed: u64,
-    /// Ends the call between two batches.
+    /// Ends the call within about a second: it is looked at before every batch, and in every long loop between batches.
     pub cancellation: Cancellation,
+    /// The most memory in bytes that a call may take for what grows with its settings: coalitions, matrices of a
+    /// regression, noise pictures, the images of a batch. What needs more is refused before it is asked for. What the
+    /// scorer itself takes is not counted.
+    pub memory_limit: u64,
 }
 
+/// Four gibibytes.
+const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
+
 impl Default for Execution {
-    /// The default device, batches of 64, seed 0, never cancelled.
+    /// The default device, batches of 64, seed 0, never cancelled, at most 4 GiB.
     fn default() -> Self {
-        Self { device: Device::default(), batch_size: 64, seed: 0, cancellation: Cancellation::default() }
+        Self {
+            device: Device::default(),
+            batch_size: 64,
+            seed: 0,
+            cancellation: Cancellation::default(),
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+        }
     }
 }
 
@@ -42,6 +55,24 @@ impl Execution {
     /// [`InvalidSetting`] with the key of the first one that is outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         require_within("batch_size", self.batch_size, 1..)
+    }
+
+    /// Requires `values` values of eight bytes to be allowed; `key` is what makes them fewer. More than fit into a `u64`
+    /// are never allowed.
+    ///
+    /// # Errors
+    /// [`ExplainError::Memory`] if they are not.
+    pub(crate) fn require_memory(
+        &self,
+        what: &'static str,
+        key: &'static str,
+        values: impl IntoIterator<Item = usize>,
+    ) -> Result<(), ExplainError> {
+        let product = values.into_iter().fold(8_u64, |product, factor| product.saturating_mul(factor as u64));
+        if product <= self.memory_limit {
+            return Ok(());
+        }
+        Err(ExplainError::Memory { what, key, bytes: product, limit: self.memory_limit })
     }
 
     /// Runs `work` on the numbers below `total`, batch by batch in ascending order.
@@ -60,7 +91,7 @@ impl Execution {
         let span = info_span!("explain", what, total, done = Empty).entered();
         for start in (0..total).step_by(self.batch_size) {
             self.cancellation.check(what, start, total)?;
-            let end = total.min(start + self.batch_size);
+            let end = total.min(start.saturating_add(self.batch_size));
             work(start..end)?;
             span.record("done", end);
         }

@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 
 use crate::error::{ExplainError, require_finite, require_index};
 use crate::execution::Execution;
-use crate::scorer::{Scorer, batch_scores, check_scores, image_batch, read_scores, read_tensor};
+use crate::scorer::{Scorer, batch_scores, check_scores, image_batch, read_scores, read_tensor, require_finite_score};
 
 /// The gradient of the score of one class with respect to one picture.
 pub(crate) struct PictureGradient<'a> {
@@ -34,7 +34,7 @@ pub(crate) fn score_gradients<S: Scorer + ?Sized>(
     }
     let size: usize = shape.iter().product();
     execution.in_batches("gradients", count, |batch| {
-        let images = image_batch(shape, batch.clone(), execution, &mut fill).autodiff().require_grad();
+        let images = image_batch(shape, batch.clone(), execution, &mut fill)?.autodiff().require_grad();
         let scores = batch_scores(scorer, images.clone());
         let classes = check_scores(&scores, batch.len(), 0)?;
         require_index("class", class, classes)?;
@@ -42,7 +42,9 @@ pub(crate) fn score_gradients<S: Scorer + ?Sized>(
             return Err(ExplainError::NoGradient);
         }
         let class_scores: Tensor<2> = scores.slice([0..batch.len(), class..class + 1]);
-        read_scores(class_scores.clone())?;
+        for score in read_scores(class_scores.clone(), Some(class))? {
+            require_finite_score(class, score)?;
+        }
         let gradients = class_scores.sum().backward();
         let gradient = images.grad(&gradients).ok_or(ExplainError::NoGradient)?;
         let gradient = read_tensor("the gradient", gradient)?;

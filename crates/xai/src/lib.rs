@@ -28,9 +28,14 @@
 //!   an [`Execution`].
 //! - Its result holds the diagnostics that are needed to judge it: a completeness error, a standard error, a coefficient
 //!   of determination, a share of saturated flows. A promise that was missed is a field of the result and a warning.
-//! - [`Execution::batch_size`] bounds the memory, whatever the number of samples. The batch size and the number of threads
-//!   do not change a bit of a result; [`Execution::seed`] names every random draw.
-//! - Bad input and a cancelled call end in an [`ExplainError`], never in a panic or a map without meaning.
+//! - [`Execution::batch_size`] bounds the memory of the scorer, whatever the number of samples, and
+//!   [`Execution::memory_limit`] that of everything else. The batch size and the number of threads do not change a bit of a
+//!   result; [`Execution::seed`] names every random draw.
+//! - A scorer that gives one image two different scores in two batches is refused ([`check_scorer`]), and so is a score
+//!   that is not finite.
+//! - A call that is cancelled ([`Cancellation`]) stops within a second, in whatever loop it is.
+//! - Bad input and a cancelled call end in an [`ExplainError`], never in a panic or a map without meaning. What is not
+//!   defined (the correlation of constants, a probability among one class) is an error or `None`, never a number.
 //!
 //! # Example
 //!
@@ -46,7 +51,7 @@
 //! };
 //! let picture = Picture::new(vec![1.0, 0.5, 0.0, 0.25], [1, 2, 2])?;
 //! let execution = Execution { batch_size: 16, ..Execution::default() };
-//! let baselines = BaselineConfig::default().pictures(&picture, execution.seed)?;
+//! let baselines = BaselineConfig::default().pictures(&picture, &execution)?;
 //! let config = IntegratedGradientsConfig::default();
 //! let found = integrated_gradients(&model, &picture, &baselines, Target::Predicted, &config, &execution)?;
 //!
@@ -61,6 +66,7 @@
 
 mod attention;
 mod attribution;
+mod door;
 mod error;
 mod execution;
 mod gradient;
@@ -81,6 +87,7 @@ pub use attention::{
     check_attention, fixed_query_maps, fixed_query_positions, gradient_rollout, token_of_largest_attribution,
 };
 pub use attribution::{Attribution, Target};
+pub use door::check_scorer;
 pub use error::ExplainError;
 pub use execution::{Cancellation, Execution};
 pub use gradients::{
@@ -90,7 +97,7 @@ pub use gradients::{
     smooth_grad,
 };
 pub use lime::{LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, lime};
-pub use masker::{CoalitionValues, Coalitions, EvaluatedGame, Fill, FillConfig, Masker};
+pub use masker::{ClassValues, CoalitionValues, Coalitions, EvaluatedGame, Fill, FillConfig, Masker};
 pub use picture::Picture;
 pub use scorer::{Scorer, Scores};
 pub use scores::{

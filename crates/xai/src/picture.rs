@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use crate::error::{ExplainError, require_count, require_finite};
+use crate::error::{ExplainError, require_count, require_finite, value_count};
 use crate::scorer::read_tensor;
 
 /// One picture on the host, in the units that the model is fed with.
@@ -17,12 +17,12 @@ impl Picture {
     /// The picture with these values, row by row within each channel, of the shape `[channels, height, width]`.
     ///
     /// # Errors
-    /// If the shape is empty, does not fit the number of values, or a value is not finite.
+    /// If the shape is empty or larger than any memory, does not fit the number of values, or a value is not finite.
     pub fn new(values: Vec<f32>, shape: [usize; 3]) -> Result<Self, ExplainError> {
         if shape.contains(&0) {
             return Err(ExplainError::Empty { what: "picture" });
         }
-        require_count("picture", values.len(), shape.iter().product())?;
+        require_count("picture", values.len(), value_count("picture", &shape)?)?;
         require_finite("picture", &values)?;
         Ok(Self { values, shape })
     }
@@ -42,7 +42,18 @@ impl Picture {
     /// # Errors
     /// As [`Picture::new`].
     pub fn filled(value: f32, shape: [usize; 3]) -> Result<Self, ExplainError> {
-        Self::new(vec![value; shape.iter().product()], shape)
+        let count = value_count("picture", &shape)?;
+        let mut values = Vec::new();
+        values
+            .try_reserve_exact(count)
+            .map_err(|_| ExplainError::TooLarge { what: "picture", shape: shape.to_vec() })?;
+        values.resize(count, value);
+        Self::new(values, shape)
+    }
+
+    /// The picture with `change` applied to every value, which must leave it finite.
+    pub(crate) fn map(&self, change: impl Fn(f32) -> f32) -> Self {
+        Self { values: self.values.iter().map(|&value| change(value)).collect(), shape: self.shape }
     }
 
     /// The values, row by row within each channel.

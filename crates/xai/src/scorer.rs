@@ -1,8 +1,7 @@
 use burn::tensor::{DType, Tensor, TensorData};
 
-use crate::error::{ExplainError, require_finite, require_index, require_shape};
+use crate::error::{ExplainError, require_index, require_shape};
 use crate::execution::Execution;
-use crate::picture::Picture;
 
 /// Anything that maps images `[batch, channels, height, width]` to scores `[batch, classes]`, such as logits.
 ///
@@ -10,7 +9,10 @@ use crate::picture::Picture;
 /// What the methods rely on:
 ///
 /// - The model is in evaluation mode: dropout is off, and batch normalisation uses its running statistics, so that the
-///   scores of a picture do not depend on its neighbours in the batch.
+///   scores of a picture do not depend on its neighbours in the batch. Every method asks for the scores of its image in
+///   two different batches first ([`check_scorer`](crate::check_scorer)) and refuses a scorer that answers differently.
+/// - No score is NaN or plus infinity. Minus infinity, by which a class is ruled out, is allowed for every class but
+///   those that are explained.
 /// - For gradients, the scores are computed from the images by burn's operations alone. The images arrive on an
 ///   autodiff device and require a gradient. The weights may stay on the plain device, where `model.valid()` puts them:
 ///   burn treats plain tensors as constants in an operation with tracked ones, so no gradient of the weights is ever
@@ -28,7 +30,7 @@ impl<F: Fn(Tensor<4>) -> Tensor<2>> Scorer for F {
     }
 }
 
-/// The scores of several pictures on the host.
+/// The scores of several pictures on the host. None of them is NaN or plus infinity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {
     values: Vec<f32>,
@@ -36,6 +38,14 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// Scores `[pictures, classes]`, row by row.
+    pub(crate) fn new(values: Vec<f32>, classes: usize) -> Result<Self, ExplainError> {
+        if classes == 0 {
+            return Err(ExplainError::Empty { what: "list of classes" });
+        }
+        Ok(Self { values, classes })
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
@@ -59,13 +69,14 @@ impl Scores {
         &self.values[picture * self.classes..(picture + 1) * self.classes]
     }
 
-    /// The scores of one class, for every picture in turn.
+    /// The scores of one class, for every picture in turn, all of them finite.
     ///
     /// # Errors
-    /// If there is no such class.
+    /// If there is no such class, or it is ruled out for a picture.
     pub fn of_class(&self, class: usize) -> Result<Vec<f32>, ExplainError> {
         require_index("class", class, self.classes)?;
-        Ok(self.values.iter().skip(class).step_by(self.classes).copied().collect())
+        let of_class = self.values.iter().skip(class).step_by(self.classes);
+        of_class.map(|&score| require_finite_score(class, score).map(|()| score)).collect()
     }
 
     /// The class with the highest score of one picture; the first of several equal ones.
@@ -82,7 +93,7 @@ impl Scores {
 /// the picture `index` into the zeroed `values` whenever its turn comes, in ascending order.
 ///
 /// # Errors
-/// If the call is cancelled, or the scores are not `[batch, classes]` and finite.
+/// If the call is cancelled, or the scores are not `[batch, classes]`, NaN or plus infinity.
 pub(crate) fn score_pictures<S: Scorer + ?Sized>(
     scorer: &S,
     shape: [usize; 3],
@@ -96,11 +107,11 @@ pub(crate) fn score_pictures<S: Scorer + ?Sized>(
     let mut scores = Scores { values: Vec::new(), classes: 0 };
     execution.in_batches("evaluations", count, |batch| {
         let rows = batch.len();
-        let images = image_batch(shape, batch, execution, &mut fill);
+        let images = image_batch(shape, batch, execution, &mut fill)?;
         let batch_scores = batch_scores(scorer, images);
         let classes = check_scores(&batch_scores, rows, scores.classes)?;
         scores.classes = classes;
-        scores.values.extend(read_scores(batch_scores)?);
+        scores.values.extend(read_scores(batch_scores, None)?);
         Ok(())
     })?;
     Ok(scores)
@@ -119,29 +130,24 @@ pub(crate) fn batch_scores<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) ->
     if scores.dims()[0] == 2 { scores.narrow(0, 0, 1) } else { scores }
 }
 
-/// The scores of one picture.
-pub(crate) fn score_picture<S: Scorer + ?Sized>(
-    scorer: &S,
-    picture: &Picture,
-    execution: &Execution,
-) -> Result<Scores, ExplainError> {
-    score_pictures(scorer, picture.shape(), 1, execution, |_, values| values.copy_from_slice(picture.values()))
-}
-
 /// A batch of pictures on the plain device.
+///
+/// # Errors
+/// If it would take more memory than is allowed.
 pub(crate) fn image_batch(
     shape: [usize; 3],
     batch: std::ops::Range<usize>,
     execution: &Execution,
     mut fill: impl FnMut(usize, &mut [f32]),
-) -> Tensor<4> {
+) -> Result<Tensor<4>, ExplainError> {
     let [channels, height, width] = shape;
-    let mut values = vec![0.0; batch.len() * channels * height * width];
     let rows = batch.len();
+    execution.require_memory("a batch of images", "batch_size", [rows, channels, height, width])?;
+    let mut values = vec![0.0; rows * channels * height * width];
     for (index, row) in batch.zip(values.chunks_exact_mut(channels * height * width)) {
         fill(index, row);
     }
-    Tensor::from_data(TensorData::new(values, [rows, channels, height, width]), &execution.device)
+    Ok(Tensor::from_data(TensorData::new(values, [rows, channels, height, width]), &execution.device))
 }
 
 /// Requires scores `[rows, classes]`, with as many classes as before where `known` is not 0; returns their number.
@@ -155,11 +161,26 @@ pub(crate) fn check_scores(scores: &Tensor<2>, rows: usize, known: usize) -> Res
     Ok(classes)
 }
 
-/// The values of scores, all finite.
-pub(crate) fn read_scores(scores: Tensor<2>) -> Result<Vec<f32>, ExplainError> {
+/// The values of scores `[batch, classes]`, or of the single column of `class` if one is named.
+///
+/// # Errors
+/// If a score is NaN or plus infinity, or the device fails.
+pub(crate) fn read_scores(scores: Tensor<2>, class: Option<usize>) -> Result<Vec<f32>, ExplainError> {
+    let [_, classes] = scores.dims();
     let values = read_tensor("the scores", scores)?;
-    require_finite("the scores", &values)?;
-    Ok(values)
+    // Minus infinity rules a class out, which is no reason not to explain another one.
+    match values.iter().position(|&score| score.is_nan() || score == f32::INFINITY) {
+        Some(position) => {
+            let class = class.unwrap_or(position % classes.max(1));
+            Err(ExplainError::Score { class, value: values[position] })
+        }
+        None => Ok(values),
+    }
+}
+
+/// Requires the score of a class that is explained to be finite.
+pub(crate) fn require_finite_score(class: usize, value: f32) -> Result<(), ExplainError> {
+    if value.is_finite() { Ok(()) } else { Err(ExplainError::Score { class, value }) }
 }
 
 /// The values of a tensor in row-major order.

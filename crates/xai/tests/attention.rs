@@ -4,10 +4,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    AttentionRolloutConfig, AttentionStatistics, Attribution, ExplainError, HeadFusion, LayerAttention,
+    AttentionRolloutConfig, AttentionStatistics, Attribution, Cancellation, ExplainError, HeadFusion, LayerAttention,
     LinearAttention, attention_rollout, fixed_query_maps, fixed_query_positions, gradient_rollout,
     token_of_largest_attribution,
 };
+
+fn never() -> Cancellation {
+    Cancellation::default()
+}
 
 fn uniform(seed: u64, purpose: &str, count: usize) -> Vec<f64> {
     let mut generator = Draw { seed, purpose: Purpose::new(purpose), epoch: 0, index: 0 }.generator();
@@ -100,7 +104,7 @@ fn a_batch_of_features_gives_each_picture_its_own_attention() {
 #[test]
 fn what_is_no_attention_is_named() {
     let row = LayerAttention::new(vec![0.5, 0.5, 0.5, 0.4], 1, 2);
-    assert_eq!(row, Err(ExplainError::AttentionRow { head: 0, query: 1, sum: 0.9 }));
+    assert_eq!(row, Err(ExplainError::AttentionRow { head: 0, query: 1, sum: 0.9, tolerance: 1e-4 }));
     assert!(matches!(
         LayerAttention::new(vec![1.5, -0.5, 0.5, 0.5], 1, 2),
         Err(ExplainError::Value { position: 1, .. })
@@ -178,8 +182,8 @@ fn rollout_is_the_product_of_its_layers() {
         });
         expected = matrix * expected;
     }
-    let rollout =
-        attention_rollout(&layers, &AttentionRolloutConfig { residual, fusion: HeadFusion::Mean }).expect("layers fit");
+    let rollout = attention_rollout(&layers, &AttentionRolloutConfig { residual, fusion: HeadFusion::Mean }, &never())
+        .expect("layers fit");
     for query in 0..tokens {
         let expected: Vec<f64> = expected.row(query).iter().copied().collect();
         close(rollout.of_query(query).expect("in range"), &expected, 1e-12);
@@ -193,8 +197,8 @@ fn rollout_is_the_product_of_its_layers() {
 fn rollout_of_any_fusion_keeps_rows_that_sum_to_1() {
     let layers: Vec<_> = (0..2).map(|seed| random_layer(seed, 4, 6)).collect();
     for fusion in [HeadFusion::Mean, HeadFusion::Max, HeadFusion::Min] {
-        let rollout =
-            attention_rollout(&layers, &AttentionRolloutConfig { residual: 0.5, fusion }).expect("layers fit");
+        let rollout = attention_rollout(&layers, &AttentionRolloutConfig { residual: 0.5, fusion }, &never())
+            .expect("layers fit");
         rollout.matrix.rows().for_each(|row| assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12));
     }
 }
@@ -203,11 +207,11 @@ fn rollout_of_any_fusion_keeps_rows_that_sum_to_1() {
 fn a_residual_of_1_is_the_identity() {
     let layers: Vec<_> = (0..2).map(|seed| random_layer(seed, 2, 4)).collect();
     let config = AttentionRolloutConfig { residual: 1.0, ..AttentionRolloutConfig::default() };
-    let rollout = attention_rollout(&layers, &config).expect("layers fit");
+    let rollout = attention_rollout(&layers, &config, &never()).expect("layers fit");
     assert_eq!(rollout.of_query(2).expect("in range"), [0.0, 0.0, 1.0, 0.0]);
-    assert_eq!(attention_rollout(&[], &config), Err(ExplainError::Empty { what: "list of layers" }));
+    assert_eq!(attention_rollout(&[], &config, &never()), Err(ExplainError::Empty { what: "list of layers" }));
     let nan = AttentionRolloutConfig { residual: f64::NAN, ..config };
-    assert!(matches!(attention_rollout(&layers, &nan), Err(ExplainError::Setting(_))));
+    assert!(matches!(attention_rollout(&layers, &nan, &never()), Err(ExplainError::Setting(_))));
 }
 
 #[test]
@@ -227,17 +231,17 @@ fn gradients_make_rollout_class_specific() {
         expected = &expected + &weighted * &expected;
     }
     expected -= nalgebra::DMatrix::<f64>::identity(tokens, tokens);
-    let rollout = gradient_rollout(&layers, &gradients).expect("shapes fit");
+    let rollout = gradient_rollout(&layers, &gradients, &never()).expect("shapes fit");
     for query in 0..tokens {
         let expected: Vec<f64> = expected.row(query).iter().copied().collect();
         close(rollout.of_query(query).expect("in range"), &expected, 1e-12);
     }
     let against: Vec<Vec<f64>> = gradients.iter().map(|gradient| vec![-1.0; gradient.len()]).collect();
-    let nothing = gradient_rollout(&layers, &against).expect("shapes fit");
+    let nothing = gradient_rollout(&layers, &against, &never()).expect("shapes fit");
     assert_eq!(nothing.pooled(), vec![0.0; tokens], "what speaks only against the class leaves an empty map");
-    assert!(matches!(gradient_rollout(&layers, &gradients[1..]), Err(ExplainError::ValueCount { .. })));
+    assert!(matches!(gradient_rollout(&layers, &gradients[1..], &never()), Err(ExplainError::ValueCount { .. })));
     let nan = vec![vec![f64::NAN; heads * tokens * tokens]; 3];
-    assert!(matches!(gradient_rollout(&layers, &nan), Err(ExplainError::NotFinite { .. })));
+    assert!(matches!(gradient_rollout(&layers, &nan, &never()), Err(ExplainError::NotFinite { .. })));
 }
 
 #[test]

@@ -218,8 +218,8 @@ fn no_call_of_the_scorer_sees_more_pictures_than_the_batch_size() {
     let config = IntegratedGradientsConfig { steps: 12, tolerance: f64::INFINITY, ..Default::default() };
     integrated_gradients(&model, &picture(0), &background, Target::Predicted, &config, &execution).expect("gradients");
     assert_eq!(largest.get(), 5);
-    // the picture of which the class is asked is alone, and so gets a copy
-    assert_eq!(rows.get(), (2 + 23) + (8 + 7 * 4) + (8 + 7 * 12));
+    // each method first scores the picture in two pairs; the scores of the backgrounds come with the picture's again
+    assert_eq!(rows.get(), (4 + 23) + (4 + 8 + 7 * 4) + (4 + 8 + 7 * 12));
 }
 
 #[test]
@@ -237,7 +237,8 @@ fn a_cancelled_call_stops_at_the_next_batch() {
     let execution = Execution { batch_size: 4, cancellation: cancellation.clone(), ..Execution::default() };
     let config = SmoothGradConfig { samples: 100, ..SmoothGradConfig::default() };
     let found = smooth_grad(&model, &picture(0), Target::Predicted, &config, &execution);
-    assert_eq!(found, Err(ExplainError::Cancelled { what: "gradients", done: 8, total: 100 }));
+    // two calls that check the scorer, and the first batch
+    assert_eq!(found, Err(ExplainError::Cancelled { what: "gradients", done: 4, total: 100 }));
     assert_eq!(calls.get(), 3);
 }
 
@@ -279,7 +280,7 @@ fn scorers_that_cannot_be_explained_are_named() {
 
     let nan = |images: Tensor<4>| network.forward(images) * f32::NAN;
     for error in errors(&nan, Target::Predicted, &execution) {
-        assert!(matches!(error, ExplainError::NotFinite { what: "the scores", .. }), "{error}");
+        assert!(matches!(error, ExplainError::Score { class: 0, .. }), "{error}");
     }
     // the root of 0 is 0, but its slope is not a number that a map could hold
     let steep =
@@ -361,7 +362,8 @@ fn baselines_are_what_their_names_say() {
         noise_draws: 3,
         ..BaselineConfig::default()
     };
-    let baselines = config.pictures(&picture, 7).expect("settings are in range");
+    let baselines =
+        config.pictures(&picture, &Execution { seed: 7, ..Execution::default() }).expect("settings are in range");
     assert_eq!(baselines.len(), 7);
     let constant = |value: f32| Picture::filled(value, [1, 28, 28]).expect("the shape is not empty");
     assert_eq!(baselines[..3], [constant(-1.0), constant(1.0), constant(0.286)]);
@@ -372,8 +374,16 @@ fn baselines_are_what_their_names_say() {
     assert!(spread(&baselines[3]) < 0.05 * spread(&picture), "a blur of four pixels leaves little of noise");
     baselines[4..].iter().for_each(|noise| assert!((spread(noise).sqrt() - 0.353).abs() < 0.05));
     assert_ne!(baselines[4], baselines[5]);
-    assert_eq!(baselines, config.pictures(&picture, 7).expect("settings are in range"));
-    assert_ne!(baselines[4], config.pictures(&picture, 8).expect("settings are in range")[4]);
+    assert_eq!(
+        baselines,
+        config.pictures(&picture, &Execution { seed: 7, ..Execution::default() }).expect("settings are in range")
+    );
+    assert_ne!(
+        baselines[4],
+        config.pictures(&picture, &Execution { seed: 8, ..Execution::default() }).expect("settings are in range")[4]
+    );
     let per_channel = BaselineConfig { black: vec![0.0, 1.0], ..BaselineConfig::default() };
-    assert!(matches!(per_channel.pictures(&picture, 0), Err(ExplainError::Setting(error)) if error.key == "black"));
+    assert!(
+        matches!(per_channel.pictures(&picture, &Execution { seed: 0, ..Execution::default() }), Err(ExplainError::Setting(error)) if error.key == "black")
+    );
 }

@@ -91,3 +91,24 @@ fn a_rule_without_steps_is_an_error() {
         "steps is 1, expected at least 2"
     );
 }
+
+#[test]
+fn many_nodes_are_parts_of_few() {
+    // the fewest parts of at most 1024 nodes, each of them exact
+    let composite = gauss(2050);
+    assert_eq!((composite.nodes.len(), composite.weights.len()), (2050, 2050));
+    let part = gauss(683);
+    for (index, (node, weight)) in part.nodes.iter().zip(&part.weights).take(683).enumerate() {
+        assert!((composite.nodes[index] - node * 683.0 / 2050.0).abs() < 1e-15);
+        assert!((composite.weights[index] - weight * 683.0 / 2050.0).abs() < 1e-18);
+    }
+    // the largest number that a config allows, as many as would take hours in one rule
+    let largest = gauss(1 << 20);
+    assert!(largest.nodes.is_sorted() && largest.nodes.iter().all(|node| (0.0..=1.0).contains(node)));
+    assert!((largest.weights.iter().sum::<f64>() - 1.0).abs() < 1e-11);
+    for degree in [1, 7, 100] {
+        let sum: f64 =
+            largest.nodes.iter().zip(&largest.weights).map(|(node, weight)| weight * node.powi(degree)).sum();
+        assert!((sum - 1.0 / (f64::from(degree) + 1.0)).abs() < 1e-11, "degree {degree}: {sum}");
+    }
+}

@@ -2,9 +2,17 @@
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
-    CoalitionValues, Coalitions, Execution, ExplainError, FillConfig, LimeConfig, LimePlan, LimeWarning, Masker,
-    Picture, Segmentation, Target, fit_ridge, lime,
+    Cancellation, CoalitionValues, Coalitions, Execution, ExplainError, FillConfig, LimeConfig, LimePlan, LimeWarning,
+    Masker, Picture, Segmentation, Target, fit_ridge, lime,
 };
+
+fn never() -> Cancellation {
+    Cancellation::default()
+}
+
+fn seeded(seed: u64) -> Execution {
+    Execution { seed, ..execution() }
+}
 
 fn coalitions(rows: &[&[bool]]) -> Coalitions {
     let mut coalitions = Coalitions::new(rows[0].len());
@@ -32,7 +40,7 @@ fn ridge_with_one_feature_has_its_closed_form() {
     let covariance = 6.0 * 0.4 * (3.0 - mean) + 4.0 * -0.6 * (0.5 - mean);
     for penalty in [0.0, 1.0, 100.0] {
         let slope = covariance / (6.0 * 0.16 + 4.0 * 0.36 + penalty);
-        let fit = fit_ridge(&rows, &weights, &values, penalty).unwrap();
+        let fit = fit_ridge(&rows, &weights, &values, penalty, &never()).unwrap();
         assert!((fit.coefficients[0] - slope).abs() < 1e-14);
         assert!((fit.intercepts[0] - (mean - 0.6 * slope)).abs() < 1e-14);
     }
@@ -42,7 +50,7 @@ fn ridge_with_one_feature_has_its_closed_form() {
 /// at the solution, which determines it.
 #[test]
 fn ridge_solution_is_where_the_gradient_vanishes() {
-    let plan = LimePlan::new(9, &LimeConfig { samples: 200, ..LimeConfig::default() }, 5).unwrap();
+    let plan = LimePlan::new(9, &LimeConfig { samples: 200, ..LimeConfig::default() }, &seeded(5)).unwrap();
     let rows = plan.coalitions();
     let values = CoalitionValues::of_game(rows, 2, |inside, row| {
         row[0] = game(9, inside);
@@ -68,7 +76,7 @@ fn ridge_solution_is_where_the_gradient_vanishes() {
 
 #[test]
 fn masks_and_weights_are_those_of_the_paper() {
-    let plan = LimePlan::new(16, &LimeConfig { samples: 4000, ..LimeConfig::default() }, 3).unwrap();
+    let plan = LimePlan::new(16, &LimeConfig { samples: 4000, ..LimeConfig::default() }, &seeded(3)).unwrap();
     let rows = plan.coalitions();
     assert_eq!((rows.len(), rows.size(0), plan.weights()[0].to_bits()), (4000, 16, 1.0_f64.to_bits()));
     let shown: usize = (1..4000).map(|row| rows.size(row)).sum();
@@ -83,7 +91,7 @@ fn masks_and_weights_are_those_of_the_paper() {
 
 #[test]
 fn a_linear_game_is_described_in_full() {
-    let plan = LimePlan::new(8, &LimeConfig { penalty: 0.0, ..LimeConfig::default() }, 1).unwrap();
+    let plan = LimePlan::new(8, &LimeConfig { penalty: 0.0, ..LimeConfig::default() }, &seeded(1)).unwrap();
     let linear = |inside: &dyn Fn(usize) -> bool| {
         (0..8).filter(|&player| inside(player)).map(|player| player as f64 - 2.5).sum::<f64>() + 0.5
     };
@@ -112,10 +120,10 @@ fn the_estimate_approaches_the_fit_to_all_coalitions() {
     let weights: Vec<f64> = (0..all.len()).map(weight).collect();
     let error = |samples: usize| {
         // The same penalty for each coalition.
-        let limit = fit_ridge(&all, &weights, &values_of(&all), 1024.0 / samples as f64).unwrap();
+        let limit = fit_ridge(&all, &weights, &values_of(&all), 1024.0 / samples as f64, &never()).unwrap();
         let norm: f64 = limit.coefficients.iter().map(|value| value * value).sum();
         let of_seed = |seed: u64| {
-            let plan = LimePlan::new(10, &LimeConfig { samples, ..LimeConfig::default() }, seed).unwrap();
+            let plan = LimePlan::new(10, &LimeConfig { samples, ..LimeConfig::default() }, &seeded(seed)).unwrap();
             let found = plan.solve(&values_of(plan.coalitions())).unwrap();
             found.coefficients.iter().zip(&limit.coefficients).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / norm
         };
@@ -128,7 +136,7 @@ fn the_estimate_approaches_the_fit_to_all_coalitions() {
 
 #[test]
 fn held_out_r2_is_not_fooled_by_noise_as_the_in_sample_one_is() {
-    let plan = LimePlan::new(16, &LimeConfig { samples: 60, ..LimeConfig::default() }, 2).unwrap();
+    let plan = LimePlan::new(16, &LimeConfig { samples: 60, ..LimeConfig::default() }, &seeded(2)).unwrap();
     let mut row = 0_u32;
     let values = CoalitionValues::of_game(plan.coalitions(), 2, |_, values| {
         row += 1;
@@ -160,7 +168,7 @@ fn execution() -> Execution {
 fn a_picture_is_explained_with_warnings_where_due() {
     let picture = Picture::new((0..64).map(|value| value as f32 / 64.0).collect(), [1, 8, 8]).unwrap();
     let black = FillConfig { kind: tinylsa_xai::Fill::Black, ..FillConfig::default() };
-    let masker = Masker::new(picture.clone(), Segmentation::grid(8, 8, 4, 4).unwrap(), &black, 0).unwrap();
+    let masker = Masker::new(picture.clone(), Segmentation::grid(8, 8, 4, 4).unwrap(), &black, &execution()).unwrap();
     let config = LimeConfig { penalty: 1e-9, ..LimeConfig::default() };
     let all = lime(&halves, &masker, None, &config, &execution()).unwrap();
     assert_eq!(all.classes, [0, 1]);
@@ -176,7 +184,7 @@ fn a_picture_is_explained_with_warnings_where_due() {
     assert_eq!((one.classes.as_slice(), one.solution.of(0).unwrap()), ([1].as_slice(), all.solution.of(1).unwrap()));
 
     let flat = Picture::filled(0.5, [1, 8, 8]).unwrap();
-    let few = Masker::new(flat, Segmentation::grid(8, 8, 1, 3).unwrap(), &FillConfig::default(), 0).unwrap();
+    let few = Masker::new(flat, Segmentation::grid(8, 8, 1, 3).unwrap(), &FillConfig::default(), &execution()).unwrap();
     let warned = lime(&halves, &few, None, &LimeConfig::default(), &execution()).unwrap();
     let inert = LimeWarning::InertSegments { segments: vec![0, 1, 2] };
     assert_eq!(warned.warnings, [LimeWarning::FewSegments { segments: 3 }, inert]);
@@ -188,15 +196,18 @@ fn what_cannot_be_fitted_is_an_error() {
     let rows = coalitions(&[&[true, true], &[false, false]]);
     let values = CoalitionValues::new(1, vec![1.0, 0.0]).unwrap();
     assert_eq!(
-        fit_ridge(&rows, &[1.0, 1.0], &values, 0.0),
+        fit_ridge(&rows, &[1.0, 1.0], &values, 0.0, &never()),
         Err(ExplainError::Underdetermined { rows: 2, unknowns: 2 })
     );
-    assert!(fit_ridge(&rows, &[1.0, 1.0], &values, 1.0).is_ok());
-    assert!(matches!(fit_ridge(&rows, &[1.0], &values, 1.0), Err(ExplainError::ValueCount { .. })));
-    assert!(matches!(fit_ridge(&rows, &[1.0, -1.0], &values, 1.0), Err(ExplainError::Value { position: 1, .. })));
-    assert!(matches!(fit_ridge(&rows, &[1.0, f64::NAN], &values, 1.0), Err(ExplainError::NotFinite { .. })));
-    assert!(matches!(fit_ridge(&rows, &[0.0, 0.0], &values, 1.0), Err(ExplainError::Empty { .. })));
-    assert!(matches!(fit_ridge(&rows, &[1.0, 1.0], &values, -1.0), Err(ExplainError::Setting(_))));
+    assert!(fit_ridge(&rows, &[1.0, 1.0], &values, 1.0, &never()).is_ok());
+    assert!(matches!(fit_ridge(&rows, &[1.0], &values, 1.0, &never()), Err(ExplainError::ValueCount { .. })));
+    assert!(matches!(
+        fit_ridge(&rows, &[1.0, -1.0], &values, 1.0, &never()),
+        Err(ExplainError::Value { position: 1, .. })
+    ));
+    assert!(matches!(fit_ridge(&rows, &[1.0, f64::NAN], &values, 1.0, &never()), Err(ExplainError::NotFinite { .. })));
+    assert!(matches!(fit_ridge(&rows, &[0.0, 0.0], &values, 1.0, &never()), Err(ExplainError::Empty { .. })));
+    assert!(matches!(fit_ridge(&rows, &[1.0, 1.0], &values, -1.0, &never()), Err(ExplainError::Setting(_))));
     for (config, key) in [
         (LimeConfig { samples: 3, ..LimeConfig::default() }, "samples"),
         (LimeConfig { kernel_width: 0.0, ..LimeConfig::default() }, "kernel_width"),
@@ -204,10 +215,10 @@ fn what_cannot_be_fitted_is_an_error() {
         (LimeConfig { folds: 1, ..LimeConfig::default() }, "folds"),
     ] {
         assert_eq!(config.validate().unwrap_err().key, key);
-        assert!(matches!(LimePlan::new(4, &config, 0), Err(ExplainError::Setting(_))));
+        assert!(matches!(LimePlan::new(4, &config, &seeded(0)), Err(ExplainError::Setting(_))));
     }
     assert_eq!(
-        LimePlan::new(0, &LimeConfig::default(), 0).unwrap_err(),
+        LimePlan::new(0, &LimeConfig::default(), &seeded(0)).unwrap_err(),
         ExplainError::Empty { what: "list of players" }
     );
 }

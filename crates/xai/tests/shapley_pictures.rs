@@ -123,7 +123,7 @@ fn the_same_seed_gives_the_same_bits_at_any_batch_size_and_thread_count() {
     let noise = FillConfig { kind: Fill::Noise, ..FillConfig::default() };
     let run = |batch_size: usize, seed: u64| {
         let execution = Execution { batch_size, seed, ..execution() };
-        let masker = Masker::new(picture(1), segmentation(), &noise, seed).unwrap();
+        let masker = Masker::new(picture(1), segmentation(), &noise, &execution).unwrap();
         let shapley = every_method(&curved, &masker, &execution).unwrap();
         (
             shapley,
@@ -151,8 +151,10 @@ fn no_batch_is_larger_than_allowed_and_every_picture_is_scored_once() {
     let masker = Masker::with_backgrounds(picture(1), segmentation(), vec![picture(2), picture(3)]).unwrap();
     exact_shapley(&counting, &masker, None, &ExactShapleyConfig::default(), &execution).unwrap();
     let seen = seen.into_inner();
-    assert_eq!(seen.iter().sum::<usize>(), 2 * 512);
-    assert!(seen[..seen.len() - 1].iter().all(|&rows| rows == 50), "{seen:?}");
+    // two pairs that check the scorer come first
+    assert_eq!(seen[..2], [2, 2]);
+    assert_eq!(seen[2..].iter().sum::<usize>(), 2 * 512);
+    assert!(seen[2..seen.len() - 1].iter().all(|&rows| rows == 50), "{seen:?}");
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn a_call_ends_at_the_next_batch_after_it_was_cancelled() {
     let calls = RefCell::new(0);
     let cancelling = |images: Tensor<4>| {
         *calls.borrow_mut() += 1;
-        if *calls.borrow() == 3 {
+        if *calls.borrow() == 5 {
             execution.cancellation.cancel();
         }
         linear(images)
@@ -169,13 +171,16 @@ fn a_call_ends_at_the_next_batch_after_it_was_cancelled() {
     let error =
         kernel_shap(&cancelling, &masker(picture(2)), None, &KernelShapConfig::default(), &execution).unwrap_err();
     assert_eq!(error, ExplainError::Cancelled { what: "evaluations", done: 30, total: 512 });
-    assert_eq!(*calls.borrow(), 3);
+    assert_eq!(*calls.borrow(), 5, "two that check the scorer, and three batches");
 }
 
 #[test]
 fn hidden_pixels_are_filled_as_the_config_says() {
     let replacements = |fill: FillConfig, seed: u64| {
-        Masker::new(picture(1), segmentation(), &fill, seed).unwrap().replacements().to_vec()
+        Masker::new(picture(1), segmentation(), &fill, &Execution { seed, ..execution() })
+            .unwrap()
+            .replacements()
+            .to_vec()
     };
     let kind = |kind: Fill| FillConfig { kind, black: vec![-0.5, -0.25], blur_sigma: 1.5, ..FillConfig::default() };
 
@@ -204,12 +209,14 @@ fn hidden_pixels_are_filled_as_the_config_says() {
     let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
     assert!((mean - 0.286).abs() < 0.08 && (deviation - 0.353).abs() < 0.06, "{mean} ± {deviation}");
 
-    let constant = Masker::new(Picture::filled(0.25, SHAPE).unwrap(), segmentation(), &kind(Fill::Blur), 0).unwrap();
+    let constant =
+        Masker::new(Picture::filled(0.25, SHAPE).unwrap(), segmentation(), &kind(Fill::Blur), &execution()).unwrap();
     assert!(constant.replacements()[0].values().iter().all(|value| (value - 0.25).abs() < 1e-6));
     let mut point = vec![0.0; 21 * 21];
     point[10 * 21 + 10] = 1.0;
     let point = Picture::new(point, [1, 21, 21]).unwrap();
-    let blurred = Masker::new(point, Segmentation::grid(21, 21, 1, 1).unwrap(), &kind(Fill::Blur), 0).unwrap();
+    let blurred =
+        Masker::new(point, Segmentation::grid(21, 21, 1, 1).unwrap(), &kind(Fill::Blur), &execution()).unwrap();
     let at = |row: usize, column: usize| f64::from(blurred.replacements()[0].values()[row * 21 + column]);
     let ratio = |distance_squared: f64| (-distance_squared / (2.0 * 1.5 * 1.5)).exp();
     assert!(
@@ -224,7 +231,7 @@ fn a_segment_that_looks_the_same_hidden_is_reported_and_gets_nothing() {
         values[position] = 0.5;
     }
     let picture = Picture::new(values, SHAPE).unwrap();
-    let masker = Masker::new(picture, segmentation(), &FillConfig::default(), 0).unwrap();
+    let masker = Masker::new(picture, segmentation(), &FillConfig::default(), &execution()).unwrap();
     for found in every_method(&curved, &masker, &execution()).unwrap() {
         assert_eq!(found.inert_segments, [4]);
     }
@@ -236,7 +243,7 @@ fn a_segment_that_looks_the_same_hidden_is_reported_and_gets_nothing() {
 fn what_does_not_fit_is_an_error() {
     let other_size = Segmentation::grid(5, 6, 2, 2).unwrap();
     let fill = FillConfig::default();
-    assert!(matches!(Masker::new(picture(1), other_size, &fill, 0), Err(ExplainError::Shape { .. })));
+    assert!(matches!(Masker::new(picture(1), other_size, &fill, &execution()), Err(ExplainError::Shape { .. })));
     let none = Masker::with_backgrounds(picture(1), segmentation(), vec![]);
     assert_eq!(none.unwrap_err(), ExplainError::Empty { what: "background set" });
     let other_shape = Picture::filled(0.0, [1, 6, 6]).unwrap();
@@ -249,7 +256,7 @@ fn what_does_not_fit_is_an_error() {
         (FillConfig { blur_sigma: 0.0, ..fill.clone() }, "blur_sigma"),
         (FillConfig { noise_draws: 0, ..fill.clone() }, "noise_draws"),
     ] {
-        match Masker::new(picture(1), segmentation(), &config, 0) {
+        match Masker::new(picture(1), segmentation(), &config, &execution()) {
             Err(ExplainError::Setting(error)) => assert_eq!(error.key, key),
             other => panic!("{key}: {other:?}"),
         }
@@ -266,7 +273,7 @@ fn what_does_not_fit_is_an_error() {
     let with = |scorer: &dyn Fn(Tensor<4>) -> Tensor<2>| {
         every_method(&|images| scorer(images), &masker, &execution()).unwrap_err()
     };
-    assert!(matches!(with(&|images| linear(images) / 0.0), ExplainError::NotFinite { .. }));
+    assert!(matches!(with(&|images| linear(images) / 0.0), ExplainError::Score { .. }));
     assert!(matches!(with(&|images| linear(images).slice([0..1, 0..3])), ExplainError::Shape { .. }));
     let changing = |images: Tensor<4>| {
         let rows = images.dims()[0];
@@ -275,9 +282,13 @@ fn what_does_not_fit_is_an_error() {
     let uneven = Execution { batch_size: 64, ..execution() };
     let error = permutation_shap(&changing, &masker, None, &PermutationShapConfig::default(), &uneven).unwrap_err();
     assert!(matches!(error, ExplainError::Shape { .. }));
-    let seventeen =
-        Masker::new(Picture::filled(0.1, [1, 17, 1]).unwrap(), Segmentation::grid(17, 1, 17, 1).unwrap(), &fill, 0)
-            .unwrap();
+    let seventeen = Masker::new(
+        Picture::filled(0.1, [1, 17, 1]).unwrap(),
+        Segmentation::grid(17, 1, 17, 1).unwrap(),
+        &fill,
+        &execution(),
+    )
+    .unwrap();
     let many = exact_shapley(&linear, &seventeen, None, &ExactShapleyConfig::default(), &execution()).unwrap_err();
     assert_eq!(many, ExplainError::TooManyPlayers { players: 17, evaluations: 1 << 17, limit: 12 });
 }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    CoalitionValues, Coalitions, ExactShapleyConfig, ExactShapleyPlan, ExplainError, KernelShapConfig, KernelShapPlan,
-    PermutationShapConfig, PermutationShapPlan, ShapleySolution, exact_shapley_evaluations,
+    CoalitionValues, Coalitions, ExactShapleyConfig, ExactShapleyPlan, Execution, ExplainError, KernelShapConfig,
+    KernelShapPlan, PermutationShapConfig, PermutationShapPlan, ShapleySolution, exact_shapley_evaluations,
 };
 
 type Inside<'a> = &'a dyn Fn(usize) -> bool;
@@ -16,18 +16,22 @@ fn values(coalitions: &Coalitions, game: impl Fn(Inside) -> f64) -> CoalitionVal
     CoalitionValues::of_game(coalitions, 1, |inside, row| row[0] = game(inside)).unwrap()
 }
 
+fn seeded(seed: u64) -> Execution {
+    Execution { seed, ..Execution::default() }
+}
+
 fn exact(players: usize, game: impl Fn(Inside) -> f64) -> ShapleySolution {
-    let plan = ExactShapleyPlan::new(players, &ExactShapleyConfig { limit: 16 }).unwrap();
+    let plan = ExactShapleyPlan::new(players, &ExactShapleyConfig { limit: 16 }, &seeded(0)).unwrap();
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
 
 fn kernel(players: usize, evaluations: Option<usize>, seed: u64, game: impl Fn(Inside) -> f64) -> ShapleySolution {
-    let plan = KernelShapPlan::new(players, &KernelShapConfig { evaluations }, seed).unwrap();
+    let plan = KernelShapPlan::new(players, &KernelShapConfig { evaluations }, &seeded(seed)).unwrap();
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
 
 fn permutation(players: usize, permutations: usize, seed: u64, game: impl Fn(Inside) -> f64) -> ShapleySolution {
-    let plan = PermutationShapPlan::new(players, &PermutationShapConfig { permutations }, seed).unwrap();
+    let plan = PermutationShapPlan::new(players, &PermutationShapConfig { permutations }, &seeded(seed)).unwrap();
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
 
@@ -108,7 +112,7 @@ fn every_method_is_exact_on_an_additive_game() {
 #[test]
 fn several_outputs_are_solved_as_if_each_were_alone() {
     let games = [network_game(8, 1), network_game(8, 2), network_game(8, 3)];
-    let plan = KernelShapPlan::new(8, &KernelShapConfig { evaluations: Some(100) }, 4).unwrap();
+    let plan = KernelShapPlan::new(8, &KernelShapConfig { evaluations: Some(100) }, &seeded(4)).unwrap();
     let together = CoalitionValues::of_game(plan.coalitions(), 3, |inside, row| {
         row.iter_mut().zip(&games).for_each(|(value, game)| *value = game(inside));
     });
@@ -263,24 +267,27 @@ fn permutation_shap_converges_as_the_square_root_of_its_walks() {
 
 #[test]
 fn what_cannot_be_planned_or_solved_is_an_error() {
-    let limit = ExactShapleyPlan::new(13, &ExactShapleyConfig::default()).unwrap_err();
+    let limit = ExactShapleyPlan::new(13, &ExactShapleyConfig::default(), &seeded(0)).unwrap_err();
     assert_eq!(limit, ExplainError::TooManyPlayers { players: 13, evaluations: 8192, limit: 12 });
     assert_eq!(limit.to_string(), "13 segments need 8192 evaluations to enumerate, expected at most 12 segments");
-    assert!(matches!(ExactShapleyPlan::new(3, &ExactShapleyConfig { limit: 21 }), Err(ExplainError::Setting(_))));
+    assert!(matches!(
+        ExactShapleyPlan::new(3, &ExactShapleyConfig { limit: 21 }, &seeded(0)),
+        Err(ExplainError::Setting(_))
+    ));
     assert_eq!(exact_shapley_evaluations(20), 1 << 20);
     assert_eq!(exact_shapley_evaluations(200), u128::MAX);
 
     let empty = ExplainError::Empty { what: "list of players" };
-    assert_eq!(ExactShapleyPlan::new(0, &ExactShapleyConfig::default()).unwrap_err(), empty);
-    assert_eq!(KernelShapPlan::new(0, &KernelShapConfig::default(), 0).unwrap_err(), empty);
-    assert_eq!(PermutationShapPlan::new(0, &PermutationShapConfig::default(), 0).unwrap_err(), empty);
+    assert_eq!(ExactShapleyPlan::new(0, &ExactShapleyConfig::default(), &seeded(0)).unwrap_err(), empty);
+    assert_eq!(KernelShapPlan::new(0, &KernelShapConfig::default(), &seeded(0)).unwrap_err(), empty);
+    assert_eq!(PermutationShapPlan::new(0, &PermutationShapConfig::default(), &seeded(0)).unwrap_err(), empty);
 
     let budget = KernelShapConfig { evaluations: Some(1) };
-    assert!(matches!(KernelShapPlan::new(4, &budget, 0), Err(ExplainError::Setting(_))));
+    assert!(matches!(KernelShapPlan::new(4, &budget, &seeded(0)), Err(ExplainError::Setting(_))));
     let walks = PermutationShapConfig { permutations: 0 };
-    assert!(matches!(PermutationShapPlan::new(4, &walks, 0), Err(ExplainError::Setting(_))));
+    assert!(matches!(PermutationShapPlan::new(4, &walks, &seeded(0)), Err(ExplainError::Setting(_))));
 
-    let plan = ExactShapleyPlan::new(3, &ExactShapleyConfig::default()).unwrap();
+    let plan = ExactShapleyPlan::new(3, &ExactShapleyConfig::default(), &seeded(0)).unwrap();
     let short = CoalitionValues::new(1, vec![0.0; 7]).unwrap();
     let wrong = ExplainError::ValueCount { what: "list of coalition values", found: 7, expected: 8 };
     assert_eq!(plan.solve(&short).unwrap_err(), wrong);

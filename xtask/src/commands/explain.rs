@@ -1,35 +1,42 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_model::LoadedModel;
-use tinylsa_system::write_atomically;
-use tinylsa_xai::{Execution, Picture};
-use tracing::{info, warn};
+use tinylsa_system::{ClaimError, OutputDir, write_atomically};
+use tinylsa_xai::{BaselineKind, ExplainError, Fill};
+use tracing::{error, info};
 
 use super::load_model_or_pretrained;
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size};
-use crate::explain::page::DrawnExplanation;
-use crate::explain::result::{PictureExplanation, Source};
+use crate::dataset::Pictures;
+use crate::explain::page::{DrawnExplanation, Placement};
+use crate::explain::result::PictureExplanation;
 use crate::explain::{
-    ExplainConfig, ExplainedNetwork, Explainer, Family, Method, Origin, Request, Subject, background, explain_pictures,
-    noise_background, page, pictures, subject, write_picture,
+    Circumstances, ExplainConfig, ExplainedNetwork, Explainer, Family, ImageDirectory, Method, Origin, Request,
+    Subject, background, execution, explain_pictures, noise_background, page, pictures, write_picture,
 };
 use crate::machine::set_threads;
 use crate::matching::require_classes;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
-use crate::picture::{SIDE, load_picture};
+use crate::picture::SIDE;
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load};
+use crate::settings::{ConfigError, ConfigSource, load};
+use tinylsa_settings::{counted, printable};
+
+mod sources;
+
+use sources::{class_of, collection, from_dataset, from_files};
 
 /// The page of all explanations.
 const PAGE: &str = "explanations.html";
 /// The settings of the methods unless a config says otherwise.
 const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
 
-/// What stands behind `explain`.
+/// The kind of output that `--out` holds.
+const KIND: &str = "explanations";
+
+/// Arguments of the `explain` command.
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArguments {
     /// PNG or JPEG pictures of one garment each.
@@ -44,9 +51,9 @@ pub(crate) struct ExplainArguments {
     /// Where the files of Fashion-MNIST are.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The half of the dataset that --index counts in.
-    #[arg(long, value_enum, default_value_t = Half::Test, requires = "index")]
-    split: Half,
+    /// The split of the dataset that --index counts in; the test split without it.
+    #[arg(long, value_enum, value_name = "SPLIT")]
+    split: Option<IndexedSplit>,
     /// Take the synthetic garments instead of Fashion-MNIST.
     #[arg(long, conflicts_with = "data_dir")]
     synthetic: bool,
@@ -68,79 +75,176 @@ pub(crate) struct ExplainArguments {
     /// Threads; 0 takes every core. The result has the same bits whatever the number.
     #[arg(long, default_value_t = 0, value_name = "N")]
     threads: usize,
-    /// Where to put a folder for each picture.
+    /// A directory for the explanations alone: a folder for each image, and a page. What an earlier `explain` wrote there
+    /// is removed.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Half {
+enum IndexedSplit {
     Train,
     Test,
 }
 
-/// Explains pictures, a folder each.
+/// Explains images, a folder each.
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     let settings = Settings::of(arguments)?;
+    settings.require_effect(arguments)?;
     set_threads(arguments.threads)?;
-    let LoadedModel { model, metadata, sha256 } = load_model_or_pretrained(arguments.model.as_deref())?;
-    if metadata.model.image_size != SIDE {
-        return Err(UsageError(format!("the model does not take pictures of {SIDE}×{SIDE}")).into());
+    let loaded = load_model_or_pretrained(arguments.model.as_deref())?;
+    let (config, class_names) = (&loaded.metadata.model, &loaded.metadata.class_names);
+    if config.image_size != SIDE {
+        let size = config.image_size;
+        return Err(
+            UsageError(format!("explain gives images of {SIDE}×{SIDE}, the model expects {size}×{size}")).into()
+        );
     }
-    if metadata.model.attention.blocks == 0
+    if config.attention.blocks == 0
         && let Some(method) = settings.methods.iter().find(|method| method.family() == Family::Attention)
     {
         return Err(UsageError(format!("the model has no attention for {} to show", method.name())).into());
     }
-    let target = arguments.target.as_deref().map(|class| class_of(class, &metadata.class_names)).transpose()?;
-    let collection = collection(arguments, &metadata.dataset, &settings)?;
+    let target = arguments.target.as_deref().map(|class| class_of(class, class_names)).transpose()?;
+    let collection = collection(arguments, &loaded.metadata.dataset, &settings.methods)?;
+    let training = collection.as_ref().map(|images| images.train.len());
+    settings.check(&Circumstances::new(config, training, 0))?;
+    let mut failures = Vec::new();
     let subjects = match &collection {
-        Some(pictures) if !arguments.index.is_empty() => {
-            require_classes(&metadata, &pictures.test)?;
-            from_dataset(arguments, pictures)?
+        Some(images) if !arguments.index.is_empty() => {
+            require_classes(&loaded.metadata, &images.test)?;
+            from_dataset(arguments, images)?
         }
-        _ => from_files(&arguments.images)?,
+        _ => from_files(&arguments.images, &mut failures)?,
     };
-    let first = &subjects.first().context("no picture was named")?.picture;
-    let background = match &collection {
-        Some(pictures) => background(&pictures.train, &settings.explain.background, settings.seed)?,
-        None => noise_background(first, &settings.explain.baseline, &settings.explain.background, settings.seed)?,
+    if subjects.is_empty() {
+        return Err(told(failures, arguments.images.len()));
+    }
+    let output = claim(&arguments.out)?;
+    explain(&settings, loaded, target, collection.as_ref(), subjects, &output, failures, arguments)
+}
+
+/// What the explanations of the images left behind so far.
+#[derive(Default)]
+struct Finished {
+    /// What the page shows of each.
+    drawn: Vec<DrawnExplanation>,
+    /// The few that stand side by side.
+    beside: Vec<PictureExplanation>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything that was found out about one call")]
+fn explain(
+    settings: &Settings,
+    loaded: LoadedModel,
+    target: Option<usize>,
+    collection: Option<&Pictures>,
+    subjects: Vec<Subject>,
+    output: &OutputDir,
+    mut failures: Vec<anyhow::Error>,
+    arguments: &ExplainArguments,
+) -> Result<()> {
+    let LoadedModel { model, metadata, sha256 } = loaded;
+    let stop = stop_on_interrupt("stopping; images that are finished stay")?;
+    let execution = execution(Device::flex(), settings.explain.batch_size, settings.seed, stop.into());
+    let background = if let Some(images) = collection {
+        background(&images.train, &settings.explain.background, settings.seed)?
+    } else {
+        let first = &subjects.first().context("no image was named")?.picture;
+        noise_background(first, &settings.explain.baseline, &settings.explain.background, &execution)?
     };
+    let from_collection = collection.filter(|_| !arguments.index.is_empty());
     let origin = Origin {
         model: sha256,
-        dataset: (!arguments.index.is_empty())
-            .then(|| collection.as_ref().map(|from| from.name().title().to_owned()))
-            .flatten(),
+        dataset: from_collection.map(|images| images.name().title().to_owned()),
         seed: settings.seed,
-    };
-    let execution = Execution {
-        device: Device::flex(),
-        batch_size: settings.explain.batch_size,
-        seed: settings.seed,
-        cancellation: stop_on_interrupt("stopping after the batch")?.into(),
     };
     let network = ExplainedNetwork::from(model);
     let explainer = Explainer { model: &network, config: &settings.explain, background: &background, execution };
-    let request = Request { methods: &settings.methods, target, class_names: &metadata.class_names };
-    let (mut explained, mut drawn) = (Vec::new(), Vec::new());
-    explain_pictures(&explainer, subjects, &request, |explanation| {
-        let folder = arguments.out.join(&explanation.id);
-        let written = write_picture(&folder, &explanation, &origin)?;
-        drawn.push(DrawnExplanation::new(&explanation, &written.pictures)?);
+    let request = Request {
+        methods: &settings.methods,
+        target,
+        class_names: &metadata.class_names,
+        temperature: metadata.temperature,
+    };
+    let names: Vec<String> = subjects.iter().map(|subject| subject.id.clone()).collect();
+    let directory = ImageDirectory::begin(output.path(), &names, &[PAGE])?;
+    let (placement, shown) = (Placement::of(names.len(), ""), pictures::shown_beside(names.len()));
+    let (mut finished, mut number) = (Finished::default(), 0);
+    let ended = explain_pictures(&explainer, subjects, &request, |explained| {
+        number += 1;
+        let explanation = match explained {
+            Ok(explanation) => explanation,
+            // one image that cannot be explained does not keep the others from it
+            Err(failure) => {
+                failures.push(failure);
+                return Ok(());
+            }
+        };
+        let folder = directory.folder(&explanation.id);
+        let written = write_picture(&folder, &explanation, &origin, &explainer.execution.cancellation)?;
+        finished.drawn.push(DrawnExplanation::new(&explanation, &written.pictures, &placement)?);
         tell(&explanation, &folder)?;
-        explained.push(explanation);
+        if shown.contains(&(number - 1)) {
+            finished.beside.push(explanation);
+        }
         Ok(())
-    })?;
-    let side_by_side = pictures::side_by_side(&explained)?;
-    let subtitle = format!("{} pictures, seed {}", explained.len(), settings.seed);
-    let html = page::index(subtitle, None, &drawn, Some(&side_by_side))?;
-    let path = arguments.out.join(PAGE);
+    });
+    let was_cancelled = ended.as_ref().is_err_and(is_cancelled);
+    if ended.is_ok() || was_cancelled {
+        write_page(output, &finished, settings.seed)?;
+    }
+    if was_cancelled {
+        let (done, all) = (finished.drawn.len(), counted(names.len(), "image"));
+        bail!("interrupted after {done} of {all}; those that are finished are complete in {}", output.path().display());
+    }
+    ended?;
+    let asked = arguments.images.len().max(arguments.index.len());
+    if failures.is_empty() { Ok(()) } else { Err(told(failures, asked)) }
+}
+
+fn is_cancelled(failure: &anyhow::Error) -> bool {
+    failure.chain().any(|cause| matches!(cause.downcast_ref(), Some(ExplainError::Cancelled { .. })))
+}
+
+/// Tells each failure, and returns the error of all of them: the failure itself where a single image was asked for.
+fn told(mut failures: Vec<anyhow::Error>, asked: usize) -> anyhow::Error {
+    if asked == 1
+        && let Some(only) = failures.pop()
+    {
+        return only;
+    }
+    for failure in &failures {
+        error!("{failure:#}");
+    }
+    anyhow!("{} of {} could not be explained", failures.len(), counted(asked, "image"))
+}
+
+/// Writes the page of the images that are finished; without any there is none.
+fn write_page(output: &OutputDir, finished: &Finished, seed: u64) -> Result<()> {
+    if finished.drawn.is_empty() {
+        return Ok(());
+    }
+    let side_by_side = if finished.beside.is_empty() { None } else { Some(pictures::side_by_side(&finished.beside)?) };
+    let subtitle = format!("{}, seed {seed}", counted(finished.drawn.len(), "image"));
+    let html = page::index(subtitle, None, &finished.drawn, side_by_side.as_deref())?;
+    let path = output.path().join(PAGE);
     write_atomically(&path, html.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
     say(format!("page {}", path.display()))
 }
 
+/// Claims the directory of the output. That it holds something else is a mistake of the command line.
+fn claim(out: &Path) -> Result<OutputDir> {
+    OutputDir::claim(out, KIND).map_err(|error| match error {
+        ClaimError::NotOurs { .. } | ClaimError::OtherKind { .. } => UsageError(error.to_string()).into(),
+        other => other.into(),
+    })
+}
+
 /// The settings of the methods, from a config or by default.
 struct Settings {
+    source: ConfigSource,
+    overrides: Vec<String>,
     explain: ExplainConfig,
     methods: Vec<Method>,
     seed: u64,
@@ -152,107 +256,81 @@ impl Settings {
             Some(path) => ConfigSource::read(path)?,
             None => ConfigSource::new("configs/base.toml", BASE_CONFIG),
         };
-        let ExperimentConfig { explain, run, .. } = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
+        let overrides = arguments.overrides.clone();
+        let ExperimentConfig { explain, run, .. } = load(&source, &overrides, ExperimentConfig::validate_ranges)?;
         let methods =
             if arguments.methods.is_empty() { explain.methods.clone() } else { Method::chosen(&arguments.methods)? };
-        Ok(Self { explain, methods, seed: arguments.seed.unwrap_or(run.seed) })
+        Ok(Self { source, overrides, explain, methods, seed: arguments.seed.unwrap_or(run.seed) })
     }
-}
 
-/// The class with this number or name.
-fn class_of(class: &str, names: &[String]) -> Result<usize, UsageError> {
-    if let Ok(number) = class.parse::<usize>() {
-        let last = names.len().saturating_sub(1);
-        return if number < names.len() {
-            Ok(number)
-        } else {
-            Err(UsageError(format!("there is no class {number}, expected 0 to {last}")))
+    /// Checks the settings of the chosen methods against the images and the network, and names the line of a mistake.
+    fn check(&self, at: &Circumstances) -> Result<(), ConfigError> {
+        let validate = |config: &ExperimentConfig| {
+            config.explain.validate_methods(&self.methods, at).map_err(|error| error.within("explain"))
         };
+        load(&self.source, &self.overrides, validate).map(drop)
     }
-    let same = |name: &String| name.eq_ignore_ascii_case(class);
-    names.iter().position(same).ok_or_else(|| {
-        let wanted = class.to_lowercase();
-        // a part of a name, such as boot, is nearer than any other name
-        let likeness = |name: &String| {
-            let name = name.to_lowercase();
-            f64::from(u8::from(name.contains(&wanted))) + strsim::jaro_winkler(&name, &wanted)
-        };
-        let nearest = names.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
-        let nearest = nearest.map_or("", String::as_str);
-        UsageError(format!("there is no class {class}, did you mean {nearest}? The classes are {}", names.join(", ")))
-    })
-}
 
-/// The pictures that --index counts in, or that serve as the background: those that the model was trained on, unless
-/// the command line says otherwise. Nothing for files whose model's pictures are not on this machine.
-fn collection(arguments: &ExplainArguments, trained_on: &str, settings: &Settings) -> Result<Option<Pictures>> {
-    let is_synthetic = arguments.synthetic || (arguments.index.is_empty() && trained_on == "synthetic-garments");
-    if is_synthetic {
-        let garments = synthetic_garments(&SyntheticConfig::default())?;
-        let (train, test) = (garments.train, garments.test);
-        return Ok(Some(Pictures { train, test, checksums: Vec::new(), substitution: None }));
+    /// Refuses options that would change nothing: whoever gives one expects something of it.
+    fn require_effect(&self, arguments: &ExplainArguments) -> Result<(), UsageError> {
+        let asks = |method: Method| self.methods.contains(&method);
+        let has_segments = self.methods.iter().any(|method| method.family() == Family::Segments);
+        let draws = self.methods.iter().any(|method| method.draws())
+            || (asks(Method::IntegratedGradients) && self.explain.baseline.kinds.contains(&BaselineKind::Noise))
+            || (has_segments && self.explain.fill.kind == Fill::Noise);
+        let without = |option: &str, reason: &str| Err(UsageError(format!("{option} has no effect here: {reason}")));
+        if arguments.split.is_some() && arguments.index.is_empty() {
+            return without("--split", "it says in which split --index counts, and files are explained");
+        }
+        if arguments.seed.is_some() && !draws {
+            return without("--seed", "nothing is drawn at random by the methods that are asked for");
+        }
+        let needs_collection = !arguments.index.is_empty() || asks(Method::ExpectedGradients);
+        let option = if arguments.synthetic { Some("--synthetic") } else { None };
+        let option = option.or_else(|| arguments.data_dir.as_ref().map(|_| "--data-dir"));
+        if let Some(option) = option.filter(|_| !needs_collection) {
+            return without(
+                option,
+                "files are explained, and expected-gradients, which needs a background, is not asked for",
+            );
+        }
+        for change in &self.overrides {
+            let key = change.split('=').next().unwrap_or_default().trim();
+            let is_below = |table: &str| key == table || key.starts_with(&format!("{table}."));
+            let unread = ["explain.enabled", "explain.pictures", "explain.scores"];
+            if unread.iter().any(|table| is_below(table)) || !(is_below("explain") || key == "run.seed") {
+                let reason = "explain reads the methods of [explain] and run.seed alone";
+                return without(&format!("--set {}", printable(change)), reason);
+            }
+            if key == "explain.methods" && !arguments.methods.is_empty() {
+                return without("--set explain.methods", "--method names the methods");
+            }
+            if key == "run.seed" && arguments.seed.is_some() {
+                return without("--set run.seed", "--seed names the seed");
+            }
+        }
+        Ok(())
     }
-    let directory = find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY));
-    if !arguments.index.is_empty() {
-        return Ok(Some(fashion_mnist(&directory)?));
-    }
-    if !settings.methods.contains(&Method::ExpectedGradients) {
-        return Ok(None);
-    }
-    let pictures = fashion_mnist_on_disk(&directory)?;
-    if pictures.is_none() {
-        warn!("the background of expected-gradients is noise, since there are no training images on this machine");
-    }
-    Ok(pictures)
-}
-
-fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) -> Result<Vec<Subject>> {
-    let dataset: &Dataset = if arguments.split == Half::Test { &pictures.test } else { &pictures.train };
-    require_size(dataset, SIDE)?;
-    arguments.index.iter().map(|&index| Ok(subject(dataset, index, None)?)).collect()
-}
-
-/// One subject a file, called by its stem, with a number behind it if that is taken.
-fn from_files(images: &[PathBuf]) -> Result<Vec<Subject>> {
-    let mut subjects: Vec<Subject> = Vec::new();
-    for path in images {
-        let picture = load_picture(path)?;
-        let stem = path.file_stem().map_or_else(|| "picture".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        let mut names = std::iter::once(stem.clone()).chain((2..).map(|number| format!("{stem}-{number}")));
-        let is_free = |name: &String| subjects.iter().all(|subject| subject.id != *name);
-        subjects.push(Subject {
-            id: names.find(is_free).unwrap_or(stem),
-            source: Source { from: path.display().to_string(), number: None },
-            choice: None,
-            picture: Picture::new(to_unit(&picture.pixels), [1, SIDE, SIDE])?,
-            label: None,
-            truth_mask: None,
-        });
-    }
-    Ok(subjects)
 }
 
 fn tell(explanation: &PictureExplanation, folder: &Path) -> Result<()> {
     let named = |class: usize| {
-        let name = explanation.class_names.get(class).map_or_else(|| class.to_string(), Clone::clone);
-        format!("{name} {:.1} %", 100.0 * explanation.probabilities[class])
+        format!("{} {:.1} %", pictures::class(explanation, class), 100.0 * explanation.shown_probability(class))
     };
-    let truth = explanation.label.map(|label| format!(", is {}", explanation.class_names[label])).unwrap_or_default();
+    let truth = explanation.label.map(|label| format!(", is {}", pictures::class(explanation, label)));
     let seconds: f64 = explanation.methods.iter().map(|method| method.seconds).sum();
     for method in &explanation.methods {
         for warning in &method.warnings {
             info!("{} by {}: {warning}", explanation.id, method.method);
         }
     }
-    let methods = match explanation.methods.len() {
-        1 => "1 method".to_owned(),
-        count => format!("{count} methods"),
-    };
     say(format!(
-        "{}: predicted {}{truth}, explained {}: {methods} in {seconds:.2} s, {}",
+        "{}: predicted {}{}, explained {}: {} in {seconds:.2} s, {}",
         explanation.id,
         named(explanation.predicted),
+        truth.unwrap_or_default(),
         named(explanation.target),
+        counted(explanation.methods.len(), "method"),
         folder.display()
     ))
 }

@@ -4,12 +4,13 @@ use anyhow::{Result, bail};
 use clap::Args;
 use comfy_table::{Table, presets};
 use tinylsa_data::DatasetName;
+use tinylsa_settings::counted;
 use tracing::warn;
 
 use crate::experiment::{ExperimentOptions, perform};
 use crate::finished::FinishedRun;
 use crate::folder::{Digests, Manifest, problems};
-use crate::outcome::{UsageError, counted, say};
+use crate::outcome::{UsageError, say};
 use crate::prepare::Experiment;
 use crate::settings::ConfigSource;
 

@@ -130,7 +130,10 @@ pub(super) fn explain(
         Method::MultiHeadAttention => {
             layer_maps(traced, &config.multi_head_attention.clone().unwrap_or_default(), true)
         }
-        Method::AttentionRollout => rollout(traced, &config.attention_rollout.clone().unwrap_or_default()),
+        Method::AttentionRollout => {
+            let settings = config.attention_rollout.clone().unwrap_or_default();
+            rollout(traced, &settings, &explainer.execution.cancellation)
+        }
         Method::GradientRollout => weighted_rollout(explainer, question, traced),
         Method::AttentionFlow => {
             let settings = config.attention_flow.clone().unwrap_or_default();
@@ -195,8 +198,12 @@ fn statistics(of: &AttentionStatistics) -> Value {
     })
 }
 
-fn rollout(traced: &TracedAttention, config: &AttentionRolloutConfig) -> Result<Explained> {
-    let found = attention_rollout(&traced.layers, config)?;
+fn rollout(
+    traced: &TracedAttention,
+    config: &AttentionRolloutConfig,
+    cancellation: &Cancellation,
+) -> Result<Explained> {
+    let found = attention_rollout(&traced.layers, config, cancellation)?;
     let pooled = found.pooled();
     let diagnostics = json!({
         "checks": traced.checks,
@@ -224,7 +231,7 @@ fn weighted_rollout(explainer: &Explainer<'_>, question: Question<'_>, traced: &
     let gradients: Vec<Tensor<3>> = gradients.iter().map(first).collect();
     let on_host: Vec<Vec<f64>> =
         gradients.iter().map(|layer| values_of(layer).into_iter().map(f64::from).collect()).collect();
-    let found = gradient_rollout(&traced.layers, &on_host)?;
+    let found = gradient_rollout(&traced.layers, &on_host, &explainer.execution.cancellation)?;
     let pooled = found.pooled();
     let mut warnings = traced.check_warnings();
     if pooled.iter().all(|&value| value == 0.0) {

@@ -4,7 +4,7 @@ use rand::seq::index::sample;
 use tinylsa_data::{Dataset, Split, to_unit};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_train::Predictions;
-use tinylsa_xai::{BaselineConfig, BaselineKind, ExplainError, Picture};
+use tinylsa_xai::{BaselineConfig, BaselineKind, Execution, ExplainError, Picture};
 
 use super::config::{BackgroundConfig, PictureChoice};
 use super::explainer::Background;
@@ -112,11 +112,11 @@ pub(crate) fn noise_background(
     like: &Picture,
     settings: &BaselineConfig,
     config: &BackgroundConfig,
-    seed: u64,
+    execution: &Execution,
 ) -> Result<Background, ExplainError> {
     let noise = BaselineConfig { kinds: vec![BaselineKind::Noise], noise_draws: config.pictures, ..settings.clone() };
     Ok(Background {
-        pictures: noise.pictures(like, seed)?,
+        pictures: noise.pictures(like, execution)?,
         description: format!("{} pictures of noise", config.pictures),
         warning: Some("no training pictures at hand: the background is noise of their mean and deviation".to_owned()),
     })

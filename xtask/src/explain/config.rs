@@ -132,6 +132,9 @@ impl ExplainConfig {
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
         let is_needed = !self.enabled || !self.methods.is_empty();
         require("methods", is_needed, || "empty".to_owned(), "at least one method, or enabled = false")?;
+        let twice = (1..self.methods.len()).find(|&place| self.methods[..place].contains(&self.methods[place]));
+        let found = || twice.map_or_else(String::new, |place| format!("{} more than once", self.methods[place]));
+        require("methods", twice.is_none(), found, "each method once")?;
         require_within("batch_size", self.batch_size, 1..=65_536)?;
         require_within("background.pictures", self.background.pictures, 1..=10_000)?;
         let tables = [

@@ -7,21 +7,25 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use tinylsa_data::CLASS_NAMES;
 use tinylsa_report::Section;
+use tinylsa_system::sha256_hex;
 use tinylsa_train::{Views, predict};
-use tinylsa_xai::Execution;
 use tracing::info;
 
-use super::page::{self, DrawnExplanation};
+use super::directory::ImageDirectory;
+use super::explainer::execution;
+use super::page::{self, DrawnExplanation, Placement};
+use super::pictures::{self, shown_beside};
 use super::result::ScoreTable;
-use super::scores::{first_variant, score};
-use super::{
-    ExplainedNetwork, Explainer, Origin, Request, background, chosen, explain_pictures, pictures, write_picture,
-};
+use super::scores::{Scoring, first_variant};
+use super::{ExplainedNetwork, Explainer, Origin, Request, background, chosen, explain_pictures, write_picture};
 use crate::dataset::{Pictures, all_indices};
 use crate::folder::RunFolder;
 use crate::outcome::say;
 use crate::schema::ExperimentConfig;
-use tinylsa_system::sha256_hex;
+use tinylsa_settings::counted;
+
+/// The file of the scores, beside the folders of the images.
+const SCORES: &str = "scores.json";
 
 /// What the explanations of a run leave for its manifest and its page.
 pub(crate) struct RunExplanations {
@@ -51,35 +55,45 @@ pub(crate) fn explain_run(
     let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain)?;
     let subjects = chosen(&collection.test, &predictions, &explain.pictures)?;
     let background = background(&collection.train, &explain.background, seed)?;
-    let execution =
-        Execution { device: device.clone(), batch_size: explain.batch_size, seed, cancellation: stop.into() };
+    let execution = execution(device.clone(), explain.batch_size, seed, stop.into());
     let explainer = Explainer { model, config: explain, background: &background, execution };
     let class_names: Vec<String> = CLASS_NAMES.iter().map(|&name| name.to_owned()).collect();
-    let request = Request { methods: &explain.methods, target: None, class_names: &class_names };
+    let request = Request { methods: &explain.methods, target: None, class_names: &class_names, temperature: None };
     let origin = Origin { model: model_digest, dataset: Some(collection.name().title().to_owned()), seed };
-    info!("explaining {} test pictures by {} methods", subjects.len(), explain.methods.len());
+    let (images, methods) = (counted(subjects.len(), "test image"), counted(explain.methods.len(), "method"));
+    info!("explaining {images} by {methods}");
 
-    let (mut explained, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
-    explain_pictures(&explainer, subjects, &request, |explanation| {
-        let written = write_picture(&folder.explanations().join(&explanation.id), &explanation, &origin)?;
+    let names: Vec<String> = subjects.iter().map(|subject| subject.id.clone()).collect();
+    let directory = ImageDirectory::begin(&folder.explanations(), &names, &[SCORES])?;
+    let (placement, beside) = (Placement::of(names.len(), "explanations/"), shown_beside(names.len()));
+    let mut scoring = explain.scores.enabled.then(|| Scoring::new(&explainer, names.len())).transpose()?;
+    let (mut shown, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+    explain_pictures(&explainer, subjects, &request, |explained| {
+        let explanation = explained?;
+        let place = directory.folder(&explanation.id);
+        let written = write_picture(&place, &explanation, &origin, &explainer.execution.cancellation)?;
         digests.push(format!("{} {}", explanation.id, sha256_hex(&written.attributions)));
-        drawn.push(DrawnExplanation::new(&explanation, &written.pictures)?);
-        explained.push(explanation);
+        if let Some(scoring) = &mut scoring {
+            scoring.add(&explanation)?;
+        }
+        let number = drawn.len();
+        drawn.push(DrawnExplanation::new(&explanation, &written.pictures, &placement)?);
+        if beside.contains(&number) {
+            shown.push(explanation);
+        }
         Ok(())
     })?;
-    let scores =
-        (explain.scores.enabled && !explained.is_empty()).then(|| score(&explainer, &explained)).transpose()?;
+    let scores = scoring.filter(|_| !names.is_empty()).map(Scoring::table).transpose()?;
     if let Some(table) = &scores {
-        let bytes = folder.write_json("explanations/scores.json", table)?;
+        let bytes = folder.write_json(&format!("explanations/{SCORES}"), table)?;
         digests.push(format!("scores {}", sha256_hex(&bytes)));
     }
-    let side_by_side = if explained.is_empty() { None } else { Some(pictures::side_by_side(&explained)?) };
+    let side_by_side = if shown.is_empty() { None } else { Some(pictures::side_by_side(&shown)?) };
     if let Some(png) = &side_by_side {
         folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
     }
     let sections = page::sections(&drawn, scores.as_ref(), side_by_side.as_deref())?;
-    let ids = explained.iter().map(|explanation| explanation.id.clone()).collect();
-    Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores, ids })
+    Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores, ids: names })
 }
 
 /// Prints how the methods rank.
@@ -92,8 +106,8 @@ pub(crate) fn conclude(table: &ScoreTable, config: &ExperimentConfig) -> Result<
         say(part)?;
     }
     say(format!(
-        "Means over {} pictures, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
+        "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
          {variant}. random, sobel and input-gradient are controls: a method that does not beat them has shown nothing.",
-        table.pictures
+        counted(table.pictures, "image")
     ))
 }

@@ -1,11 +1,12 @@
 use anyhow::{Context, Result};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use serde::Serialize;
 use serde_json::Value;
 use tinylsa_model::{InferenceModel, TinyCnnLsa};
 use tinylsa_random::{Draw, Purpose};
-use tinylsa_xai::{Execution, Picture};
+use tinylsa_system::available_memory;
+use tinylsa_xai::{Cancellation, Execution, Picture};
 
 use super::attention::{self, TracedAttention};
 use super::config::ExplainConfig;
@@ -21,6 +22,14 @@ pub(crate) struct Explainer<'a> {
     pub(crate) background: &'a Background,
     /// Device, batch size and cancellation. Its seed is that of the run; every picture has its own.
     pub(crate) execution: Execution,
+}
+
+/// How explanations run on this machine: at most half of the memory that is available goes to what grows with the
+/// settings of a method.
+pub(crate) fn execution(device: Device, batch_size: usize, seed: u64, cancellation: Cancellation) -> Execution {
+    let standard = Execution::default();
+    let memory_limit = available_memory().map_or(standard.memory_limit, |bytes| bytes / 2);
+    Execution { device, batch_size, seed, cancellation, memory_limit }
 }
 
 /// A network in the two forms that methods ask.

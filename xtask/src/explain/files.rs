@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, View, serialize};
 use serde::Serialize;
 use serde_json::Value;
 use tinylsa_system::write_atomically;
-use tinylsa_xai::TokenMatrix;
+use tinylsa_xai::{Cancellation, TokenMatrix};
 
 use super::Method;
 use super::pictures::{NamedPicture, draw};
@@ -19,9 +19,9 @@ use super::result::{
 };
 
 /// The file of the maps.
-const ATTRIBUTIONS: &str = "attributions.safetensors";
+pub(super) const ATTRIBUTIONS: &str = "attributions.safetensors";
 /// The file of everything else.
-const DIAGNOSTICS: &str = "diagnostics.json";
+pub(super) const DIAGNOSTICS: &str = "diagnostics.json";
 /// The one metadata key: a map with several would not always be written in the same order.
 const METADATA_KEY: &str = "tinylsa";
 
@@ -44,22 +44,26 @@ pub(crate) struct WrittenPicture {
     pub(crate) pictures: Vec<NamedPicture>,
 }
 
-/// Writes the maps, the diagnostics and the drawn maps of a picture into its folder.
+/// Writes the maps, the drawn maps and the diagnostics of a picture into its folder, the diagnostics last: a folder that
+/// has them is complete.
 ///
 /// # Errors
-/// If a map cannot be drawn; what the file system says.
+/// If a map cannot be drawn; if it is cancelled before anything is written; what the file system says.
 pub(crate) fn write_picture(
     folder: &Path,
     explanation: &PictureExplanation,
     origin: &Origin,
+    cancellation: &Cancellation,
 ) -> Result<WrittenPicture> {
-    std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
     let attributions = attributions(explanation, origin)?;
     let mut diagnostics = serde_json::to_vec_pretty(&diagnostics(explanation, origin))?;
     diagnostics.push(b'\n');
-    let pictures = draw(explanation).with_context(|| format!("failed to draw the maps of {}", explanation.id))?;
+    let pictures =
+        draw(explanation, cancellation).with_context(|| format!("failed to draw the maps of {}", explanation.id))?;
     let drawn = pictures.iter().map(|picture| (picture.name.as_str(), &picture.png));
-    for (name, bytes) in [(ATTRIBUTIONS, &attributions), (DIAGNOSTICS, &diagnostics)].into_iter().chain(drawn) {
+    let files = std::iter::once((ATTRIBUTIONS, &attributions)).chain(drawn).chain([(DIAGNOSTICS, &diagnostics)]);
+    std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+    for (name, bytes) in files {
         let path = folder.join(name);
         write_atomically(&path, bytes).with_context(|| format!("failed to write {}", path.display()))?;
     }
@@ -235,6 +239,8 @@ struct Diagnostics<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
     picture_seed: u64,
+    /// The number by which logits are divided to be calibrated; null for a model without one.
+    temperature: Option<f64>,
     label: Option<ClassLogit<'a>>,
     predicted: ClassLogit<'a>,
     target: ClassLogit<'a>,
@@ -246,7 +252,10 @@ struct ClassLogit<'a> {
     class: usize,
     name: &'a str,
     logit: f32,
-    probability: f32,
+    /// The softmax of the logits.
+    probability_raw: f32,
+    /// The softmax of the logits divided by the temperature; null for a model without one.
+    probability_calibrated: Option<f32>,
 }
 
 #[derive(Serialize)]
@@ -262,7 +271,8 @@ fn diagnostics<'a>(explanation: &'a PictureExplanation, origin: &'a Origin) -> D
         class,
         name: explanation.class_names.get(class).map_or("", String::as_str),
         logit: explanation.logits[class],
-        probability: explanation.probabilities[class],
+        probability_raw: explanation.probabilities[class],
+        probability_calibrated: explanation.calibrated.as_ref().map(|calibrated| calibrated[class]),
     };
     let of_method = |method: &'a super::result::MethodExplanation| MethodDiagnostics {
         seconds: method.seconds,
@@ -276,6 +286,7 @@ fn diagnostics<'a>(explanation: &'a PictureExplanation, origin: &'a Origin) -> D
         choice: &explanation.choice,
         origin,
         picture_seed: explanation.seed,
+        temperature: explanation.temperature,
         label: explanation.label.map(class),
         predicted: class(explanation.predicted),
         target: class(explanation.target),

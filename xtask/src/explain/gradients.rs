@@ -35,7 +35,7 @@ pub(super) fn explain(explainer: &Explainer<'_>, method: Method, question: Quest
 fn integrated(explainer: &Explainer<'_>, question: Question<'_>, execution: &Execution) -> Result<Explained> {
     let config = explainer.config.integrated_gradients.clone().unwrap_or_default();
     let baseline_config = &explainer.config.baseline;
-    let baselines = baseline_config.pictures(question.picture, question.seed)?;
+    let baselines = baseline_config.pictures(question.picture, execution)?;
     let target = Target::Class(question.class);
     let found =
         integrated_gradients(&explainer.differentiable(), question.picture, &baselines, target, &config, execution)?;
@@ -43,6 +43,15 @@ fn integrated(explainer: &Explainer<'_>, question: Question<'_>, execution: &Exe
     if !found.converged {
         let steps = config.maximum_steps;
         warnings.push(format!("the completeness error is above the tolerance at {steps} steps: {:.2e}", found.delta));
+    }
+    let equal = found.paths.iter().filter(|path| path.length == 0.0).count();
+    if equal > 0 {
+        let count = found.paths.len();
+        warnings.push(format!(
+            "{equal} of {} the image, so that nothing is attributed along {} path",
+            if count == 1 { "1 baseline equals".to_owned() } else { format!("{count} baselines equal") },
+            if equal == 1 { "its" } else { "their" }
+        ));
     }
     let (mut positions, mut weights) = (Vec::new(), Vec::new());
     for path in &found.paths {
@@ -97,10 +106,14 @@ fn smooth(explainer: &Explainer<'_>, question: Question<'_>, execution: &Executi
     let config: SmoothGradConfig = explainer.config.smooth_grad.clone().unwrap_or_default();
     let target = Target::Class(question.class);
     let found = smooth_grad(&explainer.differentiable(), question.picture, target, &config, execution)?;
+    let mut warnings = Vec::new();
+    if found.noise_deviation == 0.0 && config.noise > 0.0 {
+        warnings.push("the image has one value, so that its noise is 0 and the map is the plain gradient".to_owned());
+    }
     Ok(Explained {
         diagnostics: json_without(&found, &TENSORS)?,
         settings: json!({ "method": config }),
-        warnings: Vec::new(),
+        warnings,
         evidence: Vec::new(),
         maps: pixels(found.attribution, Some(found.standard_error), None),
     })

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::UsageError;
+use tinylsa_settings::printable;
 
 /// An explanation method. Its name, in kebab-case, is the same on the command line, in configs, files and tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,6 +98,28 @@ impl Method {
         }
     }
 
+    /// The name of its drawing.
+    pub(crate) fn file_name(self) -> String {
+        format!("{}.png", self.name())
+    }
+
+    /// Whether its result depends on random draws, apart from those of a baseline or of what stands in for hidden parts.
+    pub(crate) fn draws(self) -> bool {
+        match self {
+            Self::ExpectedGradients | Self::SmoothGrad | Self::KernelShap | Self::PermutationShap | Self::Lime => true,
+            Self::SelfAttention
+            | Self::MultiHeadAttention
+            | Self::AttentionRollout
+            | Self::GradientRollout
+            | Self::AttentionFlow
+            | Self::FixedQuery
+            | Self::IntegratedGradients
+            | Self::InputGradient
+            | Self::InputTimesGradient
+            | Self::ExactShapley => false,
+        }
+    }
+
     pub(crate) fn family(self) -> Family {
         match self {
             Self::SelfAttention
@@ -147,11 +170,13 @@ impl FromStr for Method {
     fn from_str(name: &str) -> Result<Self, UsageError> {
         let names = || Self::ALL.iter().map(|method| method.name()).chain([ALL_METHODS]);
         Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
-            let nearest = names()
-                .max_by(|left, right| strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name)));
+            let asked = name.to_lowercase();
+            let likeness = |known: &str| strsim::jaro_winkler(known, &asked);
+            let nearest = names().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
             let list: Vec<&str> = names().collect();
             UsageError(format!(
-                "unknown method {name}, did you mean {}? The methods are {}",
+                "unknown method {}, did you mean {}? The methods are {}",
+                printable(name),
                 nearest.unwrap_or_default(),
                 list.join(", ")
             ))
@@ -178,6 +203,18 @@ mod tests {
         assert_eq!(chosen(&["lime", "all"]).unwrap(), Method::ALL);
         let error = chosen(&["kernelshap"]).unwrap_err().to_string();
         assert!(error.contains("did you mean kernel-shap?"), "{error}");
+        for (asked, meant) in [
+            ("LIME", "lime"),
+            ("Lime", "lime"),
+            ("KernelSHAP", "kernel-shap"),
+            ("SmoothGrad", "smooth-grad"),
+            ("ALL", "all"),
+        ] {
+            let error = chosen(&[asked]).unwrap_err().to_string();
+            assert!(error.contains(&format!("unknown method {asked}, did you mean {meant}?")), "{error}");
+        }
+        let hostile = chosen(&["\u{1b}[2J"]).unwrap_err().to_string();
+        assert!(!hostile.contains('\u{1b}'), "{hostile}");
         assert!(chosen(&[]).is_err());
     }
 }

@@ -6,12 +6,15 @@
 
 mod attention;
 mod choice;
+mod circumstances;
 mod config;
+mod directory;
 pub(crate) mod experiment;
 mod explainer;
 mod files;
 mod gradients;
 mod method;
+pub(crate) mod names;
 pub(crate) mod page;
 pub(crate) mod pictures;
 pub(crate) mod result;
@@ -20,8 +23,10 @@ mod scores;
 mod segments;
 
 pub(crate) use choice::{background, chosen, noise_background, subject};
+pub(crate) use circumstances::Circumstances;
 pub(crate) use config::{BackgroundConfig, ExplainConfig};
-pub(crate) use explainer::{ExplainedNetwork, Explainer};
+pub(crate) use directory::ImageDirectory;
+pub(crate) use explainer::{ExplainedNetwork, Explainer, execution};
 pub(crate) use files::{Origin, write_picture};
 pub(crate) use method::{Family, Method};
 pub(crate) use run::{Request, Subject, explain_pictures};

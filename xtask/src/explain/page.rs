@@ -10,13 +10,53 @@ use tinylsa_report::{
 use tinylsa_xai::{Direction, ScoreKind};
 
 use super::Method;
-use super::pictures::{NamedPicture, diagnosis, meaning, verdict};
+use super::pictures::{NamedPicture, class, diagnosis, meaning, verdict};
 use super::result::{MeanCurves, PictureExplanation, ScoreColumn, ScoreTable};
+use tinylsa_settings::counted;
+
+#[cfg(test)]
+mod tests;
 
 /// Charts of scores that stand open; the others are folded away.
 const OPEN_CHARTS: usize = 2;
 
-/// What the page keeps of an explained picture: words and drawn pictures, no maps.
+/// With more images than this a page refers to their drawings instead of holding them: it would grow by two thirds of a
+/// megabyte an image.
+const MOST_HELD: usize = 50;
+
+/// Where the drawings on a page are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// In the page itself, which then stands alone.
+    Held,
+    /// In the folders of the images, below this path relative to the page; empty, or with a slash at its end.
+    Linked(&'static str),
+}
+
+impl Placement {
+    /// The placement for a page of this many images whose folders lie below `path`.
+    pub(crate) fn of(images: usize, path: &'static str) -> Self {
+        if images > MOST_HELD { Self::Linked(path) } else { Self::Held }
+    }
+}
+
+/// A drawing as a page keeps it: the bytes of its PNG file, or the path of the file.
+#[derive(Clone, Debug)]
+enum Drawing {
+    Held(Vec<u8>),
+    Linked(String),
+}
+
+impl Drawing {
+    fn figure(&self, caption: impl Into<String>, alternative: impl Into<String>) -> Block {
+        Block::Figure(match self {
+            Self::Held(png) => Figure::png(png.clone(), caption, alternative),
+            Self::Linked(path) => Figure::linked(path, caption, alternative),
+        })
+    }
+}
+
+/// What the page keeps of an explained picture: words and drawn pictures, or where these are; no maps.
 #[derive(Clone, Debug)]
 pub(crate) struct DrawnExplanation {
     id: String,
@@ -27,13 +67,13 @@ pub(crate) struct DrawnExplanation {
     class: String,
     methods: Vec<DrawnMethod>,
     /// The sheet of all methods.
-    sheet: Option<Vec<u8>>,
+    sheet: Option<Drawing>,
 }
 
 #[derive(Clone, Debug)]
 struct DrawnMethod {
     method: Method,
-    png: Option<Vec<u8>>,
+    drawing: Option<Drawing>,
     remarks: Vec<String>,
 }
 
@@ -42,20 +82,27 @@ impl DrawnExplanation {
     ///
     /// # Errors
     /// If a picture cannot be encoded.
-    pub(crate) fn new(explanation: &PictureExplanation, pictures: &[NamedPicture]) -> Result<Self> {
-        let png = |method: Option<Method>| -> Result<Option<Vec<u8>>> {
-            let found = pictures.iter().find(|picture| picture.method == method);
-            Ok(found.map(|picture| compact_png(&picture.png)).transpose()?)
+    pub(crate) fn new(
+        explanation: &PictureExplanation,
+        pictures: &[NamedPicture],
+        placement: &Placement,
+    ) -> Result<Self> {
+        let drawing = |method: Option<Method>| -> Result<Option<Drawing>> {
+            let Some(found) = pictures.iter().find(|picture| picture.method == method) else { return Ok(None) };
+            Ok(Some(match placement {
+                Placement::Held => Drawing::Held(compact_png(&found.png)?),
+                Placement::Linked(path) => Drawing::Linked(format!("{path}{}/{}", explanation.id, found.name)),
+            }))
         };
         let mut methods = Vec::new();
         for found in &explanation.methods {
             let mut remarks = diagnosis(found);
             remarks.extend(found.warnings.iter().map(|warning| format!("Warning: {warning}")));
-            methods.push(DrawnMethod { method: found.method, png: png(Some(found.method))?, remarks });
+            methods.push(DrawnMethod { method: found.method, drawing: drawing(Some(found.method))?, remarks });
         }
         let target = explanation.target;
-        let name = explanation.class_names.get(target).map_or_else(|| format!("class {target}"), Clone::clone);
-        let probability = explanation.probabilities.get(target).copied().unwrap_or(f32::NAN);
+        let name = class(explanation, target);
+        let probability = explanation.shown_probability(target);
         Ok(Self {
             id: explanation.id.clone(),
             verdict: verdict(explanation),
@@ -63,7 +110,7 @@ impl DrawnExplanation {
             choice: explanation.choice.clone(),
             class: format!("{name} {probability:.2}"),
             methods,
-            sheet: png(None)?,
+            sheet: drawing(None)?,
         })
     }
 }
@@ -131,15 +178,15 @@ fn picture_section(explained: &DrawnExplanation) -> Section {
     let mut blocks = vec![Block::Paragraph(facts)];
     if let Some(sheet) = &explained.sheet {
         let words = format!("Maps of all methods for {}", explained.id);
-        blocks.push(Block::Figure(Figure::png(sheet.clone(), "", words)));
+        blocks.push(sheet.figure("", words));
     }
     for method in &explained.methods {
         let mut inner = Vec::new();
         let line = meaning(method.method).line();
-        match &method.png {
-            Some(png) => {
+        match &method.drawing {
+            Some(drawing) => {
                 let words = format!("{} of {}", method.method.title(), explained.id);
-                inner.push(Block::Figure(Figure::png(png.clone(), line, words)));
+                inner.push(drawing.figure(line, words));
             }
             None => inner.push(Block::Paragraph(line)),
         }
@@ -154,9 +201,9 @@ fn picture_section(explained: &DrawnExplanation) -> Section {
 fn score_section(scores: &ScoreTable) -> Result<Section> {
     let ranked = ranked_table(scores);
     let mut blocks = vec![Block::Paragraph(format!(
-        "The maps were scored on {} pictures. A method that does not beat the controls on a score (a random map, the \
-         edges of the picture, the plain gradient) has shown nothing there. No score is enough alone.",
-        scores.pictures
+        "The maps were scored on {}. A method that does not beat the controls on a score (a random map, the \
+         edges of the image, the plain gradient) has shown nothing there. No score is enough alone.",
+        counted(scores.pictures, "image")
     ))];
     blocks.push(Block::Table(ranked.to_rank_table().context("failed to rank the methods")?));
     let mut charts = Vec::new();
@@ -194,7 +241,7 @@ fn ranked_table(scores: &ScoreTable) -> RankedTable {
         },
     };
     RankedTable {
-        caption: format!("Ranks of the methods over {} pictures, 1 is the best", scores.pictures),
+        caption: format!("Ranks of the methods over {}, 1 is the best", counted(scores.pictures, "image")),
         scores: scores.scores.iter().map(of_score).collect(),
         methods: scores.methods.iter().map(of_method).collect(),
     }
@@ -315,120 +362,5 @@ fn capitalised(text: &str) -> String {
     match characters.next() {
         Some(first) if first.is_ascii_lowercase() => first.to_ascii_uppercase().to_string() + characters.as_str(),
         _ => text.to_owned(),
-    }
-}
-
-// areas of halves are exact in binary
-#[cfg(test)]
-#[allow(clippy::float_cmp)]
-mod tests {
-    use tinylsa_xai::BootstrapInterval;
-
-    use super::super::pictures::{draw, example::explanation, side_by_side};
-    use super::super::result::ScoreEntry;
-    use super::*;
-
-    fn column(kind: ScoreKind, variant: &str, values: [Option<f64>; 4]) -> ScoreColumn {
-        let names = ["lime", "input-gradient", "random", "sobel"];
-        let entry = |(name, value): (&str, Option<f64>)| ScoreEntry {
-            method: name.to_owned(),
-            mean: value.map(|mean| BootstrapInterval {
-                mean,
-                low: mean - 0.1,
-                high: mean + 0.1,
-                level: 0.95,
-                count: 3,
-            }),
-            rank: None,
-            undefined: 0,
-        };
-        ScoreColumn {
-            kind,
-            direction: kind.direction(),
-            variant: variant.to_owned(),
-            entries: names.into_iter().zip(values).map(entry).collect(),
-        }
-    }
-
-    fn scores() -> ScoreTable {
-        let curve = |method: &str| MeanCurves {
-            method: method.to_owned(),
-            variant: "black, logits".to_owned(),
-            deletion: vec![1.0, 0.5, 0.0],
-            insertion: vec![0.0, 1.0, 1.0],
-        };
-        ScoreTable {
-            pictures: 3,
-            methods: ["lime", "input-gradient", "random", "sobel"].map(str::to_owned).to_vec(),
-            scores: vec![
-                column(ScoreKind::DeletionArea, "black, logits", [Some(0.2), Some(0.4), Some(0.6), Some(0.6)]),
-                column(ScoreKind::MuFidelity, "black, logits", [Some(0.8), Some(0.3), Some(0.0), None]),
-                column(ScoreKind::Sparseness, "", [Some(0.5), Some(0.4), Some(0.2), Some(0.3)]),
-                column(ScoreKind::PointingGame, "", [None; 4]),
-            ],
-            curves: vec![curve("lime"), curve("random")],
-            notes: vec!["token maps are spread over their patches".to_owned()],
-        }
-    }
-
-    fn drawn() -> DrawnExplanation {
-        let explanation = explanation();
-        DrawnExplanation::new(&explanation, &draw(&explanation).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() {
-        let warning = Warning { heading: "NOT Fashion-MNIST".to_owned(), text: "synthetic".to_owned() };
-        let pictures = side_by_side(&[explanation()]).unwrap();
-        let html = index("three pictures", Some(warning), &[drawn()], Some(&pictures)).unwrap();
-        for method in Method::ALL {
-            let line = meaning(method).line();
-            assert_eq!(html.matches(&format!("<summary>{}</summary>", method.title())).count(), 1, "{method}");
-            assert!(html.contains(&line), "{line}");
-        }
-        // the sheet and the methods; with two pictures there are twice as many, and the pictures side by side
-        let count = |html: &str| html.matches("data:image/png;base64,").count();
-        assert_eq!(count(&html), 1 + Method::ALL.len());
-        let two = index("two pictures", None, &[drawn(), drawn()], Some(&pictures)).unwrap();
-        assert_eq!(count(&two), 2 * (1 + Method::ALL.len()) + 1);
-        for text in [
-            "R² 0.900 in-sample, undefined held out",
-            "Warning: a warning",
-            "Predicted Pullover (probability 0.910), true label Coat",
-            "Chosen as wrong with the highest confidence",
-            "synthetic garments (NOT Fashion-MNIST), test split",
-            "role=\"alert\"",
-        ] {
-            assert!(html.contains(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_scores_rank_methods_beside_marked_controls() {
-        let sections = sections(&[drawn()], Some(&scores()), None).unwrap();
-        let headings: Vec<&str> = sections.iter().map(|section| section.heading.as_str()).collect();
-        assert_eq!(headings, ["Explanations", "Which explanation to believe", "test-17: Pullover 0.91"]);
-        let tables: Vec<&Table> = sections[1]
-            .blocks
-            .iter()
-            .filter_map(|block| if let Block::Table(table) = block { Some(table) } else { None })
-            .collect();
-        let rows: Vec<(&str, bool)> =
-            tables[0].rows.iter().map(|row| (row.cells[0].text.as_str(), row.faint)).collect();
-        assert_eq!(rows[0], ("LIME", false));
-        assert_eq!(rows[1], ("Gradient (control)", true));
-        assert!(rows[2..].iter().all(|(name, faint)| name.ends_with("(control)") && *faint));
-        // equal deletion areas share the mean of places 3 and 4
-        let random = tables[0].rows.iter().find(|row| row.cells[0].text.starts_with("Random")).unwrap();
-        assert_eq!(random.cells[2].text, "3.5");
-        let page = ReportPage { sections, ..ReportPage::default() };
-        let html = page.to_html().unwrap();
-        assert!(html.contains("Deletion area, black, logits") && html.contains("Token maps are spread"));
-        assert!(html.contains("0.200 [0.100, 0.300] #1"), "values with their intervals");
-    }
-
-    #[test]
-    fn areas_are_trapezoids() {
-        assert_eq!([area(&[1.0, 0.5, 0.0]), area(&[0.0, 1.0, 1.0])], [0.5, 0.75]);
     }
 }

@@ -31,6 +31,10 @@ pub(crate) struct PictureExplanation {
     pub(crate) logits: Vec<f32>,
     /// Their softmax.
     pub(crate) probabilities: Vec<f32>,
+    /// The softmax of the logits divided by the temperature, where the model has one.
+    pub(crate) calibrated: Option<Vec<f32>>,
+    /// The temperature that the model file holds.
+    pub(crate) temperature: Option<f64>,
     /// The names of the classes.
     pub(crate) class_names: Vec<String>,
     /// The pixels that decide the class, where they are known.
@@ -39,6 +43,14 @@ pub(crate) struct PictureExplanation {
     pub(crate) seed: u64,
     /// In the order of [`Method::ALL`].
     pub(crate) methods: Vec<MethodExplanation>,
+}
+
+impl PictureExplanation {
+    /// The probability of a class as it is shown: calibrated where the model has a temperature. NaN for no class.
+    pub(crate) fn shown_probability(&self, class: usize) -> f32 {
+        let shown = self.calibrated.as_ref().unwrap_or(&self.probabilities);
+        shown.get(class).copied().unwrap_or(f32::NAN)
+    }
 }
 
 /// Where a picture is from; captions say it in the words of its [`Display`].

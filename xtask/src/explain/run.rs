@@ -1,16 +1,16 @@
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::tensor::activation::softmax;
+use burn::tensor::{Tensor, TensorData};
 use tinylsa_model::values_of;
-use tinylsa_xai::{Picture, exact_shapley_evaluations};
+use tinylsa_xai::{ExplainError, Picture, check_scorer, exact_shapley_evaluations};
 use tracing::{info, info_span};
 
 use super::explainer::{Explainer, Question, seed_of};
 use super::result::{MethodExplanation, PictureExplanation, Source};
 use super::{Family, Method, segments};
 use crate::logging::ProgressBar;
-use crate::outcome::UsageError;
 
 /// A picture that is to be explained, and what is known of it.
 #[derive(Clone, Debug)]
@@ -32,23 +32,30 @@ pub(crate) struct Request<'a> {
     /// The class to explain, the predicted one if there is none.
     pub(crate) target: Option<usize>,
     pub(crate) class_names: &'a [String],
+    /// The number by which logits are divided to be calibrated, where the model has one.
+    pub(crate) temperature: Option<f64>,
 }
 
-/// Explains pictures in turn and hands over each as soon as it is explained.
+/// Explains pictures in turn and hands over each as soon as it is explained, or why it could not be. Nothing is kept of a
+/// picture that was handed over.
 ///
 /// # Errors
-/// The first error of a method with the picture and the method, or of `receive`; that it was cancelled.
+/// The first error of `receive`, which decides whether a picture that failed ends the others; that it was cancelled.
 pub(crate) fn explain_pictures(
     explainer: &Explainer<'_>,
     subjects: Vec<Subject>,
     request: &Request<'_>,
-    mut receive: impl FnMut(PictureExplanation) -> Result<()>,
+    mut receive: impl FnMut(Result<PictureExplanation>) -> Result<()>,
 ) -> Result<()> {
     announce_enumeration(explainer, &subjects, request.methods)?;
-    let steps = subjects.len() * request.methods.len();
-    let mut bar = ProgressBar::start("explaining", steps as u64, "explanations");
-    for subject in subjects {
-        receive(explain_picture(explainer, subject, request, &mut bar)?)?;
+    let total = subjects.len();
+    let mut bar = ProgressBar::start("explaining", (total * request.methods.len()) as u64, "explanations");
+    for (done, subject) in subjects.into_iter().enumerate() {
+        let explained = explain_picture(explainer, subject, request, &mut bar);
+        if explainer.execution.cancellation.is_cancelled() {
+            return Err(ExplainError::Cancelled { what: "images", done, total }.into());
+        }
+        receive(explained)?;
     }
     Ok(())
 }
@@ -58,19 +65,32 @@ fn announce_enumeration(explainer: &Explainer<'_>, subjects: &[Subject], methods
     let Some(first) = subjects.first().filter(|_| methods.contains(&Method::ExactShapley)) else {
         return Ok(());
     };
-    let question = Question { picture: &first.picture, class: 0, seed: 0 };
-    let segments = segments::segmentation(explainer.config, question)?.count();
-    let limit = segments::exact_config(explainer.config).limit;
+    let cancellation = &explainer.execution.cancellation;
+    let segments = segments::segmentation(explainer.config, &first.picture, cancellation)?.count();
     let evaluations = exact_shapley_evaluations(segments);
-    if segments > limit {
-        return Err(UsageError(format!(
-            "exact-shapley would need {evaluations} evaluations a picture for its {segments} segments; take fewer \
-             segments, raise explain.exact-shapley.limit from {limit} to at most 20, or leave the method out"
-        ))
-        .into());
-    }
-    info!("exact Shapley values cost {evaluations} evaluations a picture ({segments} segments)");
+    info!("exact Shapley values take {evaluations} evaluations an image ({segments} segments)");
     Ok(())
+}
+
+/// What the model says of a picture, checked: the same in any batch, no number among them that is none.
+struct Prediction {
+    logits: Vec<f32>,
+    probabilities: Vec<f32>,
+    calibrated: Option<Vec<f32>>,
+    class: usize,
+}
+
+fn predict(explainer: &Explainer<'_>, picture: &Picture, temperature: Option<f64>) -> Result<Prediction> {
+    let scores = check_scorer(&explainer.scorer(), picture, &explainer.execution)?;
+    let logits = scores.of(0).to_vec();
+    let data = TensorData::new(logits.clone(), [1, logits.len()]);
+    let probabilities = values_of(&softmax(Tensor::<2>::from_data(data, &explainer.execution.device), 1));
+    let calibrated = temperature.map(|temperature| {
+        let mut calibrated: Vec<f32> = logits.iter().map(|logit| logit / temperature as f32).collect();
+        tinylsa_train::softmax(&mut calibrated, logits.len());
+        calibrated
+    });
+    Ok(Prediction { class: scores.predicted(0), logits, probabilities, calibrated })
 }
 
 /// Explains one picture by every method that is asked for.
@@ -80,11 +100,17 @@ fn explain_picture(
     request: &Request<'_>,
     bar: &mut ProgressBar,
 ) -> Result<PictureExplanation> {
-    let logits = explainer.model.folded.forward(explainer.pair(&subject.picture)).narrow(0, 0, 1);
-    let probabilities = values_of(&softmax(logits.clone(), 1));
-    let logits = values_of(&logits);
-    let predicted = (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
-    let target = request.target.unwrap_or(predicted);
+    let found = predict(explainer, &subject.picture, request.temperature)
+        .with_context(|| format!("failed to score {}", subject.id))?;
+    let classes = found.logits.len();
+    if let Some(label) = subject.label.filter(|&label| label >= classes) {
+        bail!("{} is of class {label}, the model knows {classes} classes", subject.id);
+    }
+    let target = request.target.unwrap_or(found.class);
+    if let Some(&value) = found.logits.get(target).filter(|logit| !logit.is_finite()) {
+        let error = ExplainError::Score { class: target, value };
+        return Err(anyhow::Error::from(error).context(format!("failed to score {}", subject.id)));
+    }
     let seed = seed_of(explainer.execution.seed, &subject.id);
     let question = Question { picture: &subject.picture, class: target, seed };
     let needs_attention = request.methods.iter().any(|method| method.family() == Family::Attention);
@@ -92,6 +118,10 @@ fn explain_picture(
     let traced = traced.with_context(|| format!("failed to trace the attention on {}", subject.id))?;
     let mut methods = Vec::with_capacity(request.methods.len());
     for &method in request.methods {
+        let (what, done, total) = ("methods", methods.len(), request.methods.len());
+        if explainer.execution.cancellation.is_cancelled() {
+            return Err(ExplainError::Cancelled { what, done, total }.into());
+        }
         let started = Instant::now();
         // warnings of the libraries name neither the picture nor the method
         let explained = info_span!("explaining", picture = %subject.id, %method)
@@ -114,10 +144,12 @@ fn explain_picture(
         choice: subject.choice,
         picture: subject.picture,
         label: subject.label,
-        predicted,
+        predicted: found.class,
         target,
-        logits,
-        probabilities,
+        logits: found.logits,
+        probabilities: found.probabilities,
+        calibrated: found.calibrated,
+        temperature: request.temperature,
         class_names: request.class_names.to_vec(),
         truth_mask: subject.truth_mask,
         seed,

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use tinylsa_xai::{
-    Attribution, EvaluatedGame, ExactShapleyConfig, ExplainError, LimeExplanation, LimeWarning, Masker, Segmentation,
-    ShapleyExplanation, Target, exact_shapley, kernel_shap, lime, permutation_shap,
+    Attribution, Cancellation, EvaluatedGame, ExactShapleyConfig, Execution, ExplainError, LimeExplanation,
+    LimeWarning, Masker, Picture, Segmentation, ShapleyExplanation, Target, exact_shapley, kernel_shap, lime,
+    permutation_shap,
 };
 
 use super::Method;
@@ -13,10 +14,13 @@ use super::explainer::{Explained, Explainer, Question, json_without};
 use super::gradients::pictures;
 use super::result::{Elements, MethodMaps, PixelMap, ScoreDifference, SegmentMap, TensorValues};
 
+/// How many segments a warning names; the diagnostics have all of them.
+const MOST_NAMED: usize = 16;
+
 pub(super) fn explain(explainer: &Explainer<'_>, method: Method, question: Question<'_>) -> Result<Explained> {
     let config = explainer.config;
-    let masker = masker(config, question)?;
     let execution = explainer.execution(question.seed);
+    let masker = masker(config, question, &execution)?;
     let (scorer, target) = (explainer.scorer(), Some(Target::Class(question.class)));
     let mut explained = match method {
         Method::ExactShapley => {
@@ -52,14 +56,18 @@ pub(super) fn exact_config(config: &ExplainConfig) -> ExactShapleyConfig {
 }
 
 /// The segments of a picture.
-pub(super) fn segmentation(config: &ExplainConfig, question: Question<'_>) -> Result<Segmentation> {
-    let [channels, height, width] = question.picture.shape();
-    Ok(config.segmentation.segment(question.picture.values(), channels, height, width)?)
+pub(super) fn segmentation(
+    config: &ExplainConfig,
+    picture: &Picture,
+    cancellation: &Cancellation,
+) -> Result<Segmentation, ExplainError> {
+    let [channels, height, width] = picture.shape();
+    Ok(config.segmentation.segment(picture.values(), channels, height, width, cancellation)?)
 }
 
-fn masker(config: &ExplainConfig, question: Question<'_>) -> Result<Masker> {
-    let segments = segmentation(config, question)?;
-    Ok(Masker::new(question.picture.clone(), segments, &config.fill, question.seed)?)
+fn masker(config: &ExplainConfig, question: Question<'_>, execution: &Execution) -> Result<Masker, ExplainError> {
+    let segments = segmentation(config, question.picture, &execution.cancellation)?;
+    Masker::new(question.picture.clone(), segments, &config.fill, execution)
 }
 
 fn of_shapley(found: ShapleyExplanation, masker: &Masker, settings: Value) -> Result<Explained> {
@@ -97,6 +105,9 @@ fn of_lime(found: LimeExplanation, masker: &Masker, settings: Value) -> Result<E
                 warnings.push(format!("{segments} segments are too few for a map that shows anything"));
             }
             LimeWarning::InertSegments { segments } => warnings.extend(inert_warning(segments)),
+            LimeWarning::Underdetermined { samples, segments } => warnings.push(format!(
+                "{samples} coalitions do not determine the coefficients of {segments} segments: the penalty chose them"
+            )),
             other => warnings.push(format!("{other:?}")),
         }
     }
@@ -119,8 +130,14 @@ fn inert_warning(segments: &[usize]) -> Vec<String> {
         [] => Vec::new(),
         [one] => vec![format!("segment {one} looks the same hidden and shown, so that its value is 0 or near it")],
         many => {
-            let list = many.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-            vec![format!("segments {list} look the same hidden and shown, so that their values are 0 or near it")]
+            let named = many.iter().take(MOST_NAMED).map(usize::to_string).collect::<Vec<_>>().join(", ");
+            let rest = match many.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                rest => format!(" and {rest} more"),
+            };
+            vec![format!(
+                "segments {named}{rest} look the same hidden and shown, so that their values are 0 or near it"
+            )]
         }
     }
 }
@@ -164,4 +181,18 @@ fn game_evidence(game: &EvaluatedGame) -> Vec<(String, TensorValues)> {
 
 fn numbers(values: Vec<f64>) -> TensorValues {
     TensorValues { shape: vec![values.len()], elements: Elements::F64(values) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_names_a_few_segments() {
+        assert!(inert_warning(&[]).is_empty());
+        assert!(inert_warning(&[3])[0].starts_with("segment 3 looks the same"));
+        assert!(inert_warning(&[3, 4])[0].starts_with("segments 3, 4 look the same"));
+        let many = inert_warning(&(0..784).collect::<Vec<_>>());
+        assert!(many[0].contains("14, 15 and 768 more look the same"), "{}", many[0]);
+    }
 }

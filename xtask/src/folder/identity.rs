@@ -9,7 +9,8 @@ use tinylsa_system::sha256_hex;
 use toml::Value;
 
 use super::manifest::Manifest;
-use crate::outcome::counted;
+use tinylsa_settings::counted;
+
 use crate::schema::ExperimentConfig;
 use crate::settings::{ConfigSource, load};
 

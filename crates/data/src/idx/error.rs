@@ -80,7 +80,7 @@ pub enum IdxFault {
         expected: u64,
     },
     /// The file goes on after the last element.
-    #[error("{} after the last element, expected none", counted(*found as usize, "byte", "bytes"))]
+    #[error("{} after the last element, expected none", counted(*found as usize, "byte"))]
     Trailing {
         /// The surplus bytes.
         found: u64,

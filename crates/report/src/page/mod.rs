@@ -93,8 +93,11 @@ pub struct Figure {
 pub enum FigureContent {
     /// An SVG document as this crate's charts return it; it is set into the page as it is.
     Svg(String),
-    /// The bytes of a PNG file.
+    /// The bytes of a PNG file, set into the page.
     Png(Vec<u8>),
+    /// The path of an image file relative to the page, with `/` between its parts. The page refers to the file and is not
+    /// complete without it, but stays small however many images there are.
+    Linked(String),
 }
 
 impl Figure {
@@ -107,6 +110,14 @@ impl Figure {
     /// A pixel picture, from the bytes of its PNG file.
     pub fn png(bytes: impl Into<Vec<u8>>, caption: impl Into<String>, alternative: impl Into<String>) -> Self {
         let content = FigureContent::Png(bytes.into());
+        Self { content, caption: caption.into(), alternative: alternative.into() }
+    }
+}
+
+impl Figure {
+    /// An image file beside the page, by its path relative to it.
+    pub fn linked(path: impl Into<String>, caption: impl Into<String>, alternative: impl Into<String>) -> Self {
+        let content = FigureContent::Linked(path.into());
         Self { content, caption: caption.into(), alternative: alternative.into() }
     }
 }

@@ -1,5 +1,7 @@
 //! From the parts of a page to its HTML.
 
+use std::fmt::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -135,6 +137,13 @@ fn figure(figure: &Figure) -> Result<Markup, ReportError> {
             let address = format!("data:image/png;base64,{}", STANDARD.encode(bytes));
             html! { div.picture { img src=(address) alt=(alternative); } }
         }
+        FigureContent::Linked(path) => {
+            let is_relative = !path.is_empty() && path.split('/').all(|part| !part.is_empty() && part != "..");
+            if !is_relative {
+                return Err(wrong("a relative path that stays below the page"));
+            }
+            html! { div.picture { img src=(address_of(path)) alt=(alternative) loading="lazy"; } }
+        }
     };
     Ok(html! {
         figure {
@@ -142,6 +151,20 @@ fn figure(figure: &Figure) -> Result<Markup, ReportError> {
             @if !figure.caption.is_empty() { figcaption { (figure.caption) } }
         }
     })
+}
+
+/// A relative path as an address: every byte but letters, digits and the signs that mean nothing in an address is written
+/// by its number.
+fn address_of(path: &str) -> String {
+    let mut address = String::from("./");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address
 }
 
 fn table(table: &Table) -> Result<Markup, ReportError> {

@@ -74,7 +74,7 @@ pub fn attention_flow(
     cancellation.check("attention flows", 0, pairs)?;
     let flows = match matrices.as_slice() {
         [only] => rows_of(only, &queries).flatten().copied().collect(),
-        [first, last] => two_layer_flows(first, last, &queries),
+        [first, last] => two_layer_flows(first, last, &queries, cancellation)?,
         _ => solved_flows(&matrices, &queries, cancellation)?,
     };
     let saturated_fraction = saturated(&flows, &matrices, &queries) as f64 / pairs as f64;
@@ -125,18 +125,25 @@ fn rows_of<'a>(matrix: &'a TokenMatrix, queries: &'a [usize]) -> impl Iterator<I
 }
 
 /// `F[u, v] = Σ_m min(Â₂[u, m], Â₁[m, v])`: the ways through different tokens share no edge.
-fn two_layer_flows(first: &TokenMatrix, last: &TokenMatrix, queries: &[usize]) -> Vec<f64> {
+fn two_layer_flows(
+    first: &TokenMatrix,
+    last: &TokenMatrix,
+    queries: &[usize],
+    cancellation: &Cancellation,
+) -> Result<Vec<f64>, ExplainError> {
     let tokens = first.tokens();
     let mut flows = vec![0.0; queries.len() * tokens];
     let rows: Vec<&[f64]> = rows_of(last, queries).collect();
-    flows.par_chunks_exact_mut(tokens).zip(rows).for_each(|(flows, last_row)| {
+    flows.par_chunks_exact_mut(tokens).zip(rows).enumerate().try_for_each(|(index, (flows, last_row))| {
+        cancellation.check("attention flows", index * tokens, queries.len() * tokens)?;
         for (&leaving, first_row) in last_row.iter().zip(first.rows()) {
             // a comparison that compiles to one vector instruction, which `f64::min` with its care for NaN does not
             let smaller = |entering: f64| if entering < leaving { entering } else { leaving };
             flows.iter_mut().zip(first_row).for_each(|(flow, &entering)| *flow += smaller(entering));
         }
-    });
-    flows
+        Ok::<(), ExplainError>(())
+    })?;
+    Ok(flows)
 }
 
 /// One maximum flow for each query and input token, shared out over the threads of the current rayon pool.
@@ -154,8 +161,9 @@ fn solved_flows(
         .map_init(
             || MaxFlow::new(&network),
             |solver, pair| {
-                cancellation.check("attention flows", done.load(Ordering::Relaxed), pairs)?;
-                let flow = solver.solve(queries[pair / tokens], pair % tokens);
+                let before = done.load(Ordering::Relaxed);
+                let check = || cancellation.check("attention flows", before, pairs);
+                let flow = solver.solve(queries[pair / tokens], pair % tokens, check)?;
                 done.fetch_add(1, Ordering::Relaxed);
                 Ok(flow)
             },

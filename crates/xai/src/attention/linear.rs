@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 
 use crate::attention::check::{AttentionCheck, check_attention};
 use crate::attention::matrix::LayerAttention;
-use crate::error::{ExplainError, require_count, require_finite, require_index, require_shape};
+use crate::error::{ExplainError, require_count, require_finite, require_index, require_shape, value_count};
 use crate::scorer::read_tensor;
 
 /// The attention of one linear attention layer over the tokens of one picture, as the features of its queries and keys.
@@ -29,8 +29,9 @@ impl LinearAttention {
         if shape.contains(&0) {
             return Err(ExplainError::Empty { what: "linear attention" });
         }
+        let expected = value_count("linear attention", &shape)?;
         for (what, values) in [("the query features", &queries), ("the key features", &keys)] {
-            require_count(what, values.len(), heads * tokens * features)?;
+            require_count(what, values.len(), expected)?;
             require_finite(what, values)?;
         }
         let mut denominators = Vec::with_capacity(heads * tokens);
@@ -101,10 +102,15 @@ impl LinearAttention {
     /// The full matrices of all heads.
     ///
     /// # Errors
-    /// If an entry is negative, which features of both signs allow.
+    /// If an entry is negative, which features of both signs allow, or there is no memory for the matrices.
     pub fn matrices(&self) -> Result<LayerAttention, ExplainError> {
         let [heads, tokens, _] = self.shape;
-        let mut values = Vec::with_capacity(heads * tokens * tokens);
+        let count = value_count("attention", &[heads, tokens, tokens])?;
+        let mut values = Vec::new();
+        values.try_reserve_exact(count).map_err(|_| {
+            let shape = vec![heads, tokens, tokens];
+            ExplainError::TooLarge { what: "attention", shape }
+        })?;
         for head in 0..heads {
             for query in 0..tokens {
                 values.extend(self.row(head, query)?);

@@ -1,11 +1,13 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ExplainError, require_count, require_finite, require_index};
+use crate::error::{ExplainError, require_count, require_finite, require_index, value_count};
+use crate::execution::Cancellation;
 use crate::scorer::read_tensor;
 
 /// How far a row of attention may sum from 1. Softmax and linear attention in f32 stay within 1e-6 for hundreds of
-/// tokens, so a larger deviation means that the matrix is not one of attention.
+/// tokens, so a larger deviation means that the matrix is not one of attention, or that it was computed in half precision,
+/// whose rows may miss 1 by several thousandths.
 const ROW_SUM_TOLERANCE: f64 = 1e-4;
 
 /// How the heads of a layer become one matrix.
@@ -113,15 +115,19 @@ impl TokenMatrix {
     }
 
     /// The matrix product `self other`.
-    pub(crate) fn times(&self, other: &Self) -> Self {
+    ///
+    /// # Errors
+    /// If it is cancelled.
+    pub(crate) fn times(&self, other: &Self, cancellation: &Cancellation) -> Result<Self, ExplainError> {
         let tokens = self.tokens;
         let mut values = vec![0.0; tokens * tokens];
-        for (row, result) in self.rows().zip(values.chunks_exact_mut(tokens)) {
+        for (index, (row, result)) in self.rows().zip(values.chunks_exact_mut(tokens)).enumerate() {
+            cancellation.check("rows of a product", index, tokens)?;
             for (&factor, other_row) in row.iter().zip(other.rows()) {
                 result.iter_mut().zip(other_row).for_each(|(sum, value)| *sum += factor * value);
             }
         }
-        Self { values, tokens }
+        Ok(Self { values, tokens })
     }
 }
 
@@ -139,12 +145,12 @@ impl LayerAttention {
     /// The attention with these values `[heads, tokens, tokens]`, in row-major order.
     ///
     /// # Errors
-    /// If their number does not fit, one is negative or not finite, or a row does not sum to 1.
+    /// If their number does not fit, one is negative or not finite, or a row does not sum to 1 within 0.0001.
     pub fn new(values: Vec<f64>, heads: usize, tokens: usize) -> Result<Self, ExplainError> {
         if heads == 0 || tokens == 0 {
             return Err(ExplainError::Empty { what: "attention" });
         }
-        require_count("attention", values.len(), heads * tokens * tokens)?;
+        require_count("attention", values.len(), value_count("attention", &[heads, tokens, tokens])?)?;
         require_finite("attention", &values)?;
         if let Some(position) = values.iter().position(|&value| value < 0.0) {
             let (what, expected) = ("attention", "no negative number");
@@ -153,7 +159,8 @@ impl LayerAttention {
         for (index, row) in values.chunks_exact(tokens).enumerate() {
             let sum: f64 = row.iter().sum();
             if (sum - 1.0).abs() > ROW_SUM_TOLERANCE {
-                return Err(ExplainError::AttentionRow { head: index / tokens, query: index % tokens, sum });
+                let (head, query, tolerance) = (index / tokens, index % tokens, ROW_SUM_TOLERANCE);
+                return Err(ExplainError::AttentionRow { head, query, sum, tolerance });
             }
         }
         Ok(Self { values, heads, tokens })

@@ -30,8 +30,12 @@ impl LayeredNetwork {
     /// The smaller of the cuts around the source and around the sink.
     fn bound(&self, source: usize, sink: usize) -> i64 {
         let last = &self.layers[self.layers.len() - 1];
-        let out: i64 = last[source * self.tokens..(source + 1) * self.tokens].iter().sum();
-        let into: i64 = self.layers[0].iter().skip(sink).step_by(self.tokens).sum();
+        // More than eight thousand full capacities do not fit; the other cut is then the smaller one.
+        let sum = |capacities: &mut dyn Iterator<Item = &i64>| {
+            capacities.fold(0_i64, |sum, &capacity| sum.saturating_add(capacity))
+        };
+        let out = sum(&mut last[source * self.tokens..(source + 1) * self.tokens].iter());
+        let into = sum(&mut self.layers[0].iter().skip(sink).step_by(self.tokens));
         out.min(into)
     }
 }
@@ -78,15 +82,18 @@ impl<'a> MaxFlow<'a> {
         }
     }
 
-    /// The largest flow from token `source` after the last layer to token `sink` before the first.
-    pub(crate) fn solve(&mut self, source: usize, sink: usize) -> f64 {
+    /// The largest flow from token `source` after the last layer to token `sink` before the first. `check` is asked before
+    /// every search and before every token that flow is sent through, and its error ends the call.
+    pub(crate) fn solve<E>(&mut self, source: usize, sink: usize, check: impl Fn() -> Result<(), E>) -> Result<f64, E> {
         self.reset(source, sink);
         let bound = self.network.bound(source, sink);
         let mut total = 0;
+        check()?;
         while total < bound && self.find_levels() {
-            total += self.blocking_flow();
+            total += self.blocking_flow(&check)?;
+            check()?;
         }
-        total as f64 / SCALE
+        Ok(total as f64 / SCALE)
     }
 
     fn reset(&mut self, source: usize, sink: usize) {
@@ -138,17 +145,18 @@ impl<'a> MaxFlow<'a> {
     }
 
     /// Sends flow along shortest paths until every one of them is blocked; returns how much.
-    fn blocking_flow(&mut self) -> i64 {
+    fn blocking_flow<E>(&mut self, check: &impl Fn() -> Result<(), E>) -> Result<i64, E> {
         let (tokens, last) = (self.network.tokens, self.ranks - 1);
         let mut total = 0;
         for token in 0..tokens {
             if self.from_source[token] > 0 {
+                check()?;
                 let sent = self.send(last * tokens + token, self.from_source[token]);
                 self.from_source[token] -= sent;
                 total += sent;
             }
         }
-        total
+        Ok(total)
     }
 
     /// Sends at most `limit` from an inner node towards the sink; returns how much arrives.
@@ -220,7 +228,7 @@ mod tests {
     fn flow(layers: &[&[f64]], tokens: usize, source: usize, sink: usize) -> f64 {
         let layers: Vec<TokenMatrix> =
             layers.iter().map(|values| TokenMatrix::from_parts(values.to_vec(), tokens)).collect();
-        MaxFlow::new(&LayeredNetwork::new(&layers)).solve(source, sink)
+        MaxFlow::new(&LayeredNetwork::new(&layers)).solve(source, sink, || Ok::<(), ()>(())).unwrap()
     }
 
     #[test]

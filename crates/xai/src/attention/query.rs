@@ -3,7 +3,7 @@ use serde::Serialize;
 use crate::attention::linear::LinearAttention;
 use crate::attention::matrix::{HeadFusion, LayerAttention, fuse};
 use crate::attribution::Attribution;
-use crate::error::{ExplainError, require_count, require_index};
+use crate::error::{ExplainError, require_count, require_index, value_count};
 
 /// Attention whose rows can be had one at a time.
 pub trait AttentionRows {
@@ -90,12 +90,13 @@ fn query_map<A: AttentionRows + ?Sized>(layer: &A, query: usize, fusion: HeadFus
 /// left, bottom right, each named once.
 ///
 /// # Errors
-/// If the grid is empty.
+/// If the grid is empty or has more tokens than there are addresses.
 pub fn fixed_query_positions(grid: [usize; 2]) -> Result<Vec<usize>, ExplainError> {
     let [rows, columns] = grid;
     if rows == 0 || columns == 0 {
         return Err(ExplainError::Empty { what: "token grid" });
     }
+    value_count("token grid", &grid)?;
     let last_row = (rows - 1) * columns;
     let named = [rows / 2 * columns + columns / 2, 0, columns - 1, last_row, last_row + columns - 1];
     let mut positions = Vec::with_capacity(named.len());
@@ -117,7 +118,8 @@ pub fn token_of_largest_attribution(attribution: &Attribution, grid: [usize; 2])
     if rows == 0 || columns == 0 || channels == 0 {
         return Err(ExplainError::Empty { what: "token grid" });
     }
-    require_count("the attribution", attribution.values.len(), channels * height * width)?;
+    let expected = value_count("the attribution", &[channels, height, width])?;
+    require_count("the attribution", attribution.values.len(), expected)?;
     require_index("the last row of the token grid", rows - 1, height)?;
     require_index("the last column of the token grid", columns - 1, width)?;
     let mut sums = vec![0.0_f64; rows * columns];

@@ -3,6 +3,7 @@ use tinylsa_settings::{InvalidSetting, require_within};
 
 use crate::attention::matrix::{HeadFusion, LayerAttention, TokenMatrix, require_same_tokens, residual_matrices};
 use crate::error::{ExplainError, require_count, require_finite};
+use crate::execution::Cancellation;
 
 /// Attention rollout (Abnar and Zuidema 2020, section 3): attention multiplied through the layers.
 ///
@@ -38,12 +39,17 @@ impl AttentionRolloutConfig {
 /// The rollout of layers in the order in which the picture passes through them.
 ///
 /// # Errors
-/// If a setting is out of range, there is no layer, or the layers differ in their number of tokens.
-pub fn attention_rollout(layers: &[LayerAttention], config: &AttentionRolloutConfig) -> Result<Rollout, ExplainError> {
+/// If a setting is out of range, there is no layer, the layers differ in their number of tokens, or the call is cancelled.
+pub fn attention_rollout(
+    layers: &[LayerAttention],
+    config: &AttentionRolloutConfig,
+    cancellation: &Cancellation,
+) -> Result<Rollout, ExplainError> {
     config.validate()?;
     let matrices = residual_matrices(layers, config.fusion, config.residual)?;
     let tokens = matrices[0].tokens();
-    let product = matrices.iter().fold(TokenMatrix::identity(tokens), |product, layer| layer.times(&product));
+    let start = TokenMatrix::identity(tokens);
+    let product = matrices.iter().try_fold(start, |product, layer| layer.times(&product, cancellation))?;
     Ok(Rollout { matrix: product })
 }
 
@@ -78,8 +84,13 @@ impl Rollout {
 /// is taken away, so that maps start at 0. Rows do not sum to 1.
 ///
 /// # Errors
-/// If there is no layer, the layers differ in their number of tokens, or a gradient does not fit or is not finite.
-pub fn gradient_rollout(layers: &[LayerAttention], gradients: &[Vec<f64>]) -> Result<Rollout, ExplainError> {
+/// If there is no layer, the layers differ in their number of tokens, a gradient does not fit or is not finite, or the call
+/// is cancelled.
+pub fn gradient_rollout(
+    layers: &[LayerAttention],
+    gradients: &[Vec<f64>],
+    cancellation: &Cancellation,
+) -> Result<Rollout, ExplainError> {
     let tokens = require_same_tokens(layers)?;
     require_count("the list of attention gradients", gradients.len(), layers.len())?;
     let mut relevance = TokenMatrix::from_parts(vec![0.0; tokens * tokens], tokens);
@@ -93,7 +104,7 @@ pub fn gradient_rollout(layers: &[LayerAttention], gradients: &[Vec<f64>]) -> Re
         }
         // with R = I + S the step R ← R + Ā R reads S ← S + Ā S + Ā
         let weighted = TokenMatrix::from_parts(weighted, tokens);
-        let passed_on = weighted.times(&relevance);
+        let passed_on = weighted.times(&relevance, cancellation)?;
         let sums = relevance.values().iter().zip(passed_on.values()).zip(weighted.values());
         relevance = TokenMatrix::from_parts(sums.map(|((old, passed), new)| old + passed + new).collect(), tokens);
     }

@@ -3,6 +3,7 @@ use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::ExplainError;
+use crate::execution::Execution;
 use crate::masker::{channel_value, gaussian_blur};
 use crate::normal::standard_normals;
 use crate::picture::Picture;
@@ -80,11 +81,12 @@ impl BaselineConfig {
         require_within("noise_draws", self.noise_draws, 1..=10_000)
     }
 
-    /// The baselines of one picture, in the order of `kinds`; noise is drawn from the seed.
+    /// The baselines of one picture, in the order of `kinds`; noise is drawn from the seed of the execution.
     ///
     /// # Errors
-    /// If a setting is out of range, or a list fits neither one nor every channel.
-    pub fn pictures(&self, picture: &Picture, seed: u64) -> Result<Vec<Picture>, ExplainError> {
+    /// If a setting is out of range, a list fits neither one nor every channel, the noise would take more memory than is
+    /// allowed, or the call is cancelled.
+    pub fn pictures(&self, picture: &Picture, execution: &Execution) -> Result<Vec<Picture>, ExplainError> {
         self.validate()?;
         let [channels, height, width] = picture.shape();
         let constant = |key: &str, list: &[f32]| -> Result<Vec<f32>, InvalidSetting> {
@@ -104,7 +106,11 @@ impl BaselineConfig {
                 BaselineKind::Blur => baselines.push(gaussian_blur(picture, self.blur_sigma)),
                 BaselineKind::Noise => {
                     let (mean, deviation) = (constant("mean", &self.mean)?, constant("deviation", &self.deviation)?);
-                    baselines.extend((0..self.noise_draws).map(|index| noise(&mean, &deviation, seed, index)));
+                    execution.require_memory("noise baselines", "noise_draws", [self.noise_draws, mean.len()])?;
+                    for index in 0..self.noise_draws {
+                        execution.cancellation.check("noise baselines", index, self.noise_draws)?;
+                        baselines.push(noise(&mean, &deviation, execution.seed, index));
+                    }
                 }
             }
         }

@@ -50,8 +50,8 @@ pub struct ExpectedGradients {
     pub attribution: Attribution,
     /// The standard error of each value, given the background: of the draw of positions alone.
     pub standard_error: Vec<f32>,
-    /// The Euclidean norm of the standard errors over that of the attribution; 0 if there is no error.
-    pub relative_standard_error: f64,
+    /// The Euclidean norm of the standard errors over that of the attribution; `None` if the attribution is 0 everywhere.
+    pub relative_standard_error: Option<f64>,
     /// The score of the class for the picture.
     pub score: f64,
     /// The mean score of the class over the background.
@@ -71,7 +71,8 @@ pub struct ExpectedGradients {
 ///
 /// # Errors
 /// If the background is empty or a picture of it has another shape, a setting is out of range, the class does not exist,
-/// the scores carry no gradient, the call is cancelled, or a score or gradient is not finite.
+/// the scorer gives the picture other scores in another batch, the scores carry no gradient, the call is cancelled, or
+/// the class's score or a gradient is not finite.
 pub fn expected_gradients<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,

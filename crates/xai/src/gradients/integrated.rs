@@ -3,6 +3,7 @@ use tinylsa_settings::{InvalidSetting, require_within};
 use tracing::warn;
 
 use crate::attribution::{Attribution, Target};
+use crate::door::check_scorer;
 use crate::error::{ExplainError, require_shape};
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
@@ -25,7 +26,7 @@ pub struct IntegratedGradientsConfig {
     /// The number of steps is doubled until the completeness error is at most this share of the difference of the
     /// scores. Infinity never doubles.
     pub tolerance: f64,
-    /// The number of steps at which doubling ends, with a warning.
+    /// The number of steps at which doubling ends, with a warning; at most 1 048 576.
     pub maximum_steps: usize,
 }
 
@@ -76,6 +77,9 @@ pub struct PathDiagnostics {
     pub steps: usize,
     /// Whether the error is at most the tolerance, or as small as rounding lets it be.
     pub converged: bool,
+    /// The Euclidean distance from the baseline to the picture. At 0 there is no path: the attribution is 0 everywhere
+    /// and says nothing of the model.
+    pub length: f64,
 }
 
 /// Integrated Gradients (Sundararajan et al. 2017, equation 1): `(x − b) ⊙ ∫₀¹ ∇f(b + α(x − b)) dα`, averaged over
@@ -83,11 +87,13 @@ pub struct PathDiagnostics {
 ///
 /// The gradients are computed in the scorer's precision and added up in f64. Since the integrand of a `ReLU` network
 /// has kinks, no fixed number of steps is enough for every picture: each path is refined on its own until its
-/// attributions sum to the difference of the scores, or the budget ends, which the result and a warning say.
+/// attributions sum to the difference of the scores, or the budget ends, which the result and a warning say. A baseline
+/// that equals the picture is a path without length, which its diagnostics and a warning say, too.
 ///
 /// # Errors
-/// If there is no baseline or one has another shape, a setting is out of range, the class does not exist, the scores
-/// carry no gradient, the call is cancelled, or a score or gradient is not finite.
+/// If there is no baseline or one has another shape, a setting is out of range, the class does not exist, the scorer
+/// gives the picture other scores in another batch, the scores carry no gradient, the call is cancelled, or the class's
+/// score or a gradient is not finite.
 pub fn integrated_gradients<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,
@@ -116,6 +122,10 @@ pub fn integrated_gradients<S: Scorer + ?Sized>(
         let IntegratedGradientsConfig { tolerance, maximum_steps, .. } = *config;
         warn!(maximum_steps, tolerance, error, "integrated gradients missed the tolerance");
     }
+    let equal = paths.iter().filter(|path| path.length == 0.0).count();
+    if equal > 0 {
+        warn!(equal, of = paths.len(), "baselines equal the image, which leaves nothing to attribute along their path");
+    }
     let values = mean.into_iter().map(|value| value as f32).collect();
     let attribution = Attribution { values, shape: picture.shape(), target: ends.class };
     Ok(IntegratedGradients { attribution, score: ends.score, delta, converged, gradients, paths })
@@ -142,10 +152,12 @@ pub(crate) fn path_ends<S: Scorer + ?Sized>(
     for baseline in baselines {
         require_shape("a baseline", &baseline.shape(), &picture.shape())?;
     }
+    check_scorer(scorer, picture, execution)?;
     let scores = score_pictures(scorer, picture.shape(), 1 + baselines.len(), execution, |index, values| {
         values.copy_from_slice(if index == 0 { picture } else { &baselines[index - 1] }.values());
     })?;
     let class = target.class(&scores)?;
+    // finite at the baselines, too
     let mut of_class = scores.of_class(class)?.into_iter().map(f64::from);
     let score = of_class.next().unwrap_or_default();
     Ok(PathEnds { class, score, baseline_scores: of_class.collect() })
@@ -183,7 +195,9 @@ impl Path<'_> {
             let delta = attribution.iter().sum::<f64>() - difference;
             let converged = delta.abs() <= (config.tolerance * difference.abs()).max(rounding);
             if converged || config.tolerance.is_infinite() || steps == config.maximum_steps {
-                let diagnostics = PathDiagnostics { baseline_score: self.baseline_score, delta, steps, converged };
+                let length = distance(self.baseline, self.picture);
+                let diagnostics =
+                    PathDiagnostics { baseline_score: self.baseline_score, delta, steps, converged, length };
                 return Ok(RefinedPath { attribution, diagnostics, gradients });
             }
             steps = config.maximum_steps.min(2 * steps);
@@ -197,6 +211,7 @@ impl Path<'_> {
         steps: usize,
         execution: &Execution,
     ) -> Result<Vec<f64>, ExplainError> {
+        execution.require_memory("the nodes of the quadrature", "maximum_steps", [2, steps])?;
         let quadrature = rule.quadrature(steps)?;
         let mut sums = vec![0.0_f64; self.picture.values().len()];
         score_gradients(
@@ -215,6 +230,12 @@ impl Path<'_> {
         sums.iter_mut().zip(ends).for_each(|(sum, (&end, &start))| *sum *= f64::from(end) - f64::from(start));
         Ok(sums)
     }
+}
+
+/// The Euclidean distance of two pictures of one shape.
+fn distance(left: &Picture, right: &Picture) -> f64 {
+    let squares = left.values().iter().zip(right.values()).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
+    squares.sum::<f64>().sqrt()
 }
 
 /// Writes the point `start + position (end − start)`.

@@ -1,9 +1,10 @@
 use crate::attribution::{Attribution, Target};
+use crate::door::check_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
 use crate::picture::Picture;
-use crate::scorer::{Scorer, score_picture};
+use crate::scorer::Scorer;
 
 /// The gradient of the class's score with respect to every input value (Simonyan et al. 2013).
 ///
@@ -11,15 +12,15 @@ use crate::scorer::{Scorer, score_picture};
 /// control.
 ///
 /// # Errors
-/// If the class does not exist, the scores carry no gradient, the call is cancelled, or a score or gradient is not
-/// finite.
+/// If the class does not exist, the scorer gives the picture other scores in another batch, the scores carry no
+/// gradient, the call is cancelled, or the class's score or a gradient is not finite.
 pub fn input_gradient<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,
     target: Target,
     execution: &Execution,
 ) -> Result<Attribution, ExplainError> {
-    let target = target.class(&score_picture(scorer, picture, execution)?)?;
+    let target = target.class(&check_scorer(scorer, picture, execution)?)?;
     let mut values = Vec::new();
     score_gradients(
         scorer,
@@ -62,6 +63,11 @@ pub fn for_every_class<S: Scorer + ?Sized, T>(
     execution: &Execution,
     mut explain: impl FnMut(Target) -> Result<T, ExplainError>,
 ) -> Result<Vec<T>, ExplainError> {
-    let classes = score_picture(scorer, picture, execution)?.classes();
-    (0..classes).map(|class| explain(Target::Class(class))).collect()
+    let classes = check_scorer(scorer, picture, execution)?.classes();
+    (0..classes)
+        .map(|class| {
+            execution.cancellation.check("classes", class, classes)?;
+            explain(Target::Class(class))
+        })
+        .collect()
 }

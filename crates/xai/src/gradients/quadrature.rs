@@ -7,7 +7,9 @@ use tinylsa_settings::{InvalidSetting, require_within};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuadratureRule {
-    /// The nodes of Gauss and Legendre, exact for polynomials up to degree `2 steps − 1`.
+    /// The nodes of Gauss and Legendre, exact for polynomials up to degree `2 steps − 1`. Above 1024 steps the interval
+    /// is cut into the fewest parts of at most 1024 nodes each, in which the rule is exact up to degree 1023 at least:
+    /// the nodes of one rule cost the square of their number.
     #[default]
     GaussLegendre,
     /// The middle of each of `steps` equal parts.
@@ -46,7 +48,7 @@ impl QuadratureRule {
             weights: vec![1.0 / count; steps],
         };
         Ok(match self {
-            Self::GaussLegendre => gauss_legendre(steps),
+            Self::GaussLegendre => composite_gauss_legendre(steps),
             Self::Midpoint => equal(0.5),
             Self::Right => equal(1.0),
             Self::Trapezoid => {
@@ -57,6 +59,28 @@ impl QuadratureRule {
             }
         })
     }
+}
+
+/// The most nodes of one Gauss–Legendre rule.
+const MOST_GAUSS_NODES: usize = 1024;
+
+/// Gauss–Legendre nodes and weights in equal shares: parts of at most [`MOST_GAUSS_NODES`] nodes whose numbers differ by
+/// one at most, each on the part of the interval that is its share of the nodes.
+fn composite_gauss_legendre(count: usize) -> Quadrature {
+    let parts = count.div_ceil(MOST_GAUSS_NODES);
+    if parts == 1 {
+        return gauss_legendre(count);
+    }
+    let (mut nodes, mut weights) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let (shorter, longer) = (gauss_legendre(count / parts), gauss_legendre(count.div_ceil(parts)));
+    for part in 0..parts {
+        let (start, end) = (count * part / parts, count * (part + 1) / parts);
+        let rule = if end - start == shorter.nodes.len() { &shorter } else { &longer };
+        let (offset, width) = (start as f64 / count as f64, (end - start) as f64 / count as f64);
+        nodes.extend(rule.nodes.iter().map(|node| offset + width * node));
+        weights.extend(rule.weights.iter().map(|weight| width * weight));
+    }
+    Quadrature { nodes, weights }
 }
 
 /// Gauss–Legendre nodes and weights on 0 to 1: the roots of the Legendre polynomial of degree `count` by Newton's

@@ -1,14 +1,16 @@
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require_within};
+use tracing::warn;
 
 use crate::attribution::{Attribution, Target};
+use crate::door::check_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
 use crate::normal::standard_normals;
 use crate::picture::Picture;
-use crate::scorer::{Scorer, score_picture};
+use crate::scorer::Scorer;
 
 const NOISE: Purpose = Purpose::new("smooth grad noise");
 
@@ -62,15 +64,21 @@ pub struct SmoothGrad {
     /// The standard error of each value: the standard deviation over the samples divided by the square root of their
     /// number.
     pub standard_error: Vec<f32>,
-    /// The Euclidean norm of the standard errors over that of the attribution; 0 if both are 0.
-    pub relative_standard_error: f64,
+    /// The Euclidean norm of the standard errors over that of the attribution; `None` if the attribution is 0 everywhere.
+    pub relative_standard_error: Option<f64>,
+    /// The standard deviation of the noise that was added: the config's share of the picture's range. 0 for a picture of
+    /// one value, whatever the config says, and the result is then the plain gradient without any smoothing.
+    pub noise_deviation: f64,
 }
 
 /// `SmoothGrad`: the gradient averaged over pictures with Gaussian noise.
 ///
+/// The noise is relative to the range of the picture, so that a picture of one value gets none, which the result and a
+/// warning say.
+///
 /// # Errors
-/// If a setting is out of range, the class does not exist, the scores carry no gradient, the call is cancelled, or a
-/// score or gradient is not finite.
+/// If a setting is out of range, the class does not exist, the scorer gives the picture other scores in another batch,
+/// the scores carry no gradient, the call is cancelled, or the class's score or a gradient is not finite.
 pub fn smooth_grad<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,
@@ -79,8 +87,11 @@ pub fn smooth_grad<S: Scorer + ?Sized>(
     execution: &Execution,
 ) -> Result<SmoothGrad, ExplainError> {
     config.validate()?;
-    let target = target.class(&score_picture(scorer, picture, execution)?)?;
+    let target = target.class(&check_scorer(scorer, picture, execution)?)?;
     let deviation = config.noise * range(picture);
+    if deviation == 0.0 && config.noise > 0.0 {
+        warn!("the image has one value, so that its noise is 0 and SmoothGrad is the plain gradient");
+    }
     let mut moments = Moments::new(picture.values().len());
     score_gradients(
         scorer,
@@ -109,6 +120,7 @@ pub fn smooth_grad<S: Scorer + ?Sized>(
         attribution: Attribution { values, shape: picture.shape(), target },
         standard_error: error.into_iter().map(|value| value as f32).collect(),
         relative_standard_error,
+        noise_deviation: deviation,
     })
 }
 
@@ -118,10 +130,10 @@ fn range(picture: &Picture) -> f64 {
     values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min)
 }
 
-/// The norm of the errors over that of the values, 0 if there is no error.
-pub(crate) fn relative_norm(errors: &[f64], values: &[f64]) -> f64 {
+/// The norm of the errors over that of the values, `None` if the values are all 0.
+pub(crate) fn relative_norm(errors: &[f64], values: &[f64]) -> Option<f64> {
     let norm = |list: &[f64]| list.iter().map(|value| value * value).sum::<f64>().sqrt();
-    if norm(errors) == 0.0 { 0.0 } else { norm(errors) / norm(values) }
+    (norm(values) > 0.0).then(|| norm(errors) / norm(values))
 }
 
 /// Mean and squared deviations of a stream of maps (Welford 1962).

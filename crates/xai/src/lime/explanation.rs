@@ -5,7 +5,7 @@ use super::{LimeConfig, LimePlan, LimeSolution};
 use crate::attribution::{Attribution, Target};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{EvaluatedGame, Masker, classes_of};
+use crate::masker::{ClassValues, EvaluatedGame, Masker};
 use crate::scorer::Scorer;
 
 /// Below this many segments a linear model of them says next to nothing about the picture.
@@ -26,6 +26,14 @@ pub enum LimeWarning {
     InertSegments {
         /// Their numbers.
         segments: Vec<usize>,
+    },
+    /// The coalitions do not determine the coefficients: the penalty alone chooses among linear functions that fit
+    /// equally well.
+    Underdetermined {
+        /// How many coalitions were evaluated.
+        samples: usize,
+        /// How many segments there are.
+        segments: usize,
     },
 }
 
@@ -52,8 +60,9 @@ pub struct LimeExplanation {
 /// each replacement picture.
 ///
 /// # Errors
-/// If a setting is out of range, the class does not exist, the call is cancelled, or the scores are not
-/// `[batch, classes]` and finite.
+/// If a setting is out of range, there are no more samples than segments, the kernel leaves no weight, more memory would
+/// be taken than is allowed, the class does not exist, the scorer gives the picture other scores in another batch, the
+/// call is cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
 pub fn lime<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
@@ -62,7 +71,7 @@ pub fn lime<S: Scorer + ?Sized>(
     execution: &Execution,
 ) -> Result<LimeExplanation, ExplainError> {
     let segments = masker.segmentation().count();
-    let plan = LimePlan::new(segments, config, execution.seed)?;
+    let plan = LimePlan::new(segments, config, execution)?;
     let mut warnings = Vec::new();
     if segments < FEW_SEGMENTS {
         warn!(segments, "LIME over so few segments can hardly show anything");
@@ -73,10 +82,13 @@ pub fn lime<S: Scorer + ?Sized>(
         warnings.push(LimeWarning::InertSegments { segments: inert });
     }
 
-    let values = masker.values(scorer, plan.coalitions(), execution)?;
-    let classes = classes_of(target, values.of(0))?;
-    let values = values.only(&classes)?;
+    let ClassValues { classes, values } = masker.values(scorer, plan.coalitions(), target, execution)?;
     let solution = plan.solve(&values)?;
+    if !solution.determined {
+        let samples = config.samples;
+        warn!(samples, segments, "the coalitions do not determine the coefficients of LIME: its penalty chose them");
+        warnings.push(LimeWarning::Underdetermined { samples, segments });
+    }
     let attributions = classes
         .iter()
         .zip(solution.coefficients.chunks_exact(segments))

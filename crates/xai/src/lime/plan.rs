@@ -4,6 +4,7 @@ use tinylsa_random::{Draw, Purpose};
 
 use super::LimeConfig;
 use crate::error::ExplainError;
+use crate::execution::{Cancellation, Execution};
 use crate::masker::{CoalitionValues, Coalitions};
 use crate::surrogate::fit_ridge;
 
@@ -20,6 +21,7 @@ pub struct LimePlan {
     weights: Vec<f64>,
     penalty: f64,
     folds: usize,
+    cancellation: Cancellation,
 }
 
 /// The linear model that LIME fits around a picture, for each output.
@@ -43,7 +45,13 @@ pub struct LimeSolution {
     pub r2_held_out: Vec<Option<f64>>,
     /// How many coalitions were evaluated.
     pub evaluations: usize,
+    /// Whether the coalitions determine the coefficients. Where they do not, the penalty alone chooses among linear
+    /// functions that fit equally well.
+    pub determined: bool,
 }
+
+/// The least sum of the weights of the coalitions that hide something: that of the whole image, which hides nothing.
+const LEAST_WEIGHT: f64 = 1.0;
 
 impl LimeSolution {
     /// The coefficients `[players]` of one output.
@@ -57,26 +65,43 @@ impl LimeSolution {
 }
 
 impl LimePlan {
-    /// Draws the coalitions.
+    /// Draws the coalitions from the seed of the execution.
     ///
     /// # Errors
-    /// If there are no players or a setting is out of range.
-    pub fn new(players: usize, config: &LimeConfig, seed: u64) -> Result<Self, ExplainError> {
+    /// If there are no players, a setting is out of range, there are no more samples than players, which cannot determine
+    /// a coefficient for each and the intercept, the kernel leaves next to no weight to all coalitions but the full one,
+    /// the regression would take more memory than is allowed, or the execution is cancelled.
+    pub fn new(players: usize, config: &LimeConfig, execution: &Execution) -> Result<Self, ExplainError> {
         config.validate()?;
         if players == 0 {
             return Err(ExplainError::Empty { what: "list of players" });
         }
+        if config.samples <= players {
+            return Err(ExplainError::Underdetermined { rows: config.samples, unknowns: players + 1 });
+        }
+        // the features and their weighted copy, with what a fold takes; then the normal equations and their factor
+        execution.require_memory("the regression of LIME", "samples", [3, config.samples, players])?;
+        execution.require_memory("the equations of LIME", "the number of segments", [3, players, players])?;
         let mut coalitions = Coalitions::new(players);
         coalitions.push_players(0..players);
-        for index in 1..config.samples as u64 {
-            let mut generator = Draw { seed, purpose: MEMBERS, epoch: 0, index }.generator();
+        for index in 1..config.samples {
+            execution.cancellation.check("coalitions", index, config.samples)?;
+            let draw = Draw { seed: execution.seed, purpose: MEMBERS, epoch: 0, index: index as u64 };
+            let mut generator = draw.generator();
             coalitions.push_players((0..players).filter(|_| generator.random::<bool>()));
         }
         let distance = |row| 1.0 - (coalitions.size(row) as f64 / players as f64).sqrt();
         let distances: Vec<f64> = (0..coalitions.len()).map(distance).collect();
         let weight = |distance: &f64| (-distance.powi(2) / config.kernel_width.powi(2)).exp().sqrt();
-        let weights = distances.iter().map(weight).collect();
-        Ok(Self { coalitions, distances, weights, penalty: config.penalty, folds: config.folds })
+        let weights: Vec<f64> = distances.iter().map(weight).collect();
+        let hides = |row: &usize| coalitions.size(*row) < players;
+        let weight: f64 = (0..weights.len()).filter(hides).map(|row| weights[row]).sum();
+        if weight < LEAST_WEIGHT {
+            let (kernel_width, samples) = (config.kernel_width, config.samples);
+            return Err(ExplainError::KernelWidth { kernel_width, weight, samples });
+        }
+        let cancellation = execution.cancellation.clone();
+        Ok(Self { coalitions, distances, weights, penalty: config.penalty, folds: config.folds, cancellation })
     }
 
     /// The coalitions whose values are needed, the full one first.
@@ -97,10 +122,10 @@ impl LimePlan {
     /// The linear model, given the value of every coalition.
     ///
     /// # Errors
-    /// If there is not one row of values for each coalition, or the penalty is 0 and the coalitions do not determine
-    /// the coefficients.
+    /// If there is not one row of values for each coalition, the penalty is 0 and the coalitions do not determine the
+    /// coefficients, or the execution of the plan is cancelled.
     pub fn solve(&self, values: &CoalitionValues) -> Result<LimeSolution, ExplainError> {
-        let surrogate = fit_ridge(&self.coalitions, &self.weights, values, self.penalty)?;
+        let surrogate = fit_ridge(&self.coalitions, &self.weights, values, self.penalty, &self.cancellation)?;
         let outputs = values.outputs();
         Ok(LimeSolution {
             players: self.coalitions.players(),
@@ -112,10 +137,12 @@ impl LimePlan {
             coefficients: surrogate.coefficients,
             intercepts: surrogate.intercepts,
             evaluations: values.len(),
+            determined: surrogate.determined,
         })
     }
 
-    /// Fits the coalitions outside each fold, and pools what the fits leave unexplained inside it.
+    /// Fits the coalitions outside each fold, and pools what the fits leave unexplained inside it; `None` where a fit is
+    /// not possible or the values do not vary.
     fn held_out_r2(&self, values: &CoalitionValues) -> Result<Vec<Option<f64>>, ExplainError> {
         let outputs = values.outputs();
         let rows = 0..self.weights.len();
@@ -131,7 +158,14 @@ impl LimePlan {
             // A weight of 0 leaves a coalition out of the fit.
             let weights: Vec<f64> =
                 rows.clone().map(|row| if row % self.folds == fold { 0.0 } else { self.weights[row] }).collect();
-            let surrogate = fit_ridge(&self.coalitions, &weights, values, self.penalty)?;
+            if weights.iter().all(|&weight| weight == 0.0) {
+                return Ok(vec![None; outputs]);
+            }
+            let surrogate = match fit_ridge(&self.coalitions, &weights, values, self.penalty, &self.cancellation) {
+                // what is left without the fold determines nothing that could be held against it
+                Err(ExplainError::Underdetermined { .. }) => return Ok(vec![None; outputs]),
+                fitted => fitted?,
+            };
             for row in rows.clone().skip(fold).step_by(self.folds) {
                 for (output, &value) in values.of(row).iter().enumerate() {
                     let weight = self.weights[row];

@@ -1,4 +1,4 @@
-use crate::error::{ExplainError, require_count, require_index};
+use crate::error::{ExplainError, require_count, value_count};
 
 /// Sets of players, of one number of players, one bit for each player.
 ///
@@ -17,6 +17,8 @@ impl Coalitions {
 
     /// Every coalition of `players` players: coalition `c` holds player `p` if bit `p` of `c` is set, so that the first
     /// is empty and the last is full.
+    ///
+    /// The caller has limited `players` to what can be enumerated.
     pub(crate) fn all(players: usize) -> Self {
         debug_assert!(players < 64, "more coalitions than addresses");
         Self { players, words: (0..1_u64 << players).collect() }
@@ -91,8 +93,18 @@ impl Coalitions {
     }
 
     fn words_each(&self) -> usize {
-        self.players.div_ceil(64).max(1)
+        words_each(self.players)
     }
+}
+
+/// The number of values of the fewest whole rows of `outputs` that hold `found` values.
+fn rows_times(found: usize, outputs: usize) -> usize {
+    found.checked_next_multiple_of(outputs).unwrap_or(usize::MAX)
+}
+
+/// How many words hold one coalition of `players` players.
+pub(crate) fn words_each(players: usize) -> usize {
+    players.div_ceil(64).max(1)
 }
 
 /// The values of coalitions, for one or several outputs, such as the score of each class.
@@ -111,7 +123,7 @@ impl CoalitionValues {
         if outputs == 0 || values.is_empty() {
             return Err(ExplainError::Empty { what: "list of coalition values" });
         }
-        require_count("list of coalition values", values.len(), values.len().div_ceil(outputs) * outputs)?;
+        require_count("list of coalition values", values.len(), rows_times(values.len(), outputs))?;
         crate::error::require_finite("list of coalition values", &values)?;
         Ok(Self { outputs, values })
     }
@@ -125,7 +137,7 @@ impl CoalitionValues {
         outputs: usize,
         mut game: impl FnMut(&dyn Fn(usize) -> bool, &mut [f64]),
     ) -> Result<Self, ExplainError> {
-        let mut values = vec![0.0; coalitions.len() * outputs];
+        let mut values = vec![0.0; value_count("list of coalition values", &[coalitions.len(), outputs])?];
         for (index, row) in values.chunks_exact_mut(outputs.max(1)).enumerate() {
             game(&|player| coalitions.contains(index, player), row);
         }
@@ -158,15 +170,6 @@ impl CoalitionValues {
     /// All values, row by row.
     pub fn as_slice(&self) -> &[f64] {
         &self.values
-    }
-
-    /// The values of some outputs alone.
-    pub(crate) fn only(&self, outputs: &[usize]) -> Result<Self, ExplainError> {
-        for &output in outputs {
-            require_index("class", output, self.outputs)?;
-        }
-        let values = (0..self.len()).flat_map(|row| outputs.iter().map(move |&output| self.of(row)[output])).collect();
-        Self::new(outputs.len(), values)
     }
 
     /// Requires one row of values for each coalition.

@@ -3,6 +3,7 @@ use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::ExplainError;
+use crate::execution::Execution;
 use crate::normal::standard_normals;
 use crate::picture::Picture;
 use crate::segmentation::Segmentation;
@@ -79,12 +80,13 @@ impl FillConfig {
     /// The pictures whose pixels stand in for hidden ones: `noise_draws` of them for noise, else one.
     ///
     /// # Errors
-    /// If a setting is out of range or a list fits neither one nor every channel.
+    /// If a setting is out of range, a list fits neither one nor every channel, the noise would take more memory than is
+    /// allowed, or the call is cancelled.
     pub(crate) fn replacements(
         &self,
         picture: &Picture,
         segmentation: &Segmentation,
-        seed: u64,
+        execution: &Execution,
     ) -> Result<Vec<Picture>, ExplainError> {
         self.validate()?;
         let [channels, height, width] = picture.shape();
@@ -107,7 +109,12 @@ impl FillConfig {
             Fill::Noise => {
                 let mean = constant(&self.mean, "mean")?;
                 let deviation = constant(&self.deviation, "deviation")?;
-                (0..self.noise_draws as u64).map(|index| noise(&mean, &deviation, seed, index)).collect()
+                execution.require_memory("noise pictures", "noise_draws", [self.noise_draws, mean.len()])?;
+                let draw = |index: usize| {
+                    execution.cancellation.check("noise pictures", index, self.noise_draws)?;
+                    Ok(noise(&mean, &deviation, execution.seed, index as u64))
+                };
+                (0..self.noise_draws).map(draw).collect::<Result<_, ExplainError>>()?
             }
         };
         pictures.into_iter().map(|values| Picture::new(values, picture.shape())).collect()

@@ -11,17 +11,28 @@ mod pipeline;
 
 use rayon::prelude::*;
 
+pub(crate) use coalitions::words_each;
 pub use coalitions::{CoalitionValues, Coalitions, EvaluatedGame};
 pub use fill::{Fill, FillConfig};
 pub(crate) use fill::{channel_value, gaussian_blur};
 pub(crate) use pipeline::score_in_pipeline;
 
 use crate::attribution::{Attribution, Target};
-use crate::error::{ExplainError, require_count, require_index, require_shape};
+use crate::door::check_scorer;
+use crate::error::{ExplainError, require_count, require_shape, value_count};
 use crate::execution::Execution;
 use crate::picture::Picture;
-use crate::scorer::Scorer;
+use crate::scorer::{Scorer, require_finite_score};
 use crate::segmentation::Segmentation;
+
+/// The values of coalitions for the classes that are explained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassValues {
+    /// The class of each output.
+    pub classes: Vec<usize>,
+    /// The values `[coalitions, classes]`.
+    pub values: CoalitionValues,
+}
 
 /// A picture, its segments, and what stands in for them when they are hidden.
 #[derive(Clone, Debug)]
@@ -32,18 +43,19 @@ pub struct Masker {
 }
 
 impl Masker {
-    /// Hides segments behind what `fill` makes of the picture.
+    /// Hides segments behind what `fill` makes of the picture; noise is drawn from the seed of the execution.
     ///
     /// # Errors
-    /// If the segmentation is of another size than the picture, or the fill does not fit its channels.
+    /// If the segmentation is of another size than the picture, the fill does not fit its channels or would take more
+    /// memory than is allowed, or the call is cancelled.
     pub fn new(
         picture: Picture,
         segmentation: Segmentation,
         fill: &FillConfig,
-        seed: u64,
+        execution: &Execution,
     ) -> Result<Self, ExplainError> {
         require_size(&picture, &segmentation)?;
-        let replacements = fill.replacements(&picture, &segmentation, seed)?;
+        let replacements = fill.replacements(&picture, &segmentation, execution)?;
         Self::with_backgrounds(picture, segmentation, replacements)
     }
 
@@ -94,38 +106,52 @@ impl Masker {
         (0..inert.len()).filter(|&segment| inert[segment]).collect()
     }
 
-    /// The mean scores of every coalition, `[coalitions, classes]`. Costs one forward pass for each coalition and
-    /// replacement; the next batch is made while the scorer works on the present one.
+    /// The mean scores of every coalition for the class that a target names, or for all classes if it is `None`: nothing
+    /// is kept of the other classes. Costs one forward pass for each coalition and replacement, and two more batches that
+    /// check the scorer; the next batch is made while the scorer works on the present one.
     ///
     /// # Errors
-    /// If the coalitions are not of this picture's segments, there are none, the call is cancelled, or the scores are
-    /// not `[batch, classes]` and finite.
+    /// If the coalitions are not of this picture's segments, there are none, the class does not exist, the scorer gives
+    /// the picture other scores in another batch, the values would take more memory than is allowed, the call is
+    /// cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
     pub fn values<S: Scorer + ?Sized>(
         &self,
         scorer: &S,
         coalitions: &Coalitions,
+        target: Option<Target>,
         execution: &Execution,
-    ) -> Result<CoalitionValues, ExplainError> {
+    ) -> Result<ClassValues, ExplainError> {
         require_count("a coalition", coalitions.players(), self.segmentation.count())?;
+        let own = check_scorer(scorer, &self.picture, execution)?;
+        let classes = match target {
+            None => (0..own.classes()).collect(),
+            Some(target) => vec![target.class(&own)?],
+        };
+        let outputs = classes.len();
+        // the values, those of the explained class, and what a solver holds of them
+        let held = [3, coalitions.len(), outputs];
+        execution.require_memory("the values of the coalitions", "the number of coalitions or of classes", held)?;
         let each = self.replacements.len();
-        let mut sums: Vec<f64> = Vec::new();
-        let classes = score_in_pipeline(
+        let mut sums: Vec<f64> = vec![0.0; coalitions.len() * outputs];
+        let found = score_in_pipeline(
             scorer,
             self.picture.shape(),
-            coalitions.len() * each,
+            value_count("the hidden images", &[coalitions.len(), each])?,
             execution,
             |row, values| self.hide(coalitions.bits(row / each), &self.replacements[row % each], values),
             |row, scores| {
-                if row % each == 0 {
-                    sums.extend(scores.iter().copied().map(f64::from));
-                } else {
-                    let start = sums.len() - scores.len();
-                    sums[start..].iter_mut().zip(scores).for_each(|(sum, &score)| *sum += f64::from(score));
+                let start = row / each * outputs;
+                for (sum, &class) in sums[start..start + outputs].iter_mut().zip(&classes) {
+                    let score = scores.get(class).copied().unwrap_or(f32::NAN);
+                    require_finite_score(class, score)?;
+                    *sum = if row % each == 0 { f64::from(score) } else { *sum + f64::from(score) };
                 }
+                Ok(())
             },
         )?;
+        require_count("list of classes", found, own.classes())?;
         sums.par_iter_mut().for_each(|sum| *sum /= each as f64);
-        CoalitionValues::new(classes, sums)
+        Ok(ClassValues { values: CoalitionValues::new(outputs, sums)?, classes })
     }
 
     /// An attribution of this picture in which every segment's value is shared equally by its values.
@@ -147,17 +173,6 @@ impl Masker {
                 let inside = members[label / 64] >> (label % 64) & 1 == 1;
                 *out = if inside { shown } else { hidden };
             }
-        }
-    }
-}
-
-/// The classes that a target stands for, given the scores of the whole picture: all of them if it is `None`.
-pub(crate) fn classes_of(target: Option<Target>, scores: &[f64]) -> Result<Vec<usize>, ExplainError> {
-    match target {
-        None => Ok((0..scores.len()).collect()),
-        Some(Target::Class(class)) => require_index("class", class, scores.len()).map(|()| vec![class]),
-        Some(Target::Predicted) => {
-            Ok(vec![(1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })])
         }
     }
 }

@@ -14,36 +14,38 @@ use crate::scorer::{Scorer, batch_scores, check_scores, read_scores};
 /// two batches exist at a time and making them costs next to nothing beside the model.
 ///
 /// # Errors
-/// If there are no pictures, the call is cancelled, or the scores are not `[batch, classes]` and finite.
+/// If there are no pictures, a batch of them would take more memory than is allowed, the call is cancelled, or the scores
+/// are not `[batch, classes]`, NaN or plus infinity; the first error of `receive`.
 pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
     scorer: &S,
     shape: [usize; 3],
     count: usize,
     execution: &Execution,
     fill: impl Fn(usize, &mut [f32]) + Sync,
-    mut receive: impl FnMut(usize, &[f32]),
+    mut receive: impl FnMut(usize, &[f32]) -> Result<(), ExplainError>,
 ) -> Result<usize, ExplainError> {
     if count == 0 {
         return Err(ExplainError::Empty { what: "list of pictures" });
     }
+    let [channels, height, width] = shape;
+    let batch_size = execution.batch_size.min(count);
+    execution.require_memory("a batch of images", "batch_size", [batch_size, channels, height, width])?;
     let mut classes = 0;
     let mut prepared: Option<Vec<f32>> = None;
     execution.in_batches("evaluations", count, |batch| {
         let rows = batch.len();
         let values = prepared.take().unwrap_or_else(|| make(shape, batch.clone(), &fill));
-        let next = batch.end..count.min(batch.end + execution.batch_size);
+        let next = batch.end..count.min(batch.end.saturating_add(execution.batch_size));
         let scores = rayon::in_place_scope(|scope| {
             if !next.is_empty() {
                 scope.spawn(|_| prepared = Some(make(shape, next, &fill)));
             }
-            let [channels, height, width] = shape;
             let data = TensorData::new(values, [rows, channels, height, width]);
             let scores = batch_scores(scorer, Tensor::from_data(data, &execution.device));
             classes = check_scores(&scores, rows, classes)?;
-            read_scores(scores)
+            read_scores(scores, None)
         })?;
-        batch.zip(scores.chunks_exact(classes)).for_each(|(index, scores)| receive(index, scores));
-        Ok(())
+        batch.zip(scores.chunks_exact(classes)).try_for_each(|(index, scores)| receive(index, scores))
     })?;
     Ok(classes)
 }

@@ -5,6 +5,7 @@ use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require_within};
 
 use crate::error::{ExplainError, require_finite};
+use crate::execution::Cancellation;
 
 const RESAMPLE: Purpose = Purpose::new("bootstrap resample");
 
@@ -54,11 +55,12 @@ pub struct BootstrapInterval {
 /// The percentile bootstrap interval of the mean (Efron 1979) over the scores of several pictures.
 ///
 /// # Errors
-/// If there are no scores, one is not finite, or a setting is out of range.
+/// If there are no scores, one is not finite, a setting is out of range, or it is cancelled.
 pub fn bootstrap_interval(
     scores: &[f64],
     config: &BootstrapConfig,
     seed: u64,
+    cancellation: &Cancellation,
 ) -> Result<BootstrapInterval, ExplainError> {
     config.validate()?;
     if scores.is_empty() {
@@ -67,10 +69,12 @@ pub fn bootstrap_interval(
     require_finite("the list of scores", scores)?;
     let count = scores.len();
     let resampled_mean = |index: usize| {
+        cancellation.check("resamples", index, config.resamples)?;
         let mut generator = Draw { seed, purpose: RESAMPLE, epoch: 0, index: index as u64 }.generator();
-        (0..count).map(|_| scores[generator.random_range(0..count)]).sum::<f64>() / count as f64
+        Ok((0..count).map(|_| scores[generator.random_range(0..count)]).sum::<f64>() / count as f64)
     };
-    let mut means: Vec<f64> = (0..config.resamples).into_par_iter().map(resampled_mean).collect();
+    let means: Result<Vec<f64>, ExplainError> = (0..config.resamples).into_par_iter().map(resampled_mean).collect();
+    let mut means = means?;
     means.sort_by(f64::total_cmp);
     let outside = (1.0 - config.level) / 2.0;
     Ok(BootstrapInterval {

@@ -1,14 +1,22 @@
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 
+use crate::error::ExplainError;
 use crate::picture::Picture;
 
 const CONTROL: Purpose = Purpose::new("random control map");
 
 /// A map of independent values, uniform on −1 to 1: what any explanation must beat.
-pub fn random_map(pixels: usize, seed: u64) -> Vec<f32> {
+///
+/// # Errors
+/// If there is no memory for that many.
+pub fn random_map(pixels: usize, seed: u64) -> Result<Vec<f32>, ExplainError> {
+    let mut map = Vec::new();
+    map.try_reserve_exact(pixels)
+        .map_err(|_| ExplainError::TooLarge { what: "the random map", shape: vec![pixels] })?;
     let mut generator = Draw { seed, purpose: CONTROL, epoch: 0, index: 0 }.generator();
-    (0..pixels).map(|_| 2.0 * generator.random::<f32>() - 1.0).collect()
+    map.extend((0..pixels).map(|_| 2.0 * generator.random::<f32>() - 1.0));
+    Ok(map)
 }
 
 /// The edges of a picture as a map `[height, width]`: the magnitude of the Sobel gradient, summed over the channels, the

@@ -10,7 +10,8 @@ use crate::scorer::Scorer;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeletionConfig {
-    /// In how many equal steps the pixels are replaced or revealed.
+    /// In how many equal steps the pixels are replaced or revealed, at least 2: after a single step all of them are, and
+    /// every map has the same curve.
     pub steps: usize,
 }
 
@@ -27,7 +28,7 @@ impl DeletionConfig {
     /// # Errors
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("steps", self.steps, 1..=100_000)
+        require_within("steps", self.steps, 2..=100_000)
     }
 }
 
@@ -48,8 +49,9 @@ pub struct DeletionInsertion {
 /// Costs `2 (steps + 1)` forward passes.
 ///
 /// # Errors
-/// If the map does not fit the picture or is not finite, a setting is out of range, the class does not exist, the call
-/// is cancelled, or the scores are not `[batch, classes]` and finite.
+/// If the map does not fit the picture or is not finite, the picture has a single pixel, a setting is out of range, the
+/// class does not exist, the scorer gives the picture other scores in another batch, the call is cancelled, or the scores
+/// are not `[batch, classes]` or those of the class not finite.
 pub fn deletion_insertion<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
     map: &[f32],
@@ -59,13 +61,18 @@ pub fn deletion_insertion<S: Scorer + ?Sized>(
     let map = probe.map(map)?;
     let baseline = probe.baseline_picture()?;
     let (picture, pixels) = (probe.picture, probe.pixels());
+    if pixels < 2 {
+        let reason = "the picture has a single pixel, which leaves no order to score";
+        return Err(ExplainError::Undefined { what: "deletion and insertion", reason });
+    }
     let mut place = vec![0; pixels];
     for (rank, pixel) in probe.by_relevance(&map).into_iter().enumerate() {
         place[pixel] = rank;
     }
     let points = config.steps + 1;
     let scores = probe.class_scores(2 * points, |row, values| {
-        let moved = row % points * pixels / config.steps;
+        let moved = (row % points) as u128 * pixels as u128 / config.steps as u128;
+        let moved = moved as usize;
         let (under, over) = if row < points { (picture, &baseline) } else { (&baseline, picture) };
         values.copy_from_slice(under.values());
         copy_pixels(values, over, |pixel| place[pixel] < moved);

@@ -77,7 +77,8 @@ impl MuFidelityConfig {
 ///
 /// # Errors
 /// If the map `[height, width]` does not fit the picture or is not finite, a setting is out of range, the class does
-/// not exist, the call is cancelled, or the scores are not `[batch, classes]` and finite.
+/// not exist, the scorer gives the picture other scores in another batch, the call is cancelled, or the scores are not
+/// `[batch, classes]` or those of the class not finite.
 pub fn faithfulness_correlation<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
     map: &[f32],
@@ -147,11 +148,12 @@ fn relevance_and_fall<S: Scorer + ?Sized>(
         }
     })?;
     let relevance = |index: usize| {
+        probe.execution.cancellation.check("subsets", index, count)?;
         let chosen = subset(index);
-        map.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(relevance, _)| relevance).sum()
+        Ok(map.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(relevance, _)| relevance).sum())
     };
     Ok(Pairs {
-        relevances: (0..count).map(relevance).collect(),
+        relevances: (0..count).map(relevance).collect::<Result<_, ExplainError>>()?,
         falls: scores[1..].iter().map(|score| scores[0] - score).collect(),
     })
 }

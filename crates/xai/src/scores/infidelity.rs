@@ -28,7 +28,7 @@ pub enum AttributionKind {
 pub struct InfidelityConfig {
     /// The largest side of the squares that are replaced, in pixels; the side of each is drawn from 1 to this.
     pub largest_side: usize,
-    /// How many squares are drawn.
+    /// How many squares are drawn, at least 2: a single one is predicted perfectly by some scale.
     pub samples: usize,
     /// What the values of the attribution mean.
     pub kind: AttributionKind,
@@ -48,7 +48,7 @@ impl InfidelityConfig {
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         require_within("largest_side", self.largest_side, 1..)?;
-        require_within("samples", self.samples, 1..=1_000_000)
+        require_within("samples", self.samples, 2..=1_000_000)
     }
 }
 
@@ -57,8 +57,9 @@ impl InfidelityConfig {
 pub struct Infidelity {
     /// `E[(Iᵀa − (f(x) − f(x − I)))²]`. Lower is better.
     pub plain: f64,
-    /// The same for `βa`, which compares the shape of attributions of different scale. Lower is better.
-    pub scaled: f64,
+    /// The same for `βa`, which compares the shape of attributions of different scale. Lower is better. `None` if no
+    /// square changes the score: the scale 0 then makes every map perfect.
+    pub scaled: Option<f64>,
     /// The scale `β = Σ Iᵀa · Δf / Σ (Iᵀa)²` for which it is smallest, 0 if all `Iᵀa` are.
     pub scale: f64,
 }
@@ -76,8 +77,8 @@ struct Square {
 ///
 /// # Errors
 /// If the attribution does not fit the picture or is not finite, a setting is out of range or the squares are larger
-/// than the picture, the class does not exist, the call is cancelled, or the scores are not `[batch, classes]` and
-/// finite.
+/// than the picture, the class does not exist, the scorer gives the picture other scores in another batch, the call is
+/// cancelled, or the scores are not `[batch, classes]` or those of the class not finite.
 pub fn infidelity<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
     attribution: &[f32],
@@ -107,6 +108,7 @@ pub fn infidelity<S: Scorer + ?Sized>(
         }
     })?;
     let predicted = |index: usize| {
+        probe.execution.cancellation.check("squares", index, config.samples)?;
         let square = square(index);
         let pairs = picture.values().iter().zip(baseline.values());
         let term = |(position, (&value, (&shown, &hidden))): (usize, (&f32, (&f32, &f32)))| match config.kind {
@@ -114,9 +116,9 @@ pub fn infidelity<S: Scorer + ?Sized>(
             AttributionKind::Contribution => f64::from(value),
             AttributionKind::Sensitivity => f64::from(value) * (f64::from(shown) - f64::from(hidden)),
         };
-        attribution.iter().zip(pairs).enumerate().map(term).sum::<f64>()
+        Ok(attribution.iter().zip(pairs).enumerate().map(term).sum::<f64>())
     };
-    let predictions: Vec<f64> = (0..config.samples).map(predicted).collect();
+    let predictions = (0..config.samples).map(predicted).collect::<Result<Vec<f64>, ExplainError>>()?;
     let falls: Vec<f64> = scores[1..].iter().map(|score| scores[0] - score).collect();
     let products: f64 = predictions.iter().zip(&falls).map(|(prediction, fall)| prediction * fall).sum();
     let squares: f64 = predictions.iter().map(|prediction| prediction * prediction).sum();
@@ -125,7 +127,8 @@ pub fn infidelity<S: Scorer + ?Sized>(
         let errors = predictions.iter().zip(&falls).map(|(prediction, fall)| (scale * prediction - fall).powi(2));
         errors.sum::<f64>() / config.samples as f64
     };
-    Ok(Infidelity { plain: mean_square(1.0), scaled: mean_square(scale), scale })
+    let varies = falls.iter().any(|&fall| fall != 0.0);
+    Ok(Infidelity { plain: mean_square(1.0), scaled: varies.then(|| mean_square(scale)), scale })
 }
 
 impl Square {

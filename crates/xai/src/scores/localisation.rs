@@ -1,17 +1,24 @@
 use crate::error::{ExplainError, require_count, require_finite};
 
-/// Requires a finite relevance for every pixel of a mask that holds at least one.
+/// Requires a finite relevance for every pixel of a mask that holds at least one pixel and not all of them.
 fn require_mask(map: &[f32], mask: &[bool]) -> Result<(), ExplainError> {
     require_count("the truth mask", mask.len(), map.len())?;
     require_finite("the relevance map", map)?;
-    if mask.contains(&true) { Ok(()) } else { Err(ExplainError::Empty { what: "truth mask" }) }
+    if !mask.contains(&true) {
+        return Err(ExplainError::Empty { what: "truth mask" });
+    }
+    if !mask.contains(&false) {
+        let reason = "the truth mask holds every pixel, so that no map could miss it";
+        return Err(ExplainError::Undefined { what: "localisation", reason });
+    }
+    Ok(())
 }
 
 /// The pointing game (Zhang et al. 2016, "Top-down neural attention by excitation backprop"): 1 if the most relevant
 /// pixel lies inside the truth mask and 0 if not; where several are equally relevant, the share of them inside.
 ///
 /// # Errors
-/// If the mask is empty or does not fit the map, or the map is not finite.
+/// If the mask holds no pixel or all of them or does not fit the map, or the map is not finite.
 #[expect(clippy::float_cmp, reason = "ties are values that are exactly equal")]
 pub fn pointing_game(map: &[f32], mask: &[bool]) -> Result<f64, ExplainError> {
     require_mask(map, mask)?;
@@ -24,7 +31,7 @@ pub fn pointing_game(map: &[f32], mask: &[bool]) -> Result<f64, ExplainError> {
 /// pixels that lie inside a truth mask of `K` pixels; the mean over all orders of equally relevant pixels.
 ///
 /// # Errors
-/// If the mask is empty or does not fit the map, or the map is not finite.
+/// If the mask holds no pixel or all of them or does not fit the map, or the map is not finite.
 #[expect(clippy::float_cmp, reason = "ties are values that are exactly equal")]
 pub fn relevance_rank_accuracy(map: &[f32], mask: &[bool]) -> Result<f64, ExplainError> {
     require_mask(map, mask)?;
@@ -46,7 +53,7 @@ pub fn relevance_rank_accuracy(map: &[f32], mask: &[bool]) -> Result<f64, Explai
 /// inside the truth mask. `None` if there is no positive relevance.
 ///
 /// # Errors
-/// If the mask is empty or does not fit the map, or the map is not finite.
+/// If the mask holds no pixel or all of them or does not fit the map, or the map is not finite.
 pub fn relevance_mass_accuracy(map: &[f32], mask: &[bool]) -> Result<Option<f64>, ExplainError> {
     require_mask(map, mask)?;
     let positive = |value: &f32| f64::from(value.max(0.0));

@@ -2,11 +2,12 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 
+use crate::door::check_scorer;
 use crate::error::{ExplainError, require_count, require_finite, require_index};
 use crate::execution::Execution;
 use crate::masker::{Fill, FillConfig, score_in_pipeline};
 use crate::picture::Picture;
-use crate::scorer::Scorer;
+use crate::scorer::{Scorer, require_finite_score};
 use crate::segmentation::Segmentation;
 
 const TIES: Purpose = Purpose::new("order of equal relevances");
@@ -37,7 +38,7 @@ pub enum Baseline {
 
 impl Baseline {
     /// The picture that stands for missing pixels.
-    fn picture(self, picture: &Picture, fill: &FillConfig) -> Result<Picture, ExplainError> {
+    fn picture(self, picture: &Picture, fill: &FillConfig, execution: &Execution) -> Result<Picture, ExplainError> {
         let kind = match self {
             Self::Black => Fill::Black,
             Self::Mean => Fill::DatasetMean,
@@ -45,7 +46,7 @@ impl Baseline {
         };
         let [_, height, width] = picture.shape();
         let whole = Segmentation::grid(height, width, 1, 1)?;
-        let mut pictures = FillConfig { kind, ..fill.clone() }.replacements(picture, &whole, 0)?;
+        let mut pictures = FillConfig { kind, ..fill.clone() }.replacements(picture, &whole, execution)?;
         pictures.pop().ok_or(ExplainError::Empty { what: "list of baselines" })
     }
 }
@@ -78,7 +79,7 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
     }
 
     pub(super) fn baseline_picture(&self) -> Result<Picture, ExplainError> {
-        self.baseline.picture(self.picture, self.fill)
+        self.baseline.picture(self.picture, self.fill, self.execution)
     }
 
     /// Requires a finite relevance for every pixel and returns them in f64.
@@ -90,17 +91,32 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
     }
 
     /// The class scores of `count` pictures, on the scale that was asked for.
+    ///
+    /// # Errors
+    /// If the scorer is not stable, the class does not exist, its probability is 1 whatever the picture because no other
+    /// class has a score, the call is cancelled, or a score is not finite.
     pub(super) fn class_scores(
         &self,
         count: usize,
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Result<Vec<f64>, ExplainError> {
+        let own = check_scorer(self.scorer, self.picture, self.execution)?;
+        require_index("class", self.class, own.classes())?;
         let mut scores = Vec::with_capacity(count);
+        let mut has_rival = false;
         let shape = self.picture.shape();
         let classes = score_in_pipeline(self.scorer, shape, count, self.execution, fill, |_, row| {
-            scores.extend(row.get(self.class).map(|_| on_scale(self.scale, row, self.class)));
+            let score = row.get(self.class).copied().unwrap_or(f32::NAN);
+            require_finite_score(self.class, score)?;
+            has_rival |= row.iter().enumerate().any(|(class, score)| class != self.class && score.is_finite());
+            scores.push(on_scale(self.scale, row, self.class));
+            Ok(())
         })?;
-        require_index("class", self.class, classes)?;
+        require_count("list of classes", classes, own.classes())?;
+        if self.scale == ScoreScale::Probabilities && !has_rival {
+            let reason = "it is 1 for every picture, since no other class has a score: score the logits";
+            return Err(ExplainError::Undefined { what: "the probability of the class", reason });
+        }
         Ok(scores)
     }
 

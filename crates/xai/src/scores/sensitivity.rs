@@ -9,11 +9,14 @@ use crate::picture::Picture;
 
 const SHIFT: Purpose = Purpose::new("max sensitivity shift");
 
+/// Beyond any unit that pictures are measured in, and far from where twice the radius overflows.
+const LARGEST_RADIUS: f32 = 1e6;
+
 /// Settings of max-sensitivity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaxSensitivityConfig {
-    /// The largest change of a value, in units of the picture.
+    /// The largest change of a value, in units of the picture; at most a million.
     pub radius: f32,
     /// How many changed pictures are explained.
     pub draws: usize,
@@ -32,7 +35,7 @@ impl MaxSensitivityConfig {
     /// # Errors
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("radius", self.radius, f32::MIN_POSITIVE..=f32::MAX)?;
+        require_within("radius", self.radius, f32::MIN_POSITIVE..=LARGEST_RADIUS)?;
         require_within("draws", self.draws, 1..=1_000_000)
     }
 }

@@ -1,5 +1,8 @@
 use crate::error::{ExplainError, require_finite};
 
+/// How far a score computed in f32 may be off, relative to its own size.
+const ROUNDING: f64 = 1e-6;
+
 /// The magnitudes of a map that is finite and not empty.
 fn magnitudes(map: &[f32]) -> Result<Vec<f64>, ExplainError> {
     if map.is_empty() {
@@ -38,12 +41,13 @@ pub fn complexity(map: &[f32]) -> Result<Option<f64>, ExplainError> {
 
 /// Completeness (Sundararajan, Taly and Yan 2017, proposition 1): by how much the sum of an attribution misses the
 /// difference between the score of the picture and that of the baseline, relative to that difference. Lower is better.
-/// `None` if the difference is 0.
+/// `None` if the difference is 0 but for the rounding of scores in f32, a millionth of the larger one.
 ///
 /// # Errors
 /// If a number is not finite.
 pub fn completeness(attribution_sum: f64, score: f64, baseline_score: f64) -> Result<Option<f64>, ExplainError> {
     require_finite("the sum and the two scores", &[attribution_sum, score, baseline_score])?;
     let difference = score - baseline_score;
-    Ok((difference != 0.0).then(|| ((attribution_sum - difference) / difference).abs()))
+    let rounding = ROUNDING * score.abs().max(baseline_score.abs());
+    Ok((difference.abs() > rounding).then(|| ((attribution_sum - difference) / difference).abs()))
 }

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 
 use super::{Segmentation, SegmentationError, SlicConfig};
+use crate::execution::Cancellation;
 
 /// Which segmentation a config asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,18 +59,19 @@ impl SegmentationConfig {
     /// The segmentation of a picture `[channels, height, width]`.
     ///
     /// # Errors
-    /// [`SegmentationError`] if the config is out of range or does not fit the picture.
+    /// [`SegmentationError`] if the config is out of range or does not fit the picture, or if it is cancelled.
     pub fn segment(
         &self,
         picture: &[f32],
         channels: usize,
         height: usize,
         width: usize,
+        cancellation: &Cancellation,
     ) -> Result<Segmentation, SegmentationError> {
         self.validate()?;
         match self.kind {
             SegmentationKind::Grid => Segmentation::grid(height, width, self.grid.rows, self.grid.columns),
-            SegmentationKind::Slic => Segmentation::slic(picture, channels, height, width, &self.slic),
+            SegmentationKind::Slic => Segmentation::slic(picture, channels, height, width, &self.slic, cancellation),
         }
     }
 }

@@ -70,6 +70,26 @@ pub enum SegmentationError {
         /// Its value in words, because NaN equals nothing.
         value: String,
     },
+    /// A picture whose number of values does not fit into an address.
+    #[error("picture of {channels} channels of {height} x {width} pixels has more values than there are addresses")]
+    TooLarge {
+        /// The channels that were given.
+        channels: usize,
+        /// The height that was given.
+        height: usize,
+        /// The width that was given.
+        width: usize,
+    },
+    /// The call was cancelled.
+    #[error("cancelled after {done} of {total} {what}")]
+    Cancelled {
+        /// What was being counted.
+        what: &'static str,
+        /// How many were done.
+        done: usize,
+        /// How many there were to do.
+        total: usize,
+    },
     /// A setting outside its range.
     #[error(transparent)]
     Setting(#[from] tinylsa_settings::InvalidSetting),

@@ -10,6 +10,8 @@ mod error;
 mod grid;
 mod slic;
 
+use crate::execution::Cancellation;
+
 pub use config::{GridConfig, SegmentationConfig, SegmentationKind};
 pub use error::SegmentationError;
 pub use slic::SlicConfig;
@@ -30,8 +32,7 @@ impl Segmentation {
     /// [`SegmentationError`] if the picture has no pixels, the number of labels is not `height * width`, or a label
     /// below the largest is used by no pixel.
     pub fn from_labels(height: usize, width: usize, labels: Vec<usize>) -> Result<Self, SegmentationError> {
-        require_pixels(height, width)?;
-        require_length("the label map", labels.len(), height * width)?;
+        require_length("the label map", labels.len(), require_pixels(1, height, width)?)?;
         let count = labels.iter().max().map_or(0, |largest| largest.saturating_add(1));
         // With more labels than pixels one of the first `pixels + 1` labels is unused: enough counters to find it.
         let mut sizes = vec![0; count.min(labels.len() + 1)];
@@ -52,10 +53,15 @@ impl Segmentation {
     /// [`SegmentationError`] if a mask has the wrong length, two masks overlap, a pixel is in none of them, or a mask
     /// is empty.
     pub fn from_masks(height: usize, width: usize, masks: &[Vec<bool>]) -> Result<Self, SegmentationError> {
-        require_pixels(height, width)?;
-        let mut owners: Vec<Option<usize>> = vec![None; height * width];
+        let pixels = require_pixels(1, height, width)?;
+        for mask in masks {
+            require_length("a segment's mask", mask.len(), pixels)?;
+        }
+        if masks.is_empty() {
+            return Err(SegmentationError::Uncovered { row: 0, column: 0 });
+        }
+        let mut owners: Vec<Option<usize>> = vec![None; pixels];
         for (segment, mask) in masks.iter().enumerate() {
-            require_length("a segment's mask", mask.len(), height * width)?;
             if !mask.contains(&true) {
                 return Err(SegmentationError::EmptySegment { segment, count: masks.len() });
             }
@@ -81,7 +87,7 @@ impl Segmentation {
     /// # Errors
     /// [`SegmentationError::Grid`] if a cell would be empty.
     pub fn grid(height: usize, width: usize, rows: usize, columns: usize) -> Result<Self, SegmentationError> {
-        require_pixels(height, width)?;
+        require_pixels(1, height, width)?;
         Self::from_labels(height, width, grid::labels(height, width, rows, columns)?)
     }
 
@@ -91,21 +97,21 @@ impl Segmentation {
     ///
     /// # Errors
     /// [`SegmentationError`] if the picture has no pixels, a value that is not finite, or not
-    /// `channels * height * width` values, or if the config is out of range.
+    /// `channels * height * width` values, if the config is out of range, or if it is cancelled.
     pub fn slic(
         picture: &[f32],
         channels: usize,
         height: usize,
         width: usize,
         config: &SlicConfig,
+        cancellation: &Cancellation,
     ) -> Result<Self, SegmentationError> {
         config.validate()?;
-        require_pixels(height, width)?;
-        require_length("the picture", picture.len(), channels.max(1) * height * width)?;
+        require_length("the picture", picture.len(), require_pixels(channels.max(1), height, width)?)?;
         if let Some((index, value)) = picture.iter().enumerate().find(|(_, value)| !value.is_finite()) {
             return Err(SegmentationError::NotFinite { index, value: value.to_string() });
         }
-        Self::from_labels(height, width, slic::labels(picture, height, width, config))
+        Self::from_labels(height, width, slic::labels(picture, height, width, config, cancellation)?)
     }
 
     /// Height of the picture in pixels.
@@ -159,6 +165,7 @@ impl Segmentation {
     pub fn means(&self, picture: &[f32]) -> Result<Vec<f32>, SegmentationError> {
         let pixels = self.labels.len();
         let channels = picture.len() / pixels;
+        // at most the length of the picture, unless that is less than one channel
         require_length("the picture", picture.len(), channels.max(1) * pixels)?;
         let mut means = Vec::with_capacity(channels * self.count());
         for plane in picture.chunks_exact(pixels) {
@@ -172,11 +179,13 @@ impl Segmentation {
     }
 }
 
-fn require_pixels(height: usize, width: usize) -> Result<(), SegmentationError> {
+/// Requires at least one pixel; returns the number of values of a picture of that size.
+fn require_pixels(channels: usize, height: usize, width: usize) -> Result<usize, SegmentationError> {
     if height == 0 || width == 0 {
         return Err(SegmentationError::NoPixels { height, width });
     }
-    Ok(())
+    let values = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+    values.ok_or(SegmentationError::TooLarge { channels, height, width })
 }
 
 fn require_length(what: &'static str, found: usize, expected: usize) -> Result<(), SegmentationError> {

@@ -3,6 +3,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 
+use super::SegmentationError;
+use crate::execution::Cancellation;
+
 /// Settings of SLIC superpixels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,18 +58,34 @@ struct Centre {
 }
 
 /// Labels of the superpixels, numbered in the order in which a reader meets them.
-pub(super) fn labels(picture: &[f32], height: usize, width: usize, config: &SlicConfig) -> Vec<usize> {
+///
+/// # Errors
+/// If it is cancelled.
+pub(super) fn labels(
+    picture: &[f32],
+    height: usize,
+    width: usize,
+    config: &SlicConfig,
+    cancellation: &Cancellation,
+) -> Result<Vec<usize>, SegmentationError> {
     let pixels = Pixels::new(picture, height, width);
     let step = ((height * width) as f64 / config.segments as f64).sqrt().max(1.0);
     let mut centres = pixels.first_centres(step);
     let mut labels = vec![0; height * width];
     for _ in 0..config.iterations {
-        labels = pixels.assign(&centres, step, config.compactness);
+        labels = pixels.assign(&centres, step, config.compactness, cancellation)?;
         pixels.move_centres(&mut centres, &labels);
     }
     let pieces = connected_pieces(&labels, height, width);
     let smallest = config.smallest * (height * width) as f64 / config.segments as f64;
-    pixels.join_small_pieces(&pieces, config.segments, smallest)
+    pixels.join_small_pieces(&pieces, config.segments, smallest, cancellation)
+}
+
+/// How many pixels are assigned between two looks at the cancellation.
+const CHECK_EVERY: usize = 256;
+
+fn check(cancellation: &Cancellation, what: &'static str, done: usize, total: usize) -> Result<(), SegmentationError> {
+    if cancellation.is_cancelled() { Err(SegmentationError::Cancelled { what, done, total }) } else { Ok(()) }
 }
 
 impl Pixels {
@@ -128,7 +147,13 @@ impl Pixels {
 
     /// The nearest centre of every pixel among those whose window of two steps to each side holds it; equally near
     /// centres, and pixels outside every window, go to the one that comes first among the nearest of all.
-    fn assign(&self, centres: &[Centre], step: f64, compactness: f64) -> Vec<usize> {
+    fn assign(
+        &self,
+        centres: &[Centre],
+        step: f64,
+        compactness: f64,
+        cancellation: &Cancellation,
+    ) -> Result<Vec<usize>, SegmentationError> {
         let weight = (compactness / step).powi(2);
         let distance = |centre: &Centre, pixel: usize| {
             let row = (pixel / self.width) as f64 - centre.row;
@@ -150,7 +175,14 @@ impl Pixels {
             }
             best.0
         };
-        (0..self.height * self.width).map(nearest).collect()
+        let total = self.height * self.width;
+        let checked = |pixel: usize| {
+            if pixel.is_multiple_of(CHECK_EVERY) {
+                check(cancellation, "pixels of a superpixel round", pixel, total)?;
+            }
+            Ok(nearest(pixel))
+        };
+        (0..total).map(checked).collect()
     }
 
     /// Moves every centre to the mean place and value of its pixels; a centre without pixels stays.
@@ -174,10 +206,17 @@ impl Pixels {
 
     /// Joins the smallest piece to its neighbour of the nearest mean value until none is below `smallest` pixels and
     /// there are at most `most` of them.
-    fn join_small_pieces(&self, pieces: &[usize], most: usize, smallest: f64) -> Vec<usize> {
+    fn join_small_pieces(
+        &self,
+        pieces: &[usize],
+        most: usize,
+        smallest: f64,
+        cancellation: &Cancellation,
+    ) -> Result<Vec<usize>, SegmentationError> {
         let mut labels = pieces.to_vec();
         let mut regions = self.regions(pieces);
-        loop {
+        for joined in 0.. {
+            check(cancellation, "small superpixels", joined, regions.len())?;
             let alive = || regions.iter().enumerate().filter(|(_, region)| region.size > 0);
             let count = alive().count();
             let Some((small, size)) =
@@ -197,7 +236,7 @@ impl Pixels {
             join(&mut regions, small, into);
             labels.iter_mut().filter(|label| **label == small).for_each(|label| *label = into);
         }
-        in_reading_order(&labels)
+        Ok(in_reading_order(&labels))
     }
 
     fn regions(&self, pieces: &[usize]) -> Vec<Region> {

@@ -6,10 +6,11 @@ use tracing::debug;
 use super::ShapleySolution;
 use super::solution::{Estimate, require_players};
 use crate::error::ExplainError;
+use crate::execution::{Cancellation, Execution};
 use crate::masker::{CoalitionValues, Coalitions};
 
-/// The most players that are ever enumerated: a million coalitions.
-const MOST_PLAYERS: usize = 20;
+/// After how many coalitions a cancellation is looked for: a fraction of a second even for a thousand classes.
+const CHECK_EVERY: usize = 4096;
 
 /// Settings of exact Shapley values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +28,15 @@ impl Default for ExactShapleyConfig {
 }
 
 impl ExactShapleyConfig {
+    /// The most segments that are ever enumerated: a million coalitions.
+    pub const MOST: usize = 20;
+
     /// Checks every range.
     ///
     /// # Errors
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("limit", self.limit, 1..=MOST_PLAYERS)
+        require_within("limit", self.limit, 1..=Self::MOST)
     }
 }
 
@@ -48,22 +52,25 @@ pub fn exact_shapley_evaluations(players: usize) -> u128 {
 #[derive(Clone, Debug)]
 pub struct ExactShapleyPlan {
     coalitions: Coalitions,
+    cancellation: Cancellation,
 }
 
 impl ExactShapleyPlan {
     /// Plans the enumeration, and says in an event what it costs.
     ///
     /// # Errors
-    /// If there are no players or more than the limit, or the limit is out of range.
-    pub fn new(players: usize, config: &ExactShapleyConfig) -> Result<Self, ExplainError> {
+    /// If there are no players or more than the limit, the limit is out of range, or the coalitions would take more memory
+    /// than is allowed.
+    pub fn new(players: usize, config: &ExactShapleyConfig, execution: &Execution) -> Result<Self, ExplainError> {
         config.validate()?;
         require_players(players)?;
         let evaluations = exact_shapley_evaluations(players);
         if players > config.limit {
             return Err(ExplainError::TooManyPlayers { players, evaluations, limit: config.limit });
         }
+        execution.require_memory("all coalitions", "the number of segments", [1_usize << players])?;
         debug!(players, %evaluations, "enumerating all coalitions");
-        Ok(Self { coalitions: Coalitions::all(players) })
+        Ok(Self { coalitions: Coalitions::all(players), cancellation: execution.cancellation.clone() })
     }
 
     /// The coalitions whose values are needed: number `c` holds player `p` if bit `p` of `c` is set.
@@ -74,21 +81,24 @@ impl ExactShapleyPlan {
     /// The Shapley values, given the value of every coalition. Costs `players · 2^(players − 1)` additions an output.
     ///
     /// # Errors
-    /// If there is not one row of values for each coalition.
+    /// If there is not one row of values for each coalition, or the execution of the plan is cancelled.
     pub fn solve(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
         values.require_rows(&self.coalitions)?;
         let (players, outputs) = (self.coalitions.players(), values.outputs());
         let weights = size_weights(players);
         let of_player = |player: usize| {
             let mut sums = vec![0.0; outputs];
-            for without in (0..values.len()).filter(|coalition| coalition >> player & 1 == 0) {
+            for (number, without) in (0..values.len()).filter(|coalition| coalition >> player & 1 == 0).enumerate() {
+                if number.is_multiple_of(CHECK_EVERY) {
+                    self.cancellation.check("players", player, players)?;
+                }
                 let weight = weights[without.count_ones() as usize];
                 let pair = values.of(without | 1 << player).iter().zip(values.of(without));
                 sums.iter_mut().zip(pair).for_each(|(sum, (with, without))| *sum += weight * (with - without));
             }
-            sums
+            Ok(sums)
         };
-        let by_player: Vec<Vec<f64>> = (0..players).into_par_iter().map(of_player).collect();
+        let by_player = (0..players).into_par_iter().map(of_player).collect::<Result<Vec<Vec<f64>>, ExplainError>>()?;
         let shapley = (0..outputs).flat_map(|output| by_player.iter().map(move |sums| sums[output])).collect();
         Ok(ShapleySolution::from(Estimate {
             players,

@@ -8,7 +8,7 @@ use super::{
 use crate::attribution::{Attribution, Target};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{CoalitionValues, Coalitions, EvaluatedGame, Masker, classes_of};
+use crate::masker::{ClassValues, CoalitionValues, Coalitions, EvaluatedGame, Masker};
 use crate::scorer::Scorer;
 
 /// Shapley values of the segments of a picture.
@@ -31,8 +31,9 @@ pub struct ShapleyExplanation {
 /// `2^M` forward passes for each replacement picture (see [`exact_shapley_evaluations`](crate::exact_shapley_evaluations)).
 ///
 /// # Errors
-/// If there are more segments than the config's limit, the class does not exist, the call is cancelled, or the scores
-/// are not `[batch, classes]` and finite.
+/// If there are more segments than the config's limit, more memory would be taken than is allowed, the class does not
+/// exist, the scorer gives the picture other scores in another batch, the call is cancelled, or the scores are not
+/// `[batch, classes]` or those of an explained class not finite.
 pub fn exact_shapley<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
@@ -40,17 +41,17 @@ pub fn exact_shapley<S: Scorer + ?Sized>(
     config: &ExactShapleyConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let plan = ExactShapleyPlan::new(masker.segmentation().count(), config)?;
-    let full = plan.coalitions().len() - 1;
-    explain(scorer, masker, target, execution, plan.coalitions(), &[], full, |values| plan.solve(values))
+    let plan = ExactShapleyPlan::new(masker.segmentation().count(), config, execution)?;
+    explain(scorer, masker, target, execution, plan.coalitions(), &[], |values| plan.solve(values))
 }
 
 /// `KernelSHAP` values of the segments for one class, or for all classes if `target` is `None`, at the same cost of
 /// `2M + 2050` forward passes for each replacement picture, or as the config says.
 ///
 /// # Errors
-/// If the class does not exist, a setting is out of range, the call is cancelled, or the scores are not
-/// `[batch, classes]` and finite.
+/// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
+/// the picture other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
+/// an explained class not finite.
 pub fn kernel_shap<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
@@ -58,9 +59,9 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
     config: &KernelShapConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let plan = KernelShapPlan::new(masker.segmentation().count(), config, execution.seed)?;
+    let plan = KernelShapPlan::new(masker.segmentation().count(), config, execution)?;
     let (coalitions, weights) = (plan.coalitions(), plan.weights());
-    let explanation = explain(scorer, masker, target, execution, coalitions, weights, 1, |values| plan.solve(values))?;
+    let explanation = explain(scorer, masker, target, execution, coalitions, weights, |values| plan.solve(values))?;
     if explanation.solution.underdetermined {
         let evaluations = explanation.solution.evaluations;
         warn!(evaluations, "too few coalitions to determine the Shapley values: drawn towards equal shares");
@@ -72,8 +73,9 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
 /// of `2 (M − 1)` forward passes for each permutation and replacement picture, and two more.
 ///
 /// # Errors
-/// If the class does not exist, a setting is out of range, the call is cancelled, or the scores are not
-/// `[batch, classes]` and finite.
+/// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
+/// the picture other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
+/// an explained class not finite.
 pub fn permutation_shap<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
@@ -81,11 +83,10 @@ pub fn permutation_shap<S: Scorer + ?Sized>(
     config: &PermutationShapConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let plan = PermutationShapPlan::new(masker.segmentation().count(), config, execution.seed)?;
-    explain(scorer, masker, target, execution, plan.coalitions(), &[], 1, |values| plan.solve(values))
+    let plan = PermutationShapPlan::new(masker.segmentation().count(), config, execution)?;
+    explain(scorer, masker, target, execution, plan.coalitions(), &[], |values| plan.solve(values))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the three methods differ in all of them but the scorer")]
 fn explain<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
@@ -93,12 +94,9 @@ fn explain<S: Scorer + ?Sized>(
     execution: &Execution,
     coalitions: &Coalitions,
     weights: &[f64],
-    full: usize,
     solve: impl Fn(&CoalitionValues) -> Result<ShapleySolution, ExplainError>,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let values = masker.values(scorer, coalitions, execution)?;
-    let classes = classes_of(target, values.of(full))?;
-    let values = values.only(&classes)?;
+    let ClassValues { classes, values } = masker.values(scorer, coalitions, target, execution)?;
     let solution = solve(&values)?;
     let attributions = classes
         .iter()

@@ -6,7 +6,8 @@ use tinylsa_settings::{InvalidSetting, require_within};
 use super::ShapleySolution;
 use super::solution::{Estimate, require_players};
 use crate::error::ExplainError;
-use crate::masker::{CoalitionValues, Coalitions};
+use crate::execution::{Cancellation, Execution};
+use crate::masker::{CoalitionValues, Coalitions, words_each};
 
 const WALK: Purpose = Purpose::new("permutation shap walk");
 
@@ -42,35 +43,40 @@ impl PermutationShapConfig {
 pub struct PermutationShapPlan {
     permutations: Vec<Vec<usize>>,
     coalitions: Coalitions,
+    cancellation: Cancellation,
 }
 
 impl PermutationShapPlan {
-    /// Draws the permutations.
+    /// Draws the permutations from the seed of the execution.
     ///
     /// # Errors
-    /// If there are no players or a setting is out of range.
-    pub fn new(players: usize, config: &PermutationShapConfig, seed: u64) -> Result<Self, ExplainError> {
+    /// If there are no players, a setting is out of range, the coalitions would take more memory than is allowed, or the
+    /// execution is cancelled.
+    pub fn new(players: usize, config: &PermutationShapConfig, execution: &Execution) -> Result<Self, ExplainError> {
         config.validate()?;
         require_players(players)?;
+        let count = config.permutations;
+        // the permutations, and two walks of coalitions for each
+        let walks = [count, players, 1 + 2 * words_each(players)];
+        execution.require_memory("the walks of permutation SHAP", "permutations", walks)?;
         let mut coalitions = Coalitions::new(players);
         coalitions.push_players([]);
         coalitions.push_players(0..players);
-        let permutations: Vec<Vec<usize>> = (0..config.permutations as u64)
-            .map(|index| {
-                let mut permutation: Vec<usize> = (0..players).collect();
-                permutation.shuffle(&mut Draw { seed, purpose: WALK, epoch: 0, index }.generator());
-                permutation
-            })
-            .collect();
-        for permutation in &permutations {
+        let mut permutations: Vec<Vec<usize>> = Vec::with_capacity(count);
+        for index in 0..count {
+            execution.cancellation.check("permutations", index, count)?;
+            let draw = Draw { seed: execution.seed, purpose: WALK, epoch: 0, index: index as u64 };
+            let mut permutation: Vec<usize> = (0..players).collect();
+            permutation.shuffle(&mut draw.generator());
             for joined in 1..players {
                 coalitions.push_players(permutation[..joined].iter().copied());
             }
             for joined in 1..players {
                 coalitions.push_players(permutation[players - joined..].iter().copied());
             }
+            permutations.push(permutation);
         }
-        Ok(Self { permutations, coalitions })
+        Ok(Self { permutations, coalitions, cancellation: execution.cancellation.clone() })
     }
 
     /// The coalitions whose values are needed: the empty one, the full one, then those of every walk in turn.
@@ -82,7 +88,7 @@ impl PermutationShapPlan {
     /// permutations, unknown for a single one.
     ///
     /// # Errors
-    /// If there is not one row of values for each coalition.
+    /// If there is not one row of values for each coalition, or the execution of the plan is cancelled.
     pub fn solve(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
         values.require_rows(&self.coalitions)?;
         let (players, outputs) = (self.coalitions.players(), values.outputs());
@@ -91,6 +97,7 @@ impl PermutationShapPlan {
         let mut squares = vec![0.0; outputs * players];
         let mut credits = vec![0.0; outputs * players];
         for (index, permutation) in self.permutations.iter().enumerate() {
+            self.cancellation.check("permutations", index, self.permutations.len())?;
             let first = 2 + index * 2 * (players - 1);
             credits.fill(0.0);
             credit_walk(permutation.iter(), first, values, players, &mut credits);

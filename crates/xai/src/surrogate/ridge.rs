@@ -2,6 +2,7 @@ use nalgebra::DMatrix;
 
 use super::NormalEquations;
 use crate::error::{ExplainError, require_count};
+use crate::execution::Cancellation;
 use crate::masker::{CoalitionValues, Coalitions};
 
 /// A linear function of coalition membership for each output: intercept plus the coefficients of the players inside.
@@ -11,6 +12,9 @@ pub struct RidgeSurrogate {
     pub coefficients: Vec<f64>,
     /// Intercepts `[outputs]`.
     pub intercepts: Vec<f64>,
+    /// Whether the coalitions determine the coefficients without the penalty. Where they do not, the penalty alone
+    /// chooses among the functions that fit equally well.
+    pub determined: bool,
     players: usize,
 }
 
@@ -67,13 +71,14 @@ impl RidgeSurrogate {
 ///
 /// # Errors
 /// If there is not one weight and one row of values for each coalition, a weight is negative or not finite or they sum
-/// to 0, the penalty is negative or not finite, or the coalitions do not determine the coefficients, which only
-/// happens without a penalty.
+/// to 0, the penalty is negative or not finite, the coalitions do not determine the coefficients, which is an error only
+/// without a penalty, or it is cancelled.
 pub fn fit_ridge(
     coalitions: &Coalitions,
     weights: &[f64],
     values: &CoalitionValues,
     penalty: f64,
+    cancellation: &Cancellation,
 ) -> Result<RidgeSurrogate, ExplainError> {
     values.require_rows(coalitions)?;
     require_count("list of weights", weights.len(), coalitions.len())?;
@@ -86,11 +91,13 @@ pub fn fit_ridge(
     let feature_means = centre(&mut features, weights);
     let target_means = centre(&mut targets, weights);
 
-    let mut equations = NormalEquations::new(&features, weights, &targets);
+    let mut equations = NormalEquations::new(&features, weights, &targets, cancellation)?;
+    let determined = equations.is_determined(cancellation)?;
     for player in 0..players {
         equations.gram[(player, player)] += penalty;
     }
-    let coefficients = equations.solve().ok_or(ExplainError::Underdetermined { rows, unknowns: players })?.coefficients;
+    let solved = equations.solve(cancellation)?;
+    let coefficients = solved.ok_or(ExplainError::Underdetermined { rows, unknowns: players })?.coefficients;
     let intercepts = (0..outputs)
         .map(|output| {
             let explained: f64 = coefficients.column(output).iter().zip(&feature_means).map(|(c, mean)| c * mean).sum();
@@ -98,7 +105,7 @@ pub fn fit_ridge(
         })
         .collect();
     // Stored column by column, so the columns, one for each output, follow one another.
-    Ok(RidgeSurrogate { coefficients: coefficients.as_slice().to_vec(), intercepts, players })
+    Ok(RidgeSurrogate { coefficients: coefficients.as_slice().to_vec(), intercepts, determined, players })
 }
 
 /// Subtracts the weighted mean of every column and returns the means.

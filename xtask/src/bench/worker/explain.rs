@@ -114,7 +114,7 @@ impl Subject {
         let shape = [images.shape[1], images.shape[2], images.shape[3]];
         let picture = Picture::new(images.values[..shape.iter().product()].to_vec(), shape)?;
         let segmentation = Segmentation::grid(shape[1], shape[2], SEGMENTS, SEGMENTS)?;
-        let masker = Masker::new(picture.clone(), segmentation, &FillConfig::default(), 0)?;
+        let masker = Masker::new(picture.clone(), segmentation, &FillConfig::default(), &Execution::default())?;
         let layers = (0..FLOW[1]).map(uneven_layer).collect::<Result<_>>()?;
         let model = load_model(&job.model)?.model;
         Ok(Self { folded: model.for_inference(), model, picture, masker, layers, device: Device::flex() })

@@ -143,6 +143,8 @@ pub(in crate::explain) fn explanation() -> PictureExplanation {
         target: 2,
         logits: vec![0.0; 10],
         probabilities,
+        calibrated: None,
+        temperature: None,
         class_names: tinylsa_data::CLASS_NAMES.map(str::to_owned).to_vec(),
         truth_mask: Some((0..784).map(|i| (10..14).contains(&(i % 28))).collect()),
         methods: Method::ALL

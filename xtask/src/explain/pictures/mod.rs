@@ -15,12 +15,16 @@ mod words;
 use anyhow::{Context, Result};
 use image::RgbImage;
 use tinylsa_report::encode_png;
+use tinylsa_xai::{Cancellation, ExplainError};
 
 use super::Method;
 use super::result::{MethodMaps, PictureExplanation};
-pub(crate) use overview::side_by_side;
+pub(crate) use overview::{shown_beside, side_by_side};
 use subject::Subject;
-pub(crate) use words::{diagnosis, meaning, verdict};
+pub(crate) use words::{class, diagnosis, meaning, verdict};
+
+/// The drawing of all methods side by side.
+pub(super) const SHEET: &str = "methods.png";
 
 /// A picture file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +40,18 @@ pub(crate) struct NamedPicture {
 /// Draws a picture for each method, `<method>.png`, and before them `methods.png` with all methods side by side.
 ///
 /// # Errors
-/// If a map does not fit the picture or its grid, or holds what is no number.
-pub(crate) fn draw(explanation: &PictureExplanation) -> Result<Vec<NamedPicture>> {
+/// If a map does not fit the picture or its grid, or holds what is no number; if it is cancelled between two drawings.
+pub(crate) fn draw(explanation: &PictureExplanation, cancellation: &Cancellation) -> Result<Vec<NamedPicture>> {
     let failed = |what: &str| format!("failed to draw {what} of {}", explanation.id);
     let subject = Subject::new(explanation).with_context(|| failed("the picture"))?;
     let sheet = overview::sheet(&subject).with_context(|| failed("the methods"))?;
-    let mut pictures = vec![NamedPicture { name: "methods.png".to_owned(), method: None, png: encode_png(&sheet)? }];
+    let mut pictures = vec![NamedPicture { name: SHEET.to_owned(), method: None, png: encode_png(&sheet)? }];
+    let total = 1 + explanation.methods.len();
     for method in &explanation.methods {
+        if cancellation.is_cancelled() {
+            let (what, done) = ("drawings", pictures.len());
+            return Err(ExplainError::Cancelled { what, done, total }.into());
+        }
         let drawn: Result<RgbImage> = match &method.maps {
             MethodMaps::Pixels(map) => pixels::draw(&subject, method, map),
             MethodMaps::Attention(maps) if method.method == Method::MultiHeadAttention => {
@@ -54,7 +63,7 @@ pub(crate) fn draw(explanation: &PictureExplanation) -> Result<Vec<NamedPicture>
             MethodMaps::FixedQueries(maps) => queries::draw(&subject, method, maps),
         };
         let drawn = drawn.with_context(|| failed(method.method.title()))?;
-        let name = format!("{}.png", method.method.name());
+        let name = method.method.file_name();
         pictures.push(NamedPicture { name, method: Some(method.method), png: encode_png(&drawn)? });
     }
     Ok(pictures)

@@ -155,13 +155,18 @@ pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
     Ok(sheet.draw()?)
 }
 
-/// All methods of several pictures, a row for each method and a column for each picture; of more than ten pictures ten
-/// that are spread evenly.
+/// Which of `count` pictures stand side by side: of more than ten pictures ten that are spread evenly.
+pub(crate) fn shown_beside(count: usize) -> Vec<usize> {
+    let shown = count.min(MOST_PICTURES);
+    (0..shown).map(|place| place * count / shown).collect()
+}
+
+/// All methods of the pictures that [`shown_beside`] names, a row for each method and a column for each picture.
 ///
 /// # Errors
 /// If there is no picture, or a map does not fit.
 pub(crate) fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8>> {
-    let shown = spread(explanations);
+    let shown: Vec<&PictureExplanation> = explanations.iter().collect();
     let mut methods: Vec<Method> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
     methods.sort_unstable();
     methods.dedup();
@@ -217,14 +222,9 @@ pub(crate) fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8
     Ok(encode_png(&matrix.draw()?)?)
 }
 
-fn spread(explanations: &[PictureExplanation]) -> Vec<&PictureExplanation> {
-    let count = explanations.len().min(MOST_PICTURES);
-    (0..count).map(|place| &explanations[place * explanations.len() / count]).collect()
-}
-
 fn heading(explanation: &PictureExplanation) -> String {
     let target = explanation.target;
-    let probability = explanation.probabilities.get(target).copied().unwrap_or(f32::NAN);
+    let probability = explanation.shown_probability(target);
     let mut heading = format!("{} {probability:.2}", words::class(explanation, target));
     if let Some(label) = explanation.label.filter(|&label| label != target) {
         heading = format!("{heading}, true {}", words::class(explanation, label));
@@ -249,6 +249,13 @@ fn sources(explanations: &[&PictureExplanation]) -> String {
 mod tests {
     use super::super::example::explanation;
     use super::*;
+
+    #[test]
+    fn ten_of_many_pictures_stand_side_by_side() {
+        assert_eq!(shown_beside(3), [0, 1, 2]);
+        assert_eq!(shown_beside(25), [0, 2, 5, 7, 10, 12, 15, 17, 20, 22]);
+        assert!(shown_beside(0).is_empty());
+    }
 
     #[test]
     fn a_source_is_named_once_with_all_its_pictures() {

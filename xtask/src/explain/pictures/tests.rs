@@ -11,7 +11,7 @@ fn decode(picture: &NamedPicture) -> RgbImage {
 
 #[test]
 fn every_method_has_a_picture_that_fits_a_page() {
-    let pictures = draw(&explanation()).unwrap();
+    let pictures = draw(&explanation(), &Cancellation::default()).unwrap();
     let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
     let expected: Vec<String> = Method::ALL.iter().map(|method| format!("{}.png", method.name())).collect();
     assert_eq!(
@@ -26,7 +26,11 @@ fn every_method_has_a_picture_that_fits_a_page() {
             picture.name
         );
     }
-    assert_eq!(pictures, draw(&explanation()).unwrap(), "the same explanation gives the same bytes");
+    assert_eq!(
+        pictures,
+        draw(&explanation(), &Cancellation::default()).unwrap(),
+        "the same explanation gives the same bytes"
+    );
 }
 
 #[test]
@@ -54,7 +58,7 @@ fn methods_of_one_quantity_share_a_scale_that_is_centred() {
 #[test]
 fn the_query_is_framed_in_its_column() {
     let explanation = explanation();
-    let pictures = draw(&explanation).unwrap();
+    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
     let drawn = decode(pictures.iter().find(|picture| picture.method == Some(Method::FixedQuery)).unwrap());
     let framed: Vec<(u32, u32)> =
         drawn.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == RED_FRAME).map(|(x, y, _)| (x, y)).collect();
@@ -136,7 +140,7 @@ fn several_pictures_stand_side_by_side_even_if_a_method_is_missing() {
     let drawn = image::load_from_memory(&png).unwrap();
     // the picture and fifteen methods, each three times as large as the picture
     assert!(drawn.height() > 16 * 84, "{}", drawn.height());
-    let many = side_by_side(&vec![explanation(); 30]).unwrap();
+    let many = side_by_side(&vec![explanation(); shown_beside(30).len()]).unwrap();
     assert!(image::load_from_memory(&many).unwrap().width() < 1150);
     assert!(side_by_side(&[]).is_err());
 }
@@ -147,6 +151,33 @@ fn a_map_that_does_not_fit_is_an_error_with_the_name_of_the_method() {
     let last = explanation.methods.iter_mut().find(|found| found.method == Method::AttentionRollout).unwrap();
     let MethodMaps::Rollout(maps) = &mut last.maps else { panic!("rollout has another kind of maps") };
     maps.queries = vec![TOKENS];
-    let error = format!("{:#}", draw(&explanation).unwrap_err());
+    let error = format!("{:#}", draw(&explanation, &Cancellation::default()).unwrap_err());
     assert!(error.starts_with("failed to draw Attention rollout of test-17: "), "{error}");
+}
+
+#[test]
+fn a_class_name_cannot_command_a_terminal_or_a_page() {
+    let mut explanation = explanation();
+    explanation.class_names[2] = "Pull\u{1b}[2Jover\n<b>".to_owned();
+    let words = verdict(&explanation);
+    assert!(words.starts_with("predicted Pull\\u{1b}[2Jover\\u{a}<b> (probability 0.910)"), "{words}");
+    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
+    assert_eq!(pictures.len(), 1 + Method::ALL.len());
+}
+
+#[test]
+fn a_calibrated_probability_is_shown_where_there_is_one() {
+    let calibrated = Some(vec![0.1; 10]);
+    let explanation = PictureExplanation { calibrated, temperature: Some(2.0), target: 4, ..explanation() };
+    let words = verdict(&explanation);
+    assert!(words.starts_with("predicted Pullover (calibrated probability 0.100)"), "{words}");
+    assert!(words.ends_with("the logit of Coat (calibrated probability 0.100)"), "{words}");
+}
+
+#[test]
+fn drawing_hears_a_cancellation() {
+    let cancellation = Cancellation::default();
+    cancellation.cancel();
+    let error = draw(&explanation(), &cancellation).unwrap_err();
+    assert!(error.downcast_ref().is_some_and(|found| matches!(found, ExplainError::Cancelled { done: 1, .. })));
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::explain::Method;
 use crate::explain::result::{MethodExplanation, MethodMaps, PictureExplanation};
+use tinylsa_settings::printable;
 
 /// The unit of attention weights: rows, and what is made of rows, sum to 1.
 pub(super) const ATTENTION_UNIT: &str = "share of a query's attention";
@@ -101,16 +102,18 @@ impl Meaning {
     }
 }
 
-/// The name of a class.
-pub(super) fn class(explanation: &PictureExplanation, class: usize) -> String {
-    explanation.class_names.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+/// The name of a class, as it may be shown.
+pub(crate) fn class(explanation: &PictureExplanation, class: usize) -> String {
+    explanation.class_names.get(class).map_or_else(|| format!("class {class}"), |name| printable(name).into_owned())
 }
 
-/// "predicted Coat (probability 0.913), true label Pullover", with "wrong" or "right" where the label is known.
+/// "predicted Coat (probability 0.913), true label Pullover", with "wrong" or "right" where the label is known; the
+/// calibrated probability where the model has a temperature.
 pub(crate) fn verdict(explanation: &PictureExplanation) -> String {
-    let probability = |class: usize| explanation.probabilities.get(class).copied().unwrap_or(f32::NAN);
+    let calibrated = if explanation.temperature.is_some() { "calibrated " } else { "" };
+    let probability = |class: usize| format!("{calibrated}probability {:.3}", explanation.shown_probability(class));
     let predicted = explanation.predicted;
-    let mut words = format!("predicted {} (probability {:.3})", class(explanation, predicted), probability(predicted));
+    let mut words = format!("predicted {} ({})", class(explanation, predicted), probability(predicted));
     match explanation.label {
         Some(label) if label == predicted => words += ", which is right",
         Some(label) => words = format!("{words}, true label {}", class(explanation, label)),
@@ -119,7 +122,7 @@ pub(crate) fn verdict(explanation: &PictureExplanation) -> String {
     let target = explanation.target;
     words = format!("{words}; explained is the logit of {}", class(explanation, target));
     if target != predicted {
-        words = format!("{words} (probability {:.3})", probability(target));
+        words = format!("{words} ({})", probability(target));
     }
     words
 }

@@ -84,6 +84,12 @@ impl ScoresConfig {
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
         require("scales", !self.scales.is_empty(), || "empty".to_owned(), "at least one scale")?;
         require("baselines", !self.baselines.is_empty(), || "empty".to_owned(), "at least one baseline")?;
+        let is_new = |place: usize| !self.scales[..place].contains(&self.scales[place]);
+        let all_new = (0..self.scales.len()).all(is_new);
+        require("scales", all_new, || "a list with a scale twice".to_owned(), "each scale once")?;
+        let is_new = |place: usize| !self.baselines[..place].contains(&self.baselines[place]);
+        let all_new = (0..self.baselines.len()).all(is_new);
+        require("baselines", all_new, || "a list with a baseline twice".to_owned(), "each baseline once")?;
         require_within("sensitivity_pictures", self.sensitivity_pictures, 0..=10_000)?;
         require_within("randomisation_pictures", self.randomisation_pictures, 0..=10_000)?;
         let tables = [

@@ -73,7 +73,7 @@ pub(super) fn measure<S: Scorer>(
     }
     let squares = config.infidelity.of_kind(relevance.kind);
     for (variant, found) in on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.map, &squares))? {
-        scores.push((column(ScoreKind::Infidelity, &variant), Some(found.scaled)));
+        scores.push((column(ScoreKind::Infidelity, &variant), found.scaled));
     }
     scores.push((column(ScoreKind::Sparseness, ""), sparseness(&relevance.map)?));
     scores.push((column(ScoreKind::Complexity, ""), complexity(&relevance.map)?));
@@ -85,7 +85,7 @@ pub(super) fn measure<S: Scorer>(
         scores.push((column(ScoreKind::RelevanceMassAccuracy, ""), mass));
     }
     if relevance.is_complete() {
-        scores.push((column(ScoreKind::Completeness, "logits"), relevance.completeness()));
+        scores.push((column(ScoreKind::Completeness, "logits"), relevance.completeness()?));
     }
     Ok((scores, curves))
 }

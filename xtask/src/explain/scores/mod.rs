@@ -15,44 +15,77 @@ use rerun::{Randomised, randomisation, randomised, sensitivity};
 use table::Collected;
 use tinylsa_xai::ScoreKind;
 
+use super::config::ExplainConfig;
 use super::explainer::{Background, Explainer, Question};
 use super::result::{PictureExplanation, ScoreTable};
 use super::{Family, Method};
-use crate::logging::ProgressBar;
+use tinylsa_settings::counted;
 
 /// The controls that no model has a part in.
 const RANDOM: &str = "random";
 const SOBEL: &str = "sobel";
 
-/// Scores every map of every picture, beside the three controls: noise, edges and the plain gradient.
-///
-/// # Errors
-/// The first error of a score, with its picture and method; that it was cancelled.
-pub(crate) fn score(explainer: &Explainer<'_>, explanations: &[PictureExplanation]) -> Result<ScoreTable> {
-    let config = &explainer.config.scores;
-    let budgeted = config.rerun.budgeted(explainer.config);
-    let background = Background {
-        pictures: explainer.background.pictures.iter().take(config.rerun.background).cloned().collect(),
-        ..explainer.background.clone()
-    };
-    let rerun = Explainer { config: &budgeted, background: &background, ..explainer.clone() };
-    let sensitive = spread(explanations.len(), config.sensitivity_pictures);
-    let randomisable = spread(explanations.len(), config.randomisation_pictures);
-    let cascade = if randomisable.is_empty() { Vec::new() } else { randomised(&rerun, explainer.execution.seed)? };
-    let maps = explanations.iter().map(|explanation| explanation.methods.len() + 2).sum::<usize>();
-    let mut bar = ProgressBar::start("scoring", maps as u64, "maps");
-    let mut collected = Collected::default();
-    for (number, explanation) in explanations.iter().enumerate() {
+/// Scores the maps of pictures one after the other, beside the three controls: noise, edges and the plain gradient. Of a
+/// picture that was scored only the scores are kept.
+pub(crate) struct Scoring<'a> {
+    explainer: &'a Explainer<'a>,
+    /// The settings and the background of methods that explain again and again.
+    budgeted: ExplainConfig,
+    background: Background,
+    cascade: Vec<Randomised>,
+    /// Which pictures max-sensitivity and the randomisation of parameters are measured on, by their number.
+    sensitive: Vec<usize>,
+    randomisable: Vec<usize>,
+    collected: Collected,
+    scored: usize,
+}
+
+impl<'a> Scoring<'a> {
+    /// Prepares the scores of `pictures` pictures.
+    ///
+    /// # Errors
+    /// If the network cannot be initialised again.
+    pub(crate) fn new(explainer: &'a Explainer<'a>, pictures: usize) -> Result<Self> {
+        let config = &explainer.config.scores;
+        let budgeted = config.rerun.budgeted(explainer.config);
+        let background = Background {
+            pictures: explainer.background.pictures.iter().take(config.rerun.background).cloned().collect(),
+            ..explainer.background.clone()
+        };
+        let randomisable = spread(pictures, config.randomisation_pictures);
+        let cascade =
+            if randomisable.is_empty() { Vec::new() } else { randomised(explainer, explainer.execution.seed)? };
+        let sensitive = spread(pictures, config.sensitivity_pictures);
+        let (collected, scored) = (Collected::default(), 0);
+        Ok(Self { explainer, budgeted, background, cascade, sensitive, randomisable, collected, scored })
+    }
+
+    /// Scores the next picture.
+    ///
+    /// # Errors
+    /// The first error of a score, with the picture; that it was cancelled.
+    pub(crate) fn add(&mut self, explanation: &PictureExplanation) -> Result<()> {
+        let rerun = Explainer { config: &self.budgeted, background: &self.background, ..self.explainer.clone() };
         let again = Again {
             explainer: &rerun,
-            cascade: if randomisable.contains(&number) { &cascade } else { &[] },
-            sensitivity: sensitive.contains(&number),
+            cascade: if self.randomisable.contains(&self.scored) { &self.cascade } else { &[] },
+            sensitivity: self.sensitive.contains(&self.scored),
         };
-        score_picture(explainer, &again, explanation, &mut collected, &mut bar)
+        score_picture(self.explainer, &again, explanation, &mut self.collected)
             .with_context(|| format!("failed to score the explanations of {}", explanation.id))?;
+        self.scored += 1;
+        Ok(())
     }
-    let notes = notes(config, sensitive.len(), randomisable.len());
-    collected.table(explanations.len(), &config.bootstrap, explainer.execution.seed, notes)
+
+    /// The means over the pictures, their intervals and the ranks of the methods.
+    ///
+    /// # Errors
+    /// If a mean is not finite; that it was cancelled.
+    pub(crate) fn table(self) -> Result<ScoreTable> {
+        let (config, execution) = (&self.explainer.config.scores, &self.explainer.execution);
+        let notes = notes(config, self.sensitive.len(), self.randomisable.len());
+        self.collected.table(self.scored, &config.bootstrap, execution, notes)
+    }
 }
 
 /// The variant of the scores that a terminal shows.
@@ -72,7 +105,6 @@ fn score_picture(
     again: &Again<'_>,
     explanation: &PictureExplanation,
     collected: &mut Collected,
-    bar: &mut ProgressBar,
 ) -> Result<()> {
     let (config, picture) = (explainer.config, &explanation.picture);
     let execution = explainer.execution(explanation.seed);
@@ -85,11 +117,10 @@ fn score_picture(
         fill: &config.fill,
         execution: &execution,
     };
-    for (name, control) in [(RANDOM, Relevance::random(picture, explanation.seed)), (SOBEL, Relevance::sobel(picture))]
+    for (name, control) in [(RANDOM, Relevance::random(picture, explanation.seed)?), (SOBEL, Relevance::sobel(picture))]
     {
         let (scores, curves) = measure(&subject, &control, &config.scores)?;
         collected.add(name, scores, curves);
-        bar.advance(1, &format!("{} by {name}", explanation.id));
     }
     let question = Question { picture, class: explanation.target, seed: explanation.seed };
     let mut maps: Vec<(Method, Option<Relevance>)> = explanation
@@ -120,7 +151,6 @@ fn score_picture(
             }
             collected.add(method.name(), scores, curves);
         }
-        bar.advance(1, &format!("{} by {method}", explanation.id));
     }
     Ok(())
 }
@@ -131,6 +161,7 @@ fn spread(of: usize, count: usize) -> Vec<usize> {
     (0..count).map(|place| place * of / count).collect()
 }
 
+/// What a reader of the table must know. These words are part of `scores.json`, and so of the digest of a run.
 fn notes(config: &ScoresConfig, sensitivity_pictures: usize, randomisation_pictures: usize) -> Vec<String> {
     let rerun = &config.rerun;
     let attention: Vec<&str> = Method::ALL
@@ -146,18 +177,19 @@ fn notes(config: &ScoresConfig, sensitivity_pictures: usize, randomisation_pictu
             attention.join(", ")
         ),
         format!(
-            "Max-sensitivity is measured on {sensitivity_pictures} pictures with {} changes within {}, the \
-             randomisation of parameters on {randomisation_pictures} pictures.",
-            config.max_sensitivity.draws, config.max_sensitivity.radius
+            "Max-sensitivity is measured on {} with {} within {}, the randomisation of parameters on {}.",
+            counted(sensitivity_pictures, "picture"),
+            counted(config.max_sensitivity.draws, "change"),
+            config.max_sensitivity.radius,
+            counted(randomisation_pictures, "picture")
         ),
         format!(
-            "For these two, methods run with smaller budgets: {} steps of Integrated Gradients, {} background pictures, \
-             {} noisy pictures, {} coalitions, {} permutations; {} left out.",
-            rerun.steps,
-            rerun.background,
-            rerun.noisy,
-            rerun.coalitions,
-            rerun.permutations,
+            "For these two, methods run with smaller budgets: {} of Integrated Gradients, {}, {}, {}, {}; {} left out.",
+            counted(rerun.steps, "step"),
+            counted(rerun.background, "background picture"),
+            counted(rerun.noisy, "noisy picture"),
+            counted(rerun.coalitions, "coalition"),
+            counted(rerun.permutations, "permutation"),
             if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }
         ),
         "Infidelity is that of the optimal scale.".to_owned(),

@@ -1,6 +1,6 @@
 //! The one map over the pixels by which a method is scored.
 
-use tinylsa_xai::{AttributionKind, Picture, TokenMatrix, completeness, random_map, sobel_edge_map};
+use tinylsa_xai::{AttributionKind, ExplainError, Picture, TokenMatrix, completeness, random_map, sobel_edge_map};
 
 use crate::explain::Method;
 use crate::explain::result::{MethodMaps, ScoreDifference};
@@ -48,9 +48,10 @@ impl Relevance {
     }
 
     /// The control that is noise.
-    pub(super) fn random(picture: &Picture, seed: u64) -> Self {
+    pub(super) fn random(picture: &Picture, seed: u64) -> Result<Self, ExplainError> {
         let [_, height, width] = picture.shape();
-        Self { map: random_map(height * width, seed), kind: AttributionKind::Contribution, accounts_for: None }
+        let map = random_map(height * width, seed)?;
+        Ok(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
     }
 
     /// The control that knows the picture and no model.
@@ -59,10 +60,10 @@ impl Relevance {
     }
 
     /// The completeness error, where the method promises to be complete.
-    pub(super) fn completeness(&self) -> Option<f64> {
-        let ends = self.accounts_for?;
+    pub(super) fn completeness(&self) -> Result<Option<f64>, ExplainError> {
+        let Some(ends) = self.accounts_for else { return Ok(None) };
         let sum = self.map.iter().copied().map(f64::from).sum();
-        completeness(sum, ends.score, ends.baseline_score).ok().flatten()
+        completeness(sum, ends.score, ends.baseline_score)
     }
 
     /// Whether the method promises to be complete.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use tinylsa_xai::{BootstrapConfig, Direction, MethodScore, ScoreKind, bootstrap_interval, rank_methods};
+use tinylsa_xai::{BootstrapConfig, Direction, Execution, MethodScore, ScoreKind, bootstrap_interval, rank_methods};
 
 use super::measure::{Column, Curves, Measured};
 use crate::explain::result::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
@@ -44,12 +44,12 @@ impl Collected {
     /// Means, intervals and ranks.
     ///
     /// # Errors
-    /// If the settings of the bootstrap are out of range.
+    /// If the settings of the bootstrap are out of range, or it is cancelled.
     pub(super) fn table(
         self,
         pictures: usize,
         bootstrap: &BootstrapConfig,
-        seed: u64,
+        execution: &Execution,
         notes: Vec<String>,
     ) -> Result<ScoreTable> {
         let mut scores = Vec::with_capacity(self.values.len());
@@ -59,7 +59,11 @@ impl Collected {
                 let values = of_methods.get(method).map_or(&[][..], Vec::as_slice);
                 let defined: Vec<f64> = values.iter().filter_map(|value| *value).collect();
                 let undefined = values.len() - defined.len();
-                let mean = if defined.is_empty() { None } else { Some(bootstrap_interval(&defined, bootstrap, seed)?) };
+                let mean = if defined.is_empty() {
+                    None
+                } else {
+                    Some(bootstrap_interval(&defined, bootstrap, execution.seed, &execution.cancellation)?)
+                };
                 entries.push(ScoreEntry { method: method.clone(), mean, rank: None, undefined });
             }
             scores.push(ranked(column, entries)?);
@@ -93,8 +97,10 @@ fn ranked(column: Column, mut entries: Vec<ScoreEntry>) -> Result<ScoreColumn> {
     Ok(ScoreColumn { kind: column.kind, direction: ranking.direction, variant: column.variant, entries })
 }
 
-/// Scores beside each other on a terminal of 80 characters.
-const TERMINAL_COLUMNS: usize = 4;
+/// The characters of a line on a terminal.
+const TERMINAL_WIDTH: usize = 80;
+/// What a table draws beside the words of a column: two spaces and a line.
+const BESIDE: usize = 3;
 
 impl ScoreTable {
     /// The scores for a terminal, some of them a table, a row a method: the mean over the pictures and, in brackets, the
@@ -102,7 +108,24 @@ impl ScoreTable {
     /// all layers.
     pub(crate) fn for_terminal(&self, first_variant: &str) -> Vec<comfy_table::Table> {
         let shown: Vec<&ScoreColumn> = self.scores.iter().filter(|column| is_shown(column, first_variant)).collect();
-        shown.chunks(TERMINAL_COLUMNS).map(|columns| self.part_for_terminal(columns)).collect()
+        let first = 1 + self.methods.iter().map(String::len).max().unwrap_or(0) + BESIDE;
+        let mut parts: Vec<Vec<&ScoreColumn>> = Vec::new();
+        let mut width = TERMINAL_WIDTH;
+        for column in shown {
+            let words = std::iter::once(heading(column.kind)).chain(column.entries.iter().map(cell));
+            let more = words.map(|words| words.chars().count()).max().unwrap_or(0) + BESIDE;
+            match parts.last_mut() {
+                Some(part) if width + more <= TERMINAL_WIDTH => {
+                    part.push(column);
+                    width += more;
+                }
+                _ => {
+                    parts.push(vec![column]);
+                    width = first + more;
+                }
+            }
+        }
+        parts.iter().map(|columns| self.part_for_terminal(columns)).collect()
     }
 
     fn part_for_terminal(&self, shown: &[&ScoreColumn]) -> comfy_table::Table {
@@ -111,19 +134,24 @@ impl ScoreTable {
         table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
         table.set_header(std::iter::once("method".to_owned()).chain(headings));
         for (row, method) in self.methods.iter().enumerate() {
-            let cells = shown.iter().map(|column| {
-                let entry = &column.entries[row];
-                match (&entry.mean, entry.rank) {
-                    (Some(interval), Some(rank)) => format!("{:.3} ({rank})", interval.mean),
-                    _ => String::new(),
-                }
-            });
+            let cells = shown.iter().map(|column| column.entries.get(row).map(cell).unwrap_or_default());
             table.add_row(std::iter::once(method.clone()).chain(cells));
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
         table
+    }
+}
+
+/// The mean and the place of a method, nothing if the score is not defined for it.
+fn cell(entry: &ScoreEntry) -> String {
+    let (Some(interval), Some(rank)) = (&entry.mean, entry.rank) else { return String::new() };
+    let magnitude = interval.mean.abs();
+    if magnitude == 0.0 || (1e-3..1e3).contains(&magnitude) {
+        format!("{:.3} ({rank})", interval.mean)
+    } else {
+        format!("{:.1e} ({rank})", interval.mean)
     }
 }
 
@@ -170,19 +198,24 @@ mod tests {
     use crate::explain::Method;
     use crate::explain::scores::measure::column;
 
-    #[test]
-    fn the_tables_fit_a_terminal_and_show_every_score_and_method() {
+    /// The tables of every method and score, the mean of the method in this place.
+    fn tables(mean: impl Fn(usize) -> f64) -> Vec<comfy_table::Table> {
         let variant = "black, logits";
         let mut collected = Collected::default();
         for (place, method) in Method::ALL.into_iter().enumerate() {
             let measured = ScoreKind::ALL.map(|kind| {
                 let variant = if kind == ScoreKind::ParameterRandomisation { "all layers" } else { variant };
-                (column(kind, variant), Some(-0.1 * (1 + place) as f64))
+                (column(kind, variant), Some(mean(place)))
             });
             collected.add(method.name(), measured.into(), Vec::new());
         }
-        let table = collected.table(1, &BootstrapConfig::default(), 0, Vec::new()).unwrap();
-        let tables = table.for_terminal(variant);
+        let table = collected.table(1, &BootstrapConfig::default(), &Execution::default(), Vec::new()).unwrap();
+        table.for_terminal(variant)
+    }
+
+    #[test]
+    fn the_tables_fit_a_terminal_and_show_every_score_and_method() {
+        let tables = tables(|place| -0.1 * (1 + place) as f64);
         let text = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= 80, "{widest} characters:\n{text}");
@@ -191,5 +224,19 @@ mod tests {
         }
         let rows = text.lines().filter(|line| line.contains("-0.100")).count();
         assert_eq!(rows, tables.len(), "{text}");
+    }
+
+    #[test]
+    fn large_and_small_numbers_and_shared_places_do_not_widen_the_tables() {
+        for mean in [-123_456.7, 999.999, 1.234e-9, f64::MAX, 0.0] {
+            // all methods but one share a place
+            let shared = tables(|place| if place == 0 { mean / 2.0 } else { mean });
+            for table in shared {
+                let text = table.to_string();
+                let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+                assert!(widest <= 80, "{widest} characters:\n{text}");
+                assert!(text.contains("(7.5)") || text.contains("(8"), "{text}");
+            }
+        }
     }
 }

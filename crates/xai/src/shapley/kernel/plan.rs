@@ -8,6 +8,7 @@ use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require_within};
 
 use crate::error::ExplainError;
+use crate::execution::{Cancellation, Execution};
 use crate::masker::Coalitions;
 use crate::shapley::solution::require_players;
 
@@ -53,6 +54,7 @@ pub struct KernelShapPlan {
     pub(super) coalitions: Coalitions,
     pub(super) weights: Vec<f64>,
     pub(super) strata: Vec<Stratum>,
+    pub(super) cancellation: Cancellation,
 }
 
 /// A class of sizes of which a part was drawn at random.
@@ -72,21 +74,28 @@ struct SizeClass {
 }
 
 impl KernelShapPlan {
-    /// Chooses the coalitions.
+    /// Chooses the coalitions, those that are drawn by the seed of the execution.
     ///
     /// # Errors
-    /// If there are no players or a setting is out of range.
-    pub fn new(players: usize, config: &KernelShapConfig, seed: u64) -> Result<Self, ExplainError> {
+    /// If there are no players, a setting is out of range, the regression would take more memory than is allowed, or the
+    /// execution is cancelled.
+    pub fn new(players: usize, config: &KernelShapConfig, execution: &Execution) -> Result<Self, ExplainError> {
         config.validate()?;
         require_players(players)?;
-        let mut plan = Self { coalitions: Coalitions::new(players), weights: Vec::new(), strata: Vec::new() };
+        let budget = config.budget(players);
+        // the members of the coalitions, the features and their weighted copy; then the normal equations and their factor
+        execution.require_memory("the regression of KernelSHAP", "evaluations", [4, budget, players])?;
+        execution.require_memory("the equations of KernelSHAP", "the number of segments", [3, players, players])?;
+        let cancellation = execution.cancellation.clone();
+        let mut plan =
+            Self { coalitions: Coalitions::new(players), weights: Vec::new(), strata: Vec::new(), cancellation };
         plan.coalitions.push_players([]);
         plan.coalitions.push_players(0..players);
         if players == 1 {
             return Ok(plan);
         }
 
-        let mut pairs_left = config.budget(players) / 2;
+        let mut pairs_left = budget / 2;
         let classes = size_classes(players);
         let mut open = classes.as_slice();
         while let Some((class, rest)) = open.split_first() {
@@ -95,13 +104,14 @@ impl KernelShapPlan {
             if pairs_left as f64 * share < class.pairs * (1.0 - 1e-9) {
                 break;
             }
+            execution.cancellation.check("coalitions", plan.coalitions.len(), budget)?;
             plan.add(all_pairs(players, class.size), class.weight);
             pairs_left -= class.pairs as usize;
             open = rest;
         }
         for (class, count) in open.iter().zip(shares(open, pairs_left)).filter(|(_, count)| *count > 0) {
             let start = plan.coalitions.len();
-            plan.add(draw_pairs(players, class, count, seed), class.weight);
+            plan.add(draw_pairs(players, class, count, execution)?, class.weight);
             let rows = start..plan.coalitions.len();
             plan.strata.push(Stratum { rows, fraction: count as f64 / class.pairs });
         }
@@ -193,22 +203,28 @@ fn all_pairs(players: usize, size: usize) -> Vec<Vec<usize>> {
 }
 
 /// `count` different pairs of a class, uniformly without repetition.
-fn draw_pairs(players: usize, class: &SizeClass, count: usize, seed: u64) -> Vec<Vec<usize>> {
-    let draw = Draw { seed, purpose: SELECTION, epoch: class.size as u64, index: 0 };
+fn draw_pairs(
+    players: usize,
+    class: &SizeClass,
+    count: usize,
+    execution: &Execution,
+) -> Result<Vec<Vec<usize>>, ExplainError> {
+    let draw = Draw { seed: execution.seed, purpose: SELECTION, epoch: class.size as u64, index: 0 };
     if 2.0 * count as f64 >= class.pairs {
         let mut all = all_pairs(players, class.size);
         let mut chosen = sample(&mut draw.generator(), all.len(), count.min(all.len())).into_vec();
         chosen.sort_unstable();
-        return chosen.into_iter().map(|index| std::mem::take(&mut all[index])).collect();
+        return Ok(chosen.into_iter().map(|index| std::mem::take(&mut all[index])).collect());
     }
     let mut seen = HashSet::with_capacity(count);
     (0..count as u64)
         .map(|index| {
+            execution.cancellation.check("coalitions", index as usize, count)?;
             let mut generator = Draw { purpose: PAIR, index, ..draw }.generator();
             loop {
                 let members = draw_members(players, class.size, &mut generator);
                 if seen.insert(members.clone()) {
-                    return members;
+                    return Ok(members);
                 }
             }
         })

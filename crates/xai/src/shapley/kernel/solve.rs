@@ -2,6 +2,7 @@ use nalgebra::DMatrix;
 
 use super::KernelShapPlan;
 use crate::error::ExplainError;
+use crate::execution::Cancellation;
 use crate::masker::CoalitionValues;
 use crate::shapley::ShapleySolution;
 use crate::shapley::solution::Estimate;
@@ -23,7 +24,7 @@ impl KernelShapPlan {
     /// and the error at the full number of evaluations is 0.
     ///
     /// # Errors
-    /// If there is not one row of values for each coalition.
+    /// If there is not one row of values for each coalition, or the execution of the plan is cancelled.
     pub fn solve(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
         values.require_rows(&self.coalitions)?;
         let (players, outputs) = (self.coalitions.players(), values.outputs());
@@ -41,10 +42,10 @@ impl KernelShapPlan {
             values.of(row + 2)[output] - empty[output] - size * equal_shares[output]
         });
 
-        let equations = NormalEquations::new(&features, &self.weights, &targets);
-        let (solved, underdetermined) = match equations.solve() {
+        let equations = NormalEquations::new(&features, &self.weights, &targets, &self.cancellation)?;
+        let (solved, underdetermined) = match equations.solve(&self.cancellation)? {
             Some(solved) => (Some(solved), false),
-            None => (drawn_to_equal_shares(equations), true),
+            None => (drawn_to_equal_shares(equations, &self.cancellation)?, true),
         };
         let deviations =
             solved.as_ref().map_or_else(|| DMatrix::zeros(last, outputs), |solved| solved.coefficients.clone());
@@ -56,7 +57,7 @@ impl KernelShapPlan {
             shapley.push(change[output] - others);
         }
         let standard_errors = match (&solved, underdetermined) {
-            (Some(solved), false) => Some(self.standard_errors(&features, &targets, solved)),
+            (Some(solved), false) => Some(self.standard_errors(&features, &targets, solved)?),
             _ => None,
         };
         Ok(ShapleySolution::from(Estimate {
@@ -71,7 +72,12 @@ impl KernelShapPlan {
     }
 
     /// `[outputs, players]`.
-    fn standard_errors(&self, features: &DMatrix<f64>, targets: &DMatrix<f64>, solved: &Solved) -> Vec<f64> {
+    fn standard_errors(
+        &self,
+        features: &DMatrix<f64>,
+        targets: &DMatrix<f64>,
+        solved: &Solved,
+    ) -> Result<Vec<f64>, ExplainError> {
         let (rows, unknowns, outputs) = (features.nrows(), features.ncols(), targets.ncols());
         let players = unknowns + 1;
         let mut variances = vec![0.0; outputs * players];
@@ -86,7 +92,7 @@ impl KernelShapPlan {
                     let pull = |row: usize| self.weights[row] * residuals[(row, output)] * features[(row, player)];
                     pull(first) + pull(first + 1)
                 });
-                let influences = solved.apply_inverse(&pulls);
+                let influences = solved.apply_inverse(&pulls, &self.cancellation)?;
                 let last = influences.row_sum();
                 for player in 0..players {
                     let influence = |pair: usize| {
@@ -100,16 +106,19 @@ impl KernelShapPlan {
                 }
             }
         }
-        variances.into_iter().map(f64::sqrt).collect()
+        Ok(variances.into_iter().map(f64::sqrt).collect())
     }
 }
 
 /// The deviations from equal shares of least norm, the last player's included, among those that fit.
-fn drawn_to_equal_shares(mut equations: NormalEquations) -> Option<Solved> {
+fn drawn_to_equal_shares(
+    mut equations: NormalEquations,
+    cancellation: &Cancellation,
+) -> Result<Option<Solved>, ExplainError> {
     let unknowns = equations.gram.nrows();
     let pull = PULL * equations.gram.trace() / unknowns as f64;
     for (row, column) in (0..unknowns).flat_map(|row| (0..unknowns).map(move |column| (row, column))) {
         equations.gram[(row, column)] += if row == column { 2.0 * pull } else { pull };
     }
-    equations.solve()
+    equations.solve(cancellation)
 }

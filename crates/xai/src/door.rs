@@ -1,0 +1,82 @@
+use burn::tensor::DType;
+
+use crate::error::ExplainError;
+use crate::execution::Execution;
+use crate::picture::Picture;
+use crate::scorer::{Scorer, Scores, check_scores, image_batch, read_scores};
+
+/// How far two evaluations of an image in f32 may differ, relative to the largest of its scores. The order of summation
+/// changes the last of seven digits, and a deep network some more.
+const ROUNDING: f32 = 1e-3;
+
+/// The same in half precision, whose three digits (bf16: two) a deep network wears down.
+const HALF_ROUNDING: f32 = 5e-2;
+
+/// The scores of an image, after a second evaluation in other company gave the same ones.
+///
+/// All methods rely on a scorer that gives an image the same scores in every batch. Dropout that is still on, or a batch
+/// normalisation that uses the statistics of the batch, break that, and every map and every diagnostic of a scorer that
+/// does would look like a result. So each method of this crate begins here: the image is scored beside a copy of itself
+/// and again beside another image, four images in two batches. The scores may differ by rounding: by 0.001 of the largest
+/// magnitude among them, or by 0.05 in half precision.
+///
+/// # Errors
+/// [`ExplainError::UnstableScorer`] if the scores differ by more; if the call is cancelled, or the scores are not
+/// `[batch, classes]`, NaN or plus infinity.
+pub fn check_scorer<S: Scorer + ?Sized>(
+    scorer: &S,
+    picture: &Picture,
+    execution: &Execution,
+) -> Result<Scores, ExplainError> {
+    execution.validate()?;
+    execution.cancellation.check("evaluations", 0, 1)?;
+    let other = company(picture);
+    let beside_itself = scores_of_pair(scorer, [picture, picture], execution)?;
+    execution.cancellation.check("evaluations", 0, 1)?;
+    let beside_another = scores_of_pair(scorer, [&other, picture], execution)?;
+    let first = beside_itself.scores.of(0);
+    for second in [beside_itself.scores.of(1), beside_another.scores.of(1)] {
+        require_equal(first, second, beside_itself.rounding)?;
+    }
+    Scores::new(first.to_vec(), first.len())
+}
+
+/// The scores of two images in one batch, and how far they are rounded.
+struct Pair {
+    scores: Scores,
+    rounding: f32,
+}
+
+fn scores_of_pair<S: Scorer + ?Sized>(
+    scorer: &S,
+    pair: [&Picture; 2],
+    execution: &Execution,
+) -> Result<Pair, ExplainError> {
+    let images =
+        image_batch(pair[0].shape(), 0..2, execution, |index, values| values.copy_from_slice(pair[index].values()))?;
+    let scores = scorer.scores(images);
+    let classes = check_scores(&scores, 2, 0)?;
+    let rounding = match scores.dtype() {
+        DType::F16 | DType::BF16 => HALF_ROUNDING,
+        _ => ROUNDING,
+    };
+    Ok(Pair { scores: Scores::new(read_scores(scores, None)?, classes)?, rounding })
+}
+
+/// An image whose mean and spread are different from those of `picture`, so that no statistic of a batch is the same
+/// with either of them: half of it, or white if it is black.
+fn company(picture: &Picture) -> Picture {
+    let is_black = picture.values().iter().all(|&value| value == 0.0);
+    picture.map(|value| if is_black { 1.0 } else { 0.5 * value })
+}
+
+#[expect(clippy::float_cmp, reason = "two minus infinities, or two equal scores, need no tolerance")]
+fn require_equal(first: &[f32], second: &[f32], rounding: f32) -> Result<(), ExplainError> {
+    let finite = first.iter().chain(second).filter(|score| score.is_finite());
+    let tolerance = rounding * finite.fold(0.0_f32, |largest, score| largest.max(score.abs()));
+    let differs = |(a, b): (&f32, &f32)| a != b && ((a - b).abs() > tolerance || !a.is_finite() || !b.is_finite());
+    match first.iter().zip(second).position(differs) {
+        Some(class) => Err(ExplainError::UnstableScorer { class, first: first[class], second: second[class] }),
+        None => Ok(()),
+    }
+}

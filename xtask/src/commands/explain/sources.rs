@@ -1,0 +1,107 @@
+//! What the `explain` command line names: a class, images of a dataset, files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
+use tinylsa_xai::Picture;
+use tracing::warn;
+
+use super::{ExplainArguments, IndexedSplit};
+use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size};
+use crate::explain::names::names_of_files;
+use crate::explain::result::Source;
+use crate::explain::{Method, Subject, subject};
+use crate::outcome::UsageError;
+use crate::picture::{SIDE, load_picture};
+use tinylsa_settings::{printable, printable_path};
+
+/// The class with this number or name.
+pub(super) fn class_of(class: &str, names: &[String]) -> Result<usize, UsageError> {
+    if let Ok(number) = class.parse::<usize>() {
+        let last = names.len().saturating_sub(1);
+        return if number < names.len() {
+            Ok(number)
+        } else {
+            Err(UsageError(format!("there is no class {number}, expected 0 to {last}")))
+        };
+    }
+    let same = |name: &String| name.eq_ignore_ascii_case(class);
+    names.iter().position(same).ok_or_else(|| {
+        let wanted = class.to_lowercase();
+        // a part of a name, such as boot, is nearer than any other name
+        let likeness = |name: &String| {
+            let name = name.to_lowercase();
+            f64::from(u8::from(name.contains(&wanted))) + strsim::jaro_winkler(&name, &wanted)
+        };
+        let nearest = names.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
+        let nearest = nearest.map_or("", String::as_str);
+        let list = names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+        let (class, nearest) = (printable(class), printable(nearest));
+        UsageError(format!("there is no class {class}, did you mean {nearest}? The classes are {list}"))
+    })
+}
+
+/// The images that --index counts in, or that serve as the background: those that the model was trained on, unless
+/// the command line says otherwise. Nothing for files whose model's images are not on this machine.
+pub(super) fn collection(
+    arguments: &ExplainArguments,
+    trained_on: &str,
+    methods: &[Method],
+) -> Result<Option<Pictures>> {
+    let by_index = !arguments.index.is_empty();
+    let as_trained = !by_index && arguments.data_dir.is_none() && trained_on == "synthetic-garments";
+    if !by_index && !methods.contains(&Method::ExpectedGradients) {
+        return Ok(None);
+    }
+    if arguments.synthetic || as_trained {
+        let garments = synthetic_garments(&SyntheticConfig::default())?;
+        let (train, test) = (garments.train, garments.test);
+        return Ok(Some(Pictures { train, test, checksums: Vec::new(), substitution: None }));
+    }
+    let directory = find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY));
+    if by_index {
+        return Ok(Some(fashion_mnist(&directory)?));
+    }
+    let pictures = fashion_mnist_on_disk(&directory)?;
+    if pictures.is_none() {
+        warn!("the background of expected-gradients is noise, since there are no training images on this machine");
+    }
+    Ok(pictures)
+}
+
+/// The images of a dataset with these numbers, each once.
+pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) -> Result<Vec<Subject>> {
+    let dataset: &Dataset = match arguments.split {
+        Some(IndexedSplit::Train) => &pictures.train,
+        Some(IndexedSplit::Test) | None => &pictures.test,
+    };
+    require_size(dataset, SIDE)?;
+    let mut subjects: Vec<Subject> = Vec::new();
+    for &index in &arguments.index {
+        let subject = subject(dataset, index, None)?;
+        if subjects.iter().all(|other| other.id != subject.id) {
+            subjects.push(subject);
+        }
+    }
+    Ok(subjects)
+}
+
+/// One subject a file, called by its stem. Files that cannot be read are added to the failures.
+pub(super) fn from_files(images: &[PathBuf], failures: &mut Vec<anyhow::Error>) -> Result<Vec<Subject>> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    for (path, id) in images.iter().zip(names_of_files(images)) {
+        match load_picture(path) {
+            Ok(image) => subjects.push(Subject {
+                id,
+                source: Source { from: printable_path(path), number: None },
+                choice: None,
+                picture: Picture::new(to_unit(&image.pixels), [1, SIDE, SIDE])?,
+                label: None,
+                truth_mask: None,
+            }),
+            Err(failure) => failures.push(failure.into()),
+        }
+    }
+    Ok(subjects)
+}

@@ -1,0 +1,125 @@
+//! Pages of a made-up explanation.
+
+// areas of halves are exact in binary
+#![allow(clippy::float_cmp)]
+
+use tinylsa_xai::{BootstrapInterval, Cancellation};
+
+use super::super::pictures::{draw, example::explanation, side_by_side};
+use super::super::result::ScoreEntry;
+use super::*;
+
+fn column(kind: ScoreKind, variant: &str, values: [Option<f64>; 4]) -> ScoreColumn {
+    let names = ["lime", "input-gradient", "random", "sobel"];
+    let entry = |(name, value): (&str, Option<f64>)| ScoreEntry {
+        method: name.to_owned(),
+        mean: value.map(|mean| BootstrapInterval { mean, low: mean - 0.1, high: mean + 0.1, level: 0.95, count: 3 }),
+        rank: None,
+        undefined: 0,
+    };
+    ScoreColumn {
+        kind,
+        direction: kind.direction(),
+        variant: variant.to_owned(),
+        entries: names.into_iter().zip(values).map(entry).collect(),
+    }
+}
+
+fn scores() -> ScoreTable {
+    let curve = |method: &str| MeanCurves {
+        method: method.to_owned(),
+        variant: "black, logits".to_owned(),
+        deletion: vec![1.0, 0.5, 0.0],
+        insertion: vec![0.0, 1.0, 1.0],
+    };
+    ScoreTable {
+        pictures: 3,
+        methods: ["lime", "input-gradient", "random", "sobel"].map(str::to_owned).to_vec(),
+        scores: vec![
+            column(ScoreKind::DeletionArea, "black, logits", [Some(0.2), Some(0.4), Some(0.6), Some(0.6)]),
+            column(ScoreKind::MuFidelity, "black, logits", [Some(0.8), Some(0.3), Some(0.0), None]),
+            column(ScoreKind::Sparseness, "", [Some(0.5), Some(0.4), Some(0.2), Some(0.3)]),
+            column(ScoreKind::PointingGame, "", [None; 4]),
+        ],
+        curves: vec![curve("lime"), curve("random")],
+        notes: vec!["token maps are spread over their patches".to_owned()],
+    }
+}
+
+fn drawn() -> DrawnExplanation {
+    let explanation = explanation();
+    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
+    DrawnExplanation::new(&explanation, &pictures, &Placement::Held).unwrap()
+}
+
+#[test]
+fn a_page_of_many_images_refers_to_their_drawings() {
+    assert_eq!(Placement::of(50, "explanations/"), Placement::Held);
+    assert_eq!(Placement::of(51, "explanations/"), Placement::Linked("explanations/"));
+    let explanation = PictureExplanation { id: "mein Kleid #1".to_owned(), ..explanation() };
+    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
+    let drawn = |placement| DrawnExplanation::new(&explanation, &pictures, &placement).unwrap();
+    let html = index("", None, &[drawn(Placement::Linked("explanations/"))], None).unwrap();
+    assert!(!html.contains("data:image/png"));
+    for name in ["methods.png", "lime.png", "self-attention.png"] {
+        let address = format!("src=\"./explanations/mein%20Kleid%20%231/{name}\"");
+        assert_eq!(html.matches(&address).count(), 1, "{name}");
+    }
+    let small = index("", None, &vec![drawn(Placement::Linked("")); 500], None).unwrap();
+    assert!(small.len() < 10 << 20, "{} bytes for 500 images", small.len());
+}
+
+#[test]
+fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() {
+    let warning = Warning { heading: "NOT Fashion-MNIST".to_owned(), text: "synthetic".to_owned() };
+    let pictures = side_by_side(&[explanation()]).unwrap();
+    let html = index("three pictures", Some(warning), &[drawn()], Some(&pictures)).unwrap();
+    for method in Method::ALL {
+        let line = meaning(method).line();
+        assert_eq!(html.matches(&format!("<summary>{}</summary>", method.title())).count(), 1, "{method}");
+        assert!(html.contains(&line), "{line}");
+    }
+    // the sheet and the methods; with two pictures there are twice as many, and the pictures side by side
+    let count = |html: &str| html.matches("data:image/png;base64,").count();
+    assert_eq!(count(&html), 1 + Method::ALL.len());
+    let two = index("two pictures", None, &[drawn(), drawn()], Some(&pictures)).unwrap();
+    assert_eq!(count(&two), 2 * (1 + Method::ALL.len()) + 1);
+    for text in [
+        "R² 0.900 in-sample, undefined held out",
+        "Warning: a warning",
+        "Predicted Pullover (probability 0.910), true label Coat",
+        "Chosen as wrong with the highest confidence",
+        "synthetic garments (NOT Fashion-MNIST), test split",
+        "role=\"alert\"",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn the_scores_rank_methods_beside_marked_controls() {
+    let sections = sections(&[drawn()], Some(&scores()), None).unwrap();
+    let headings: Vec<&str> = sections.iter().map(|section| section.heading.as_str()).collect();
+    assert_eq!(headings, ["Explanations", "Which explanation to believe", "test-17: Pullover 0.91"]);
+    let tables: Vec<&Table> = sections[1]
+        .blocks
+        .iter()
+        .filter_map(|block| if let Block::Table(table) = block { Some(table) } else { None })
+        .collect();
+    let rows: Vec<(&str, bool)> = tables[0].rows.iter().map(|row| (row.cells[0].text.as_str(), row.faint)).collect();
+    assert_eq!(rows[0], ("LIME", false));
+    assert_eq!(rows[1], ("Gradient (control)", true));
+    assert!(rows[2..].iter().all(|(name, faint)| name.ends_with("(control)") && *faint));
+    // equal deletion areas share the mean of places 3 and 4
+    let random = tables[0].rows.iter().find(|row| row.cells[0].text.starts_with("Random")).unwrap();
+    assert_eq!(random.cells[2].text, "3.5");
+    let page = ReportPage { sections, ..ReportPage::default() };
+    let html = page.to_html().unwrap();
+    assert!(html.contains("Deletion area, black, logits") && html.contains("Token maps are spread"));
+    assert!(html.contains("0.200 [0.100, 0.300] #1"), "values with their intervals");
+}
+
+#[test]
+fn areas_are_trapezoids() {
+    assert_eq!([area(&[1.0, 0.5, 0.0]), area(&[0.0, 1.0, 1.0])], [0.5, 0.75]);
+}
