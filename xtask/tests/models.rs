@@ -176,7 +176,7 @@ fn images_of_other_classes_are_refused() {
     assert!(said.contains("calls class 1 \"Bag\", expected \"Trouser\" as the student"), "{said}");
 
     let said = fails(dir.path(), 2, &["experiment", CONFIG, "--out", "twelve", "--set", "model.classes=12"]);
-    assert!(said.contains("`model.classes` is 12, but the images have 10 classes"), "{said}");
+    assert!(said.contains("`model.classes` is 12, expected 10, the number of classes of synthetic garments"), "{said}");
     let said = fails(dir.path(), 2, &["bench", "infer", "--set", "model.classes=12"]);
     assert!(said.contains("`model.classes` is 12, but the images have 10 classes"), "{said}");
     for left in ["x", "taught", "twelve"] {

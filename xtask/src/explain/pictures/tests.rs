@@ -160,7 +160,7 @@ fn a_class_name_cannot_command_a_terminal_or_a_page() {
     let mut explanation = explanation();
     explanation.class_names[2] = "Pull\u{1b}[2Jover\n<b>".to_owned();
     let words = verdict(&explanation);
-    assert!(words.starts_with("predicted Pull\\u{1b}[2Jover\\u{a}<b> (probability 0.910)"), "{words}");
+    assert!(words.starts_with("predicted Pull\\u{1b}[2Jover\\n<b> (probability 0.910)"), "{words}");
     let pictures = draw(&explanation, &Cancellation::default()).unwrap();
     assert_eq!(pictures.len(), 1 + Method::ALL.len());
 }
