@@ -100,10 +100,11 @@ impl OutputDir {
         Ok(Self { path: path.to_owned(), _marker: marker })
     }
 
-    /// The kind of output that a directory holds, if this program wrote it.
+    /// The kind of output that a directory holds, if this program wrote it. What is no text in a damaged marker is
+    /// replaced.
     pub fn kind_of(path: &Path) -> Option<String> {
         let text = crate::read_at_most(&path.join(MARKER), 1024).ok()?;
-        Some(String::from_utf8(text).ok()?.trim().to_owned())
+        Some(String::from_utf8_lossy(&text).trim_end_matches('\n').to_owned())
     }
 
     /// Whether a process holds the claim on a directory. A directory that was never claimed is not in use.

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tinylsa_system::{MARKER, sha256_hex};
+use tinylsa_system::{MARKER, OutputDir, sha256_hex};
 use tinylsa_train::EpochRecord;
 
 use super::identity::Identity;
 use super::manifest::{Digests, MANIFEST, Manifest, Status};
-use super::read_json;
+use super::{KIND, read_json};
 use crate::evaluation::EvaluationReport;
 
 /// What every finished run has.
@@ -80,6 +80,10 @@ pub(crate) fn problems(run_dir: &Path) -> Vec<String> {
         .map(|name| format!("{MANIFEST} does not record {name}"));
     let damaged = manifest.files.keys().filter_map(|name| file_problem(run_dir, &manifest, name));
     let mut problems: Vec<String> = unrecorded.chain(damaged).collect();
+    // A copy may lack the marker, but none says anything else.
+    if let Some(kind) = OutputDir::kind_of(run_dir).filter(|kind| kind != KIND) {
+        problems.push(format!("{MARKER} says that the directory holds {kind:?}, expected {KIND:?}"));
+    }
     if problems.is_empty() {
         problems.extend(digest_problems(run_dir, &manifest).unwrap_or_else(|error| vec![format!("{error:#}")]));
     }
