@@ -64,8 +64,7 @@ pub(super) fn segment(image: &Grid<Colour>, noise: f32) -> Option<Segmentation> 
     let least = LEAST_BARRIER.max(NOISE_BARRIER * noise);
     let barriers_around = |surface: &Surface| {
         let seeds = seeds(&image, surface, least);
-        let even_border = seeds.len() as f32 / image.perimeter().len() as f32;
-        (least_barriers(&surface.removed_from(&image).map(opponent), &seeds), even_border)
+        (least_barriers(&surface.removed_from(&image).map(opponent), &seeds.positions), seeds.share)
     };
     let (barriers, _) = barriers_around(&Surface::of_border(&image));
     // once more with all of the ground

@@ -49,6 +49,7 @@ pub use found::{Doubt, Found};
 
 use decode::MAX_PIXELS;
 use form::Cut;
+use frame::Frame;
 use garment::{Segmentation, segment};
 use raster::{Colour, Grid, Rows, Window, luma, percentile, scaled};
 
@@ -58,6 +59,10 @@ const WORKING_EDGE: usize = 256;
 const TOLERANCE: f32 = 12.0;
 /// The part of the border that is black in an image of the data set: at least 24 % in all 70 000 of them.
 const PURE_BORDER: f32 = 0.2;
+/// The part of the area within a frame that stands out from the frame.
+const FRAMED: f32 = 0.95;
+/// The part of the border that is ground if there is no frame.
+const EVEN_GROUND: f32 = 0.75;
 /// The part of the border that has the colour of any other ground.
 const EVEN_BORDER: f32 = 0.6;
 
@@ -266,17 +271,46 @@ impl View {
         let noise = ground::noise(&image);
         let frame = frame::frame(&image, noise);
         let framed = Self::within(image.clone(), whole);
-        if frame == frame::Frame::default() {
+        if frame == Frame::default() {
+            return framed;
+        }
+        if framed.as_ref().is_some_and(|view| !view.is_framed(&frame)) {
             return framed;
         }
         let scale = whole.width / image.width as f32;
         let [left, right, top, bottom] =
             [frame.left, frame.right, frame.top, frame.bottom].map(|lines| scale * lines as f32);
         let inner = Window { left, top, width: whole.width - left - right, height: whole.height - top - bottom };
-        let unframed = Self::within(working_image(photograph, inner), inner);
-        // a straight edge of a garment looks like the end of a bar, but then there is little left to find behind it
-        let confidence = |view: &Option<Self>| view.as_ref().map_or(0.0, |view| view.found.confidence);
-        if confidence(&unframed) >= confidence(&framed).min(found::DOUBTFUL) { unframed.or(framed) } else { framed }
+        // a garment with straight edges from side to side looks like bars, but then nothing is found between them
+        match Self::within(working_image(photograph, inner), inner) {
+            Some(unframed) if !unframed.found.is_doubtful() => Some(unframed),
+            unframed => framed.or(unframed),
+        }
+    }
+
+    /// Whether there is no even ground around what was found, or it fills this frame.
+    fn is_framed(&self, frame: &Frame) -> bool {
+        let Segmentation { mask, evidence, .. } = &self.segmentation;
+        let Frame { left, right, top, bottom } = *frame;
+        let is_inside = |column: usize, row: usize| {
+            (left..mask.width - right).contains(&column) && (top..mask.height - bottom).contains(&row)
+        };
+        let (mut filled, mut beyond) = (0, 0);
+        for row in 0..mask.height {
+            for column in 0..mask.width {
+                let place = usize::from(mask.at(column, row));
+                if is_inside(column, row) {
+                    filled += place;
+                } else {
+                    beyond += place;
+                }
+            }
+        }
+        let inside = (mask.width - left - right) * (mask.height - top - bottom);
+        let outside = mask.width * mask.height - inside;
+        // a line on each side may be of either
+        let is_filled = filled as f32 >= FRAMED * inside as f32 && 4 * beyond <= outside;
+        is_filled || evidence.even_border < EVEN_GROUND
     }
 
     fn within(image: Grid<Colour>, window: Window) -> Option<Self> {
