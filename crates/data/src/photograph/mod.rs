@@ -242,10 +242,8 @@ pub fn prepare(photograph: &Photograph, target: TargetSize) -> Result<PreparedIm
         coverage: form::coverage(&view.segmentation.mask, working_bounds, size),
     };
     let (levels, polarity) = form::levels(&cut);
-    let is_scaled_down = bounds.width > size.width as f32;
-    let levels = if is_scaled_down { form::sharpened(&levels) } else { levels };
     Ok(PreparedImage {
-        pixels: form::centred(&levels, target),
+        pixels: form::centred(&form::sharpened(&levels), target),
         width: photograph.width,
         height: photograph.height,
         shown: Area::around(bounds, photograph),
