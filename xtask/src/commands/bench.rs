@@ -175,6 +175,7 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
     )?;
     require(!arguments.batch_size.contains(&0), "--batch-size is 0, expected at least 1")?;
     require(!arguments.threads.contains(&0), "--threads is 0, expected at least 1")?;
+    require(arguments.images >= 1, "--images is 0, expected at least 1")?;
     let known = bench::case_names();
     for method in &arguments.method {
         let text = format!("--method {method} is unknown, expected one of {}", known.join(", "));
