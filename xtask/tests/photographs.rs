@@ -158,9 +158,17 @@ fn a_garment_that_was_hardly_found_is_warned_of() {
 }
 
 #[test]
-fn photographs_cannot_be_measured_without_images() {
+fn options_of_the_benchmark_that_have_no_effect_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let output = xtask(dir.path()).args(["bench", "photographs", "--images", "0"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("--images is 0, expected at least 1"), "{}", text(&output.stderr));
+    for (arguments, expected) in [
+        (["photographs", "--images", "0"].as_slice(), "--images is 0, expected at least 1"),
+        (&["photographs", "--threads", "2"], "--threads has no effect on `bench photographs`"),
+        (&["photographs", "--peers"], "--peers has no effect on `bench photographs`"),
+        (&["train", "--strengths", "held-out"], "--strengths has an effect only on `bench photographs`"),
+        (&["--seed", "3"], "--seed has an effect only on `bench photographs`"),
+    ] {
+        let output = xtask(dir.path()).arg("bench").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
 }
