@@ -13,7 +13,7 @@ use tinylsa_system::{OutputDir, write_atomically};
 use tracing::error;
 
 use super::load_inference_model_or_pretrained;
-use crate::outcome::{UsageError, say};
+use crate::outcome::{UsageError, chain, say};
 use crate::picture::{SIDE, load_picture};
 
 /// How many classes are told of each image.
@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
             Ok(classified) => Entry::Classified(classified),
             Err(error) => {
                 failures += 1;
-                let failed = Failed { image: ImageName::of(path), error: describe(&error) };
+                let failed = Failed { image: ImageName::of(path), error: chain(&error) };
                 error!("{}", failed.error);
                 Entry::Failed(failed)
             }
@@ -150,19 +150,6 @@ fn classify(
         found: prepared.found,
         prepared: saved.map(|path| path.to_string_lossy().into_owned()),
         classes,
-    })
-}
-
-/// The error and its causes, unless the one before says the same already.
-fn describe(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
-        if text.is_empty() {
-            cause
-        } else if text.contains(&cause) {
-            text
-        } else {
-            format!("{text}: {cause}")
-        }
     })
 }
 

@@ -11,17 +11,24 @@ use super::raster::{Colour, Grid, length, minus, opponent};
 
 /// Rounds of scans from the upper left and the lower right.
 const SCANS: usize = 3;
-/// Over twice this share of the longer edge the light on the ground changes by less than twice the least barrier, and
-/// a garment by more.
+/// Over this share of the longer edge the light on the ground changes by less than the least barrier, and the edge of a
+/// garment by more.
 const SMOOTH: f32 = 0.02;
 /// Shadows leave at least this share of the light, and at most the other.
 const SHADOW: std::ops::Range<f32> = 0.3..0.97;
 /// The largest shift of colour in a shadow, as a share of its change of brightness.
 const SHADOW_TINT: f32 = 0.35;
 
+/// The pixels of the border that paths begin at.
+pub(super) struct Seeds {
+    pub(super) positions: Vec<usize>,
+    /// The part of the border that is ground. If none is, paths begin everywhere.
+    pub(super) share: f32,
+}
+
 /// The pixels of the border that are ground: those of the model's colour, those to which the colour leads smoothly, and
 /// those in a shadow that reaches round a corner. What else differs is a garment that reaches the border.
-pub(super) fn seeds(image: &Grid<Colour>, surface: &Surface, least: f32) -> Vec<usize> {
+pub(super) fn seeds(image: &Grid<Colour>, surface: &Surface, least: f32) -> Seeds {
     let perimeter = image.perimeter();
     let count = perimeter.len();
     let place = |position: usize| (position % image.width, position / image.width);
@@ -32,16 +39,18 @@ pub(super) fn seeds(image: &Grid<Colour>, surface: &Surface, least: f32) -> Vec<
     let distance = |left: Colour, right: Colour| length(opponent(minus(left, right)));
     let differs: Vec<bool> =
         perimeter.iter().map(|&position| distance(image.values[position], model(position)) > least).collect();
-    let Some(start) = differs.iter().position(|differs| !differs) else { return perimeter };
+    let Some(start) = differs.iter().position(|differs| !differs) else {
+        return Seeds { positions: perimeter, share: 0.0 };
+    };
     let corners = [(0, 0), (image.width - 1, 0), (0, image.height - 1), (image.width - 1, image.height - 1)];
     let step = ((SMOOTH * image.width.max(image.height) as f32).round() as usize).max(2);
     let is_smooth = |index: usize| {
-        let beside = |index: usize| image.values[perimeter[index % count]];
-        distance(beside(index + count - step % count), beside(index + step)) < 2.0 * least
+        let beside = |steps: usize| distance(image.values[perimeter[index]], image.values[perimeter[steps % count]]);
+        beside(index + step) < least && beside(index + count - step % count) < least
     };
     let mut seeds = Vec::with_capacity(count);
     let mut run: Vec<usize> = Vec::new();
-    for index in (start..=start + count).map(|index| index % count) {
+    for index in (start + 1..=start + count).map(|index| index % count) {
         if differs[index] {
             run.push(index);
             continue;
@@ -54,7 +63,8 @@ pub(super) fn seeds(image: &Grid<Colour>, surface: &Surface, least: f32) -> Vec<
         run.clear();
         seeds.push(perimeter[index]);
     }
-    seeds
+    let share = seeds.len() as f32 / count as f32;
+    Seeds { positions: seeds, share }
 }
 
 /// Whether these pixels are the ground in less light.

@@ -32,22 +32,22 @@ enum Side {
     Bottom,
 }
 
-/// Finds frames on all sides, and bars on some. `noise` is the standard deviation of a pixel.
+/// Finds frames on all sides, and bars on two. `noise` is the standard deviation of a pixel.
 pub(super) fn frame(image: &Grid<Colour>, noise: f32) -> Frame {
     let mut frame = Frame::default();
     let same = SAME.max(4.0 * noise);
     for _ in 0..NESTED {
-        let before = frame;
-        for side in [Side::Top, Side::Bottom, Side::Left, Side::Right] {
-            let lines = bar(image, &frame, side, same);
-            match side {
-                Side::Left => frame.left += lines,
-                Side::Right => frame.right += lines,
-                Side::Top => frame.top += lines,
-                Side::Bottom => frame.bottom += lines,
-            }
+        // a bar comes with one on the opposite side; alone it would rather be a straight edge of the garment
+        let top = bar(image, &frame, Side::Top, same);
+        let bottom = bar(image, &frame, Side::Bottom, same);
+        if top > 0 && bottom > 0 {
+            frame = Frame { top: frame.top + top, bottom: frame.bottom + bottom, ..frame };
         }
-        if frame == before {
+        let left = bar(image, &frame, Side::Left, same);
+        let right = bar(image, &frame, Side::Right, same);
+        if left > 0 && right > 0 {
+            frame = Frame { left: frame.left + left, right: frame.right + right, ..frame };
+        } else if top == 0 || bottom == 0 {
             break;
         }
     }

@@ -8,8 +8,11 @@ use super::raster::{Colour, Grid, length, minus, opponent, percentile, smoothed}
 const LEAST_BARRIER: f32 = 12.0;
 /// How many standard deviations of the noise that is left count as a barrier.
 const NOISE_BARRIER: f32 = 4.5;
-/// The noise that is left after smoothing, in levels.
+/// The noise that smoothing leaves, in levels.
 const BEARABLE_NOISE: f32 = 1.2;
+/// Standard deviations of the Gaussians between which smoothing does any good and no harm, in pixels.
+const NARROWEST: f32 = 0.3;
+const WIDEST: f32 = 3.0;
 /// A piece belongs to the garment if it has this share of the mass of the largest one, wherever it lies.
 const LARGE_PIECE: f32 = 0.25;
 /// A piece near the garment belongs to it if it has this share of the mass of the largest one.
@@ -57,15 +60,18 @@ struct Piece {
 
 /// Finds the garment; nothing if the photograph is even.
 pub(super) fn segment(image: &Grid<Colour>, noise: f32) -> Option<Segmentation> {
-    // the noise that a Gaussian leaves is 1 / (2 sqrt(π) deviation) of it
-    let deviation = noise / BEARABLE_NOISE / (2.0 * std::f32::consts::PI.sqrt());
-    let (image, noise) =
-        if deviation < 0.3 { (image.clone(), noise) } else { (smoothed(image, deviation.min(3.0)), BEARABLE_NOISE) };
+    // a Gaussian leaves 1 / (2 sqrt(π) deviation) of the noise
+    let unit = 2.0 * std::f32::consts::PI.sqrt();
+    let deviation = (noise / BEARABLE_NOISE / unit).min(WIDEST);
+    let (image, noise) = if deviation < NARROWEST {
+        (image.clone(), noise)
+    } else {
+        (smoothed(image, deviation), noise / (unit * deviation))
+    };
     let least = LEAST_BARRIER.max(NOISE_BARRIER * noise);
     let barriers_around = |surface: &Surface| {
         let seeds = seeds(&image, surface, least);
-        let even_border = seeds.len() as f32 / image.perimeter().len() as f32;
-        (least_barriers(&surface.removed_from(&image).map(opponent), &seeds), even_border)
+        (least_barriers(&surface.removed_from(&image).map(opponent), &seeds.positions), seeds.share)
     };
     let (barriers, _) = barriers_around(&Surface::of_border(&image));
     // once more with all of the ground

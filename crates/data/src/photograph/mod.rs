@@ -38,9 +38,11 @@ mod found;
 mod frame;
 mod garment;
 mod ground;
+mod in_form;
 mod raster;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::path::Path;
 
@@ -49,17 +51,9 @@ pub use found::{Doubt, Found};
 
 use decode::MAX_PIXELS;
 use form::Cut;
-use garment::{Segmentation, segment};
-use raster::{Colour, Grid, Rows, Window, luma, percentile, scaled};
-
-/// The longer edge of the image in which the garment is looked for; a photograph that is larger is scaled down.
-const WORKING_EDGE: usize = 256;
-/// Levels this far from the ground are ground in an image that has the form of the data set already.
-const TOLERANCE: f32 = 12.0;
-/// The part of the border that is black in an image of the data set: at least 24 % in all 70 000 of them.
-const PURE_BORDER: f32 = 0.2;
-/// The part of the border that has the colour of any other ground.
-const EVEN_BORDER: f32 = 0.6;
+use in_form::in_form;
+use raster::{Colour, Rows, Window, luma, scaled};
+use view::View;
 
 /// A photograph, opaque and the right way up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,10 +231,8 @@ pub fn prepare(photograph: &Photograph, target: TargetSize) -> Result<PreparedIm
         coverage: form::coverage(&view.segmentation.mask, working_bounds, size),
     };
     let (levels, polarity) = form::levels(&cut);
-    let is_scaled_down = bounds.width > size.width as f32;
-    let levels = if is_scaled_down { form::sharpened(&levels) } else { levels };
     Ok(PreparedImage {
-        pixels: form::centred(&levels, target),
+        pixels: form::centred(&form::sharpened(&levels), target),
         width: photograph.width,
         height: photograph.height,
         shown: Area::around(bounds, photograph),
@@ -248,60 +240,6 @@ pub fn prepare(photograph: &Photograph, target: TargetSize) -> Result<PreparedIm
         in_form: false,
         found: view.found,
     })
-}
-
-/// The part of a photograph without its frame, at working size, and what was found there.
-struct View {
-    /// Where the part is on the photograph.
-    window: Window,
-    image: Grid<Colour>,
-    segmentation: Segmentation,
-    found: Found,
-}
-
-impl View {
-    fn of(photograph: &Photograph) -> Option<Self> {
-        let whole = Window { left: 0.0, top: 0.0, width: photograph.width as f32, height: photograph.height as f32 };
-        let image = working_image(photograph, whole);
-        let noise = ground::noise(&image);
-        let frame = frame::frame(&image, noise);
-        let framed = Self::within(image.clone(), whole);
-        if frame == frame::Frame::default() {
-            return framed;
-        }
-        let scale = whole.width / image.width as f32;
-        let [left, right, top, bottom] =
-            [frame.left, frame.right, frame.top, frame.bottom].map(|lines| scale * lines as f32);
-        let inner = Window { left, top, width: whole.width - left - right, height: whole.height - top - bottom };
-        let unframed = Self::within(working_image(photograph, inner), inner);
-        // a straight edge of a garment looks like the end of a bar, but then there is little left to find behind it
-        let confidence = |view: &Option<Self>| view.as_ref().map_or(0.0, |view| view.found.confidence);
-        if confidence(&unframed) >= confidence(&framed).min(found::DOUBTFUL) { unframed.or(framed) } else { framed }
-    }
-
-    fn within(image: Grid<Colour>, window: Window) -> Option<Self> {
-        let segmentation = segment(&image, ground::noise(&image))?;
-        let found = Found::by(&segmentation.evidence);
-        Some(Self { window, image, segmentation, found })
-    }
-
-    /// A part of the working image as a part of the photograph.
-    fn in_photograph(&self, window: Window) -> Window {
-        let across = self.window.width / self.image.width as f32;
-        let down = self.window.height / self.image.height as f32;
-        Window {
-            left: self.window.left + across * window.left,
-            top: self.window.top + down * window.top,
-            width: across * window.width,
-            height: down * window.height,
-        }
-    }
-}
-
-fn working_image(photograph: &Photograph, window: Window) -> Grid<Colour> {
-    let scale = (WORKING_EDGE as f32 / window.width.max(window.height)).min(1.0);
-    let edge = |extent: f32| ((scale * extent).round() as usize).max(1);
-    scaled(photograph, window, edge(window.width), edge(window.height))
 }
 
 impl Area {
@@ -312,53 +250,5 @@ impl Area {
         let right = ((window.left + window.width).round() as usize).clamp(left + 1, photograph.width);
         let bottom = ((window.top + window.height).round() as usize).clamp(top + 1, photograph.height);
         Self { left, top, width: right - left, height: bottom - top }
-    }
-}
-
-/// What already has the size of the target, in opaque greys on an even ground, keeps its pixels. On black it passes
-/// unchanged, on white as its negative; any other ground becomes black.
-fn in_form(photograph: &Photograph, target: TargetSize) -> Option<PreparedImage> {
-    let is_grey = photograph.pixels.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
-    let has_size = (photograph.width, photograph.height) == (target.width, target.height);
-    if !has_size || !is_grey || photograph.had_transparency {
-        return None;
-    }
-    let levels: Grid<f32> = Grid::from_fn(target.width, target.height, |column, row| photograph.colour(column, row)[0]);
-    let (polarity, pixels) = on_black(&levels)?;
-    Some(PreparedImage {
-        pixels: form::centred(&pixels, target),
-        width: photograph.width,
-        height: photograph.height,
-        shown: Area { left: 0, top: 0, width: photograph.width, height: photograph.height },
-        polarity,
-        in_form: true,
-        found: Found::certain(),
-    })
-}
-
-/// Levels whose ground is even, with the ground at 0; nothing if it is not, or if there is nothing else.
-fn on_black(levels: &Grid<f32>) -> Option<(Polarity, Grid<f32>)> {
-    let border: Vec<f32> = levels.perimeter().into_iter().map(|position| levels.values[position]).collect();
-    let share = |ground: f32| {
-        border.iter().filter(|&&level| (level - ground).abs() <= TOLERANCE).count() as f32 / border.len() as f32
-    };
-    let (black, white) = (share(0.0), share(255.0));
-    let middle = percentile(&mut border.clone(), 0.5);
-    let ground = if black.max(white) >= PURE_BORDER {
-        if black >= white { 0.0 } else { 255.0 }
-    } else if share(middle) >= EVEN_BORDER {
-        middle
-    } else {
-        return None;
-    };
-    let stands_out = |level: &&f32| (**level - ground).abs() > TOLERANCE;
-    let difference: f32 = levels.values.iter().filter(stands_out).map(|level| level - ground).sum();
-    if difference < 0.0 {
-        Some((Polarity::DarkOnLight, levels.map(|level| (255.0 * (ground - level) / ground.max(1.0)).max(0.0))))
-    } else if difference > 0.0 {
-        let range = (255.0 - ground).max(1.0);
-        Some((Polarity::LightOnDark, levels.map(|level| (255.0 * (level - ground) / range).max(0.0))))
-    } else {
-        None
     }
 }

@@ -160,7 +160,7 @@ fn defects(strengths: Strengths) -> Vec<Kind> {
     let small = strengths.choose(0.3, 0.25);
     kinds.push(kind(
         "small",
-        format!("about {} pixels", 200.0 * small),
+        format!("about {:.0} pixels", 200.0 * small),
         Scene { framing: Framing::Placed(small), noise: 2.0, ..on_page(235.0) },
     ));
     let telephone = Scene {
