@@ -18,7 +18,7 @@ class TinyCnnLsa:
 
     def __init__(self, path):
         with safe_open(path, framework="pt") as file:
-            self.config = json.loads(file.metadata()["tinylsa"])["network"]["model"]
+            self.config = json.loads(file.metadata()["tinylsa"])["model"]
             self.weights = {name: file.get_tensor(name) for name in file.keys()}
 
     def __call__(self, images):

@@ -65,7 +65,7 @@ fn run_dir() -> PathBuf {
 fn changed(dir: &Path, change: impl Fn(&mut State, &mut String)) -> PathBuf {
     let bytes = std::fs::read(run_dir().join("model.safetensors")).unwrap();
     let (mut state, mut text) = state_from_safetensors(&bytes, KEY).unwrap();
-    let checksum = 1..text.find("\"network\"").unwrap();
+    let checksum = 1..text.find("\"model\"").unwrap();
     text.replace_range(checksum, "");
     change(&mut state, &mut text);
     let path = dir.join("changed.safetensors");
@@ -221,7 +221,7 @@ fn a_run_is_measured_on_the_split_that_it_was_trained_with() {
     assert!(said.contains("the model was trained on other images of synthetic garments than these"), "{said}");
     let unrecorded = changed(dir.path(), |_, text| {
         let mut description: Value = serde_json::from_str(text).unwrap();
-        description["network"].as_object_mut().unwrap().remove("held_out").unwrap();
+        description.as_object_mut().unwrap().remove("held_out").unwrap();
         *text = description.to_string();
     });
     let unrecorded = ["--model", unrecorded.to_str().unwrap(), "--synthetic", "--split", "validation"];

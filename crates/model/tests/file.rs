@@ -94,7 +94,7 @@ fn changed_contents_are_refused_and_a_file_without_a_checksum_is_read() {
     assert!(refused_description("made up", "made in").starts_with("the file is damaged"));
 
     let (state, text) = state_from_safetensors(&whole, KEY).unwrap();
-    let unsealed = text.replace(&text[1..text.find("\"network\"").unwrap()], "");
+    let unsealed = text.replace(&text[1..text.find("\"model\"").unwrap()], "");
     let loaded =
         TinyCnnLsa::from_safetensors(&state_to_safetensors(&state, KEY, unsealed).unwrap(), &Device::flex()).unwrap();
     assert_eq!(state_of(&loaded.model), state);

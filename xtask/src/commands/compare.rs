@@ -126,9 +126,9 @@ fn table(rows: &[Compared]) -> Table {
         "images",
         "parameters",
         "×",
-        "million MACs",
+        "MACs, M",
         "×",
-        "weights, MB",
+        "MB",
         "accuracy",
     ]);
     for row in rows {

@@ -17,7 +17,7 @@ const BYTES_PER_WEIGHT: u64 = 24;
 pub(super) fn description(header: &Metadata) -> Result<Description, ModelFileError> {
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
     let text = text.ok_or(ModelFileError::NoMetadata)?;
-    let description: Description = serde_json::from_str(text).map_err(ModelFileError::Metadata)?;
+    let description = Description::parse(text).map_err(ModelFileError::Metadata)?;
     description.network.validate()?;
     let found = header.tensors();
     let found: BTreeMap<&str, &[usize]> =

@@ -10,7 +10,6 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use safetensors::tensor::{SafeTensorError, SafeTensors, TensorView, serialize};
-use serde::{Deserialize, Serialize};
 use tinylsa_system::{UNSEALED, check_seal, seal, sha256_hex};
 
 pub use error::ModelFileError;
@@ -25,14 +24,28 @@ use check::{description, require_finite_folds, require_memory, require_values};
 /// The one metadata key: a map with several would not always be written in the same order.
 const METADATA_KEY: &str = "tinylsa";
 
+/// The key of the checksum beside those of the description.
+const CHECKSUM_KEY: &str = "sha256";
+
 /// The text in the metadata.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Description {
     /// The checksum that the file carries, see [`seal`]; a file that was made elsewhere may have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
     network: ModelMetadata,
+}
+
+impl Description {
+    fn parse(text: &str) -> serde_json::Result<Self> {
+        let mut keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+        let sha256 = keys.remove(CHECKSUM_KEY).map(serde_json::from_value).transpose()?;
+        Ok(Self { sha256, network: serde_json::from_value(keys.into())? })
+    }
+
+    /// The text of an unsealed file.
+    fn unsealed(network: &ModelMetadata) -> serde_json::Result<String> {
+        let text = serde_json::to_string(network)?;
+        Ok(text.replacen('{', &format!("{{\"{CHECKSUM_KEY}\":\"{UNSEALED}\","), 1))
+    }
 }
 
 /// A network read from a file, and what the file says of it.
@@ -94,8 +107,7 @@ pub fn model_to_safetensors(
     precision: Precision,
 ) -> Result<Vec<u8>, ModelFileError> {
     metadata.validate()?;
-    let description = Description { sha256: Some(UNSEALED.to_owned()), network: metadata.clone() };
-    let text = serde_json::to_string(&description).map_err(ModelFileError::Metadata)?;
+    let text = Description::unsealed(metadata).map_err(ModelFileError::Metadata)?;
     let state = state_of(model);
     for (name, tensor) in &state {
         require_values(name, tensor)?;
