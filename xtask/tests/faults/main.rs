@@ -62,7 +62,9 @@ fn main() -> ExitCode {
         }
         let cases = if options.full { fault.full } else { fault.short };
         eprintln!("{}: {cases} cases", fault.name);
-        table.rows.push(fault.try_all(&bench, cases));
+        let row = fault.try_all(&bench, cases);
+        eprintln!("{row}");
+        table.rows.push(row);
     }
     println!("{table}");
     println!("seed {}, {:.0} s", options.seed, started.elapsed().as_secs_f64());

@@ -94,19 +94,24 @@ impl Table {
     }
 }
 
+impl fmt::Display for Row {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, tried, refused, right, silently_wrong, panicked, stuck, left_out, .. } = self;
+        match left_out {
+            Some(why) if *tried == 0 => write!(out, "| {name} | left out: {why} | | | | | |"),
+            Some(_) | None => {
+                write!(out, "| {name} | {tried} | {refused} | {right} | {silently_wrong} | {panicked} | {stuck} |")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "| fault | tried | refused | right | silently wrong | panics | stuck |")?;
         writeln!(out, "|---|---|---|---|---|---|---|")?;
         for row in &self.rows {
-            let Row { name, tried, refused, right, silently_wrong, panicked, stuck, left_out, .. } = row;
-            match left_out {
-                Some(why) if *tried == 0 => writeln!(out, "| {name} | left out: {why} | | | | | |")?,
-                Some(_) | None => writeln!(
-                    out,
-                    "| {name} | {tried} | {refused} | {right} | {silently_wrong} | {panicked} | {stuck} |"
-                )?,
-            }
+            writeln!(out, "{row}")?;
         }
         for example in self.rows.iter().flat_map(|row| &row.examples) {
             writeln!(out, "\n{example}")?;
