@@ -23,10 +23,11 @@ pub(crate) struct BenchArguments {
     /// Change a key of the config, such as model.attention.heads=2; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Measure the network of this model.safetensors, instead of the config's with initial weights.
+    /// Measure the network of this model.safetensors, instead of one with initial weights; for photographs, instead of the
+    /// weights that ship.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Take the images of Fashion-MNIST in this directory, instead of drawn garments.
+    /// Take the images of Fashion-MNIST in this directory, instead of drawn garments; for photographs, where its files are.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Batch sizes, such as 1,32,128.
