@@ -6,6 +6,10 @@ use super::raster::{Colour, Grid, length, minus, opponent, percentile, smoothed}
 
 /// The least barrier of a garment, in levels: 5 % of the full range, by which the data set's images were trimmed.
 const LEAST_BARRIER: f32 = 12.0;
+/// The same as a share of how far the garment stands out.
+const BARRIER_SHARE: f32 = 0.1;
+/// The least barrier of a garment that hardly stands out, in levels.
+const FAINT_BARRIER: f32 = 5.0;
 /// How many standard deviations of the noise that is left count as a barrier.
 const NOISE_BARRIER: f32 = 4.5;
 /// The noise that smoothing leaves, in levels.
@@ -68,15 +72,23 @@ pub(super) fn segment(image: &Grid<Colour>, noise: f32) -> Option<Segmentation> 
     } else {
         (smoothed(image, deviation), noise / (unit * deviation))
     };
-    let least = LEAST_BARRIER.max(NOISE_BARRIER * noise);
+    let noise_barrier = NOISE_BARRIER * noise;
+    let clear = LEAST_BARRIER.max(noise_barrier);
     let barriers_around = |surface: &Surface| {
-        let seeds = seeds(&image, surface, least);
+        let seeds = seeds(&image, surface, clear);
         (least_barriers(&surface.removed_from(&image).map(opponent), &seeds.positions), seeds.share)
     };
     let (barriers, _) = barriers_around(&Surface::of_border(&image));
     // once more with all of the ground
-    let ground = (0..barriers.values.len()).filter(|&position| barriers.values[position] < least).collect();
+    let ground = (0..barriers.values.len()).filter(|&position| barriers.values[position] < clear).collect();
     let (barriers, even_border) = barriers_around(&Surface::through(&image, ground));
+    let mut standing: Vec<f32> = barriers.values.iter().copied().filter(|&barrier| barrier >= clear).collect();
+    if standing.is_empty() {
+        return None;
+    }
+    // a garment that hardly stands out has pale parts that stand out even less
+    let least =
+        (BARRIER_SHARE * percentile(&mut standing, 0.95)).clamp(FAINT_BARRIER, LEAST_BARRIER).max(noise_barrier);
     let ground = barriers.map(|barrier| barrier < least);
     let behind = continued(&image, &ground);
     // the edge of a shadow has a barrier, but it is no different from the ground on both of its sides
@@ -84,7 +96,7 @@ pub(super) fn segment(image: &Grid<Colour>, noise: f32) -> Option<Segmentation> 
         let distance = length(opponent(minus(image.at(column, row), behind.at(column, row))));
         barriers.at(column, row).min(distance)
     });
-    let (kept, evidence) = pieces_of(&standing, even_border, least)?;
+    let (kept, evidence) = pieces_of(&standing, even_border, least, clear)?;
     let mask = grown(&kept, &barriers, least);
     Some(Segmentation { mask, standing: masked(&standing, &kept), behind, evidence })
 }
@@ -112,7 +124,7 @@ fn masked(values: &Grid<f32>, mask: &Grid<bool>) -> Grid<f32> {
 }
 
 /// The largest piece of what stands out and those that belong to it.
-fn pieces_of(barriers: &Grid<f32>, even_border: f32, least: f32) -> Option<(Grid<bool>, Evidence)> {
+fn pieces_of(barriers: &Grid<f32>, even_border: f32, least: f32, clear: f32) -> Option<(Grid<bool>, Evidence)> {
     let (labels, pieces) = pieces(barriers, least);
     let heaviest = pieces.iter().copied().max_by(|left, right| left.mass.total_cmp(&right.mass))?;
     let near = (NEAR * barriers.width.max(barriers.height) as f32) as usize;
@@ -136,7 +148,7 @@ fn pieces_of(barriers: &Grid<f32>, even_border: f32, least: f32) -> Option<(Grid
     let perimeter = mask.perimeter();
     let on_border = perimeter.iter().filter(|&&position| mask.values[position]).count();
     let evidence = Evidence {
-        contrast: percentile(&mut standing, 0.75) / least,
+        contrast: percentile(&mut standing, 0.75) / clear,
         even_border,
         area: standing.len() as f32 / mask.values.len() as f32,
         alone: kept / all,
