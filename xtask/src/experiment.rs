@@ -29,7 +29,7 @@ use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared};
 use crate::progress::TrainingProgress;
 use crate::schema::{DataSource, ExperimentConfig, MeasuredSplit};
-use crate::settings::to_toml;
+use tinylsa_settings::config::to_toml;
 
 /// What an experiment is asked for beside its config.
 #[derive(Clone, Debug, Default)]

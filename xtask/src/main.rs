@@ -27,7 +27,6 @@ mod picture;
 mod prepare;
 mod progress;
 mod schema;
-mod settings;
 mod sweep;
 
 /// Trains and explains TinyCNN + Linear Self-Attention on Fashion-MNIST, on a plain CPU.

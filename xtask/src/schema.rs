@@ -175,7 +175,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::settings::{ConfigSource, load, to_toml};
+    use tinylsa_settings::config::{ConfigSource, load, to_toml};
 
     fn shipped(name: &str) -> ConfigSource {
         ConfigSource::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(name)).unwrap()

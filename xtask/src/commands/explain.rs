@@ -21,7 +21,7 @@ use crate::matching::require_classes;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::picture::SIDE;
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigError, ConfigSource, load};
+use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 use tinylsa_settings::{counted, printable};
 
 mod sources;

@@ -251,7 +251,7 @@ fn lime_fits(table: &str, config: &LimeConfig, segments: usize) -> Result<(), In
 mod tests {
     use super::*;
     use crate::schema::ExperimentConfig;
-    use crate::settings::{ConfigSource, load};
+    use tinylsa_settings::config::{ConfigSource, load};
 
     const CI: &str = include_str!("../../../configs/ci.toml");
 

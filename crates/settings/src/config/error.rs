@@ -2,8 +2,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::{printable, printable_path};
 use thiserror::Error;
-use tinylsa_settings::{printable, printable_path};
 
 /// The most characters of a line that an excerpt shows.
 const LONGEST_EXCERPT: usize = 160;
@@ -13,7 +13,7 @@ const BEFORE_MEANT: usize = 60;
 /// Why a config cannot be used. The text of [`ConfigError::Invalid`] has several lines and no line end after the last.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// There is no such file, or it cannot be read.
     #[error("cannot read the config {}", printable_path(path))]
     Unreadable {
@@ -34,7 +34,7 @@ pub(crate) enum ConfigError {
 
 /// Where a mistake was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// In the text of a config.
     File {
         /// The file, or whatever else the text comes from.
@@ -52,16 +52,16 @@ pub(crate) enum Place {
 
 /// A line of a config with the part of it that is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Excerpt {
+pub struct Excerpt {
     /// The line, without its end.
-    pub(crate) line: String,
+    pub line: String,
     /// How many characters are meant, from the column of the place on; at least one.
-    pub(crate) marked: usize,
+    pub marked: usize,
 }
 
 /// What is wrong with a config. Keys are full paths, such as `train.epochs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Problem {
+pub enum Problem {
     /// The file is no text.
     NotUtf8,
     /// The text is no TOML.

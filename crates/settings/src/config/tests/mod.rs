@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::{require, require_within};
 use serde::Deserialize;
-use tinylsa_settings::{require, require_within};
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::settings::error::Place;
+use super::super::error::Place;
 
 use super::*;
 

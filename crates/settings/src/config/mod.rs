@@ -1,6 +1,6 @@
 //! Reads a config file so that a mistake in it can be found and put right at once.
 //!
-//! Nothing here knows what a config of this project holds: [`load`] takes any struct that serde can read, and a function
+//! [`load`] takes any struct that serde can read, and a function
 //! that checks the ranges of its values. What it adds is the place of a mistake. Every kind of mistake (a key nobody
 //! knows, a missing key, a wrong type, an unknown name, a value out of range, a duplicate, broken syntax, a file that is
 //! no text) comes back as one [`ConfigError`] that shows the file, the line and the column with the offending line under
@@ -22,9 +22,9 @@
 
 use std::path::Path;
 
+use crate::InvalidSetting;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tinylsa_settings::InvalidSetting;
 use tinylsa_system::read_at_most;
 
 mod diagnosis;
@@ -38,21 +38,21 @@ mod tests;
 use document::Document;
 use overrides::{Merged, Override};
 
-pub(crate) use error::ConfigError;
+pub use error::{ConfigError, Excerpt, Place, Problem};
 
 /// The largest config that is read. One with every key and its comments has 16 kB.
 const LARGEST_CONFIG: u64 = 4 << 20;
 
 /// The text of a config and the name under which errors speak of it.
 #[derive(Clone, Debug)]
-pub(crate) struct ConfigSource {
+pub struct ConfigSource {
     name: String,
     text: String,
 }
 
 impl ConfigSource {
     /// A config that is already in memory; errors call it `name`.
-    pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         // a byte order mark is no part of the first line's columns
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -64,7 +64,7 @@ impl ConfigSource {
     /// # Errors
     /// [`ConfigError::Unreadable`] if there is no such file or it cannot be read, [`ConfigError::Invalid`] with the place
     /// of the first bad byte if it is not UTF-8.
-    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let bytes = read_at_most(path, LARGEST_CONFIG)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let name = path.display().to_string();
@@ -84,7 +84,7 @@ impl ConfigSource {
 /// # Errors
 /// [`ConfigError::Invalid`] for the first mistake found: syntax, overrides, keys and types in the order of the file, then
 /// whatever `validate` rejects.
-pub(crate) fn load<T: DeserializeOwned>(
+pub fn load<T: DeserializeOwned>(
     source: &ConfigSource,
     overrides: &[String],
     validate: impl Fn(&T) -> Result<(), InvalidSetting>,
@@ -96,16 +96,10 @@ pub(crate) fn load<T: DeserializeOwned>(
     Ok(config)
 }
 
-/// The same error, shown at its place in the config if it is about one of its settings: for what turns out wrong only
-/// beside the images or the machine, after the config was loaded. A setting is named by its full key.
-pub(crate) fn located(error: anyhow::Error, source: &ConfigSource, overrides: &[String]) -> anyhow::Error {
-    let Some(setting) = error.chain().find_map(|cause| cause.downcast_ref::<InvalidSetting>()) else {
-        return error;
-    };
-    match merge(source, overrides) {
-        Ok(merged) => diagnosis::out_of_range(&merged, setting.clone()).into(),
-        Err(_) => error,
-    }
+/// The error of a setting, shown at its place in the config: for what turns out wrong only beside the images or the
+/// machine, after the config was loaded. The setting is named by its full key. Nothing if the config cannot be read.
+pub fn locate(setting: &InvalidSetting, source: &ConfigSource, overrides: &[String]) -> Option<ConfigError> {
+    merge(source, overrides).ok().map(|merged| diagnosis::out_of_range(&merged, setting.clone()))
 }
 
 fn merge<'text>(source: &'text ConfigSource, overrides: &[String]) -> Result<Merged<'text>, ConfigError> {
@@ -119,6 +113,6 @@ fn merge<'text>(source: &'text ConfigSource, overrides: &[String]) -> Result<Mer
 ///
 /// # Errors
 /// If the value has no form in TOML, such as an integer above the range of `i64` or a path that is not UTF-8.
-pub(crate) fn to_toml<T: Serialize>(config: &T) -> Result<String, toml::ser::Error> {
+pub fn to_toml<T: Serialize>(config: &T) -> Result<String, toml::ser::Error> {
     toml::to_string_pretty(config)
 }

@@ -2,7 +2,7 @@
 
 use std::string::FromUtf8Error;
 
-use tinylsa_settings::InvalidSetting;
+use crate::InvalidSetting;
 use toml::Value;
 
 use super::document::{self, Document};

@@ -10,7 +10,7 @@ impl KeyPath {
         Self(segments)
     }
 
-    /// The path written as in [`tinylsa_settings::InvalidSetting`]: names joined by dots.
+    /// The path written as in [`crate::InvalidSetting`]: names joined by dots.
     pub(crate) fn from_dotted(dotted: &str) -> Self {
         Self(dotted.split('.').map(str::to_owned).collect())
     }
