@@ -12,10 +12,10 @@ use tinylsa_system::{read_at_most, sha256_hex};
 use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
 
 use crate::dataset::{Pictures, validation_split};
-use crate::explain::Circumstances;
 use crate::folder::{Basis, Identity};
 use crate::machine::device;
 use crate::schema::ExperimentConfig;
+use tinylsa_explain::Circumstances;
 use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
 
 /// Far more than any network of this project weighs.

@@ -8,7 +8,7 @@ use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
 
-use crate::explain::{Circumstances, ExplainConfig};
+use tinylsa_explain::{Circumstances, ExplainConfig};
 
 /// A whole config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
