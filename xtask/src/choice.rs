@@ -2,7 +2,7 @@
 
 use rand::seq::index::sample;
 use tinylsa_data::{Dataset, Split, to_unit};
-use tinylsa_explain::{Background, BackgroundConfig, PictureChoice, Source, Subject};
+use tinylsa_explain::{Background, BackgroundConfig, ImageChoice, ImageToExplain, Source};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_train::Predictions;
 use tinylsa_xai::{ExplainError, Picture};
@@ -15,7 +15,7 @@ const BACKGROUND: Purpose = Purpose::new("background pictures of expected gradie
 ///
 /// # Errors
 /// [`UsageError`] if there is no such picture.
-pub(crate) fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<Subject, UsageError> {
+pub(crate) fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<ImageToExplain, UsageError> {
     let number = index as usize;
     if number >= dataset.len() {
         return Err(UsageError(format!(
@@ -26,13 +26,13 @@ pub(crate) fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> 
             dataset.len().saturating_sub(1)
         )));
     }
-    let picture = picture(dataset, number).map_err(|error| UsageError(error.to_string()))?;
+    let image = picture(dataset, number).map_err(|error| UsageError(error.to_string()))?;
     let is_decisive = |mask: &[u8]| mask.iter().map(|&pixel| pixel != 0).collect();
-    Ok(Subject {
+    Ok(ImageToExplain {
         id: format!("{}-{number}", dataset.split),
         source: Source { from: format!("{}, {} split", dataset.name, dataset.split), number: Some(index) },
         choice,
-        picture,
+        image,
         label: Some(usize::from(dataset.label(number))),
         truth_mask: dataset.mask(number).filter(|mask| mask.contains(&1)).map(is_decisive),
     })
@@ -51,8 +51,8 @@ fn picture(dataset: &Dataset, number: usize) -> Result<Picture, ExplainError> {
 pub(crate) fn chosen(
     dataset: &Dataset,
     predictions: &Predictions,
-    choice: &PictureChoice,
-) -> Result<Vec<Subject>, UsageError> {
+    choice: &ImageChoice,
+) -> Result<Vec<ImageToExplain>, UsageError> {
     let confidence = |index: usize| predictions.row(index)[predictions.predicted(index)];
     let mut numbered: Vec<(u32, Option<String>)> = Vec::new();
     for class in 0..predictions.classes() {
@@ -72,7 +72,7 @@ pub(crate) fn chosen(
         }
     }
     numbered.extend(choice.indices.iter().map(|&index| (index, None)));
-    let mut subjects: Vec<Subject> = Vec::new();
+    let mut subjects: Vec<ImageToExplain> = Vec::new();
     for (index, why) in numbered {
         let subject = subject(dataset, index, why)?;
         if subjects.iter().all(|other| other.id != subject.id) {
@@ -95,7 +95,7 @@ pub(crate) fn background(dataset: &Dataset, config: &BackgroundConfig, seed: u64
         Split::Test => "test",
     };
     Ok(Background {
-        pictures: numbers.into_iter().map(|number| picture(dataset, number)).collect::<Result<_, _>>()?,
+        images: numbers.into_iter().map(|number| picture(dataset, number)).collect::<Result<_, _>>()?,
         description: format!("{count} {half} pictures of {}", dataset.name),
         warning: None,
     })
@@ -128,7 +128,7 @@ mod tests {
     fn each_class_gives_its_surest_and_its_least_sure() {
         let dataset = dataset(vec![0, 0, 0, 1]);
         let ids = |right_highest, right_lowest, wrong_highest, indices: &[u32]| -> Vec<String> {
-            let choice = PictureChoice { right_highest, right_lowest, wrong_highest, indices: indices.to_vec() };
+            let choice = ImageChoice { right_highest, right_lowest, wrong_highest, indices: indices.to_vec() };
             let subjects = chosen(&dataset, &predictions(), &choice).unwrap();
             subjects.into_iter().map(|subject| subject.id).collect()
         };
@@ -150,10 +150,10 @@ mod tests {
     fn a_background_holds_no_picture_twice() {
         let dataset = dataset(vec![0; 40]);
         let found = background(&dataset, &BackgroundConfig { pictures: 30 }, 3).unwrap();
-        let mut values: Vec<String> = found.pictures.iter().map(|picture| format!("{:?}", picture.values())).collect();
+        let mut values: Vec<String> = found.images.iter().map(|picture| format!("{:?}", picture.values())).collect();
         values.sort();
         values.dedup();
         assert_eq!(values.len(), 30);
-        assert_eq!(background(&dataset, &BackgroundConfig { pictures: 99 }, 3).unwrap().pictures.len(), 40);
+        assert_eq!(background(&dataset, &BackgroundConfig { pictures: 99 }, 3).unwrap().images.len(), 40);
     }
 }

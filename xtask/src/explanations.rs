@@ -12,11 +12,9 @@ use tinylsa_train::{Views, predict};
 use tracing::info;
 
 use tinylsa_explain::page::{self, DrawnExplanation, Placement};
-use tinylsa_explain::pictures::{self, shown_beside};
-use tinylsa_explain::scores::{Scoring, first_variant};
+use tinylsa_explain::scores::{ScoreTable, Scoring, first_variant};
 use tinylsa_explain::{
-    ExplainedNetwork, Explainer, ImageDirectory, Origin, Request, ScoreTable, execution, explain_pictures,
-    write_picture,
+    ExplainedNetwork, Explainer, ImageDirectory, Origin, Request, execution, shown_beside, side_by_side, write_image,
 };
 
 use crate::choice::{background, chosen};
@@ -57,8 +55,8 @@ pub(crate) fn explain_run(
 ) -> Result<RunExplanations> {
     let (explain, seed) = (&config.explain, config.run.seed);
     let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain)?;
-    let subjects = chosen(&collection.test, &predictions, &explain.pictures)?;
-    let background = background(&collection.train, &explain.background, seed)?;
+    let subjects = chosen(&collection.test, &predictions, &explain.images)?;
+    let background = background(&collection.train, &explain.shared.background, seed)?;
     let execution = execution(device.clone(), explain.batch_size, seed, stop.into());
     let explainer = Explainer { model, config: explain, background: &background, execution };
     let class_names: Vec<String> = CLASS_NAMES.iter().map(|&name| name.to_owned()).collect();
@@ -72,16 +70,16 @@ pub(crate) fn explain_run(
     let (placement, beside) = (Placement::of(names.len(), "explanations/"), shown_beside(names.len()));
     let mut scoring = explain.scores.enabled.then(|| Scoring::new(&explainer, names.len())).transpose()?;
     let (mut shown, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
-    explain_pictures(&explainer, subjects, &request, &mut ExplainBar::default(), |explained| {
+    explainer.explain_all(subjects, &request, &mut ExplainBar::default(), |explained| -> Result<()> {
         let explanation = explained?;
         let place = directory.folder(&explanation.id);
-        let written = write_picture(&place, &explanation, &origin, &explainer.execution.cancellation)?;
+        let written = write_image(&place, &explanation, &origin, &explainer.execution.cancellation)?;
         digests.push(format!("{} {}", explanation.id, sha256_hex(&written.attributions)));
         if let Some(scoring) = &mut scoring {
             scoring.add(&explanation)?;
         }
         let number = drawn.len();
-        drawn.push(DrawnExplanation::new(&explanation, &written.pictures, &placement)?);
+        drawn.push(DrawnExplanation::new(&explanation, &written.drawings, &placement)?);
         if beside.contains(&number) {
             shown.push(explanation);
         }
@@ -92,7 +90,7 @@ pub(crate) fn explain_run(
         let bytes = folder.write_json(&format!("explanations/{SCORES}"), table)?;
         digests.push(format!("scores {}", sha256_hex(&bytes)));
     }
-    let side_by_side = if shown.is_empty() { None } else { Some(pictures::side_by_side(&shown)?) };
+    let side_by_side = if shown.is_empty() { None } else { Some(side_by_side(&shown)?) };
     if let Some(png) = &side_by_side {
         folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tinylsa_explain::{ExplainProgress, Method};
+use tinylsa_explain::{ExplainProgress, MethodId};
 use tinylsa_train::{EpochRecord, Progress};
 use tracing::{debug, info};
 
@@ -59,7 +59,7 @@ impl ExplainProgress for ExplainBar {
         self.bar = Some(ProgressBar::start("explaining", explanations as u64, "explanations"));
     }
 
-    fn explained(&mut self, image: &str, method: Method) {
+    fn explained(&mut self, image: &str, method: MethodId) {
         if let Some(bar) = &mut self.bar {
             bar.advance(1, &format!("{image} by {method}"));
         }

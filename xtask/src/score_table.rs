@@ -1,6 +1,6 @@
 //! The scores of explanations on a terminal.
 
-use tinylsa_explain::{ScoreColumn, ScoreEntry, ScoreTable};
+use tinylsa_explain::scores::{ScoreColumn, ScoreEntry, ScoreTable};
 use tinylsa_xai::{Direction, ScoreKind};
 
 /// The characters of a line on a terminal.
@@ -97,18 +97,18 @@ fn short_name(kind: ScoreKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use tinylsa_explain::Method;
+    use tinylsa_explain::MethodId;
     use tinylsa_xai::{BootstrapInterval, MethodScore, rank_methods};
 
     use super::*;
 
     /// A score of all methods, the mean of the method in this place.
     fn column(kind: ScoreKind, variant: &str, mean: &impl Fn(usize) -> f64) -> ScoreColumn {
-        let score = |(place, method): (usize, Method)| MethodScore {
+        let score = |(place, method): (usize, MethodId)| MethodScore {
             method: method.name().to_owned(),
             score: Some(mean(place)),
         };
-        let scores: Vec<MethodScore> = Method::ALL.into_iter().enumerate().map(score).collect();
+        let scores: Vec<MethodScore> = MethodId::all().enumerate().map(score).collect();
         let ranking = rank_methods(kind, &scores).unwrap();
         let entry = |MethodScore { method, score }: &MethodScore| ScoreEntry {
             method: method.clone(),
@@ -129,7 +129,7 @@ mod tests {
         };
         let table = ScoreTable {
             pictures: 1,
-            methods: Method::ALL.map(|method| method.name().to_owned()).to_vec(),
+            methods: MethodId::all().map(|method| method.name().to_owned()).collect(),
             scores: ScoreKind::ALL.map(of_kind).to_vec(),
             curves: Vec::new(),
             notes: Vec::new(),

@@ -5,16 +5,10 @@ use std::ops::RangeInclusive;
 
 use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
-use tinylsa_xai::{
-    BaselineKind, ExactShapleyConfig, Execution, ExplainError, Fill, LimeConfig, LimePlan, ScoreScale,
-    SegmentationKind, exact_shapley_evaluations,
-};
+use tinylsa_xai::{BaselineKind, Fill, ScoreScale};
 
-use super::config::ExplainConfig;
-use super::{Family, Method};
-
-/// The most coalitions that are drawn to try a kernel out.
-const TRIAL_SAMPLES: usize = 2000;
+use crate::config::ExplainConfig;
+use crate::registry::MethodId;
 
 /// What is explained, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,43 +52,29 @@ impl ExplainConfig {
         }
         self.validate_methods(&self.methods, at)?;
         self.validate_images(at).map_err(|error| error.within("pictures"))?;
-        if self.scores.enabled { self.validate_scores(at).map_err(|error| error.within("scores")) } else { Ok(()) }
+        if !self.scores.enabled {
+            return Ok(());
+        }
+        if at.test > 0 {
+            for method in self.methods.iter().filter(|method| !self.scores.rerun.skip.contains(method)) {
+                self.method(*method).validate_budget(&self.scores.rerun, &self.shared, at)?;
+            }
+        }
+        self.validate_scores(at).map_err(|error| error.within("scores"))
     }
 
     /// Checks the settings of some methods against the images, the classes and the network.
     ///
     /// # Errors
     /// The first key of `[explain]` that does not fit, and why.
-    pub fn validate_methods(&self, methods: &[Method], at: &Circumstances) -> Result<(), InvalidSetting> {
-        let asks = |method: Method| methods.contains(&method);
+    pub fn validate_methods(&self, methods: &[MethodId], at: &Circumstances) -> Result<(), InvalidSetting> {
         self.validate_values(at)?;
-        if asks(Method::FixedQuery)
-            && let Some(config) = &self.fixed_query
-        {
-            for (place, &token) in config.tokens.iter().enumerate() {
-                require(
-                    &format!("fixed-query.tokens.{place}"),
-                    token < at.tokens,
-                    || token.to_string(),
-                    &format!("one of the {} tokens of an image, 0 to {}", at.tokens, at.tokens.saturating_sub(1)),
-                )?;
-            }
-        }
-        if let Some(training) = at.training.filter(|_| asks(Method::ExpectedGradients)) {
-            let expected = format!("at most the {training} training images");
-            let found = self.background.pictures;
-            require("background.pictures", found <= training, || found.to_string(), &expected)?;
-        }
-        if methods.iter().any(|method| method.family() == Family::Segments) {
-            self.validate_segments(at)?;
-            self.validate_segment_methods(methods, at)?;
-        }
-        Ok(())
+        methods.iter().try_for_each(|&method| self.method(method).validate_against(&self.shared, at))
     }
 
     /// The lists that hold a number for all channels or one for each.
     fn validate_values(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
-        let (baseline, fill, channels) = (&self.baseline, &self.fill, at.image[0]);
+        let (baseline, fill, channels) = (&self.shared.baseline, &self.shared.fill, at.image[0]);
         let lists = [
             ("baseline.black", &baseline.black, baseline.kinds.contains(&BaselineKind::Black)),
             ("baseline.white", &baseline.white, baseline.kinds.contains(&BaselineKind::White)),
@@ -115,61 +95,8 @@ impl ExplainConfig {
         Ok(())
     }
 
-    fn validate_segments(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
-        let ([_, height, width], config) = (at.image, &self.segmentation);
-        match config.kind {
-            SegmentationKind::Grid => {
-                within_image("segmentation.grid.rows", config.grid.rows, 1..=height, "height")?;
-                within_image("segmentation.grid.columns", config.grid.columns, 1..=width, "width")
-            }
-            SegmentationKind::Slic => {
-                within_image("segmentation.slic.segments", config.slic.segments, 1..=height * width, "pixels")
-            }
-        }
-    }
-
-    /// How many segments an image has at most.
-    fn most_segments(&self) -> usize {
-        match self.segmentation.kind {
-            SegmentationKind::Grid => self.segmentation.grid.rows * self.segmentation.grid.columns,
-            SegmentationKind::Slic => self.segmentation.slic.segments,
-        }
-    }
-
-    fn validate_segment_methods(&self, methods: &[Method], at: &Circumstances) -> Result<(), InvalidSetting> {
-        let segments = self.most_segments();
-        if methods.contains(&Method::ExactShapley) {
-            let limit = self.exact_shapley.clone().unwrap_or_default().limit;
-            let expected = if segments <= ExactShapleyConfig::MOST {
-                let evaluations = exact_shapley_evaluations(segments);
-                format!(
-                    "at least the {segments} segments of an image, whose coalitions take {evaluations} evaluations, or \
-                     fewer segments, or the method left out"
-                )
-            } else {
-                let most = ExactShapleyConfig::MOST;
-                format!("at most {most} segments of an image instead of {segments}, or the method left out")
-            };
-            require("exact-shapley.limit", segments <= limit, || limit.to_string(), &expected)?;
-        }
-        if methods.contains(&Method::Lime) {
-            lime_fits("lime", &self.lime.clone().unwrap_or_default(), segments)?;
-        }
-        let is_rerun = |method: Method| {
-            self.enabled
-                && self.scores.enabled
-                && at.test > 0
-                && methods.contains(&method)
-                && !self.scores.rerun.skip.contains(&method)
-        };
-        let coalitions = self.scores.rerun.coalitions;
-        let expected = format!("more than the {segments} segments of an image, for LIME to be determined");
-        let is_enough = !is_rerun(Method::Lime) || coalitions > segments;
-        require("scores.rerun.coalitions", is_enough, || coalitions.to_string(), &expected)
-    }
-
     fn validate_images(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
-        let choice = &self.pictures;
+        let choice = &self.images;
         let counts = [
             ("right_highest", choice.right_highest),
             ("right_lowest", choice.right_lowest),
@@ -218,33 +145,19 @@ impl ExplainConfig {
         )?;
         let radius = scores.max_sensitivity.radius;
         let expected = "at most 1, the difference of black and white";
-        require("max_sensitivity.radius", radius <= 1.0, || radius.to_string(), expected)?;
-        let (again, background) = (scores.rerun.background, self.background.pictures);
-        let expected = format!("at most the {background} images of explain.background.pictures");
-        let is_drawn = !self.methods.contains(&Method::ExpectedGradients) || again <= background;
-        require("rerun.background", is_drawn, || again.to_string(), &expected)
+        require("max_sensitivity.radius", radius <= 1.0, || radius.to_string(), expected)
     }
 }
 
 /// Requires a number that counts parts of an image to be no more than there are.
-fn within_image(key: &str, found: usize, range: RangeInclusive<usize>, of: &str) -> Result<(), InvalidSetting> {
+pub(crate) fn within_image(
+    key: &str,
+    found: usize,
+    range: RangeInclusive<usize>,
+    of: &str,
+) -> Result<(), InvalidSetting> {
     require_within(key, found, range)
         .map_err(|error| InvalidSetting { expected: format!("{}, the {of} of an image", error.expected), ..error })
-}
-
-/// Tries LIME out on coalitions of this many segments: whether they are enough, and whether its kernel leaves them weight.
-fn lime_fits(table: &str, config: &LimeConfig, segments: usize) -> Result<(), InvalidSetting> {
-    let expected = format!("more than the {segments} segments of an image");
-    let key = format!("{table}.samples");
-    require(&key, config.samples > segments, || config.samples.to_string(), &expected)?;
-    let samples = config.samples.min(TRIAL_SAMPLES.max(segments + 1));
-    let trial = LimeConfig { samples, folds: config.folds.min(samples), ..config.clone() };
-    let is_weighted = match LimePlan::new(segments, &trial, &Execution::default()) {
-        Err(ExplainError::KernelWidth { .. }) => false,
-        Ok(_) | Err(_) => true,
-    };
-    let expected = format!("a width that leaves weight to coalitions of {segments} segments, such as 0.25");
-    require(&format!("{table}.kernel_width"), is_weighted, || config.kernel_width.to_string(), &expected)
 }
 
 #[cfg(test)]

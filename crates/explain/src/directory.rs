@@ -4,13 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use crate::error::{Context, ExplanationError, Result};
 use serde::{Deserialize, Serialize};
 use tinylsa_system::{read_at_most, remove_leftovers, write_atomically};
 
-use super::Method;
-use super::files::{ATTRIBUTIONS, DIAGNOSTICS};
-use super::pictures::SHEET;
+use crate::drawing::SHEET;
+use crate::files::{ATTRIBUTIONS, DIAGNOSTICS};
+use crate::registry::MethodId;
 
 /// The list of the folders that this program made.
 const LIST: &str = "images.json";
@@ -72,7 +72,7 @@ fn earlier_names(path: &Path) -> Result<Vec<String>> {
     for name in &images {
         let mut parts = Path::new(name).components();
         if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-            bail!("{}: found the name {name:?}", damaged());
+            return Err(ExplanationError::Missing(format!("{}: found the name {name:?}", damaged())));
         }
     }
     Ok(images)
@@ -88,7 +88,7 @@ fn remove_image(folder: &Path) -> Result<()> {
     for name in [ATTRIBUTIONS, DIAGNOSTICS, SHEET] {
         remove_file(&folder.join(name))?;
     }
-    for method in Method::ALL {
+    for method in MethodId::all() {
         remove_file(&folder.join(method.file_name()))?;
     }
     remove_leftovers(folder)?;

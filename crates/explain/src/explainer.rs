@@ -1,28 +1,91 @@
-use anyhow::{Context, Result};
+//! Explains images one after the other.
+
+use std::time::Instant;
+
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
-use serde::Serialize;
-use serde_json::Value;
-use tinylsa_model::{InferenceModel, TinyCnnLsa};
+use tinylsa_model::values_of;
 use tinylsa_random::{Draw, Purpose};
+use tinylsa_settings::UsageError;
 use tinylsa_system::available_memory;
-use tinylsa_xai::{Cancellation, Execution, Picture};
+use tinylsa_xai::{Cancellation, Execution, ExplainError, Picture, check_scorer};
+use tracing::{info, info_span};
 
-use super::attention::{self, TracedAttention};
-use super::config::ExplainConfig;
-use super::result::{MethodMaps, TensorValues};
-use super::{Family, Method, gradients, segments};
+use crate::background::Background;
+use crate::config::{ExplainConfig, SharedSettings};
+use crate::error::{Context, Result};
+use crate::explainable::Explainable;
+use crate::explanation::{ImageExplanation, Source};
+use crate::method::{Explained, Method, MethodContext, MethodExplanation, Needs};
+use crate::registry::MethodId;
 
-/// Explains pictures by any method: a model, the settings of the methods, and how to run.
+/// Explains images by any method: a model, the settings of the methods, and how to run.
 #[derive(Clone, Debug)]
 pub struct Explainer<'a> {
-    pub model: &'a ExplainedNetwork,
+    /// The model.
+    pub model: &'a dyn Explainable,
+    /// The settings of the methods.
     pub config: &'a ExplainConfig,
-    /// The pictures over which expected gradients take their mean.
+    /// The images over which expected gradients take their mean.
     pub background: &'a Background,
-    /// Device, batch size and cancellation. Its seed is that of the run; every picture has its own.
+    /// Device, batch size and cancellation. Its seed is that of the run; every image has its own.
     pub execution: Execution,
 }
+
+/// An image that is to be explained, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct ImageToExplain {
+    /// The name of the image's folder.
+    pub id: String,
+    /// Where the image is from.
+    pub source: Source,
+    /// Why it was chosen; nothing if it was named.
+    pub choice: Option<String>,
+    /// The image.
+    pub image: Picture,
+    /// The true class, where it is known.
+    pub label: Option<usize>,
+    /// The pixels that decide the class, where they are known.
+    pub truth_mask: Option<Vec<bool>>,
+}
+
+impl ImageToExplain {
+    /// An image of which nothing else is known.
+    pub fn new(id: impl Into<String>, image: Picture) -> Self {
+        let id = id.into();
+        let source = Source { from: id.clone(), number: None };
+        Self { id, source, choice: None, image, label: None, truth_mask: None }
+    }
+}
+
+/// What is asked of every image.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The methods, each once.
+    pub methods: &'a [MethodId],
+    /// The class to explain, the predicted one if there is none.
+    pub target: Option<usize>,
+    /// The names of the classes.
+    pub class_names: &'a [String],
+    /// The number by which logits are divided to be calibrated, where the model has one.
+    pub temperature: Option<f64>,
+}
+
+/// Watches explanations as they are made.
+pub trait ExplainProgress {
+    /// This many explanations will be made, one for each image and method.
+    fn started(&mut self, _explanations: usize) {}
+
+    /// The image of this name was explained by this method.
+    fn explained(&mut self, _image: &str, _method: MethodId) {}
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl ExplainProgress for Unwatched {}
 
 /// How explanations run on this machine: at most half of the memory that is available goes to what grows with the
 /// settings of a method.
@@ -32,119 +95,186 @@ pub fn execution(device: Device, batch_size: usize, seed: u64, cancellation: Can
     Execution { device, batch_size, seed, cancellation, memory_limit }
 }
 
-/// A network in the two forms that methods ask.
-#[derive(Debug)]
-pub struct ExplainedNetwork {
-    /// Gives gradients and attention.
-    pub network: TinyCnnLsa,
-    /// Gives logits alone, the same but for rounding, and sooner.
-    pub folded: InferenceModel,
-}
-
-impl From<TinyCnnLsa> for ExplainedNetwork {
-    fn from(network: TinyCnnLsa) -> Self {
-        Self { folded: network.for_inference(), network }
-    }
-}
-
-/// The pictures over which expected gradients take their mean, and what they are.
-#[derive(Clone, Debug)]
-pub struct Background {
-    pub pictures: Vec<Picture>,
-    /// Such as "20 training pictures".
-    pub description: String,
-    /// What a reader must know if these are not the pictures that should have been taken.
-    pub warning: Option<String>,
-}
-
-/// What one method found, without how long it took.
-#[derive(Clone, Debug)]
-pub struct Explained {
-    pub maps: MethodMaps,
-    pub diagnostics: Value,
-    pub settings: Value,
-    pub warnings: Vec<String>,
-    pub evidence: Vec<(String, TensorValues)>,
-}
-
-/// A picture, the class to explain, and the seed of every draw.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
-    pub picture: &'a Picture,
-    pub class: usize,
-    pub seed: u64,
-}
-
 impl Explainer<'_> {
-    /// Explains one picture by one method.
+    /// Explains one image by some methods.
     ///
     /// # Errors
-    /// What the method says; that it was cancelled.
-    pub fn explain(&self, method: Method, question: Question<'_>) -> Result<Explained> {
-        let traced = (method.family() == Family::Attention).then(|| self.trace(question.picture)).transpose()?;
-        self.explain_traced(method, question, traced.as_ref())
+    /// What the model or a method says; that it was cancelled.
+    pub fn explain(&self, image: ImageToExplain, request: &Request<'_>) -> Result<ImageExplanation> {
+        self.explain_watched(image, request, &mut Unwatched)
     }
 
-    /// [`Explainer::explain`] with the attention of the picture, which the attention methods need and share.
-    pub fn explain_traced(
+    /// Explains images in turn and hands over each as soon as it is explained, or why it could not be. Nothing is kept of
+    /// an image that was handed over.
+    ///
+    /// # Errors
+    /// The first error of `receive`, which decides whether an image that failed ends the others; that it was cancelled.
+    pub fn explain_all<E: From<crate::ExplanationError>>(
         &self,
-        method: Method,
-        question: Question<'_>,
-        traced: Option<&TracedAttention>,
-    ) -> Result<Explained> {
-        match method.family() {
-            Family::Attention => {
-                let traced = traced.with_context(|| format!("{method} needs the attention of the picture"))?;
-                attention::explain(self, method, question, traced)
+        images: Vec<ImageToExplain>,
+        request: &Request<'_>,
+        progress: &mut dyn ExplainProgress,
+        mut receive: impl FnMut(Result<ImageExplanation>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.announce(images.first(), request.methods)?;
+        let total = images.len();
+        progress.started(total * request.methods.len());
+        for (done, image) in images.into_iter().enumerate() {
+            let explained = self.explain_watched(image, request, progress);
+            if self.execution.cancellation.is_cancelled() {
+                let error = ExplainError::Cancelled { what: "images", done, total };
+                return Err(crate::ExplanationError::from(error).into());
             }
-            Family::Gradients => gradients::explain(self, method, question),
-            Family::Segments => segments::explain(self, method, question),
+            receive(explained)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that methods may ask about one class of one image.
+    pub(crate) fn context<'b>(
+        &'b self,
+        shared: &'b SharedSettings,
+        image: &'b Picture,
+        class: usize,
+        seed: u64,
+    ) -> MethodContext<'b> {
+        let execution = Execution { seed, ..self.execution.clone() };
+        MethodContext::new(self.model, shared, self.background, execution, image, class)
+    }
+
+    /// Says what is expensive before it begins.
+    fn announce(&self, first: Option<&ImageToExplain>, methods: &[MethodId]) -> Result<()> {
+        let Some(first) = first else { return Ok(()) };
+        let context = self.context(&self.config.shared, &first.image, 0, 0);
+        for &method in methods {
+            if let Some(announcement) = self.config.method(method).announcement(&context)? {
+                info!("{announcement}");
+            }
+        }
+        Ok(())
+    }
+
+    fn explain_watched(
+        &self,
+        image: ImageToExplain,
+        request: &Request<'_>,
+        progress: &mut dyn ExplainProgress,
+    ) -> Result<ImageExplanation> {
+        self.require_support(request.methods)?;
+        let found = self.predict(&image.image, request.temperature);
+        let found = found.with_context(|| format!("failed to score {}", image.id))?;
+        let classes = found.logits.len();
+        if let Some(label) = image.label.filter(|&label| label >= classes) {
+            let id = &image.id;
+            return Err(UsageError(format!("{id} is of class {label}, the model knows {classes} classes")).into());
+        }
+        let target = request.target.unwrap_or(found.class);
+        if let Some(&value) = found.logits.get(target).filter(|logit| !logit.is_finite()) {
+            return Err(ExplainError::Score { class: target, value })
+                .with_context(|| format!("failed to score {}", image.id));
+        }
+        let seed = seed_of(self.execution.seed, &image.id);
+        let context = self.context(&self.config.shared, &image.image, target, seed);
+        let mut methods = Vec::with_capacity(request.methods.len());
+        for &method in request.methods {
+            let (what, done, total) = ("methods", methods.len(), request.methods.len());
+            if self.execution.cancellation.is_cancelled() {
+                return Err(ExplainError::Cancelled { what, done, total }.into());
+            }
+            // warnings of the libraries name neither the image nor the method
+            let explained = info_span!("explaining", picture = %image.id, %method)
+                .in_scope(|| explain_timed(self.config.method(method).as_ref(), method, &context))
+                .with_context(|| format!("failed to explain {} by {method}", image.id))?;
+            progress.explained(&image.id, method);
+            methods.push(explained);
+        }
+        Ok(ImageExplanation {
+            predicted: found.class,
+            target,
+            logits: found.logits,
+            probabilities: found.probabilities,
+            calibrated: found.calibrated,
+            temperature: request.temperature,
+            class_names: request.class_names.to_vec(),
+            seed,
+            methods,
+            id: image.id,
+            source: image.source,
+            choice: image.choice,
+            label: image.label,
+            truth_mask: image.truth_mask,
+            image: image.image,
+        })
+    }
+
+    /// Refuses methods that the model cannot serve.
+    fn require_support(&self, methods: &[MethodId]) -> Result<(), UsageError> {
+        let lacks = |method: &MethodId| match method.facts().needs {
+            Needs::Attention => self.model.attention().is_none(),
+            Needs::Scores | Needs::Gradients => false,
+        };
+        match methods.iter().find(|method| lacks(method)) {
+            Some(method) => Err(UsageError(format!("{method} needs attention, which the model does not give"))),
+            None => Ok(()),
         }
     }
 
-    /// The attention of every layer on one picture.
-    pub fn trace(&self, picture: &Picture) -> Result<TracedAttention> {
-        Ok(TracedAttention::new(&self.model.network, self.pair(picture))?)
-    }
-
-    /// The model as a function of images that can be differentiated.
-    pub fn differentiable(&self) -> impl Fn(Tensor<4>) -> Tensor<2> {
-        |images| self.model.network.forward(images)
-    }
-
-    /// The model as a function of images for methods that only ask for logits.
-    pub fn scorer(&self) -> impl Fn(Tensor<4>) -> Tensor<2> {
-        |images| self.model.folded.forward(images)
-    }
-
-    /// How to run a call about one picture.
-    pub fn execution(&self, seed: u64) -> Execution {
-        Execution { seed, ..self.execution.clone() }
-    }
-
-    /// A batch of the picture and a copy of it: a single row would be multiplied in another order of summation than
-    /// the same row among others.
-    pub fn pair(&self, picture: &Picture) -> Tensor<4> {
-        let [channels, height, width] = picture.shape();
-        let data = TensorData::new(picture.values().to_vec(), [1, channels, height, width]);
-        let image = Tensor::from_data(data, &self.execution.device);
-        Tensor::cat(vec![image.clone(), image], 0)
+    fn predict(&self, image: &Picture, temperature: Option<f64>) -> Result<Prediction> {
+        let scores = check_scorer(&|images| self.model.scores(images), image, &self.execution)?;
+        let logits = scores.of(0).to_vec();
+        let calibrated = temperature.map(|temperature| {
+            let mut calibrated: Vec<f32> = logits.iter().map(|logit| logit / temperature as f32).collect();
+            softmax_in_place(&mut calibrated);
+            calibrated
+        });
+        let data = TensorData::new(logits.clone(), [1, logits.len()]);
+        let probabilities = values_of(&softmax(Tensor::<2>::from_data(data, &self.execution.device), 1));
+        Ok(Prediction { class: scores.predicted(0), logits, probabilities, calibrated })
     }
 }
 
-/// The seed of a picture's explanations: by the name of the picture, so that it does not depend on the other pictures.
-pub fn seed_of(run_seed: u64, id: &str) -> u64 {
+/// What the model says of an image, checked: the same in any batch, no number among them that is none.
+struct Prediction {
+    logits: Vec<f32>,
+    probabilities: Vec<f32>,
+    calibrated: Option<Vec<f32>>,
+    class: usize,
+}
+
+fn softmax_in_place(logits: &mut [f32]) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for logit in &mut *logits {
+        *logit = (*logit - largest).exp();
+    }
+    let sum: f32 = logits.iter().sum();
+    for value in logits {
+        *value /= sum;
+    }
+}
+
+fn explain_timed(settings: &dyn Method, method: MethodId, context: &MethodContext<'_>) -> Result<MethodExplanation> {
+    if settings.facts().needs == Needs::Attention {
+        // Shared by the methods of the image, and no part of what each of them costs.
+        context.attention()?;
+    }
+    let started = Instant::now();
+    let Explained { maps, diagnostics, warnings, evidence } = settings.explain(context)?;
+    Ok(MethodExplanation {
+        method,
+        seconds: started.elapsed().as_secs_f64(),
+        maps,
+        sentences: diagnostics.sentences(),
+        diagnostics: serde_json::to_value(diagnostics.as_ref())?,
+        settings: context.settings_of(settings)?,
+        warnings,
+        evidence,
+    })
+}
+
+/// The seed of an image's explanations: by the name of the image, so that it does not depend on the other images.
+pub(crate) fn seed_of(run_seed: u64, id: &str) -> u64 {
     let purpose = Purpose::new(&format!("explanation of {id}"));
     Draw { seed: run_seed, purpose, epoch: 0, index: 0 }.generator().random()
-}
-
-/// A value as JSON without some of its fields, which are written as tensors.
-pub(super) fn json_without(value: &impl Serialize, left_out: &[&str]) -> Result<Value> {
-    let mut value = serde_json::to_value(value)?;
-    if let Value::Object(fields) = &mut value {
-        fields.retain(|name, _| !left_out.contains(&name.as_str()));
-    }
-    Ok(value)
 }
 
 #[cfg(test)]
@@ -152,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_picture_has_a_seed_of_its_own() {
+    fn every_image_has_a_seed_of_its_own() {
         assert_ne!(seed_of(0, "test-1"), seed_of(0, "test-2"));
         assert_ne!(seed_of(0, "test-1"), seed_of(1, "test-1"));
         assert_eq!(seed_of(7, "shirt"), seed_of(7, "shirt"));

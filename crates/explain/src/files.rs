@@ -4,19 +4,18 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Result};
 use safetensors::tensor::{Dtype, View, serialize};
 use serde::Serialize;
 use serde_json::Value;
 use tinylsa_system::write_atomically;
 use tinylsa_xai::{Cancellation, TokenMatrix};
 
-use super::Method;
-use super::pictures::{NamedPicture, draw};
-use super::result::{
-    AttentionMaps, Elements, FixedQueryMaps, FlowMap, MethodMaps, PictureExplanation, PixelMap, RolloutMaps,
-    TensorValues,
-};
+use crate::drawing::{NamedDrawing, draw};
+use crate::explanation::ImageExplanation;
+use crate::maps::{AttentionMaps, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps, NamedTensor, PixelMap};
+use crate::method::MethodExplanation;
+use crate::registry::MethodId;
 
 /// The file of the maps.
 pub(super) const ATTRIBUTIONS: &str = "attributions.safetensors";
@@ -38,10 +37,11 @@ pub struct Origin {
 
 /// What was written of a picture.
 #[derive(Clone, Debug)]
-pub struct WrittenPicture {
+pub struct WrittenImage {
     /// The bytes of the maps.
     pub attributions: Vec<u8>,
-    pub pictures: Vec<NamedPicture>,
+    /// The drawings.
+    pub drawings: Vec<NamedDrawing>,
 }
 
 /// Writes the maps, the drawn maps and the diagnostics of a picture into its folder, the diagnostics last: a folder that
@@ -49,25 +49,25 @@ pub struct WrittenPicture {
 ///
 /// # Errors
 /// If a map cannot be drawn; if it is cancelled before anything is written; what the file system says.
-pub fn write_picture(
+pub fn write_image(
     folder: &Path,
-    explanation: &PictureExplanation,
+    explanation: &ImageExplanation,
     origin: &Origin,
     cancellation: &Cancellation,
-) -> Result<WrittenPicture> {
+) -> Result<WrittenImage> {
     let attributions = attributions(explanation, origin)?;
     let mut diagnostics = serde_json::to_vec_pretty(&diagnostics(explanation, origin))?;
     diagnostics.push(b'\n');
-    let pictures =
+    let drawings =
         draw(explanation, cancellation).with_context(|| format!("failed to draw the maps of {}", explanation.id))?;
-    let drawn = pictures.iter().map(|picture| (picture.name.as_str(), &picture.png));
+    let drawn = drawings.iter().map(|drawing| (drawing.name.as_str(), &drawing.png));
     let files = std::iter::once((ATTRIBUTIONS, &attributions)).chain(drawn).chain([(DIAGNOSTICS, &diagnostics)]);
     std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
     for (name, bytes) in files {
         let path = folder.join(name);
         write_atomically(&path, bytes).with_context(|| format!("failed to write {}", path.display()))?;
     }
-    Ok(WrittenPicture { attributions, pictures })
+    Ok(WrittenImage { attributions, drawings })
 }
 
 /// What stands in the metadata of the maps: the same bits whenever the maps are.
@@ -81,10 +81,10 @@ struct Metadata<'a> {
     target: usize,
     predicted: usize,
     label: Option<usize>,
-    settings: BTreeMap<Method, &'a Value>,
+    settings: BTreeMap<MethodId, &'a Value>,
 }
 
-fn attributions(explanation: &PictureExplanation, origin: &Origin) -> Result<Vec<u8>> {
+fn attributions(explanation: &ImageExplanation, origin: &Origin) -> Result<Vec<u8>> {
     let metadata = Metadata {
         picture: &explanation.id,
         origin,
@@ -99,96 +99,87 @@ fn attributions(explanation: &PictureExplanation, origin: &Origin) -> Result<Vec
     Ok(serialize(tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), text)])))?)
 }
 
-/// Every tensor of a picture by its name.
-fn tensors(explanation: &PictureExplanation) -> BTreeMap<String, TensorValues> {
-    let mut tensors = BTreeMap::new();
-    let picture = &explanation.picture;
+/// Every tensor of an image by its name.
+fn tensors(explanation: &ImageExplanation) -> BTreeMap<String, NamedTensor> {
+    let image = &explanation.image;
     let classes = vec![explanation.logits.len()];
-    tensors.insert("picture".to_owned(), single(picture.shape().to_vec(), picture.values().to_vec()));
-    tensors.insert("logits".to_owned(), single(classes.clone(), explanation.logits.clone()));
-    tensors.insert("probabilities".to_owned(), single(classes, explanation.probabilities.clone()));
+    let mut own = vec![
+        NamedTensor::f32("picture", image.shape().to_vec(), image.values().to_vec()),
+        NamedTensor::f32("logits", classes.clone(), explanation.logits.clone()),
+        NamedTensor::f32("probabilities", classes, explanation.probabilities.clone()),
+    ];
     if let Some(mask) = &explanation.truth_mask {
-        let [_, height, width] = picture.shape();
-        let elements = Elements::U8(mask.iter().map(|&inside| u8::from(inside)).collect());
-        tensors.insert("truth_mask".to_owned(), TensorValues { shape: vec![height, width], elements });
+        let [_, height, width] = image.shape();
+        let inside = mask.iter().map(|&inside| u8::from(inside)).collect();
+        own.push(NamedTensor::u8("truth_mask", vec![height, width], inside));
     }
+    let mut tensors: BTreeMap<String, NamedTensor> =
+        own.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
     for method in &explanation.methods {
-        let maps = match &method.maps {
-            MethodMaps::Pixels(map) => pixel_tensors(map),
-            MethodMaps::Attention(maps) => attention_tensors(maps, method.method == Method::MultiHeadAttention),
-            MethodMaps::Rollout(maps) => rollout_tensors(maps),
-            MethodMaps::Flow(map) => flow_tensors(map),
-            MethodMaps::FixedQueries(maps) => query_tensors(maps),
-        };
-        let all = maps.into_iter().chain(method.evidence.iter().cloned());
-        tensors.extend(all.map(|(name, values)| (format!("{}/{name}", method.method), values)));
+        let all = map_tensors(&method.maps).into_iter().chain(method.evidence.iter().cloned());
+        tensors.extend(all.map(|tensor| (format!("{}/{}", method.method, tensor.name), tensor)));
     }
     tensors
 }
 
-type Named = Vec<(String, TensorValues)>;
-
-fn single(shape: Vec<usize>, values: Vec<f32>) -> TensorValues {
-    TensorValues { shape, elements: Elements::F32(values) }
+fn map_tensors(maps: &Maps) -> Vec<NamedTensor> {
+    match maps {
+        Maps::Pixels(map) => pixel_tensors(map),
+        Maps::Attention(maps) => attention_tensors(maps),
+        Maps::Rollout(maps) => {
+            vec![matrix("matrix", &maps.matrix), NamedTensor::vector("pooled", maps.pooled.clone())]
+        }
+        Maps::Flow(map) => flow_tensors(map),
+        Maps::FixedQueries(maps) => query_tensors(maps),
+    }
 }
 
-fn double(shape: Vec<usize>, values: Vec<f64>) -> TensorValues {
-    TensorValues { shape, elements: Elements::F64(values) }
+fn matrix(name: impl Into<String>, of: &TokenMatrix) -> NamedTensor {
+    NamedTensor::f64(name, vec![of.tokens(); 2], of.values().to_vec())
 }
 
-fn matrix(of: &TokenMatrix) -> TensorValues {
-    double(vec![of.tokens(); 2], of.values().to_vec())
-}
-
-fn row(values: &[f64]) -> TensorValues {
-    double(vec![values.len()], values.to_vec())
-}
-
-fn pixel_tensors(map: &PixelMap) -> Named {
+fn pixel_tensors(map: &PixelMap) -> Vec<NamedTensor> {
     let shape = map.attribution.shape.to_vec();
-    let mut tensors = vec![("attribution".to_owned(), single(shape.clone(), map.attribution.values.clone()))];
-    tensors.extend(map.standard_error.clone().map(|errors| ("standard_error".to_owned(), single(shape, errors))));
+    let mut tensors = vec![NamedTensor::f32("attribution", shape.clone(), map.attribution.values.clone())];
+    tensors.extend(map.standard_error.clone().map(|errors| NamedTensor::f32("standard_error", shape, errors)));
     tensors
 }
 
-fn attention_tensors(maps: &AttentionMaps, with_heads: bool) -> Named {
+fn attention_tensors(maps: &AttentionMaps) -> Vec<NamedTensor> {
     let mut tensors = Vec::new();
     for (index, layer) in maps.layers.iter().enumerate() {
-        if with_heads {
+        if maps.view == AttentionView::Heads {
             for (head, of_head) in layer.heads.iter().enumerate() {
-                tensors.push((format!("layer-{index}/head-{head}"), matrix(&of_head.matrix)));
+                tensors.push(matrix(format!("layer-{index}/head-{head}"), &of_head.matrix));
             }
         }
-        tensors.push((format!("layer-{index}/fused"), matrix(&layer.fused.matrix)));
-        tensors.push((format!("layer-{index}/deviation"), matrix(&layer.fused.deviation)));
-        tensors.push((format!("layer-{index}/mean_row"), row(&layer.fused.statistics.mean_row)));
+        tensors.push(matrix(format!("layer-{index}/fused"), &layer.fused.matrix));
+        tensors.push(matrix(format!("layer-{index}/deviation"), &layer.fused.deviation));
+        let mean_row = layer.fused.statistics.mean_row.clone();
+        tensors.push(NamedTensor::vector(format!("layer-{index}/mean_row"), mean_row));
     }
     tensors
 }
 
-fn rollout_tensors(maps: &RolloutMaps) -> Named {
-    vec![("matrix".to_owned(), matrix(&maps.matrix)), ("pooled".to_owned(), row(&maps.pooled))]
-}
-
-fn flow_tensors(map: &FlowMap) -> Named {
+fn flow_tensors(map: &FlowMap) -> Vec<NamedTensor> {
     let flows = &map.flows;
     let shape = vec![flows.queries.len(), flows.tokens];
-    vec![("flows".to_owned(), double(shape, flows.flows.clone())), ("pooled".to_owned(), row(&map.pooled))]
+    vec![NamedTensor::f64("flows", shape, flows.flows.clone()), NamedTensor::vector("pooled", map.pooled.clone())]
 }
 
-fn query_tensors(maps: &FixedQueryMaps) -> Named {
+fn query_tensors(maps: &FixedQueryMaps) -> Vec<NamedTensor> {
     let tokens = maps.queries.iter().map(|query| query.token as i64).collect();
-    let mut tensors =
-        vec![("queries".to_owned(), TensorValues { shape: vec![maps.queries.len()], elements: Elements::I64(tokens) })];
+    let mut tensors = vec![NamedTensor::i64("queries", vec![maps.queries.len()], tokens)];
     for (index, (layer, mean_row)) in maps.layers.iter().zip(&maps.mean_rows).enumerate() {
+        let shape = vec![layer.len(), mean_row.len()];
         let heads = layer.first().map_or(0, |map| map.heads.len());
         for head in 0..heads {
             let rows: Vec<f64> = layer.iter().flat_map(|map| map.heads[head].iter().copied()).collect();
-            tensors.push((format!("layer-{index}/head-{head}"), double(vec![layer.len(), mean_row.len()], rows)));
+            tensors.push(NamedTensor::f64(format!("layer-{index}/head-{head}"), shape.clone(), rows));
         }
         let fused: Vec<f64> = layer.iter().flat_map(|map| map.fused.iter().copied()).collect();
-        tensors.push((format!("layer-{index}/fused"), double(vec![layer.len(), mean_row.len()], fused)));
-        tensors.push((format!("layer-{index}/mean_row"), row(mean_row)));
+        tensors.push(NamedTensor::f64(format!("layer-{index}/fused"), shape, fused));
+        tensors.push(NamedTensor::vector(format!("layer-{index}/mean_row"), mean_row.clone()));
     }
     tensors
 }
@@ -200,8 +191,8 @@ struct StoredTensor {
     bytes: Vec<u8>,
 }
 
-impl From<TensorValues> for StoredTensor {
-    fn from(values: TensorValues) -> Self {
+impl From<NamedTensor> for StoredTensor {
+    fn from(values: NamedTensor) -> Self {
         let (dtype, bytes) = match values.elements {
             Elements::F32(list) => (Dtype::F32, list.iter().flat_map(|value| value.to_le_bytes()).collect()),
             Elements::F64(list) => (Dtype::F64, list.iter().flat_map(|value| value.to_le_bytes()).collect()),
@@ -244,7 +235,7 @@ struct Diagnostics<'a> {
     label: Option<ClassLogit<'a>>,
     predicted: ClassLogit<'a>,
     target: ClassLogit<'a>,
-    methods: BTreeMap<Method, MethodDiagnostics<'a>>,
+    methods: BTreeMap<MethodId, MethodDiagnostics<'a>>,
 }
 
 #[derive(Serialize)]
@@ -266,7 +257,7 @@ struct MethodDiagnostics<'a> {
     diagnostics: &'a Value,
 }
 
-fn diagnostics<'a>(explanation: &'a PictureExplanation, origin: &'a Origin) -> Diagnostics<'a> {
+fn diagnostics<'a>(explanation: &'a ImageExplanation, origin: &'a Origin) -> Diagnostics<'a> {
     let class = |class: usize| ClassLogit {
         class,
         name: explanation.class_names.get(class).map_or("", String::as_str),
@@ -274,7 +265,7 @@ fn diagnostics<'a>(explanation: &'a PictureExplanation, origin: &'a Origin) -> D
         probability_raw: explanation.probabilities[class],
         probability_calibrated: explanation.calibrated.as_ref().map(|calibrated| calibrated[class]),
     };
-    let of_method = |method: &'a super::result::MethodExplanation| MethodDiagnostics {
+    let of_method = |method: &'a MethodExplanation| MethodDiagnostics {
         seconds: method.seconds,
         warnings: &method.warnings,
         settings: &method.settings,

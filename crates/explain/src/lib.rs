@@ -1,35 +1,90 @@
-//! Explains pictures, scores the explanations, and writes both down.
+//! Explanations of image classifiers: run, drawn, scored and ranked.
 //!
-//! An [`Explainer`] explains one picture by one method; [`explain_pictures`] asks it about several. What comes out, a
-//! [`PictureExplanation`](result::PictureExplanation), is plain data from which the files, the pictures and the scores
-//! are made.
+//! The crate `tinylsa-xai` has every explanation method as a function. This crate makes a product of them: methods are
+//! values that a config file can name ([`Method`], [`MethodId`]), an [`Explainer`] runs them on images, [`draw`] makes
+//! figures of what they found, [`Scoring`](scores::Scoring) measures which of them to believe, and [`write_image`] leaves a
+//! folder with all of it.
+//!
+//! A model is anything that implements [`Explainable`]: scores are enough for most methods, and any function from images
+//! to scores will do ([`FromFunction`]).
+//!
+//! ```
+//! use burn::tensor::Tensor;
+//! use tinylsa_explain::{Background, ExplainConfig, Explainer, FromFunction, ImageToExplain, MethodId, Request};
+//! use tinylsa_xai::{Execution, KernelShapConfig, Picture};
+//!
+//! // A model of two classes that looks at the left and at the right half of a grey image.
+//! let model = FromFunction(|images: Tensor<4>| {
+//!     let [batch, _, _, width] = images.dims();
+//!     let half = |start| images.clone().narrow(3, start, width / 2).flatten::<2>(1, 3).mean_dim(1);
+//!     Tensor::cat(vec![half(0), half(width / 2)], 1).reshape([batch, 2])
+//! });
+//! let image = Picture::new([1.0, 1.0, 0.0, 0.0].repeat(4), [1, 4, 4])?;
+//!
+//! let config = ExplainConfig::default().with(KernelShapConfig { evaluations: Some(64) });
+//! let (background, execution) = (Background::default(), Execution::default());
+//! let explainer = Explainer { model: &model, config: &config, background: &background, execution };
+//! let names = ["left".to_owned(), "right".to_owned()];
+//! let methods = [MethodId::named("input-gradient").unwrap(), MethodId::named("kernel-shap").unwrap()];
+//! let request = Request { methods: &methods, target: None, class_names: &names, temperature: None };
+//! let explanation = explainer.explain(ImageToExplain::new("bar", image), &request)?;
+//!
+//! assert_eq!(explanation.predicted, 0);
+//! for method in &explanation.methods {
+//!     println!("{}: {:?}", method.method.title(), method.sentences);
+//! }
+//! let drawings = tinylsa_explain::draw(&explanation, &Default::default())?;
+//! assert_eq!(drawings.len(), 1 + methods.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Adding a method
+//!
+//! A method is a file in `methods/`: its settings as a struct, what it needs and means as [`MethodFacts`], and how it
+//! explains as [`Method::explain`]. A line in `registry.rs` makes it known to configs, the command line, figures, scores
+//! and pages, all of which go by the kind of its [`Maps`] and never by its name.
 
-#![allow(missing_docs, unreachable_pub)]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
-mod attention;
 mod background;
 mod circumstances;
 mod config;
 mod directory;
+mod drawing;
+mod error;
+mod explainable;
 mod explainer;
+mod explanation;
 mod files;
-mod gradients;
+mod maps;
 mod method;
-pub mod names;
+mod methods;
+mod names;
 pub mod page;
-pub mod pictures;
-pub mod result;
-mod run;
+mod registry;
 pub mod scores;
-mod segments;
+mod tinycnn_lsa;
 
-pub use background::noise_background;
+pub use background::{Background, noise_background};
 pub use circumstances::Circumstances;
-pub use config::{BackgroundConfig, ExplainConfig, PictureChoice};
+pub use config::{BackgroundConfig, ExplainConfig, ImageChoice, SharedSettings};
 pub use directory::ImageDirectory;
-pub use explainer::{Background, ExplainedNetwork, Explainer, execution};
-pub use files::{Origin, write_picture};
-pub use method::{Family, Method};
-pub use result::{PictureExplanation, ScoreColumn, ScoreEntry, ScoreTable, Source};
-pub use run::{ExplainProgress, Request, Subject, Unwatched, explain_pictures};
+pub use drawing::{NamedDrawing, draw, shown_beside, side_by_side, verdict};
+pub use error::{ExplanationError, Result};
+pub use explainable::{AttentionSource, Explainable, FromFunction, RandomisedModel, TracedAttention};
+pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, Unwatched, execution};
+pub use explanation::{ImageExplanation, Source};
+pub use files::{Origin, WrittenImage, write_image};
+pub use maps::{
+    AttentionLayer, AttentionMaps, AttentionMatrix, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps,
+    MarkedToken, NamedTensor, PixelMap, Quantity, RolloutMaps, ScoreDifference, SegmentMap,
+};
+pub use method::{
+    Diagnostics, Explained, Meaning, Method, MethodContext, MethodExplanation, MethodFacts, Needs, Registered,
+    SharedSetting,
+};
+pub use methods::{FixedQuery, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention};
+pub use names::names_of_files;
+pub use registry::{ALL_METHODS, MethodId};
+pub use tinycnn_lsa::ExplainedNetwork;

@@ -1,220 +1,279 @@
-use std::fmt;
-use std::str::FromStr;
+//! What every explanation method has in common.
 
-use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
+use std::fmt::Debug;
 
-use tinylsa_settings::UsageError;
-use tinylsa_settings::printable;
+use burn::tensor::{Tensor, TensorData};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tinylsa_settings::InvalidSetting;
+use tinylsa_xai::{Execution, Picture, Target};
 
-/// An explanation method. Its name, in kebab-case, is the same on the command line, in configs, files and tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    SelfAttention,
-    MultiHeadAttention,
-    AttentionRollout,
-    GradientRollout,
-    AttentionFlow,
-    FixedQuery,
-    IntegratedGradients,
-    ExpectedGradients,
-    SmoothGrad,
-    InputGradient,
-    InputTimesGradient,
-    ExactShapley,
-    KernelShap,
-    PermutationShap,
-    Lime,
-}
+use crate::background::Background;
+use crate::circumstances::Circumstances;
+use crate::config::SharedSettings;
+use crate::error::{Context, Result};
+use crate::explainable::{Explainable, TracedAttention};
+use crate::maps::{Maps, NamedTensor};
+use crate::registry::MethodId;
+use crate::scores::RerunConfig;
 
-/// What a method looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// The attention of the layers, on the grid of tokens.
-    Attention,
-    /// Gradients of the class's logit, pixel by pixel.
-    Gradients,
-    /// The class's logit with segments shown and hidden.
-    Segments,
-}
+/// An explanation method together with its settings.
+///
+/// The implementor is the config: `[explain.<name>]` of a config file is deserialised into it, and its `Default` stands
+/// for a table that is left out. A new method is one file in `methods/`, which implements this trait and [`Registered`],
+/// one line in `registry.rs`, and one page of documentation. No other file names it.
+pub trait Method: erased_serde::Serialize + Debug + Send + Sync {
+    /// What does not depend on the settings.
+    fn facts(&self) -> &'static MethodFacts;
 
-impl Method {
-    pub const ALL: [Self; 15] = [
-        Self::SelfAttention,
-        Self::MultiHeadAttention,
-        Self::AttentionRollout,
-        Self::GradientRollout,
-        Self::AttentionFlow,
-        Self::FixedQuery,
-        Self::IntegratedGradients,
-        Self::ExpectedGradients,
-        Self::SmoothGrad,
-        Self::InputGradient,
-        Self::InputTimesGradient,
-        Self::ExactShapley,
-        Self::KernelShap,
-        Self::PermutationShap,
-        Self::Lime,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SelfAttention => "self-attention",
-            Self::MultiHeadAttention => "multi-head-attention",
-            Self::AttentionRollout => "attention-rollout",
-            Self::GradientRollout => "gradient-rollout",
-            Self::AttentionFlow => "attention-flow",
-            Self::FixedQuery => "fixed-query",
-            Self::IntegratedGradients => "integrated-gradients",
-            Self::ExpectedGradients => "expected-gradients",
-            Self::SmoothGrad => "smooth-grad",
-            Self::InputGradient => "input-gradient",
-            Self::InputTimesGradient => "input-times-gradient",
-            Self::ExactShapley => "exact-shapley",
-            Self::KernelShap => "kernel-shap",
-            Self::PermutationShap => "permutation-shap",
-            Self::Lime => "lime",
-        }
-    }
-
-    /// The name as people write it.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::SelfAttention => "Self-attention",
-            Self::MultiHeadAttention => "Multi-head attention",
-            Self::AttentionRollout => "Attention rollout",
-            Self::GradientRollout => "Gradient-weighted rollout",
-            Self::AttentionFlow => "Attention flow",
-            Self::FixedQuery => "Fixed-query maps",
-            Self::IntegratedGradients => "Integrated Gradients",
-            Self::ExpectedGradients => "Expected gradients (GradientSHAP)",
-            Self::SmoothGrad => "SmoothGrad",
-            Self::InputGradient => "Gradient",
-            Self::InputTimesGradient => "Input × gradient",
-            Self::ExactShapley => "Exact Shapley values",
-            Self::KernelShap => "KernelSHAP",
-            Self::PermutationShap => "Permutation SHAP",
-            Self::Lime => "LIME",
-        }
-    }
-
-    /// The name of its drawing.
-    pub fn file_name(self) -> String {
-        format!("{}.png", self.name())
-    }
-
-    /// Whether its result depends on random draws, apart from those of a baseline or of what stands in for hidden parts.
-    pub fn draws(self) -> bool {
-        match self {
-            Self::ExpectedGradients | Self::SmoothGrad | Self::KernelShap | Self::PermutationShap | Self::Lime => true,
-            Self::SelfAttention
-            | Self::MultiHeadAttention
-            | Self::AttentionRollout
-            | Self::GradientRollout
-            | Self::AttentionFlow
-            | Self::FixedQuery
-            | Self::IntegratedGradients
-            | Self::InputGradient
-            | Self::InputTimesGradient
-            | Self::ExactShapley => false,
-        }
-    }
-
-    pub fn family(self) -> Family {
-        match self {
-            Self::SelfAttention
-            | Self::MultiHeadAttention
-            | Self::AttentionRollout
-            | Self::GradientRollout
-            | Self::AttentionFlow
-            | Self::FixedQuery => Family::Attention,
-            Self::IntegratedGradients
-            | Self::ExpectedGradients
-            | Self::SmoothGrad
-            | Self::InputGradient
-            | Self::InputTimesGradient => Family::Gradients,
-            Self::ExactShapley | Self::KernelShap | Self::PermutationShap | Self::Lime => Family::Segments,
-        }
-    }
-
-    /// The methods that a list of names asks for, `all` among them, each once and in the order of [`Method::ALL`].
+    /// Checks every range.
     ///
     /// # Errors
-    /// [`UsageError`] with the nearest name for one that is none, and for an empty list.
-    pub fn chosen(names: &[String]) -> Result<Vec<Self>, UsageError> {
-        if names.iter().any(|name| name == ALL_METHODS) {
-            return Ok(Self::ALL.to_vec());
-        }
-        let mut methods = names.iter().map(|name| name.parse()).collect::<Result<Vec<Self>, _>>()?;
-        if methods.is_empty() {
-            return Err(UsageError("the list of methods is empty, expected at least one, or all".to_owned()));
-        }
-        methods.sort_unstable();
-        methods.dedup();
-        Ok(methods)
+    /// The first setting outside its range, by its key within the method's table.
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
+
+    /// Checks the settings against the images, the classes and the model.
+    ///
+    /// # Errors
+    /// The first setting that does not fit, by its key within `[explain]`.
+    fn validate_against(&self, _shared: &SharedSettings, _at: &Circumstances) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
+
+    /// Checks the budget of the cheaper form, which [`Method::budgeted`] returns.
+    ///
+    /// # Errors
+    /// The first setting that does not fit, by its key within `[explain]`.
+    fn validate_budget(
+        &self,
+        _budget: &RerunConfig,
+        _shared: &SharedSettings,
+        _at: &Circumstances,
+    ) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
+
+    /// Explains one class of one image.
+    ///
+    /// # Errors
+    /// What the method says; that the call was cancelled; that the model does not give what the method needs.
+    fn explain(&self, at: &MethodContext<'_>) -> Result<Explained>;
+
+    /// The cheaper form for scores that explain the same image many times.
+    fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method>;
+
+    /// What the method will cost, in words, where that may surprise.
+    ///
+    /// # Errors
+    /// If the image cannot be explained.
+    fn announcement(&self, _at: &MethodContext<'_>) -> Result<Option<String>> {
+        Ok(None)
     }
 }
 
-/// Stands for every method in a list of names.
-pub const ALL_METHODS: &str = "all";
+erased_serde::serialize_trait_object!(Method);
 
-impl fmt::Display for Method {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+/// A method that the registry can list.
+pub trait Registered: Method + Clone + Default + DeserializeOwned + 'static {
+    /// What does not depend on the settings.
+    const FACTS: MethodFacts;
+}
+
+/// What is known of a method whatever its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodFacts {
+    /// The name in kebab-case, the same on the command line, in configs, file names and tensors.
+    pub name: &'static str,
+    /// The name as people write it.
+    pub title: &'static str,
+    /// What its maps mean.
+    pub meaning: Meaning,
+    /// What the model has to give.
+    pub needs: Needs,
+    /// Settings that it shares with other methods.
+    pub reads: &'static [SharedSetting],
+    /// Whether its result depends on random draws, apart from those of the shared settings.
+    pub draws: bool,
+    /// Whether its maps are scored. Maps that say nothing of a class are not.
+    pub is_scored: bool,
+    /// Whether it is a control: a method that does not beat it has shown nothing.
+    pub is_control: bool,
+}
+
+/// What a method's maps show, and what they do not. Both complete the sentences "Shows …" and "Does not show …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// What the maps show.
+    pub shows: &'static str,
+    /// What they do not show, although it looks like it.
+    pub does_not_show: &'static str,
+}
+
+impl Meaning {
+    /// Both in one line.
+    pub fn line(self) -> String {
+        format!("Shows {}. Does not show {}.", self.shows, self.does_not_show)
     }
 }
 
-impl FromStr for Method {
-    type Err = UsageError;
+/// What a method asks of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Scores alone.
+    Scores,
+    /// Scores that can be differentiated with respect to the image.
+    Gradients,
+    /// The attention of the layers.
+    Attention,
+}
 
-    fn from_str(name: &str) -> Result<Self, UsageError> {
-        let names = || Self::ALL.iter().map(|method| method.name()).chain([ALL_METHODS]);
-        Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
-            let asked = name.to_lowercase();
-            let likeness = |known: &str| strsim::jaro_winkler(known, &asked);
-            let nearest = names().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
-            let list: Vec<&str> = names().collect();
-            UsageError(format!(
-                "unknown method {}, did you mean {}? The methods are {}",
-                printable(name),
-                nearest.unwrap_or_default(),
-                list.join(", ")
-            ))
-        })
+/// Settings that several methods share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedSetting {
+    /// `[explain.baseline]`: what paths start from.
+    Baseline,
+    /// `[explain.background]`: the images that stand for the data set.
+    Background,
+    /// `[explain.segmentation]`: what is shown and hidden.
+    Segmentation,
+    /// `[explain.fill]`: what stands in for hidden segments.
+    Fill,
+}
+
+/// An image, the class that is explained, and everything a method may ask for.
+#[derive(Debug)]
+pub struct MethodContext<'a> {
+    /// The model.
+    pub model: &'a dyn Explainable,
+    /// The settings that methods share.
+    pub shared: &'a SharedSettings,
+    /// The images that stand for the data set.
+    pub background: &'a Background,
+    /// Device, batch size, cancellation, and the seed of this image's draws.
+    pub execution: Execution,
+    /// The image.
+    pub image: &'a Picture,
+    /// The class that is explained.
+    pub class: usize,
+    traced: OnceCell<TracedAttention>,
+}
+
+impl<'a> MethodContext<'a> {
+    /// The context of one class of one image.
+    pub fn new(
+        model: &'a dyn Explainable,
+        shared: &'a SharedSettings,
+        background: &'a Background,
+        execution: Execution,
+        image: &'a Picture,
+        class: usize,
+    ) -> Self {
+        Self { model, shared, background, execution, image, class, traced: OnceCell::new() }
+    }
+
+    /// The explained class as a target.
+    pub fn target(&self) -> Target {
+        Target::Class(self.class)
+    }
+
+    /// The model as a function that gives scores and nothing else.
+    pub fn scorer(&self) -> impl Fn(Tensor<4>) -> Tensor<2> {
+        |images| self.model.scores(images)
+    }
+
+    /// The model as a function whose scores can be differentiated with respect to the images.
+    pub fn differentiable(&self) -> impl Fn(Tensor<4>) -> Tensor<2> {
+        |images| self.model.differentiable_scores(images)
+    }
+
+    /// The attention of every layer on the image, computed once.
+    ///
+    /// # Errors
+    /// If the model has no attention, or what it gives is none.
+    pub fn attention(&self) -> Result<&TracedAttention> {
+        if let Some(traced) = self.traced.get() {
+            return Ok(traced);
+        }
+        let source = self.model.attention().context("the model gives no attention")?;
+        let traced = source.trace(self.image_pair()).context("failed to trace the attention")?;
+        Ok(self.traced.get_or_init(|| traced))
+    }
+
+    /// `[2, channels, height, width]`: the image and a copy of it. Alone it would be multiplied in another order of
+    /// summation than among others.
+    pub fn image_pair(&self) -> Tensor<4> {
+        let [channels, height, width] = self.image.shape();
+        let data = TensorData::new(self.image.values().to_vec(), [1, channels, height, width]);
+        let image = Tensor::from_data(data, &self.execution.device);
+        Tensor::cat(vec![image.clone(), image], 0)
+    }
+
+    /// The settings that the method runs with, for the files of the explanation.
+    ///
+    /// # Errors
+    /// If they have no form in JSON.
+    pub(crate) fn settings_of(&self, method: &dyn Method) -> Result<Value> {
+        let mut settings = serde_json::Map::new();
+        let own = serde_json::to_value(method)?;
+        if own.as_object().is_none_or(|table| !table.is_empty()) {
+            settings.insert("method".to_owned(), own);
+        }
+        for shared in method.facts().reads {
+            let (name, value) = match shared {
+                SharedSetting::Baseline => ("baseline", json!(self.shared.baseline)),
+                SharedSetting::Background => ("background", json!(self.background.description)),
+                SharedSetting::Segmentation => ("segmentation", json!(self.shared.segmentation)),
+                SharedSetting::Fill => ("fill", json!(self.shared.fill)),
+            };
+            settings.insert(name.to_owned(), value);
+        }
+        Ok(Value::Object(settings))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a method says of one class of one image.
+#[derive(Debug)]
+pub struct Explained {
+    /// The maps.
+    pub maps: Maps,
+    /// What tells how far to trust the maps; the same bits whenever the maps are.
+    pub diagnostics: Box<dyn Diagnostics>,
+    /// What speaks against trusting the maps, in words.
+    pub warnings: Vec<String>,
+    /// What another library needs to check the maps.
+    pub evidence: Vec<NamedTensor>,
+}
 
-    #[test]
-    fn names_are_read_back_and_are_those_of_configs() {
-        for method in Method::ALL {
-            assert_eq!(method.name().parse::<Method>().unwrap(), method);
-            assert_eq!(serde_json::to_value(method).unwrap(), method.name());
-        }
+/// What tells how far to trust a method's maps.
+pub trait Diagnostics: erased_serde::Serialize + Debug + Send + Sync {
+    /// The most telling figures, a sentence each, without capitals and full stops.
+    fn sentences(&self) -> Vec<String> {
+        Vec::new()
     }
+}
 
-    #[test]
-    fn a_list_names_methods_once_and_in_order() {
-        let chosen = |names: &[&str]| Method::chosen(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
-        assert_eq!(chosen(&["lime", "fixed-query", "lime"]).unwrap(), [Method::FixedQuery, Method::Lime]);
-        assert_eq!(chosen(&["lime", "all"]).unwrap(), Method::ALL);
-        let error = chosen(&["kernelshap"]).unwrap_err().to_string();
-        assert!(error.contains("did you mean kernel-shap?"), "{error}");
-        for (asked, meant) in [
-            ("LIME", "lime"),
-            ("Lime", "lime"),
-            ("KernelSHAP", "kernel-shap"),
-            ("SmoothGrad", "smooth-grad"),
-            ("ALL", "all"),
-        ] {
-            let error = chosen(&[asked]).unwrap_err().to_string();
-            assert!(error.contains(&format!("unknown method {asked}, did you mean {meant}?")), "{error}");
-        }
-        let hostile = chosen(&["\u{1b}[2J"]).unwrap_err().to_string();
-        assert!(!hostile.contains('\u{1b}'), "{hostile}");
-        assert!(chosen(&[]).is_err());
-    }
+erased_serde::serialize_trait_object!(Diagnostics);
+
+/// One method's explanation of one image.
+#[derive(Clone, Debug)]
+pub struct MethodExplanation {
+    /// The method.
+    pub method: MethodId,
+    /// How long it took.
+    pub seconds: f64,
+    /// The maps.
+    pub maps: Maps,
+    /// What tells how far to trust the maps, as it is written to files.
+    pub diagnostics: Value,
+    /// The most telling figures of the diagnostics, in words.
+    pub sentences: Vec<String>,
+    /// The settings that the method ran with.
+    pub settings: Value,
+    /// What speaks against trusting the maps, in words.
+    pub warnings: Vec<String>,
+    /// What another library needs to check the maps.
+    pub evidence: Vec<NamedTensor>,
 }

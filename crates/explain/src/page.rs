@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Result};
 use tinylsa_report::{
     Better, Block, Column, Estimate, Figure, IntervalBar, MethodScores, PerturbationCurve, RankedTable, ReportPage,
     Score, Section, Table, Warning, compact_png, interval_bars, perturbation_curves,
 };
 use tinylsa_xai::{Direction, ScoreKind};
 
-use super::Method;
-use super::pictures::{NamedPicture, class, diagnosis, meaning, verdict};
-use super::result::{MeanCurves, PictureExplanation, ScoreColumn, ScoreTable};
+use crate::drawing::{NamedDrawing, verdict};
+use crate::explanation::ImageExplanation;
+use crate::registry::MethodId;
+use crate::scores::{MeanCurves, RANDOM, SOBEL, ScoreColumn, ScoreTable};
 use tinylsa_settings::counted;
 
 #[cfg(test)]
@@ -72,7 +73,7 @@ pub struct DrawnExplanation {
 
 #[derive(Clone, Debug)]
 struct DrawnMethod {
-    method: Method,
+    method: MethodId,
     drawing: Option<Drawing>,
     remarks: Vec<String>,
 }
@@ -82,8 +83,8 @@ impl DrawnExplanation {
     ///
     /// # Errors
     /// If a picture cannot be encoded.
-    pub fn new(explanation: &PictureExplanation, pictures: &[NamedPicture], placement: &Placement) -> Result<Self> {
-        let drawing = |method: Option<Method>| -> Result<Option<Drawing>> {
+    pub fn new(explanation: &ImageExplanation, pictures: &[NamedDrawing], placement: &Placement) -> Result<Self> {
+        let drawing = |method: Option<MethodId>| -> Result<Option<Drawing>> {
             let Some(found) = pictures.iter().find(|picture| picture.method == method) else { return Ok(None) };
             Ok(Some(match placement {
                 Placement::Held => Drawing::Held(compact_png(&found.png)?),
@@ -92,12 +93,12 @@ impl DrawnExplanation {
         };
         let mut methods = Vec::new();
         for found in &explanation.methods {
-            let mut remarks = diagnosis(found);
+            let mut remarks = found.sentences.clone();
             remarks.extend(found.warnings.iter().map(|warning| format!("Warning: {warning}")));
             methods.push(DrawnMethod { method: found.method, drawing: drawing(Some(found.method))?, remarks });
         }
         let target = explanation.target;
-        let name = class(explanation, target);
+        let name = explanation.class_name(target);
         let probability = explanation.shown_probability(target);
         Ok(Self {
             id: explanation.id.clone(),
@@ -147,14 +148,14 @@ pub fn index(
 }
 
 fn introduction(explained: &[DrawnExplanation], side_by_side: Option<&[u8]>) -> Result<Section> {
-    let methods: BTreeSet<Method> = explained.iter().flat_map(|one| one.methods.iter().map(|m| m.method)).collect();
+    let methods: BTreeSet<MethodId> = explained.iter().flat_map(|one| one.methods.iter().map(|m| m.method)).collect();
     let mut table = Table::new(
         "What the maps mean",
         vec![Column::words("method"), Column::words("shows"), Column::words("does not show")],
     );
     for method in methods {
-        let meaning = meaning(method);
-        table = table.row([method.title(), meaning.means, meaning.does_not]);
+        let meaning = method.facts().meaning;
+        table = table.row([method.title(), meaning.shows, meaning.does_not_show]);
     }
     let mut blocks = vec![Block::Table(table)];
     // a single picture has its sheet
@@ -178,7 +179,7 @@ fn picture_section(explained: &DrawnExplanation) -> Section {
     }
     for method in &explained.methods {
         let mut inner = Vec::new();
-        let line = meaning(method.method).line();
+        let line = method.method.facts().meaning.line();
         match &method.drawing {
             Some(drawing) => {
                 let words = format!("{} of {}", method.method.title(), explained.id);
@@ -322,14 +323,14 @@ fn area(points: &[f64]) -> f64 {
 /// The name of a method or control as people write it.
 fn method_title(name: &str) -> String {
     match name {
-        "random" => "Random map".to_owned(),
-        "sobel" => "Sobel edges".to_owned(),
-        _ => name.parse::<Method>().map_or_else(|_| name.to_owned(), |method| method.title().to_owned()),
+        RANDOM => "Random map".to_owned(),
+        SOBEL => "Sobel edges".to_owned(),
+        _ => MethodId::named(name).map_or_else(|| name.to_owned(), |method| method.title().to_owned()),
     }
 }
 
 fn is_control(name: &str) -> bool {
-    ["random", "sobel", Method::InputGradient.name()].contains(&name)
+    [RANDOM, SOBEL].contains(&name) || MethodId::named(name).is_some_and(|method| method.facts().is_control)
 }
 
 fn score_title(column: &ScoreColumn) -> String {

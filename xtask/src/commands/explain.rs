@@ -18,10 +18,10 @@ use crate::picture::SIDE;
 use crate::progress::ExplainBar;
 use crate::schema::ExperimentConfig;
 use tinylsa_explain::page::{DrawnExplanation, Placement};
-use tinylsa_explain::result::PictureExplanation;
 use tinylsa_explain::{
-    Circumstances, ExplainConfig, ExplainedNetwork, Explainer, Family, ImageDirectory, Method, Origin, Request,
-    Subject, execution, explain_pictures, noise_background, page, pictures, write_picture,
+    Circumstances, ExplainConfig, ExplainedNetwork, Explainer, ImageDirectory, ImageExplanation, ImageToExplain,
+    MethodId, Needs, Origin, Request, SharedSetting, execution, noise_background, page, shown_beside, side_by_side,
+    write_image,
 };
 use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 use tinylsa_settings::{counted, printable};
@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
         );
     }
     if config.attention.blocks == 0
-        && let Some(method) = settings.methods.iter().find(|method| method.family() == Family::Attention)
+        && let Some(method) = settings.methods.iter().find(|method| method.facts().needs == Needs::Attention)
     {
         return Err(UsageError(format!("the model has no attention for {} to show", method.name())).into());
     }
@@ -132,7 +132,7 @@ struct Finished {
     /// What the page shows of each.
     drawn: Vec<DrawnExplanation>,
     /// The few that stand side by side.
-    beside: Vec<PictureExplanation>,
+    beside: Vec<ImageExplanation>,
 }
 
 #[expect(clippy::too_many_arguments, reason = "everything that was found out about one call")]
@@ -141,7 +141,7 @@ fn explain(
     loaded: LoadedModel,
     target: Option<usize>,
     collection: Option<&Pictures>,
-    subjects: Vec<Subject>,
+    subjects: Vec<ImageToExplain>,
     output: &OutputDir,
     mut failures: Vec<anyhow::Error>,
     arguments: &ExplainArguments,
@@ -150,10 +150,10 @@ fn explain(
     let stop = stop_on_interrupt("stopping; images that are finished stay")?;
     let execution = execution(Device::flex(), settings.explain.batch_size, settings.seed, stop.into());
     let background = if let Some(images) = collection {
-        background(&images.train, &settings.explain.background, settings.seed)?
+        background(&images.train, &settings.explain.shared.background, settings.seed)?
     } else {
-        let first = &subjects.first().context("no image was named")?.picture;
-        noise_background(first, &settings.explain.baseline, &settings.explain.background, &execution)?
+        let first = &subjects.first().context("no image was named")?.image;
+        noise_background(first, &settings.explain.shared.baseline, &settings.explain.shared.background, &execution)?
     };
     let from_collection = collection.filter(|_| !arguments.index.is_empty());
     let origin = Origin {
@@ -171,21 +171,21 @@ fn explain(
     };
     let names: Vec<String> = subjects.iter().map(|subject| subject.id.clone()).collect();
     let directory = ImageDirectory::begin(output.path(), &names, &[PAGE])?;
-    let (placement, shown) = (Placement::of(names.len(), ""), pictures::shown_beside(names.len()));
+    let (placement, shown) = (Placement::of(names.len(), ""), shown_beside(names.len()));
     let (mut finished, mut number) = (Finished::default(), 0);
-    let ended = explain_pictures(&explainer, subjects, &request, &mut ExplainBar::default(), |explained| {
+    let ended: Result<()> = explainer.explain_all(subjects, &request, &mut ExplainBar::default(), |explained| {
         number += 1;
         let explanation = match explained {
             Ok(explanation) => explanation,
             // one image that cannot be explained does not keep the others from it
             Err(failure) => {
-                failures.push(failure);
+                failures.push(failure.into());
                 return Ok(());
             }
         };
         let folder = directory.folder(&explanation.id);
-        let written = write_picture(&folder, &explanation, &origin, &explainer.execution.cancellation)?;
-        finished.drawn.push(DrawnExplanation::new(&explanation, &written.pictures, &placement)?);
+        let written = write_image(&folder, &explanation, &origin, &explainer.execution.cancellation)?;
+        finished.drawn.push(DrawnExplanation::new(&explanation, &written.drawings, &placement)?);
         tell(&explanation, &folder)?;
         if shown.contains(&(number - 1)) {
             finished.beside.push(explanation);
@@ -227,7 +227,7 @@ fn write_page(output: &OutputDir, finished: &Finished, seed: u64) -> Result<()> 
     if finished.drawn.is_empty() {
         return Ok(());
     }
-    let side_by_side = if finished.beside.is_empty() { None } else { Some(pictures::side_by_side(&finished.beside)?) };
+    let side_by_side = if finished.beside.is_empty() { None } else { Some(side_by_side(&finished.beside)?) };
     let subtitle = format!("{}, seed {seed}", counted(finished.drawn.len(), "image"));
     let html = page::index(subtitle, None, &finished.drawn, side_by_side.as_deref())?;
     let path = output.path().join(PAGE);
@@ -248,7 +248,7 @@ struct Settings {
     source: ConfigSource,
     overrides: Vec<String>,
     explain: ExplainConfig,
-    methods: Vec<Method>,
+    methods: Vec<MethodId>,
     seed: u64,
 }
 
@@ -261,7 +261,7 @@ impl Settings {
         let overrides = arguments.overrides.clone();
         let ExperimentConfig { explain, run, .. } = load(&source, &overrides, ExperimentConfig::validate_ranges)?;
         let methods =
-            if arguments.methods.is_empty() { explain.methods.clone() } else { Method::chosen(&arguments.methods)? };
+            if arguments.methods.is_empty() { explain.methods.clone() } else { MethodId::chosen(&arguments.methods)? };
         Ok(Self { source, overrides, explain, methods, seed: arguments.seed.unwrap_or(run.seed) })
     }
 
@@ -275,11 +275,11 @@ impl Settings {
 
     /// Refuses options that would change nothing: whoever gives one expects something of it.
     fn require_effect(&self, arguments: &ExplainArguments) -> Result<(), UsageError> {
-        let asks = |method: Method| self.methods.contains(&method);
-        let has_segments = self.methods.iter().any(|method| method.family() == Family::Segments);
-        let draws = self.methods.iter().any(|method| method.draws())
-            || (asks(Method::IntegratedGradients) && self.explain.baseline.kinds.contains(&BaselineKind::Noise))
-            || (has_segments && self.explain.fill.kind == Fill::Noise);
+        let reads = |setting| self.methods.iter().any(|method| method.facts().reads.contains(&setting));
+        let shared = &self.explain.shared;
+        let draws = self.methods.iter().any(|method| method.facts().draws)
+            || (reads(SharedSetting::Baseline) && shared.baseline.kinds.contains(&BaselineKind::Noise))
+            || (reads(SharedSetting::Fill) && shared.fill.kind == Fill::Noise);
         let without = |option: &str, reason: &str| Err(UsageError(format!("{option} has no effect here: {reason}")));
         if arguments.split.is_some() && arguments.index.is_empty() {
             return without("--split", "it says in which split --index counts, and files are explained");
@@ -287,7 +287,7 @@ impl Settings {
         if arguments.seed.is_some() && !draws {
             return without("--seed", "nothing is drawn at random by the methods that are asked for");
         }
-        let needs_collection = !arguments.index.is_empty() || asks(Method::ExpectedGradients);
+        let needs_collection = !arguments.index.is_empty() || reads(SharedSetting::Background);
         let option = if arguments.synthetic { Some("--synthetic") } else { None };
         let option = option.or_else(|| arguments.data_dir.as_ref().map(|_| "--data-dir"));
         if let Some(option) = option.filter(|_| !needs_collection) {
@@ -315,11 +315,11 @@ impl Settings {
     }
 }
 
-fn tell(explanation: &PictureExplanation, folder: &Path) -> Result<()> {
+fn tell(explanation: &ImageExplanation, folder: &Path) -> Result<()> {
     let named = |class: usize| {
-        format!("{} {:.1} %", pictures::class(explanation, class), 100.0 * explanation.shown_probability(class))
+        format!("{} {:.1} %", explanation.class_name(class), 100.0 * explanation.shown_probability(class))
     };
-    let truth = explanation.label.map(|label| format!(", is {}", pictures::class(explanation, label)));
+    let truth = explanation.label.map(|label| format!(", is {}", explanation.class_name(label)));
     let seconds: f64 = explanation.methods.iter().map(|method| method.seconds).sum();
     for method in &explanation.methods {
         for warning in &method.warnings {

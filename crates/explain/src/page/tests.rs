@@ -5,8 +5,9 @@
 
 use tinylsa_xai::{BootstrapInterval, Cancellation};
 
-use super::super::pictures::{draw, example::explanation, side_by_side};
-use super::super::result::ScoreEntry;
+use crate::drawing::{draw, example::explanation, side_by_side};
+use crate::scores::ScoreEntry;
+
 use super::*;
 
 fn column(kind: ScoreKind, variant: &str, values: [Option<f64>; 4]) -> ScoreColumn {
@@ -56,7 +57,7 @@ fn drawn() -> DrawnExplanation {
 fn a_page_of_many_images_refers_to_their_drawings() {
     assert_eq!(Placement::of(50, "explanations/"), Placement::Held);
     assert_eq!(Placement::of(51, "explanations/"), Placement::Linked("explanations/"));
-    let explanation = PictureExplanation { id: "mein Kleid #1".to_owned(), ..explanation() };
+    let explanation = ImageExplanation { id: "mein Kleid #1".to_owned(), ..explanation() };
     let pictures = draw(&explanation, &Cancellation::default()).unwrap();
     let drawn = |placement| DrawnExplanation::new(&explanation, &pictures, &placement).unwrap();
     let html = index("", None, &[drawn(Placement::Linked("explanations/"))], None).unwrap();
@@ -74,18 +75,18 @@ fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() 
     let warning = Warning { heading: "NOT Fashion-MNIST".to_owned(), text: "synthetic".to_owned() };
     let pictures = side_by_side(&[explanation()]).unwrap();
     let html = index("three pictures", Some(warning), &[drawn()], Some(&pictures)).unwrap();
-    for method in Method::ALL {
-        let line = meaning(method).line();
+    for method in MethodId::all() {
+        let line = method.facts().meaning.line();
         assert_eq!(html.matches(&format!("<summary>{}</summary>", method.title())).count(), 1, "{method}");
         assert!(html.contains(&line), "{line}");
     }
     // the sheet and the methods; with two pictures there are twice as many, and the pictures side by side
     let count = |html: &str| html.matches("data:image/png;base64,").count();
-    assert_eq!(count(&html), 1 + Method::ALL.len());
+    assert_eq!(count(&html), 1 + MethodId::all().len());
     let two = index("two pictures", None, &[drawn(), drawn()], Some(&pictures)).unwrap();
-    assert_eq!(count(&two), 2 * (1 + Method::ALL.len()) + 1);
+    assert_eq!(count(&two), 2 * (1 + MethodId::all().len()) + 1);
     for text in [
-        "R² 0.900 in-sample, undefined held out",
+        "A figure of lime",
         "Warning: a warning",
         "Predicted Pullover (probability 0.910), true label Coat",
         "Chosen as wrong with the highest confidence",

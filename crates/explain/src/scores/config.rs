@@ -21,11 +21,17 @@ pub struct ScoresConfig {
     pub sensitivity_pictures: usize,
     /// How many pictures the randomisation of parameters is measured on: it explains each of them once a layer.
     pub randomisation_pictures: usize,
+    /// Deletion and insertion.
     pub deletion: DeletionConfig,
+    /// Faithfulness correlation.
     pub faithfulness: FaithfulnessConfig,
+    /// μFidelity.
     pub mu_fidelity: MuFidelityConfig,
+    /// Infidelity.
     pub infidelity: SquaresConfig,
+    /// Max-sensitivity.
     pub max_sensitivity: MaxSensitivityConfig,
+    /// The intervals of the means.
     pub bootstrap: BootstrapConfig,
     /// The budgets of methods that are run again and again.
     pub rerun: RerunConfig,
@@ -50,7 +56,7 @@ impl Default for SquaresConfig {
 
 impl SquaresConfig {
     /// The settings for a map whose values mean `kind`.
-    pub fn of_kind(&self, kind: AttributionKind) -> InfidelityConfig {
+    pub(crate) fn of_kind(&self, kind: AttributionKind) -> InfidelityConfig {
         InfidelityConfig { largest_side: self.largest_side, samples: self.samples, kind }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 
-use anyhow::Result;
 use burn::tensor::Tensor;
 use tinylsa_xai::{
     Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Picture, Probe, ScoreKind, ScoreScale, Scorer,
@@ -10,8 +9,9 @@ use tinylsa_xai::{
     relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
 };
 
-use super::ScoresConfig;
+use super::config::ScoresConfig;
 use super::relevance::Relevance;
+use crate::error::Result;
 
 /// A score and the circumstances it was measured under.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

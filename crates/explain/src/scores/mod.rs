@@ -6,34 +6,38 @@ mod relevance;
 mod rerun;
 mod table;
 
-use anyhow::{Context, Result};
-
 pub use config::ScoresConfig;
+pub use rerun::RerunConfig;
+pub use table::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
+
 use measure::{Subject, baseline_name, column, measure, scale_name};
 use relevance::Relevance;
-use rerun::{Randomised, randomisation, randomised, sensitivity};
+use rerun::Rerun;
 use table::Collected;
-use tinylsa_xai::ScoreKind;
-
-use super::config::ExplainConfig;
-use super::explainer::{Background, Explainer, Question};
-use super::result::{PictureExplanation, ScoreTable};
-use super::{Family, Method};
 use tinylsa_settings::counted;
+use tinylsa_xai::{Execution, ScoreKind};
+
+use crate::background::Background;
+use crate::error::{Context, Result};
+use crate::explainable::RandomisedModel;
+use crate::explainer::Explainer;
+use crate::explanation::ImageExplanation;
+use crate::method::Needs;
+use crate::methods::InputGradient;
+use crate::registry::MethodId;
 
 /// The controls that no model has a part in.
-const RANDOM: &str = "random";
-const SOBEL: &str = "sobel";
+pub(crate) const RANDOM: &str = "random";
+pub(crate) const SOBEL: &str = "sobel";
 
-/// Scores the maps of pictures one after the other, beside the three controls: noise, edges and the plain gradient. Of a
-/// picture that was scored only the scores are kept.
+/// Scores the maps of images one after the other, beside the three controls: noise, edges and the plain gradient. Of an
+/// image that was scored only the scores are kept.
 pub struct Scoring<'a> {
     explainer: &'a Explainer<'a>,
-    /// The settings and the background of methods that explain again and again.
-    budgeted: ExplainConfig,
+    /// The background of methods that explain again and again.
     background: Background,
-    cascade: Vec<Randomised>,
-    /// Which pictures max-sensitivity and the randomisation of parameters are measured on, by their number.
+    cascade: Vec<RandomisedModel>,
+    /// Which images max-sensitivity and the randomisation of parameters are measured on, by their number.
     sensitive: Vec<usize>,
     randomisable: Vec<usize>,
     collected: Collected,
@@ -41,37 +45,45 @@ pub struct Scoring<'a> {
 }
 
 impl<'a> Scoring<'a> {
-    /// Prepares the scores of `pictures` pictures.
+    /// Prepares the scores of this many images.
     ///
     /// # Errors
-    /// If the network cannot be initialised again.
-    pub fn new(explainer: &'a Explainer<'a>, pictures: usize) -> Result<Self> {
+    /// If the model cannot be initialised again.
+    pub fn new(explainer: &'a Explainer<'a>, images: usize) -> Result<Self> {
         let config = &explainer.config.scores;
-        let budgeted = config.rerun.budgeted(explainer.config);
         let background = Background {
-            pictures: explainer.background.pictures.iter().take(config.rerun.background).cloned().collect(),
+            images: explainer.background.images.iter().take(config.rerun.background).cloned().collect(),
             ..explainer.background.clone()
         };
-        let randomisable = spread(pictures, config.randomisation_pictures);
-        let cascade =
-            if randomisable.is_empty() { Vec::new() } else { randomised(explainer, explainer.execution.seed)? };
-        let sensitive = spread(pictures, config.sensitivity_pictures);
+        let randomisable = spread(images, config.randomisation_pictures);
+        let execution = &explainer.execution;
+        let cascade = if randomisable.is_empty() {
+            Vec::new()
+        } else {
+            explainer.model.randomised(execution.seed, &execution.device)?
+        };
+        let sensitive = spread(images, config.sensitivity_pictures);
         let (collected, scored) = (Collected::default(), 0);
-        Ok(Self { explainer, budgeted, background, cascade, sensitive, randomisable, collected, scored })
+        Ok(Self { explainer, background, cascade, sensitive, randomisable, collected, scored })
     }
 
-    /// Scores the next picture.
+    /// Scores the next image.
     ///
     /// # Errors
-    /// The first error of a score, with the picture; that it was cancelled.
-    pub fn add(&mut self, explanation: &PictureExplanation) -> Result<()> {
-        let rerun = Explainer { config: &self.budgeted, background: &self.background, ..self.explainer.clone() };
+    /// The first error of a score, with the image; that it was cancelled.
+    pub fn add(&mut self, explanation: &ImageExplanation) -> Result<()> {
         let again = Again {
-            explainer: &rerun,
+            rerun: Rerun {
+                explainer: self.explainer,
+                background: &self.background,
+                image: &explanation.image,
+                class: explanation.target,
+                seed: explanation.seed,
+            },
             cascade: if self.randomisable.contains(&self.scored) { &self.cascade } else { &[] },
             sensitivity: self.sensitive.contains(&self.scored),
         };
-        score_picture(self.explainer, &again, explanation, &mut self.collected)
+        score_image(self.explainer, &again, explanation, &mut self.collected)
             .with_context(|| format!("failed to score the explanations of {}", explanation.id))?;
         self.scored += 1;
         Ok(())
@@ -93,61 +105,60 @@ pub fn first_variant(config: &ScoresConfig) -> String {
     format!("{}, {}", baseline_name(config.baselines[0]), scale_name(config.scales[0]))
 }
 
-/// What a picture is explained again for.
+/// What an image is explained again for.
 struct Again<'a> {
-    explainer: &'a Explainer<'a>,
-    cascade: &'a [Randomised],
+    rerun: Rerun<'a>,
+    cascade: &'a [RandomisedModel],
     sensitivity: bool,
 }
 
-fn score_picture(
+fn score_image(
     explainer: &Explainer<'_>,
     again: &Again<'_>,
-    explanation: &PictureExplanation,
+    explanation: &ImageExplanation,
     collected: &mut Collected,
 ) -> Result<()> {
-    let (config, picture) = (explainer.config, &explanation.picture);
-    let execution = explainer.execution(explanation.seed);
-    let scorer = explainer.scorer();
+    let (config, image) = (explainer.config, &explanation.image);
+    let execution = Execution { seed: explanation.seed, ..explainer.execution.clone() };
+    let scorer = |images| explainer.model.scores(images);
     let subject = Subject {
         scorer: &scorer,
-        picture,
+        picture: image,
         class: explanation.target,
         truth_mask: explanation.truth_mask.as_deref(),
-        fill: &config.fill,
+        fill: &config.shared.fill,
         execution: &execution,
     };
-    for (name, control) in [(RANDOM, Relevance::random(picture, explanation.seed)?), (SOBEL, Relevance::sobel(picture))]
-    {
+    for (name, control) in [(RANDOM, Relevance::random(image, explanation.seed)?), (SOBEL, Relevance::sobel(image))] {
         let (scores, curves) = measure(&subject, &control, &config.scores)?;
         collected.add(name, scores, curves);
     }
-    let question = Question { picture, class: explanation.target, seed: explanation.seed };
-    let mut maps: Vec<(Method, Option<Relevance>)> = explanation
-        .methods
-        .iter()
-        .map(|method| (method.method, Relevance::of(method.method, &method.maps, picture.shape())))
-        .collect();
-    if maps.iter().all(|(method, _)| *method != Method::InputGradient) {
+    let of_method =
+        |method: &crate::method::MethodExplanation| (method.method, Relevance::of(&method.maps, image.shape()));
+    let mut maps: Vec<(MethodId, Option<Relevance>)> = explanation.methods.iter().map(of_method).collect();
+    let gradient = MethodId::of::<InputGradient>();
+    if maps.iter().all(|(method, _)| *method != gradient) {
         // the third control, whether or not it was asked for
-        let gradient = explainer.explain(Method::InputGradient, question)?;
-        maps.push((Method::InputGradient, Relevance::of(Method::InputGradient, &gradient.maps, picture.shape())));
+        let context = explainer.context(&config.shared, image, explanation.target, explanation.seed);
+        let explained = config.method(gradient).explain(&context)?;
+        maps.push((gradient, Relevance::of(&explained.maps, image.shape())));
     }
     for (method, relevance) in maps {
         if let Some(relevance) = relevance {
             let (mut scores, curves) = measure(&subject, &relevance, &config.scores)?;
             if !config.scores.rerun.skip.contains(&method) {
                 if again.sensitivity {
-                    let found = sensitivity(again.explainer, method, question)?;
-                    scores.push((column(ScoreKind::MaxSensitivity, ""), found));
+                    scores.push((column(ScoreKind::MaxSensitivity, ""), again.rerun.sensitivity(method)?));
                 }
-                if !again.cascade.is_empty() {
-                    let found = randomisation(again.explainer, again.cascade, method, question)?;
-                    let named = again.cascade.iter().zip(found);
-                    scores.extend(
-                        named.map(|(random, value)| (column(ScoreKind::ParameterRandomisation, &random.layers), value)),
-                    );
-                }
+                let found = if again.cascade.is_empty() {
+                    Vec::new()
+                } else {
+                    again.rerun.randomisation(method, again.cascade)?
+                };
+                let named = again.cascade.iter().zip(found);
+                scores.extend(
+                    named.map(|(random, value)| (column(ScoreKind::ParameterRandomisation, &random.layers), value)),
+                );
             }
             collected.add(method.name(), scores, curves);
         }
@@ -164,11 +175,8 @@ fn spread(of: usize, count: usize) -> Vec<usize> {
 /// What a reader of the table must know. These words are part of `scores.json`, and so of the digest of a run.
 fn notes(config: &ScoresConfig, sensitivity_pictures: usize, randomisation_pictures: usize) -> Vec<String> {
     let rerun = &config.rerun;
-    let attention: Vec<&str> = Method::ALL
-        .into_iter()
-        .filter(|method| method.family() == Family::Attention && *method != Method::FixedQuery)
-        .map(Method::title)
-        .collect();
+    let shares_tokens = |method: &MethodId| method.facts().needs == Needs::Attention && method.facts().is_scored;
+    let attention: Vec<&str> = MethodId::all().filter(shares_tokens).map(MethodId::title).collect();
     let left_out: Vec<&str> = rerun.skip.iter().map(|method| method.title()).collect();
     vec![
         format!(

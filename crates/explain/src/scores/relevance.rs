@@ -2,8 +2,7 @@
 
 use tinylsa_xai::{AttributionKind, ExplainError, Picture, TokenMatrix, completeness, random_map, sobel_edge_map};
 
-use crate::Method;
-use crate::result::{MethodMaps, ScoreDifference};
+use crate::maps::{AttentionView, Maps, ScoreDifference};
 
 /// A number for each pixel.
 #[derive(Clone, Debug)]
@@ -17,33 +16,30 @@ pub(super) struct Relevance {
 }
 
 impl Relevance {
-    /// The map of a method on a picture `[1, height, width]`; nothing for fixed queries, which are no map of a class.
+    /// The map by which maps on an image `[channels, height, width]` are scored; nothing for fixed queries, which are no
+    /// map of a class.
     ///
     /// Attention is a map over tokens, and its numbers have no sign: every pixel takes an equal share of its token.
     /// Self-attention gives what a pooled head sees of the last layer, the mean row of its fused matrix; multi-head
     /// attention the mean of these rows over all layers and heads.
-    pub(super) fn of(method: Method, maps: &MethodMaps, shape: [usize; 3]) -> Option<Self> {
-        let (tokens, grid_size) = match maps {
-            MethodMaps::Pixels(map) => {
-                let kind = match method {
-                    Method::InputGradient | Method::SmoothGrad => AttributionKind::Sensitivity,
-                    _ => AttributionKind::Contribution,
-                };
-                let map_values = map.attribution.per_pixel();
-                return Some(Self { map: map_values, kind, accounts_for: map.accounts_for });
+    pub(super) fn of(maps: &Maps, shape: [usize; 3]) -> Option<Self> {
+        let (tokens, grid) = match maps {
+            Maps::Pixels(map) => {
+                let (kind, accounts_for) = (map.quantity.kind(), map.accounts_for);
+                return Some(Self { map: map.attribution.per_pixel(), kind, accounts_for });
             }
-            MethodMaps::Attention(maps) if method == Method::SelfAttention => {
-                (maps.layers.last()?.fused.matrix.mean_row(), maps.grid_size)
-            }
-            MethodMaps::Attention(maps) => {
-                let heads = maps.layers.iter().flat_map(|layer| &layer.heads).map(|head| &head.matrix);
-                (mean_of_rows(heads), maps.grid_size)
-            }
-            MethodMaps::Rollout(maps) => (maps.pooled.clone(), maps.grid_size),
-            MethodMaps::Flow(map) => (map.pooled.clone(), map.grid_size),
-            MethodMaps::FixedQueries(_) => return None,
+            Maps::Attention(maps) => match maps.view {
+                AttentionView::Fused => (maps.layers.last()?.fused.matrix.mean_row(), maps.grid),
+                AttentionView::Heads => {
+                    let heads = maps.layers.iter().flat_map(|layer| &layer.heads).map(|head| &head.matrix);
+                    (mean_of_rows(heads), maps.grid)
+                }
+            },
+            Maps::Rollout(maps) => (maps.pooled.clone(), maps.grid),
+            Maps::Flow(map) => (map.pooled.clone(), map.grid),
+            Maps::FixedQueries(_) => return None,
         };
-        let map = over_pixels(&tokens, grid_size, shape);
+        let map = over_pixels(&tokens, grid, shape);
         Some(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
     }
 
@@ -79,8 +75,8 @@ fn mean_of_rows<'a>(matrices: impl Iterator<Item = &'a TokenMatrix>) -> Vec<f64>
 }
 
 /// Shares every token's number equally among the pixels of its cell.
-fn over_pixels(tokens: &[f64], grid_size: usize, [_, height, width]: [usize; 3]) -> Vec<f32> {
-    let cell = |pixel: usize| pixel / width * grid_size / height * grid_size + pixel % width * grid_size / width;
+fn over_pixels(tokens: &[f64], [rows, columns]: [usize; 2], [_, height, width]: [usize; 3]) -> Vec<f32> {
+    let cell = |pixel: usize| pixel / width * rows / height * columns + pixel % width * columns / width;
     let mut sizes = vec![0_usize; tokens.len()];
     (0..height * width).for_each(|pixel| sizes[cell(pixel)] += 1);
     (0..height * width).map(|pixel| (tokens[cell(pixel)] / sizes[cell(pixel)] as f64) as f32).collect()
@@ -92,8 +88,10 @@ mod tests {
 
     #[test]
     fn pixels_share_the_number_of_their_token() {
-        let map = over_pixels(&[4.0, 0.0, 0.0, 8.0], 2, [1, 4, 4]);
+        let map = over_pixels(&[4.0, 0.0, 0.0, 8.0], [2, 2], [1, 4, 4]);
         assert_eq!(map[..4], [1.0, 1.0, 0.0, 0.0]);
         assert_eq!(map[12..], [0.0, 0.0, 2.0, 2.0]);
+        let wide = over_pixels(&[1.0, 2.0, 3.0], [1, 3], [1, 2, 6]);
+        assert_eq!(wide[..6], [0.25, 0.25, 0.5, 0.5, 0.75, 0.75], "grids need not be square");
     }
 }

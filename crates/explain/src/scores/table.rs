@@ -1,12 +1,68 @@
-//! The scores of all pictures, method by method.
+//! The scores of all images, method by method.
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-use tinylsa_xai::{BootstrapConfig, Execution, MethodScore, bootstrap_interval, rank_methods};
+use serde::{Deserialize, Serialize};
+use tinylsa_xai::{
+    BootstrapConfig, BootstrapInterval, Direction, Execution, MethodScore, ScoreKind, bootstrap_interval, rank_methods,
+};
 
 use super::measure::{Column, Curves, Measured};
-use crate::result::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
+use crate::error::Result;
+
+/// What the explanations of several pictures scored, method by method: `explanations/scores.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreTable {
+    /// How many pictures were explained and scored.
+    pub pictures: usize,
+    /// The methods and the controls `random` and `sobel`, by name; the third control is the method `input-gradient`.
+    pub methods: Vec<String>,
+    /// One entry for each score.
+    pub scores: Vec<ScoreColumn>,
+    /// The curves of deletion and insertion, the mean over the pictures.
+    pub curves: Vec<MeanCurves>,
+    /// What a reader of the table must know, a sentence each: budgets, scales, how token maps become pixels.
+    pub notes: Vec<String>,
+}
+
+/// One score of all methods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreColumn {
+    /// Which score.
+    pub kind: ScoreKind,
+    /// Whether more or less is better.
+    pub direction: Direction,
+    /// The baseline, the scale and the budget, where the score has them: "black, logits".
+    pub variant: String,
+    /// In the order of [`ScoreTable::methods`].
+    pub entries: Vec<ScoreEntry>,
+}
+
+/// One score of one method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreEntry {
+    /// The name of the method or control.
+    pub method: String,
+    /// The mean over the pictures with its bootstrap interval; nothing if the score is not defined for the method.
+    pub mean: Option<BootstrapInterval>,
+    /// The place among the methods, 1 is the best; equal ones share the mean of their places.
+    pub rank: Option<f64>,
+    /// For how many pictures the score was not defined.
+    pub undefined: usize,
+}
+
+/// The class's score while pixels are deleted and inserted, the mean over the pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeanCurves {
+    /// The name of the method or control.
+    pub method: String,
+    /// Baseline and scale.
+    pub variant: String,
+    /// The score after each step of deletion.
+    pub deletion: Vec<f64>,
+    /// The score after each step of insertion.
+    pub insertion: Vec<f64>,
+}
 
 /// What was measured, in the order of the methods.
 #[derive(Default)]

@@ -9,9 +9,7 @@ use tracing::warn;
 
 use super::{ExplainArguments, IndexedSplit};
 use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size};
-use tinylsa_explain::names::names_of_files;
-use tinylsa_explain::result::Source;
-use tinylsa_explain::{Method, Subject};
+use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
 
 use crate::choice::subject;
 use crate::outcome::UsageError;
@@ -49,11 +47,11 @@ pub(super) fn class_of(class: &str, names: &[String]) -> Result<usize, UsageErro
 pub(super) fn collection(
     arguments: &ExplainArguments,
     trained_on: &str,
-    methods: &[Method],
+    methods: &[MethodId],
 ) -> Result<Option<Pictures>> {
     let by_index = !arguments.index.is_empty();
     let as_trained = !by_index && arguments.data_dir.is_none() && trained_on == "synthetic-garments";
-    if !by_index && !methods.contains(&Method::ExpectedGradients) {
+    if !by_index && !methods.iter().any(|method| method.facts().reads.contains(&SharedSetting::Background)) {
         return Ok(None);
     }
     if arguments.synthetic || as_trained {
@@ -73,13 +71,13 @@ pub(super) fn collection(
 }
 
 /// The images of a dataset with these numbers, each once.
-pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) -> Result<Vec<Subject>> {
+pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) -> Result<Vec<ImageToExplain>> {
     let dataset: &Dataset = match arguments.split {
         Some(IndexedSplit::Train) => &pictures.train,
         Some(IndexedSplit::Test) | None => &pictures.test,
     };
     require_size(dataset, SIDE)?;
-    let mut subjects: Vec<Subject> = Vec::new();
+    let mut subjects: Vec<ImageToExplain> = Vec::new();
     for &index in &arguments.index {
         let subject = subject(dataset, index, None)?;
         if subjects.iter().all(|other| other.id != subject.id) {
@@ -90,15 +88,15 @@ pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) ->
 }
 
 /// One subject a file, called by its stem. Files that cannot be read are added to the failures.
-pub(super) fn from_files(images: &[PathBuf], failures: &mut Vec<anyhow::Error>) -> Result<Vec<Subject>> {
-    let mut subjects: Vec<Subject> = Vec::new();
+pub(super) fn from_files(images: &[PathBuf], failures: &mut Vec<anyhow::Error>) -> Result<Vec<ImageToExplain>> {
+    let mut subjects: Vec<ImageToExplain> = Vec::new();
     for (path, id) in images.iter().zip(names_of_files(images)) {
         match load_picture(path) {
-            Ok(image) => subjects.push(Subject {
+            Ok(image) => subjects.push(ImageToExplain {
                 id,
                 source: Source { from: printable_path(path), number: None },
                 choice: None,
-                picture: Picture::new(to_unit(&image.pixels), [1, SIDE, SIDE])?,
+                image: Picture::new(to_unit(&image.pixels), [1, SIDE, SIDE])?,
                 label: None,
                 truth_mask: None,
             }),

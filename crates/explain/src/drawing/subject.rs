@@ -1,22 +1,23 @@
 //! The picture that is explained, as its figures show it.
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Result};
 use tinylsa_report::{GreyPicture, Panel, ValueMap};
 
 use super::pixels::PixelScales;
 use super::words;
-use crate::result::{MethodExplanation, PictureExplanation};
+use crate::explanation::ImageExplanation;
+use crate::method::MethodExplanation;
 
 /// A picture with what all of its figures share.
 pub(super) struct Subject<'a> {
-    pub(super) explanation: &'a PictureExplanation,
+    pub(super) explanation: &'a ImageExplanation,
     pub(super) grey: GreyPicture,
     /// One scale for each quantity, over all methods.
     pub(super) scales: PixelScales,
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(explanation: &'a PictureExplanation) -> Result<Self> {
+    pub(super) fn new(explanation: &'a ImageExplanation) -> Result<Self> {
         let grey = grey(explanation)?;
         let scales = PixelScales::of([explanation])?;
         Ok(Self { explanation, grey, scales })
@@ -24,7 +25,7 @@ impl<'a> Subject<'a> {
 
     /// The line above a figure.
     pub(super) fn title(&self, method: &MethodExplanation) -> String {
-        format!("{}: why {}?", method.method.title(), words::class(self.explanation, self.explanation.target))
+        format!("{}: why {}?", method.method.title(), self.explanation.class_name(self.explanation.target))
     }
 
     /// What was predicted, what is explained, what is true, and where the picture is from.
@@ -45,14 +46,14 @@ impl<'a> Subject<'a> {
     }
 }
 
-pub(super) fn grey(explanation: &PictureExplanation) -> Result<GreyPicture> {
-    let [_, height, width] = explanation.picture.shape();
-    GreyPicture::from_unit(width, height, explanation.picture.values()).context("the picture cannot be shown")
+pub(super) fn grey(explanation: &ImageExplanation) -> Result<GreyPicture> {
+    let [_, height, width] = explanation.image.shape();
+    GreyPicture::from_unit(width, height, explanation.image.values()).context("the picture cannot be shown")
 }
 
-/// A number for each token of a square grid.
-pub(super) fn grid(values: &[f64], grid_size: usize) -> Result<ValueMap> {
-    map(values, grid_size, grid_size)
+/// A number for each token of a grid of rows and columns.
+pub(super) fn grid(values: &[f64], [rows, columns]: [usize; 2]) -> Result<ValueMap> {
+    map(values, columns, rows)
 }
 
 pub(super) fn map(values: &[f64], width: usize, height: usize) -> Result<ValueMap> {
@@ -61,6 +62,6 @@ pub(super) fn map(values: &[f64], width: usize, height: usize) -> Result<ValueMa
 }
 
 /// "row 3, column 3", counted from 0.
-pub(super) fn position(token: usize, grid_size: usize) -> String {
-    format!("row {}, column {}", token / grid_size, token % grid_size)
+pub(super) fn position(token: usize, [_, columns]: [usize; 2]) -> String {
+    format!("row {}, column {}", token / columns, token % columns)
 }

@@ -1,12 +1,13 @@
 //! Rollout and flow: maps that go through all layers, pooled and for some queries.
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Result};
 use image::RgbImage;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
 
 use super::subject::{Subject, grid, position};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT, GRADIENT_ROLLOUT_UNIT};
-use crate::result::{FlowMap, MethodExplanation, RolloutMaps};
+use crate::maps::{FlowMap, RolloutMaps};
+use crate::method::MethodExplanation;
 
 const PANEL_WIDTH: usize = 112;
 
@@ -18,7 +19,7 @@ struct OfQuery {
 
 /// A pooled map beside those of queries.
 struct Maps {
-    grid_size: usize,
+    grid: [usize; 2],
     pooled: ValueMap,
     queries: Vec<OfQuery>,
     unit: &'static str,
@@ -26,7 +27,7 @@ struct Maps {
 }
 
 pub(super) fn draw_rollout(subject: &Subject<'_>, method: &MethodExplanation, maps: &RolloutMaps) -> Result<RgbImage> {
-    let size = maps.grid_size;
+    let size = maps.grid;
     let mut queries = Vec::new();
     for &token in &maps.queries {
         queries.push(OfQuery { token, map: grid(maps.matrix.row(token)?, size)? });
@@ -35,11 +36,11 @@ pub(super) fn draw_rollout(subject: &Subject<'_>, method: &MethodExplanation, ma
     let weighted = maps.gradient_weighted;
     let unit = if weighted { GRADIENT_ROLLOUT_UNIT } else { ATTENTION_UNIT };
     let deviation_unit = if weighted { "difference from the pooled map" } else { DEVIATION_UNIT };
-    draw(subject, method, &Maps { grid_size: size, pooled, queries, unit, deviation_unit }, Vec::new())
+    draw(subject, method, &Maps { grid: size, pooled, queries, unit, deviation_unit }, Vec::new())
 }
 
 pub(super) fn draw_flow(subject: &Subject<'_>, method: &MethodExplanation, map: &FlowMap) -> Result<RgbImage> {
-    let size = map.grid_size;
+    let size = map.grid;
     let mut queries = Vec::new();
     for &token in &map.queries {
         let place = map.flows.queries.iter().position(|&query| query == token);
@@ -47,7 +48,7 @@ pub(super) fn draw_flow(subject: &Subject<'_>, method: &MethodExplanation, map: 
         queries.push(OfQuery { token, map: grid(&map.flows.normalised(place)?, size)? });
     }
     let pooled = grid(&map.pooled, size)?;
-    let maps = Maps { grid_size: size, pooled, queries, unit: ATTENTION_UNIT, deviation_unit: DEVIATION_UNIT };
+    let maps = Maps { grid: size, pooled, queries, unit: ATTENTION_UNIT, deviation_unit: DEVIATION_UNIT };
     let saturated = words::saturation(map.flows.saturated_fraction);
     draw(subject, method, &maps, vec![saturated, "each map is scaled to sum to 1".to_owned()])
 }
@@ -60,7 +61,7 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
     let mut columns = vec!["pooled".to_owned()];
     let mut first = vec![Some(Panel::attention("", &subject.grey, &maps.pooled, &weights))];
     for query in &maps.queries {
-        columns.push(format!("query {}", position(query.token, maps.grid_size)));
+        columns.push(format!("query {}", position(query.token, maps.grid)));
         first.push(Some(Panel::attention("", &subject.grey, &query.map, &weights).query(query.token)));
     }
     let mut rows = vec![MatrixRow { heading: "map".to_owned(), panels: first }];

@@ -1,12 +1,13 @@
 //! Where chosen tokens look, in every layer, head by head and with heads fused.
 
-use anyhow::Result;
+use crate::error::Result;
 use image::RgbImage;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
 
 use super::subject::{Subject, grid, position};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
-use crate::result::{FixedQueryMaps, MethodExplanation};
+use crate::maps::FixedQueryMaps;
+use crate::method::MethodExplanation;
 
 const PANEL_WIDTH: usize = 112;
 
@@ -20,7 +21,7 @@ struct Layer {
 
 /// A column for each query; for each layer a row with heads fused, one without the mean, and one for each head.
 pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &FixedQueryMaps) -> Result<RgbImage> {
-    let size = maps.grid_size;
+    let size = maps.grid;
     let layers = layers(maps)?;
     let weights = AttentionScale::from_zero(
         layers.iter().flat_map(|layer| layer.fused.iter().chain(layer.heads.iter().flatten())),
@@ -68,11 +69,11 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
 fn layers(maps: &FixedQueryMaps) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
     for (queries, mean_row) in maps.layers.iter().zip(&maps.mean_rows) {
-        let mean = grid(mean_row, maps.grid_size)?;
-        let fused = queries.iter().map(|q| grid(&q.fused, maps.grid_size)).collect::<Result<Vec<_>>>()?;
+        let mean = grid(mean_row, maps.grid)?;
+        let fused = queries.iter().map(|q| grid(&q.fused, maps.grid)).collect::<Result<Vec<_>>>()?;
         let deviations = fused.iter().map(|map| map.deviation_from(&mean)).collect::<Result<Vec<_>, _>>()?;
         let heads = queries.iter().map(|query| query.heads.len()).min().unwrap_or(0);
-        let of_head = |head: usize| queries.iter().map(move |query| grid(&query.heads[head], maps.grid_size));
+        let of_head = |head: usize| queries.iter().map(move |query| grid(&query.heads[head], maps.grid));
         let heads = (0..heads).map(|head| of_head(head).collect()).collect::<Result<Vec<Vec<ValueMap>>>>()?;
         layers.push(Layer { fused, deviations, heads });
     }

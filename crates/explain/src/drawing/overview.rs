@@ -1,15 +1,17 @@
 //! All methods side by side: of one picture in large, of several pictures in small.
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Result};
 use image::RgbImage;
 use tinylsa_report::{AttentionScale, GreyPicture, MapMatrix, MatrixRow, Panel, Sheet, ValueMap, encode_png};
 
 use super::attention::farthest_query;
-use super::pixels::{self, PixelScales, Quantity};
+use super::pixels::{self, PixelScales};
 use super::subject::{Subject, grey, grid, position};
 use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
-use crate::Method;
-use crate::result::{AttentionMaps, MethodExplanation, MethodMaps, PictureExplanation, Source, pictures_in_words};
+use crate::explanation::{ImageExplanation, Source, describe_images};
+use crate::maps::{AttentionMaps, AttentionView, Maps};
+use crate::method::MethodExplanation;
+use crate::registry::MethodId;
 
 /// How many pictures stand side by side.
 const MOST_PICTURES: usize = 10;
@@ -48,23 +50,23 @@ impl Kind {
 
 /// The map over tokens of a method, none for the methods of pixels.
 fn token_map(method: &MethodExplanation) -> Result<Option<TokenMap>> {
-    let pooled = |map: &[f64], size: usize, kind: Kind| {
+    let pooled = |map: &[f64], size: [usize; 2], kind: Kind| {
         let (which, query) = ("pooled".to_owned(), None);
         Ok(Some(TokenMap { which, map: grid(map, size)?, query, kind }))
     };
     match &method.maps {
-        MethodMaps::Pixels(_) => Ok(None),
-        MethodMaps::Attention(maps) => attention_map(method.method, maps).map(Some),
-        MethodMaps::Rollout(maps) => {
+        Maps::Pixels(_) => Ok(None),
+        Maps::Attention(maps) => attention_map(maps).map(Some),
+        Maps::Rollout(maps) => {
             let kind = if maps.gradient_weighted { Kind::GradientWeighted } else { Kind::Fused };
-            pooled(&maps.pooled, maps.grid_size, kind)
+            pooled(&maps.pooled, maps.grid, kind)
         }
-        MethodMaps::Flow(map) => pooled(&map.pooled, map.grid_size, Kind::Fused),
-        MethodMaps::FixedQueries(maps) => {
+        Maps::Flow(map) => pooled(&map.pooled, map.grid, Kind::Fused),
+        Maps::FixedQueries(maps) => {
             let (queries, layer) = (maps.layers.last().context("there is no layer")?, maps.layers.len() - 1);
             let place = maps.queries.iter().position(|query| query.reason.contains("attribution")).unwrap_or(0);
             let marked = maps.queries.get(place).context("there is no query")?;
-            let map = grid(&queries.get(place).context("there is no map of the query")?.fused, maps.grid_size)?;
+            let map = grid(&queries.get(place).context("there is no map of the query")?.fused, maps.grid)?;
             let which = format!("layer {layer}, {}", marked.reason);
             Ok(Some(TokenMap { which, map, query: Some(marked.token), kind: Kind::Fused }))
         }
@@ -72,11 +74,11 @@ fn token_map(method: &MethodExplanation) -> Result<Option<TokenMap>> {
 }
 
 /// The last layer's mean row with heads fused; for single heads the row that differs most from the mean.
-fn attention_map(method: Method, maps: &AttentionMaps) -> Result<TokenMap> {
-    if method != Method::MultiHeadAttention {
+fn attention_map(maps: &AttentionMaps) -> Result<TokenMap> {
+    if maps.view == AttentionView::Fused {
         let last = maps.layers.last().context("there is no layer")?;
         let which = format!("layer {}, mean over all queries", maps.layers.len() - 1);
-        let map = grid(&last.fused.matrix.mean_row(), maps.grid_size)?;
+        let map = grid(&last.fused.matrix.mean_row(), maps.grid)?;
         return Ok(TokenMap { which, map, query: None, kind: Kind::Fused });
     }
     let heads = maps
@@ -88,8 +90,8 @@ fn attention_map(method: Method, maps: &AttentionMaps) -> Result<TokenMap> {
         .max_by(|a, b| a.2.statistics.largest_query_dependence.total_cmp(&b.2.statistics.largest_query_dependence))
         .context("there is no head")?;
     let query = farthest_query(matrix);
-    let which = format!("layer {}, head {}, {}", layer, head, position(query, maps.grid_size));
-    let map = grid(matrix.matrix.row(query)?, maps.grid_size)?;
+    let which = format!("layer {}, head {}, {}", layer, head, position(query, maps.grid));
+    let map = grid(matrix.matrix.row(query)?, maps.grid)?;
     Ok(TokenMap { which, map, query: Some(query), kind: Kind::SingleHead })
 }
 
@@ -131,20 +133,20 @@ pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
     for (method, tokens) in explanation.methods.iter().zip(&tokens) {
         let title = method.method.title().to_owned();
         panels.push(match (&method.maps, tokens) {
-            (MethodMaps::Pixels(pixels), _) => pixels::panel(title, method, pixels, &subject.scales)?,
+            (Maps::Pixels(pixels), _) => pixels::panel(title, pixels, &subject.scales)?,
             (_, Some(tokens)) => scales.panel(title, &subject.grey, tokens)?.note(tokens.which.clone()),
             (_, None) => continue,
         });
     }
     let mut notes = vec![
-        format!("red speaks for {}, blue against it", words::class(explanation, explanation.target)),
+        format!("red speaks for {}, blue against it", explanation.class_name(explanation.target)),
         "maps of the same unit have the same scale; colours of different units do not compare".to_owned(),
     ];
     if tokens.iter().any(Option::is_some) {
         notes.push(words::RECEPTIVE_FIELD.to_owned());
     }
     let sheet = Sheet {
-        title: format!("Why {}? Every method", words::class(explanation, explanation.target)),
+        title: format!("Why {}? Every method", explanation.class_name(explanation.target)),
         subtitle: subject.subtitle(),
         columns: 4,
         panels,
@@ -163,9 +165,9 @@ pub fn shown_beside(count: usize) -> Vec<usize> {
 ///
 /// # Errors
 /// If there is no picture, or a map does not fit.
-pub fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8>> {
-    let shown: Vec<&PictureExplanation> = explanations.iter().collect();
-    let mut methods: Vec<Method> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
+pub fn side_by_side(explanations: &[ImageExplanation]) -> Result<Vec<u8>> {
+    let shown: Vec<&ImageExplanation> = explanations.iter().collect();
+    let mut methods: Vec<MethodId> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
     methods.sort_unstable();
     methods.dedup();
     let pixel_scales = PixelScales::of(shown.iter().copied())?;
@@ -190,9 +192,9 @@ pub fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8>> {
             };
             let found = &explanation.methods[place];
             panels.push(match (&found.maps, &maps[place]) {
-                (MethodMaps::Pixels(pixels), _) => {
-                    unit = Quantity::of(found, pixels).unit();
-                    Some(pixels::panel("", found, pixels, &pixel_scales)?)
+                (Maps::Pixels(pixels), _) => {
+                    unit = pixels.quantity.unit();
+                    Some(pixels::panel("", pixels, &pixel_scales)?)
                 }
                 (_, Some(tokens)) => {
                     unit = tokens.kind.unit();
@@ -220,25 +222,25 @@ pub fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8>> {
     Ok(encode_png(&matrix.draw()?)?)
 }
 
-fn heading(explanation: &PictureExplanation) -> String {
+fn heading(explanation: &ImageExplanation) -> String {
     let target = explanation.target;
     let probability = explanation.shown_probability(target);
-    let mut heading = format!("{} {probability:.2}", words::class(explanation, target));
+    let mut heading = format!("{} {probability:.2}", explanation.class_name(target));
     if let Some(label) = explanation.label.filter(|&label| label != target) {
-        heading = format!("{heading}, true {}", words::class(explanation, label));
+        heading = format!("{heading}, true {}", explanation.class_name(label));
     }
     heading
 }
 
 /// Where the pictures are from: each source once, with the numbers of its pictures.
-fn sources(explanations: &[&PictureExplanation]) -> String {
+fn sources(explanations: &[&ImageExplanation]) -> String {
     let all: Vec<&Source> = explanations.iter().map(|explanation| &explanation.source).collect();
     let mut places: Vec<&str> = all.iter().map(|source| source.from.as_str()).collect();
     places.sort_unstable();
     places.dedup();
     let in_words = |place: &str| {
         let here = all.iter().filter(|source| source.from == place);
-        pictures_in_words(place, &here.filter_map(|source| source.number).collect::<Vec<_>>())
+        describe_images(place, &here.filter_map(|source| source.number).collect::<Vec<_>>())
     };
     places.into_iter().map(in_words).collect::<Vec<_>>().join("; ")
 }
@@ -259,7 +261,7 @@ mod tests {
     fn a_source_is_named_once_with_all_its_pictures() {
         let from = |from: &str, number| {
             let source = Source { from: from.to_owned(), number };
-            PictureExplanation { source, ..explanation() }
+            ImageExplanation { source, ..explanation() }
         };
         let shown = [from("Fashion-MNIST, test split", Some(3467)), from("shirt.png", None)];
         let more = from("Fashion-MNIST, test split", Some(17));

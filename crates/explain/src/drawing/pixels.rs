@@ -1,52 +1,17 @@
 //! Methods with a signed number for each pixel: gradients, and the values of segments.
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Result};
 use image::RgbImage;
 use tinylsa_report::{AttentionScale, Panel, SharedScale, Sheet, ValueMap};
 
 use super::subject::{self, Subject};
 use super::words;
-use crate::Method;
-use crate::result::{MethodExplanation, MethodMaps, PictureExplanation, PixelMap};
+use crate::explanation::ImageExplanation;
+use crate::maps::{Maps, PixelMap, Quantity};
+use crate::method::MethodExplanation;
 
 /// The largest magnitudes beyond this percentile have the end colours of a scale: a few sharp pixels would pale the rest.
 const PERCENTILE: f64 = 99.5;
-
-/// What the numbers of a map count. Only maps of the same quantity have a scale in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quantity {
-    /// What a pixel contributes to the logit.
-    Contribution,
-    /// What a segment contributes to the logit.
-    SegmentContribution,
-    /// How much the logit changes with a pixel.
-    Sensitivity,
-    /// The square of that.
-    SquaredSensitivity,
-}
-
-impl Quantity {
-    const ALL: [Self; 4] = [Self::Contribution, Self::SegmentContribution, Self::Sensitivity, Self::SquaredSensitivity];
-
-    pub(super) fn of(method: &MethodExplanation, map: &PixelMap) -> Self {
-        let squared = method.settings.pointer("/method/kind").is_some_and(|kind| kind == "square");
-        match method.method {
-            _ if map.segments.is_some() => Self::SegmentContribution,
-            Method::SmoothGrad if squared => Self::SquaredSensitivity,
-            Method::SmoothGrad | Method::InputGradient => Self::Sensitivity,
-            _ => Self::Contribution,
-        }
-    }
-
-    pub(super) fn unit(self) -> &'static str {
-        match self {
-            Self::Contribution => "logits per pixel",
-            Self::SegmentContribution => "logits per segment",
-            Self::Sensitivity => "logits per unit of brightness",
-            Self::SquaredSensitivity => "squared logits per unit of brightness",
-        }
-    }
-}
 
 /// One scale for each quantity that occurs, over all methods and pictures that are shown together.
 pub(super) struct PixelScales {
@@ -54,11 +19,11 @@ pub(super) struct PixelScales {
 }
 
 impl PixelScales {
-    pub(super) fn of<'a>(explanations: impl IntoIterator<Item = &'a PictureExplanation>) -> Result<Self> {
+    pub(super) fn of<'a>(explanations: impl IntoIterator<Item = &'a ImageExplanation>) -> Result<Self> {
         let mut maps: Vec<(Quantity, ValueMap)> = Vec::new();
         for method in explanations.into_iter().flat_map(|explanation| &explanation.methods) {
-            if let MethodMaps::Pixels(pixels) = &method.maps {
-                maps.push((Quantity::of(method, pixels), shown_map(pixels)?));
+            if let Maps::Pixels(pixels) = &method.maps {
+                maps.push((pixels.quantity, shown_map(pixels)?));
             }
         }
         let mut scales = Vec::new();
@@ -88,13 +53,8 @@ pub(super) fn shown_map(pixels: &PixelMap) -> Result<ValueMap> {
 }
 
 /// The map on the scale that all methods of its quantity share, segments outlined.
-pub(super) fn panel(
-    title: impl Into<String>,
-    method: &MethodExplanation,
-    pixels: &PixelMap,
-    scales: &PixelScales,
-) -> Result<Panel> {
-    let scale = scales.get(Quantity::of(method, pixels))?;
+pub(super) fn panel(title: impl Into<String>, pixels: &PixelMap, scales: &PixelScales) -> Result<Panel> {
+    let scale = scales.get(pixels.quantity)?;
     let panel = Panel::attribution(title, &shown_map(pixels)?, scale);
     Ok(match &pixels.segments {
         Some(segments) => panel.outlined(segments.segmentation.labels()),
@@ -104,27 +64,22 @@ pub(super) fn panel(
 
 /// Picture, map and, where the method knows them, standard errors.
 pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &PixelMap) -> Result<RgbImage> {
-    let quantity = Quantity::of(method, pixels);
+    let quantity = pixels.quantity;
     let picture = match &pixels.segments {
         Some(segments) => Panel::picture("picture with its segments", &subject.grey)
             .outlined(segments.segmentation.labels())
             .note(format!("{} segments", segments.segmentation.count())),
         None => subject.panel(),
     };
-    let title = match quantity {
-        Quantity::Contribution => "contribution of each pixel",
-        Quantity::SegmentContribution => "contribution of each segment",
-        Quantity::Sensitivity | Quantity::SquaredSensitivity => "sensitivity to each pixel",
-    };
-    let mut panels = vec![picture, panel(title, method, pixels, &subject.scales)?];
+    let mut panels = vec![picture, panel(quantity.heading(), pixels, &subject.scales)?];
     if let Some(errors) = standard_errors(pixels)? {
         let scale = AttentionScale::from_zero([&errors])?.with_unit(quantity.unit());
         panels.push(Panel::magnitude("standard error", &errors, &scale));
     }
-    let sign = if quantity == Quantity::SquaredSensitivity {
-        "squares have no sign: red is sensitive, whatever the direction".to_owned()
+    let sign = if quantity.has_sign() {
+        format!("red speaks for {}, blue against it", subject.explanation.class_name(subject.explanation.target))
     } else {
-        format!("red speaks for {}, blue against it", words::class(subject.explanation, subject.explanation.target))
+        "squares have no sign: red is sensitive, whatever the direction".to_owned()
     };
     let mut notes = vec![sign, format!("all methods of this picture with {} have this signed scale", quantity.unit())];
     notes.extend(words::notes(method));

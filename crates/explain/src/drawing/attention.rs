@@ -1,12 +1,13 @@
 //! The attention of every layer, with heads fused or one by one.
 
-use anyhow::Result;
+use crate::error::Result;
 use image::RgbImage;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
 
 use super::subject::{Subject, grid, map, position};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
-use crate::result::{AttentionMaps, AttentionMatrix, MethodExplanation};
+use crate::maps::{AttentionMaps, AttentionMatrix};
+use crate::method::MethodExplanation;
 
 /// 21 pixels a token of a 7 × 7 grid, 3 an entry of its attention matrix.
 const PANEL_WIDTH: usize = 147;
@@ -30,14 +31,14 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(matrix: &AttentionMatrix, grid_size: usize) -> Result<Self> {
+    fn of(matrix: &AttentionMatrix, size: [usize; 2]) -> Result<Self> {
         let tokens = matrix.matrix.tokens();
         let query = farthest_query(matrix);
         Ok(Self {
-            mean: grid(&matrix.matrix.mean_row(), grid_size)?,
+            mean: grid(&matrix.matrix.mean_row(), size)?,
             query,
-            row: grid(matrix.matrix.row(query)?, grid_size)?,
-            deviation: grid(matrix.deviation.row(query)?, grid_size)?,
+            row: grid(matrix.matrix.row(query)?, size)?,
+            deviation: grid(matrix.deviation.row(query)?, size)?,
             all: map(matrix.matrix.values(), tokens, tokens)?,
             all_deviations: map(matrix.deviation.values(), tokens, tokens)?,
             entropy: matrix.statistics.relative_entropy,
@@ -62,7 +63,7 @@ pub(super) fn farthest_query(matrix: &AttentionMatrix) -> usize {
 
 /// Heads fused: maps over the picture and the whole matrices, a row for each layer.
 pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, maps: &AttentionMaps) -> Result<RgbImage> {
-    let size = maps.grid_size;
+    let size = maps.grid;
     let shown = maps.layers.iter().map(|layer| Shown::of(&layer.fused, size)).collect::<Result<Vec<_>>>()?;
     let weights = AttentionScale::from_zero(shown.iter().flat_map(|layer| [&layer.mean, &layer.row, &layer.all]))?
         .with_unit(ATTENTION_UNIT);
@@ -103,7 +104,7 @@ pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, map
 
 /// Every head of every layer.
 pub(super) fn draw_heads(subject: &Subject<'_>, method: &MethodExplanation, maps: &AttentionMaps) -> Result<RgbImage> {
-    let size = maps.grid_size;
+    let size = maps.grid;
     let mut layers = Vec::new();
     for layer in &maps.layers {
         let matrices = layer.heads.iter().chain([&layer.fused]);

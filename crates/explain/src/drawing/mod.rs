@@ -2,7 +2,7 @@
 
 mod attention;
 #[cfg(test)]
-pub(super) mod example;
+pub(crate) mod example;
 mod overview;
 mod pixels;
 mod queries;
@@ -12,27 +12,29 @@ mod tests;
 mod through_layers;
 mod words;
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Result};
 use image::RgbImage;
 use tinylsa_report::encode_png;
 use tinylsa_xai::{Cancellation, ExplainError};
 
-use super::Method;
-use super::result::{MethodMaps, PictureExplanation};
+use crate::explanation::ImageExplanation;
+use crate::maps::{AttentionView, Maps};
+use crate::registry::MethodId;
 pub use overview::{shown_beside, side_by_side};
 use subject::Subject;
-pub use words::{class, diagnosis, meaning, verdict};
+pub(crate) use words::saturation;
+pub use words::verdict;
 
 /// The drawing of all methods side by side.
 pub(super) const SHEET: &str = "methods.png";
 
-/// A picture file.
+/// The file of a drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedPicture {
+pub struct NamedDrawing {
     /// The name of the file, such as `lime.png`.
     pub name: String,
     /// The method that is shown; none for the sheet of all methods.
-    pub method: Option<Method>,
+    pub method: Option<MethodId>,
     /// The bytes of the file.
     pub png: Vec<u8>,
 }
@@ -41,11 +43,11 @@ pub struct NamedPicture {
 ///
 /// # Errors
 /// If a map does not fit the picture or its grid, or holds what is no number; if it is cancelled between two drawings.
-pub fn draw(explanation: &PictureExplanation, cancellation: &Cancellation) -> Result<Vec<NamedPicture>> {
+pub fn draw(explanation: &ImageExplanation, cancellation: &Cancellation) -> Result<Vec<NamedDrawing>> {
     let failed = |what: &str| format!("failed to draw {what} of {}", explanation.id);
     let subject = Subject::new(explanation).with_context(|| failed("the picture"))?;
     let sheet = overview::sheet(&subject).with_context(|| failed("the methods"))?;
-    let mut pictures = vec![NamedPicture { name: SHEET.to_owned(), method: None, png: encode_png(&sheet)? }];
+    let mut pictures = vec![NamedDrawing { name: SHEET.to_owned(), method: None, png: encode_png(&sheet)? }];
     let total = 1 + explanation.methods.len();
     for method in &explanation.methods {
         if cancellation.is_cancelled() {
@@ -53,18 +55,18 @@ pub fn draw(explanation: &PictureExplanation, cancellation: &Cancellation) -> Re
             return Err(ExplainError::Cancelled { what, done, total }.into());
         }
         let drawn: Result<RgbImage> = match &method.maps {
-            MethodMaps::Pixels(map) => pixels::draw(&subject, method, map),
-            MethodMaps::Attention(maps) if method.method == Method::MultiHeadAttention => {
-                attention::draw_heads(&subject, method, maps)
-            }
-            MethodMaps::Attention(maps) => attention::draw_layers(&subject, method, maps),
-            MethodMaps::Rollout(maps) => through_layers::draw_rollout(&subject, method, maps),
-            MethodMaps::Flow(map) => through_layers::draw_flow(&subject, method, map),
-            MethodMaps::FixedQueries(maps) => queries::draw(&subject, method, maps),
+            Maps::Pixels(map) => pixels::draw(&subject, method, map),
+            Maps::Attention(maps) => match maps.view {
+                AttentionView::Heads => attention::draw_heads(&subject, method, maps),
+                AttentionView::Fused => attention::draw_layers(&subject, method, maps),
+            },
+            Maps::Rollout(maps) => through_layers::draw_rollout(&subject, method, maps),
+            Maps::Flow(map) => through_layers::draw_flow(&subject, method, map),
+            Maps::FixedQueries(maps) => queries::draw(&subject, method, maps),
         };
         let drawn = drawn.with_context(|| failed(method.method.title()))?;
         let name = method.method.file_name();
-        pictures.push(NamedPicture { name, method: Some(method.method), png: encode_png(&drawn)? });
+        pictures.push(NamedDrawing { name, method: Some(method.method), png: encode_png(&drawn)? });
     }
     Ok(pictures)
 }

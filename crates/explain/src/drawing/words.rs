@@ -1,0 +1,62 @@
+//! What stands around the maps: captions, what a method's map means, and how far to trust it.
+
+use crate::explanation::ImageExplanation;
+use crate::maps::Maps;
+use crate::method::MethodExplanation;
+
+/// The unit of attention weights: rows, and what is made of rows, sum to 1.
+pub(super) const ATTENTION_UNIT: &str = "share of a query's attention";
+/// As [`ATTENTION_UNIT`], for one head alone.
+pub(super) const HEAD_UNIT: &str = "share of a query's attention in one head";
+/// The unit of what is left of them without the mean over the queries.
+pub(super) const DEVIATION_UNIT: &str = "share above or below the mean over all queries";
+/// The unit of gradient-weighted rollout.
+pub(super) const GRADIENT_ROLLOUT_UNIT: &str = "attention weighted by the gradient of the logit";
+/// What a reader of any map over tokens must know.
+pub(super) const RECEPTIVE_FIELD: &str =
+    "tokens see more than their patch: convolutions have mixed in their surroundings before the first attention layer";
+
+/// How places are numbered, in pictures, warnings and files alike.
+pub(super) const COUNTING: &str = "layers, heads, rows and columns count from 0";
+
+/// "predicted Coat (probability 0.913), true label Pullover", with "wrong" or "right" where the label is known; the
+/// calibrated probability where the model has a temperature.
+pub fn verdict(explanation: &ImageExplanation) -> String {
+    let calibrated = if explanation.temperature.is_some() { "calibrated " } else { "" };
+    let probability = |class: usize| format!("{calibrated}probability {:.3}", explanation.shown_probability(class));
+    let predicted = explanation.predicted;
+    let mut words = format!("predicted {} ({})", explanation.class_name(predicted), probability(predicted));
+    match explanation.label {
+        Some(label) if label == predicted => words += ", which is right",
+        Some(label) => words = format!("{words}, true label {}", explanation.class_name(label)),
+        None => words += ", true label unknown",
+    }
+    let target = explanation.target;
+    words = format!("{words}; explained is the logit of {}", explanation.class_name(target));
+    if target != predicted {
+        words = format!("{words} ({})", probability(target));
+    }
+    words
+}
+
+/// What stands under the title of every figure of a picture.
+pub(super) fn caption(explanation: &ImageExplanation) -> String {
+    let mut caption = format!("{}: {}", explanation.id, verdict(explanation));
+    if let Some(choice) = &explanation.choice {
+        caption = format!("{caption}; chosen as {choice}");
+    }
+    format!("{caption}. {}", explanation.source)
+}
+
+/// What a figure says at its foot: how far to trust the map, then what speaks against it.
+pub(super) fn notes(method: &MethodExplanation) -> Vec<String> {
+    // attention and flow say it in the headings and with the scale
+    let shown_beside = matches!(method.maps, Maps::Attention(_) | Maps::Flow(_));
+    let diagnosis = if shown_beside { Vec::new() } else { method.sentences.clone() };
+    diagnosis.into_iter().chain(method.warnings.iter().map(|warning| format!("warning: {warning}"))).collect()
+}
+
+/// The share of flows that depend on no query.
+pub(crate) fn saturation(fraction: f64) -> String {
+    format!("saturated: {:.1} % of the flows are at their bound and do not depend on the query", 100.0 * fraction)
+}

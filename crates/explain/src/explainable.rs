@@ -1,0 +1,99 @@
+//! What a model gives to those who explain it.
+
+use std::fmt::Debug;
+
+use burn::tensor::{Device, Tensor};
+use tinylsa_xai::{AttentionCheck, ExplainError, LayerAttention};
+
+use crate::error::Result;
+use crate::maps::NamedTensor;
+
+/// A model that can be explained. Images are `[batch, channels, height, width]`, scores `[batch, classes]`; logits are
+/// the usual scores. The model is in evaluation mode.
+///
+/// Only [`Explainable::scores`] is required. Attention, and copies of the model with layers initialised again, are
+/// optional: methods and scores that need them are refused or left out without.
+pub trait Explainable: Debug {
+    /// The scores of images on a plain device.
+    fn scores(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// The same scores, computed so that they can be differentiated with respect to images that are tracked. A model that
+    /// has a faster form for scores alone overrides this.
+    fn differentiable_scores(&self, images: Tensor<4>) -> Tensor<2> {
+        self.scores(images)
+    }
+
+    /// The attention of the model, if it has any.
+    fn attention(&self) -> Option<&dyn AttentionSource> {
+        None
+    }
+
+    /// Copies of the model with its top 1, 2, … layers initialised again, the last copy with all of them; none if the
+    /// model cannot be initialised again. Random draws are named by `seed`.
+    ///
+    /// # Errors
+    /// If the weights cannot be replaced.
+    fn randomised(&self, _seed: u64, _device: &Device) -> Result<Vec<RandomisedModel>> {
+        Ok(Vec::new())
+    }
+}
+
+/// A model some of whose layers were initialised again.
+#[derive(Debug)]
+pub struct RandomisedModel {
+    /// Which layers, such as "head to blocks.0".
+    pub layers: String,
+    /// The model.
+    pub model: Box<dyn Explainable>,
+}
+
+/// The attention of a model.
+pub trait AttentionSource: Debug {
+    /// The attention of every layer on the first of the images.
+    ///
+    /// # Errors
+    /// If the matrices are none of attention, or the device fails.
+    fn trace(&self, images: Tensor<4>) -> Result<TracedAttention, ExplainError>;
+
+    /// The gradient of the first image's score of `class` with respect to the attention of every layer, the first layer
+    /// first, each `[heads, tokens, tokens]`; nothing if the model does not give gradients of its attention.
+    fn gradients(&self, _images: Tensor<4>, _class: usize) -> Option<Vec<Tensor<3>>> {
+        None
+    }
+}
+
+/// The attention of every layer on one image.
+#[derive(Clone, Debug)]
+pub struct TracedAttention {
+    /// Rows and columns of the token grid; token `i` lies in row `i / columns` and column `i % columns`.
+    pub grid: [usize; 2],
+    /// The matrices, the first layer first.
+    pub layers: Vec<LayerAttention>,
+    /// How well the matrices account for what each layer computed; empty if that was not compared.
+    pub checks: Vec<AttentionCheck>,
+    /// What another library needs to compute the matrices again.
+    pub evidence: Vec<NamedTensor>,
+}
+
+/// Any function from images to scores. It gives scores and gradients, no attention.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use tinylsa_explain::{Explainable, FromFunction};
+///
+/// let model = FromFunction(|images: Tensor<4>| images.flatten::<2>(1, 3).mean_dim(1));
+/// assert_eq!(model.scores(Tensor::ones([2, 1, 4, 4], &Default::default())).dims(), [2, 1]);
+/// ```
+pub struct FromFunction<F>(pub F);
+
+impl<F> Debug for FromFunction<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a function from images to scores")
+    }
+}
+
+impl<F: Fn(Tensor<4>) -> Tensor<2>> Explainable for FromFunction<F> {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        self.0(images)
+    }
+}

@@ -1,0 +1,80 @@
+//! What explaining an image leaves: everything that is written, drawn and scored afterwards.
+
+use std::fmt::{self, Display, Formatter};
+
+use tinylsa_settings::printable;
+use tinylsa_xai::Picture;
+
+use crate::method::MethodExplanation;
+
+/// One image, explained by several methods.
+#[derive(Clone, Debug)]
+pub struct ImageExplanation {
+    /// The name of the image's folder, such as `test-17` or the stem of a file.
+    pub id: String,
+    /// Where the image is from.
+    pub source: Source,
+    /// Why the image was chosen, such as "right with the highest confidence"; nothing if it was named.
+    pub choice: Option<String>,
+    /// The image, 0 is black and 1 is white.
+    pub image: Picture,
+    /// The true class, where it is known.
+    pub label: Option<usize>,
+    /// The class of the largest logit.
+    pub predicted: usize,
+    /// The class that is explained.
+    pub target: usize,
+    /// One for each class.
+    pub logits: Vec<f32>,
+    /// Their softmax.
+    pub probabilities: Vec<f32>,
+    /// The softmax of the logits divided by the temperature, where the model has one.
+    pub calibrated: Option<Vec<f32>>,
+    /// The temperature that calibrates the model.
+    pub temperature: Option<f64>,
+    /// The names of the classes.
+    pub class_names: Vec<String>,
+    /// The pixels that decide the class, where they are known.
+    pub truth_mask: Option<Vec<bool>>,
+    /// The seed of the image's own draws.
+    pub seed: u64,
+    /// In the order of the registry.
+    pub methods: Vec<MethodExplanation>,
+}
+
+impl ImageExplanation {
+    /// The name of a class, as it may be shown on a terminal and a page.
+    pub fn class_name(&self, class: usize) -> String {
+        self.class_names.get(class).map_or_else(|| format!("class {class}"), |name| printable(name).into_owned())
+    }
+
+    /// The probability of a class as it is shown: calibrated where the model has a temperature. NaN for no class.
+    pub fn shown_probability(&self, class: usize) -> f32 {
+        let shown = self.calibrated.as_ref().unwrap_or(&self.probabilities);
+        shown.get(class).copied().unwrap_or(f32::NAN)
+    }
+}
+
+/// Where an image is from; captions say it in the words of its [`Display`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The data set or the file, and what a reader must know about it.
+    pub from: String,
+    /// The place in the data set.
+    pub number: Option<u32>,
+}
+
+impl Display for Source {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&describe_images(&self.from, self.number.as_slice()))
+    }
+}
+
+/// Images of one data set or file, with their places in it.
+pub(crate) fn describe_images(from: &str, numbers: &[u32]) -> String {
+    match numbers {
+        [] => from.to_owned(),
+        [number] => format!("{from}, picture {number}"),
+        _ => format!("{from}, pictures {}", numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,73 @@
+use serde::Serialize;
+use tinylsa_settings::InvalidSetting;
+use tinylsa_xai::{
+    AttentionCheck, AttentionRolloutConfig, AttentionStatistics, attention_rollout, fixed_query_positions,
+};
+
+use super::support::attention::{Concentration, MatrixStatistics, check_warnings};
+use crate::error::Result;
+use crate::maps::{Maps, RolloutMaps};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::scores::RerunConfig;
+
+impl Registered for AttentionRolloutConfig {
+    const FACTS: MethodFacts = MethodFacts {
+        name: "attention-rollout",
+        title: "Attention rollout",
+        meaning: Meaning {
+            shows: "what all layers together take from each token, if only attention and residual connections act",
+            does_not_show: "anything about the class: the map is the same for all, and ignores values and perceptrons",
+        },
+        needs: Needs::Attention,
+        reads: &[],
+        draws: false,
+        is_scored: true,
+        is_control: false,
+    };
+}
+
+#[derive(Debug, Serialize)]
+struct RolloutDiagnostics {
+    checks: Vec<AttentionCheck>,
+    rollout: MatrixStatistics,
+    pooled: Concentration,
+}
+
+impl Diagnostics for RolloutDiagnostics {}
+
+impl Method for AttentionRolloutConfig {
+    fn facts(&self) -> &'static MethodFacts {
+        &Self::FACTS
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        self.validate()
+    }
+
+    fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
+        let traced = at.attention()?;
+        let found = attention_rollout(&traced.layers, self, &at.execution.cancellation)?;
+        let pooled = found.pooled();
+        let diagnostics = RolloutDiagnostics {
+            checks: traced.checks.clone(),
+            rollout: (&AttentionStatistics::of(&found.matrix)).into(),
+            pooled: Concentration::of(&pooled),
+        };
+        Ok(Explained {
+            maps: Maps::Rollout(RolloutMaps {
+                grid: traced.grid,
+                pooled,
+                matrix: found.matrix,
+                queries: fixed_query_positions(traced.grid)?,
+                gradient_weighted: false,
+            }),
+            diagnostics: Box::new(diagnostics),
+            warnings: check_warnings(traced),
+            evidence: Vec::new(),
+        })
+    }
+
+    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,122 @@
+use serde::Serialize;
+use tinylsa_settings::{InvalidSetting, require};
+use tinylsa_xai::{ExpectedGradients, ExpectedGradientsConfig, expected_gradients};
+
+use super::support::gradients::{completeness_sentence, images, pixels, standard_error_sentence};
+use crate::circumstances::Circumstances;
+use crate::config::SharedSettings;
+use crate::error::Result;
+use crate::maps::{Quantity, ScoreDifference};
+use crate::method::{
+    Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
+};
+use crate::scores::RerunConfig;
+
+impl Registered for ExpectedGradientsConfig {
+    const FACTS: MethodFacts = MethodFacts {
+        name: "expected-gradients",
+        title: "Expected gradients (GradientSHAP)",
+        meaning: Meaning {
+            shows: "each pixel's share of the difference between the logits of the picture and of training pictures on \
+                    average",
+            does_not_show: "a fixed number: it is an estimate, with the standard error beside it",
+        },
+        needs: Needs::Gradients,
+        reads: &[SharedSetting::Background],
+        draws: true,
+        is_scored: true,
+        is_control: false,
+    };
+}
+
+#[derive(Debug, Serialize)]
+struct ExpectedDiagnostics {
+    relative_standard_error: Option<f64>,
+    score: f64,
+    background_score: f64,
+    delta: f64,
+    gradients: usize,
+}
+
+impl Diagnostics for ExpectedDiagnostics {
+    fn sentences(&self) -> Vec<String> {
+        let completeness = completeness_sentence(self.score - self.background_score, self.delta);
+        std::iter::once(completeness).chain(standard_error_sentence(self.relative_standard_error)).collect()
+    }
+}
+
+impl Method for ExpectedGradientsConfig {
+    fn facts(&self) -> &'static MethodFacts {
+        &Self::FACTS
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        self.validate()
+    }
+
+    fn validate_against(&self, shared: &SharedSettings, at: &Circumstances) -> Result<(), InvalidSetting> {
+        let Some(training) = at.training else { return Ok(()) };
+        let found = shared.background.pictures;
+        let expected = format!("at most the {training} training images");
+        require("background.pictures", found <= training, || found.to_string(), &expected)
+    }
+
+    fn validate_budget(
+        &self,
+        budget: &RerunConfig,
+        shared: &SharedSettings,
+        _at: &Circumstances,
+    ) -> Result<(), InvalidSetting> {
+        let (again, background) = (budget.background, shared.background.pictures);
+        let expected = format!("at most the {background} images of explain.background.pictures");
+        require("scores.rerun.background", again <= background, || again.to_string(), &expected)
+    }
+
+    fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
+        let background = at.background;
+        let found =
+            expected_gradients(&at.differentiable(), at.image, &background.images, at.target(), self, &at.execution)?;
+        let ExpectedGradients {
+            attribution,
+            standard_error,
+            relative_standard_error,
+            score,
+            background_score,
+            delta,
+            gradients,
+        } = found;
+        let ends = ScoreDifference { score, baseline_score: background_score };
+        let diagnostics = ExpectedDiagnostics { relative_standard_error, score, background_score, delta, gradients };
+        Ok(Explained {
+            maps: pixels(attribution, Quantity::Contribution, Some(standard_error), Some(ends)),
+            diagnostics: Box::new(diagnostics),
+            warnings: background.warning.iter().cloned().collect(),
+            evidence: vec![images("background", &background.images)],
+        })
+    }
+
+    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+        Box::new(Self { strata: 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_tell_both_errors() {
+        let diagnostics = ExpectedDiagnostics {
+            relative_standard_error: Some(0.125),
+            score: 5.0,
+            background_score: 1.0,
+            delta: -0.02,
+            gradients: 400,
+        };
+        assert_eq!(
+            diagnostics.sentences().join("; "),
+            "contributions miss the difference of 4.000 logits by -2.0e-2 (0.50 %); relative standard error of the map \
+             12.5 %"
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! For the methods that give every pixel a number from gradients.
+
+use serde::Serialize;
+use tinylsa_xai::{Attribution, Picture};
+
+use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference};
+use crate::method::{Diagnostics, Explained};
+
+#[derive(Debug, Serialize)]
+struct PlainDiagnostics {
+    sum: f64,
+    largest_magnitude: f32,
+}
+
+impl Diagnostics for PlainDiagnostics {}
+
+/// A map that leaves nothing open.
+pub(crate) fn plain(attribution: Attribution, quantity: Quantity) -> Explained {
+    let (sum, largest_magnitude) = (attribution.sum(), attribution.largest_magnitude());
+    Explained {
+        maps: pixels(attribution, quantity, None, None),
+        diagnostics: Box::new(PlainDiagnostics { sum, largest_magnitude }),
+        warnings: Vec::new(),
+        evidence: Vec::new(),
+    }
+}
+
+pub(crate) fn pixels(
+    attribution: Attribution,
+    quantity: Quantity,
+    standard_error: Option<Vec<f32>>,
+    accounts_for: Option<ScoreDifference>,
+) -> Maps {
+    Maps::Pixels(PixelMap { attribution, quantity, standard_error, segments: None, accounts_for })
+}
+
+/// `[images, channels, height, width]`, of at least one image.
+pub(crate) fn images(name: &str, list: &[Picture]) -> NamedTensor {
+    let shape = list.iter().take(1).flat_map(Picture::shape);
+    let values = list.iter().flat_map(|image| image.values().iter().copied()).collect();
+    NamedTensor::f32(name, std::iter::once(list.len()).chain(shape).collect(), values)
+}
+
+/// By how much contributions miss the difference of scores that they should account for.
+pub(crate) fn completeness_sentence(difference: f64, delta: f64) -> String {
+    let line = format!("contributions miss the difference of {difference:.3} logits by {}", scientific(delta));
+    if difference == 0.0 { line } else { format!("{line} ({:.2} %)", 100.0 * (delta / difference).abs()) }
+}
+
+pub(crate) fn standard_error_sentence(relative: Option<f64>) -> Option<String> {
+    relative.map(|error| format!("relative standard error of the map {:.1} %", 100.0 * error))
+}
+
+pub(crate) fn scientific(value: f64) -> String {
+    if value == 0.0 { "0".to_owned() } else { format!("{value:.1e}") }
+}

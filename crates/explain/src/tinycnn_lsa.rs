@@ -1,0 +1,132 @@
+//! `TinyCNN` + LSA as a model that can be explained.
+
+use burn::tensor::{Device, Tensor};
+use tinylsa_model::{
+    AttentionKind, InferenceModel, LayerTrace, State, TinyCnnLsa, Trace, state_of, values_of, with_state,
+};
+use tinylsa_xai::{ExplainError, LayerAttention, LinearAttention, check_attention};
+
+use crate::error::{Context, Result};
+use crate::explainable::{AttentionSource, Explainable, RandomisedModel, TracedAttention};
+use crate::maps::NamedTensor;
+
+/// `TinyCNN` + LSA in the two forms that methods ask.
+#[derive(Debug)]
+pub struct ExplainedNetwork {
+    /// Gives gradients and attention.
+    pub network: TinyCnnLsa,
+    /// Gives logits alone, the same but for rounding, and sooner.
+    pub folded: InferenceModel,
+}
+
+impl From<TinyCnnLsa> for ExplainedNetwork {
+    fn from(network: TinyCnnLsa) -> Self {
+        Self { folded: network.for_inference(), network }
+    }
+}
+
+impl Explainable for ExplainedNetwork {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        self.folded.forward(images)
+    }
+
+    fn differentiable_scores(&self, images: Tensor<4>) -> Tensor<2> {
+        self.network.forward(images)
+    }
+
+    fn attention(&self) -> Option<&dyn AttentionSource> {
+        (self.network.config().attention.blocks > 0).then_some(&self.network)
+    }
+
+    fn randomised(&self, seed: u64, device: &Device) -> Result<Vec<RandomisedModel>> {
+        let model = &self.network;
+        let fresh: State = state_of(&model.config().init(device)?.with_initial_weights(seed));
+        let mut state = state_of(model);
+        let layers = layers(model);
+        let count = layers.len();
+        let mut cascade = Vec::with_capacity(count);
+        for (depth, (name, prefixes)) in layers.into_iter().enumerate() {
+            for (tensor, value) in &mut state {
+                if prefixes.iter().any(|prefix| tensor.starts_with(prefix.as_str())) {
+                    value.clone_from(fresh.get(tensor).context("a network without one of its tensors")?);
+                }
+            }
+            let layers = match depth {
+                0 => name,
+                _ if depth + 1 == count => "all layers".to_owned(),
+                _ => format!("head to {name}"),
+            };
+            let model = Self::from(with_state(model.clone(), &state)?);
+            cascade.push(RandomisedModel { layers, model: Box::new(model) });
+        }
+        Ok(cascade)
+    }
+}
+
+/// The layers from the logits down, and how the names of their tensors begin.
+fn layers(model: &TinyCnnLsa) -> Vec<(String, Vec<String>)> {
+    let config = model.config();
+    let mut layers = vec![("head".to_owned(), vec!["head.".to_owned(), "norm.".to_owned()])];
+    layers.extend((0..config.attention.blocks).rev().map(|block| {
+        let name = format!("blocks.{block}");
+        let prefix = format!("{name}.");
+        (name, if block == 0 { vec![prefix, "positions".to_owned()] } else { vec![prefix] })
+    }));
+    layers.extend((0..config.stages.len()).rev().map(|stage| {
+        let name = format!("stages.{stage}");
+        let prefix = format!("{name}.");
+        (name, vec![prefix])
+    }));
+    layers
+}
+
+impl AttentionSource for TinyCnnLsa {
+    fn trace(&self, images: Tensor<4>) -> Result<TracedAttention, ExplainError> {
+        let Trace { layers: traces, grid_size, .. } = self.forward_traced(images);
+        let (mut layers, mut checks, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, trace) in traces.iter().enumerate() {
+            let LayerTrace { queries, keys, values, attention, context } = trace;
+            let [queries, keys, values, context] = [queries, keys, values, context].map(first);
+            let layer = match self.config().attention.kind {
+                AttentionKind::Linear => LinearAttention::from_features(queries.clone(), keys.clone())?.matrices()?,
+                AttentionKind::Softmax => LayerAttention::from_tensor(first(attention))?,
+            };
+            checks.push(check_attention(&layer, values.clone(), context.clone())?);
+            layers.push(layer);
+            let named = [("queries", queries), ("keys", keys), ("values", values), ("context", context)];
+            evidence.extend(named.map(|(name, tensor)| {
+                NamedTensor::f32(format!("layer-{index}/{name}"), tensor.dims().to_vec(), values_of(&tensor))
+            }));
+        }
+        Ok(TracedAttention { grid: [grid_size; 2], layers, checks, evidence })
+    }
+
+    fn gradients(&self, images: Tensor<4>, class: usize) -> Option<Vec<Tensor<3>>> {
+        let classes = vec![class; images.dims()[0]];
+        Some(self.attention_gradients(images, &classes).iter().map(first).collect())
+    }
+}
+
+/// The first of a batch.
+fn first(batch: &Tensor<4>) -> Tensor<3> {
+    batch.clone().narrow(0, 0, 1).squeeze_dim(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use tinylsa_model::TinyCnnLsaConfig;
+
+    use super::*;
+
+    #[test]
+    fn every_tensor_belongs_to_one_layer() {
+        let model = TinyCnnLsaConfig::default().init(&Device::flex()).unwrap();
+        let layers = layers(&model);
+        for tensor in state_of(&model).keys() {
+            let holds = |prefixes: &Vec<String>| prefixes.iter().any(|prefix| tensor.starts_with(prefix.as_str()));
+            assert_eq!(layers.iter().filter(|(_, prefixes)| holds(prefixes)).count(), 1, "{tensor}");
+        }
+        let names: Vec<&str> = layers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["head", "blocks.1", "blocks.0", "stages.2", "stages.1", "stages.0"]);
+    }
+}
