@@ -4,10 +4,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tinylsa_system::write_atomically;
 
-use super::load_model_or_pretrained;
-use crate::card::{CardSubject, markdown, measure_card};
-use crate::finished::FinishedRun;
+use std::sync::Arc;
+
 use crate::outcome::say;
+use tinylsa_experiment::card::{CardSubject, markdown, measure_card};
+use tinylsa_experiment::finished::FinishedRun;
+use tinylsa_experiment::models::load_model_or_pretrained;
 
 /// What stands behind `card`.
 #[derive(Args, Debug)]
@@ -36,7 +38,7 @@ pub(crate) fn run(arguments: &CardArguments) -> Result<()> {
         runs: arguments.runs.iter().map(|folder| FinishedRun::read(folder)).collect::<Result<_>>()?,
         config: arguments.config.clone(),
     };
-    let card = measure_card(&subject, arguments.data_dir.as_deref())?;
+    let card = measure_card(&subject, arguments.data_dir.as_deref(), &Arc::default())?;
     let mut json = serde_json::to_vec_pretty(&card)?;
     json.push(b'\n');
     let text = markdown(&card)?;

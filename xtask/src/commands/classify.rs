@@ -12,9 +12,11 @@ use tinylsa_settings::printable_path;
 use tinylsa_system::{OutputDir, write_atomically};
 use tracing::error;
 
-use super::load_inference_model_or_pretrained;
-use crate::outcome::{UsageError, chain, say};
-use crate::picture::{SIDE, load_picture};
+use tinylsa_experiment::chain;
+use tinylsa_experiment::models::load_inference_model_or_pretrained;
+
+use crate::outcome::{UsageError, say};
+use tinylsa_experiment::picture::{SIDE, load_picture};
 
 /// How many classes are told of each image.
 const TOLD: usize = 3;
@@ -103,7 +105,7 @@ pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
             Ok(classified) => Entry::Classified(classified),
             Err(error) => {
                 failures += 1;
-                let failed = Failed { image: ImageName::of(path), error: chain(&error) };
+                let failed = Failed { image: ImageName::of(path), error: chain(error.as_ref()) };
                 error!("{}", failed.error);
                 Entry::Failed(failed)
             }

@@ -2,15 +2,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use tinylsa_model::{Baseline, BaselineInput, Cost, TinyCnnLsaConfig};
 
 use super::config_or_base;
-use crate::evaluation::SplitName;
-use crate::finished::FinishedRun;
 use crate::outcome::{UsageError, say};
-use crate::schema::ExperimentConfig;
+use crate::table::table;
+use tinylsa_experiment::evaluation::SplitName;
+use tinylsa_experiment::finished::FinishedRun;
+use tinylsa_experiment::schema::ExperimentConfig;
 use tinylsa_settings::config::load;
 
 /// Arguments of the `compare` command.
@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
         let cost = baseline.cost(&input).map_err(|error| UsageError(format!("--baseline-size: {error}")))?;
         rows.push(counted(baseline.name(), input.image_size, &cost, &first));
     }
-    if arguments.json { say(serde_json::to_string_pretty(&rows)?) } else { say(table(&rows)) }
+    if arguments.json { say(serde_json::to_string_pretty(&rows)?) } else { say(comparison_table(&rows)) }
 }
 
 fn of_config(arguments: &CompareArguments) -> Result<Ours> {
@@ -119,20 +119,11 @@ fn counted(network: &str, image_size: usize, cost: &Cost, first: &Cost) -> Compa
     }
 }
 
-fn table(rows: &[Compared]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
-        "network",
-        "images",
-        "parameters",
-        "×",
-        "MACs, M",
-        "×",
-        "MB",
-        "accuracy",
-    ]);
-    for row in rows {
-        table.add_row([
+fn comparison_table(rows: &[Compared]) -> String {
+    let header = ["network", "images", "parameters", "×", "MACs, M", "×", "MB", "accuracy"];
+    let row = |row: &Compared| {
+        let accuracy = row.accuracy.zip(row.split);
+        [
             row.network.clone(),
             format!("{0} × {0}", row.image_size),
             row.parameters.to_string(),
@@ -140,13 +131,8 @@ fn table(rows: &[Compared]) -> Table {
             format!("{:.1}", row.macs as f64 / 1e6),
             format!("{:.0}", row.macs_ratio),
             format!("{:.1}", row.bytes as f64 / 1e6),
-            row.accuracy
-                .zip(row.split)
-                .map_or_else(|| "–".to_owned(), |(accuracy, split)| format!("{split} {:.2} %", 100.0 * accuracy)),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+            accuracy.map_or_else(|| "–".to_owned(), |(accuracy, split)| format!("{split} {:.2} %", 100.0 * accuracy)),
+        ]
+    };
+    table(1, header, rows.iter().map(row))
 }

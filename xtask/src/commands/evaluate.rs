@@ -2,18 +2,22 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensors};
 use tinylsa_system::write_atomically;
 use tracing::info;
 
-use super::{load_inference_model, load_inference_model_or_pretrained};
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, all_indices, fashion_mnist, find_directory, require_size};
-use crate::evaluation::{MeasuredModel, SplitName, SplitView, measure};
-use crate::finished::FinishedRun;
-use crate::matching::{AskedSplit, require_classes, split_of_training};
+use std::sync::Arc;
+
 use crate::outcome::{UsageError, say};
+use tinylsa_experiment::dataset::{
+    DEFAULT_DIRECTORY, Pictures, all_indices, fashion_mnist, find_directory, require_size,
+};
+use tinylsa_experiment::evaluation::{MeasuredModel, SplitName, SplitView, measure};
+use tinylsa_experiment::finished::FinishedRun;
+use tinylsa_experiment::matching::{AskedSplit, require_classes, split_of_training};
+use tinylsa_experiment::models::{load_inference_model, load_inference_model_or_pretrained};
 
 /// Images whose logits are written.
 const WRITTEN: usize = 256;
@@ -31,8 +35,8 @@ pub(crate) struct EvaluateArguments {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The images to measure on. The model file says how the training images were split when it was trained.
-    #[arg(long, value_enum, default_value_t = SplitName::Test)]
-    split: SplitName,
+    #[arg(long, value_enum, default_value_t = SplitArgument::Test)]
+    split: SplitArgument,
     /// Measure on the synthetic garments instead of Fashion-MNIST.
     #[arg(long, conflicts_with = "data_dir")]
     synthetic: bool,
@@ -51,6 +55,24 @@ pub(crate) struct EvaluateArguments {
     logits: Option<PathBuf>,
 }
 
+/// The images of a measurement.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SplitArgument {
+    Train,
+    Validation,
+    Test,
+}
+
+impl From<SplitArgument> for SplitName {
+    fn from(argument: SplitArgument) -> Self {
+        match argument {
+            SplitArgument::Train => Self::Train,
+            SplitArgument::Validation => Self::Validation,
+            SplitArgument::Test => Self::Test,
+        }
+    }
+}
+
 /// A model and the images to measure it on.
 struct Subject {
     loaded: LoadedInferenceModel,
@@ -60,7 +82,8 @@ struct Subject {
 
 /// Measures a model, plain and with mirrored and shifted views.
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
-    if let (SplitName::Test, Some(validation)) = (arguments.split, arguments.validation) {
+    let split_name = SplitName::from(arguments.split);
+    if let (SplitName::Test, Some(validation)) = (split_name, arguments.validation) {
         let text = format!("--validation {validation} has no effect on --split test");
         return Err(UsageError(text).into());
     }
@@ -72,14 +95,14 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         info!("{} training images were held out", split.validation.len());
         Ok(split)
     };
-    let (dataset, indices) = match arguments.split {
+    let (dataset, indices) = match split_name {
         SplitName::Test => (&pictures.test, all_indices(&pictures.test)),
         SplitName::Train => (&pictures.train, training()?.train),
         SplitName::Validation => (&pictures.train, training()?.validation),
     };
     let recorded = loaded.metadata.held_out.as_ref().map(|held_out| held_out.seed);
     let seed = asked.seed.or(recorded).unwrap_or_default();
-    let view = SplitView { name: arguments.split, dataset, indices: &indices };
+    let view = SplitView { name: split_name, dataset, indices: &indices };
     let report = measure(&MeasuredModel::from(&loaded), &view, true, seed)?;
     if let Some(path) = &arguments.logits {
         write_logits(path, &loaded, dataset, &indices)?;
@@ -96,14 +119,17 @@ impl Subject {
                 seed: arguments.seed.or(Some(run.config.run.seed)),
             };
             let loaded = load_inference_model(&run.model_path())?;
-            return Ok(Self { loaded, pictures: run.pictures(arguments.data_dir.as_deref())?, asked });
+            return Ok(Self { loaded, pictures: run.pictures(arguments.data_dir.as_deref(), &Arc::default())?, asked });
         }
         let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
         let pictures = if arguments.synthetic {
             let garments = synthetic_garments(&SyntheticConfig::default())?;
             Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
         } else {
-            fashion_mnist(&find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY)))?
+            fashion_mnist(
+                &find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY)),
+                &Arc::default(),
+            )?
         };
         let validation = arguments.validation.map(NonZeroUsize::get);
         Ok(Self { loaded, pictures, asked: AskedSplit { validation, seed: arguments.seed } })

@@ -8,15 +8,15 @@ use tinylsa_system::{ClaimError, OutputDir, write_atomically};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
 
-use super::load_model_or_pretrained;
-use crate::choice::background;
-use crate::dataset::Pictures;
-use crate::machine::set_threads;
-use crate::matching::require_classes;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
-use crate::picture::SIDE;
 use crate::progress::ExplainBar;
-use crate::schema::ExperimentConfig;
+use tinylsa_experiment::choice::background;
+use tinylsa_experiment::dataset::Pictures;
+use tinylsa_experiment::machine::set_threads;
+use tinylsa_experiment::matching::require_classes;
+use tinylsa_experiment::models::load_model_or_pretrained;
+use tinylsa_experiment::picture::SIDE;
+use tinylsa_experiment::schema::ExperimentConfig;
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::result::PictureExplanation;
 use tinylsa_explain::{

@@ -7,10 +7,12 @@ use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa};
 use tinylsa_system::write_atomically;
 use tinylsa_train::{Logits, fit_temperature};
 
-use super::load_model_or_pretrained;
-use crate::finished::FinishedRun;
-use crate::matching::{held_out, require_classes};
+use std::sync::Arc;
+
 use crate::outcome::say;
+use tinylsa_experiment::finished::FinishedRun;
+use tinylsa_experiment::matching::{held_out, require_classes};
+use tinylsa_experiment::models::load_model_or_pretrained;
 
 /// Arguments of the `export` command.
 #[derive(Args, Debug)]
@@ -49,7 +51,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
 fn calibrated(run: &FinishedRun, data_dir: Option<&Path>, precision: Precision) -> Result<LoadedModel> {
     let device = Device::flex();
     let mut loaded = TinyCnnLsa::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
-    let pictures = run.pictures(data_dir)?;
+    let pictures = run.pictures(data_dir, &Arc::default())?;
     require_classes(&loaded.metadata, &pictures.train)?;
     let validation = run.split(&pictures)?.validation;
     let logits = Logits::of(&loaded.model.for_inference(), &pictures.train, &validation)

@@ -2,17 +2,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use comfy_table::{Table, presets};
 use tinylsa_data::DatasetName;
 use tinylsa_settings::counted;
 use tracing::warn;
 
-use crate::experiment::{ExperimentOptions, perform};
-use crate::finished::FinishedRun;
-use crate::folder::{Digests, Manifest, problems};
-use crate::outcome::{UsageError, say};
-use crate::prepare::Experiment;
-use tinylsa_settings::config::ConfigSource;
+use tinylsa_experiment::{Experiment, RunOptions};
+
+use super::experiment::{ON_INTERRUPT, conclude};
+use crate::outcome::{UsageError, say, stop_on_interrupt};
+use crate::progress::ExperimentProgress;
+use crate::table::table;
+use tinylsa_experiment::finished::FinishedRun;
+use tinylsa_experiment::folder::{Digests, Manifest, problems};
 
 /// Arguments of the `reproduce` command.
 #[derive(Args, Debug)]
@@ -62,18 +63,23 @@ fn again(arguments: &ReproduceArguments) -> Result<()> {
     if first.manifest.dataset == DatasetName::SyntheticGarments {
         overrides.push("data.source=synthetic-garments".to_owned());
     }
-    let experiment = Experiment::load(ConfigSource::read(&arguments.run.join("config.toml"))?, overrides)?;
+    let experiment = Experiment::from_file(&arguments.run.join("config.toml"), &overrides)?;
     let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.run));
-    let options = ExperimentOptions {
+    let options = RunOptions {
         data_dir: arguments.data_dir.clone(),
         out: Some(out),
         resume: arguments.resume,
         strict: true,
+        stop: stop_on_interrupt(ON_INTERRUPT)?,
     };
-    let second = perform(&experiment, &options)?;
+    let mut progress = ExperimentProgress::default();
+    let second = experiment.run(&options, &mut progress)?;
+    progress.end()?;
+    conclude(&second)?;
+    let second = second.manifest;
     tell_differences(&first.manifest, &second);
     let found = second.digests.ok_or_else(|| UsageError("a run without digests".to_owned()))?;
-    say(table(&expected, &found))?;
+    say(digest_table(&expected, &found))?;
     if expected.all != found.all {
         bail!("the second run differs from the first");
     }
@@ -103,9 +109,7 @@ fn tell_differences(first: &Manifest, second: &Manifest) {
     differs("system", &first.machine.system, &second.machine.system);
 }
 
-fn table(expected: &Digests, found: &Digests) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["result", "first run", "second run", ""]);
+fn digest_table(expected: &Digests, found: &Digests) -> String {
     let none = "–".to_owned();
     let rows = [
         ("weights and config", &expected.model, &found.model),
@@ -114,12 +118,11 @@ fn table(expected: &Digests, found: &Digests) -> Table {
         ("explanations", expected.explanations.as_ref().unwrap_or(&none), found.explanations.as_ref().unwrap_or(&none)),
         ("all", &expected.all, &found.all),
     ];
-    for (name, one, other) in rows {
-        let short = |digest: &str| digest.chars().take(16).collect::<String>();
-        let verdict = if one == other { "same" } else { "differs" };
-        table.add_row([name.to_owned(), short(one), short(other), verdict.to_owned()]);
-    }
-    table
+    let short = |digest: &str| digest.chars().take(16).collect::<String>();
+    let verdict = |same: bool| if same { "same" } else { "differs" };
+    let rows =
+        rows.map(|(name, one, other)| [name.to_owned(), short(one), short(other), verdict(one == other).to_owned()]);
+    table(4, ["result", "first run", "second run", ""], rows)
 }
 
 #[cfg(test)]
