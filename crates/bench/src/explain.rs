@@ -42,28 +42,35 @@ struct Case {
 /// What explanations came to.
 #[derive(Debug, Serialize)]
 pub struct ExplainReport {
+    /// Threads of every contestant.
     pub threads: usize,
+    /// Every method.
     pub methods: Vec<MethodReport>,
     /// The most memory of a process that explains by LIME, by the number of samples.
     pub peak_memory_by_samples: BTreeMap<usize, Option<u64>>,
+    /// Why peers were left out, by name.
     pub left_out: BTreeMap<&'static str, String>,
 }
 
 /// What one method came to.
 #[derive(Debug, Serialize)]
 pub struct MethodReport {
+    /// What is explained, and how.
     pub name: &'static str,
     /// At which the passes alone are quickest; the method runs at it, too.
     pub batch_size: usize,
+    /// Seconds of an explanation.
     pub seconds: Spread,
     /// Seconds of the passes alone; nothing for a method without any.
     pub passes: Option<Spread>,
     /// What the method takes beyond its passes, as a fraction of them: of the medians, and the least and the most over
     /// single explanations, each with the passes right behind it.
     pub overhead: Option<Spread>,
+    /// The most memory that the process held, in bytes.
     pub peak_memory: Option<u64>,
     /// Which case of which peer; nothing if none was asked for.
     pub peer: Option<&'static str>,
+    /// Seconds of the peer's explanation.
     pub peer_seconds: Option<Spread>,
     /// How many times as quick we are.
     pub ratio: Option<f64>,

@@ -32,48 +32,68 @@ const STARTS: usize = 4;
 /// What inference came to.
 #[derive(Debug, Serialize)]
 pub struct InferReport {
+    /// Every batch size with every number of threads.
     pub settings: Vec<InferSetting>,
+    /// Cold starts of `classify`.
     pub classify: Option<ClassifyReport>,
 }
 
 /// One batch size with one number of threads.
 #[derive(Debug, Serialize)]
 pub struct InferSetting {
+    /// Threads of every contestant.
     pub threads: usize,
+    /// Images of a call.
     pub batch_size: usize,
     /// The quickest of our forms, of which the following figures tell.
     pub form: String,
+    /// Images a second, the median over the blocks.
     pub images_per_s: f64,
+    /// Milliseconds of a call.
     pub latency_ms: Latency,
+    /// Billions of floating-point operations a second.
     pub gflops: f64,
+    /// What a loop of multiply-adds reaches on the same threads.
     pub peak_gflops: Option<f64>,
+    /// A fraction.
     pub share_of_peak: Option<f64>,
+    /// The most memory that the process held, in bytes.
     pub peak_memory: Option<u64>,
     /// Every form of ours.
     pub forms: BTreeMap<String, Timing>,
-    /// Pictures a second of each peer, none for those that are left out; nothing if none was asked for.
+    /// Images a second of each peer, none for those that are left out; nothing if none was asked for.
     pub peers: Option<BTreeMap<String, Option<f64>>>,
+    /// Milliseconds of a call of each peer.
     pub peer_latency_ms: BTreeMap<String, Latency>,
-    /// Pictures a second, over those of the best peer.
+    /// Images a second, over those of the best peer.
     pub ratio: Option<f64>,
+    /// The least and the most over the rounds.
     pub ratio_range: Option<[f64; 2]>,
     /// Median latency, over that of the best peer.
     pub latency_ratio: Option<f64>,
+    /// The quickest peer.
     pub best_peer: Option<String>,
+    /// Everything about every peer.
     pub peer_details: Vec<PeerReport>,
+    /// Why peers were left out, by name.
     pub left_out: BTreeMap<&'static str, String>,
 }
 
+/// How quick one form of the network is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Timing {
+    /// Images a second, the median over the blocks.
     pub images_per_s: f64,
+    /// Milliseconds of a call.
     pub latency_ms: Latency,
 }
 
 /// From the start of the process to its end.
 #[derive(Debug, Serialize)]
 pub struct ClassifyReport {
+    /// How many starts were timed.
     pub starts: usize,
+    /// Milliseconds of a start.
     pub milliseconds: Latency,
 }
 
@@ -167,7 +187,7 @@ impl Setting<'_> {
     }
 }
 
-/// Runs `classify` on one picture again and again.
+/// Runs `classify` on one image again and again.
 fn cold_starts(program: &Path, files: &SharedFiles, starts: usize) -> Result<ClassifyReport> {
     info!("cold starts of classify");
     let path = files.path().join("garment.png");

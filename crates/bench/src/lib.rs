@@ -1,12 +1,29 @@
-//! Measurements of this program, beside others that do the same work.
+//! Measurements of our training, inference and explanations, beside other programs that do the same work.
 //!
 //! Whatever is measured is a process of its own, ours and the peers' alike: it makes itself ready, then sleeps until it
 //! is asked for a block of timings ([`protocol`]). The harness asks them in turn, round after round, so that whatever
 //! else happens on the machine hits all of them, and compares medians ([`rounds`]). A process of its own also has
 //! memory of its own, and as many threads as it is told.
+//!
+//! A [`Plan`] says what is measured and for how long; [`train`], [`infer`], [`tokens`] and [`explain`] return a report
+//! each, which serde writes as JSON. [`photographs`] is no timing: it measures how well photographs are classified.
+//!
+//! The processes are those of the program in [`Plan::program`], which calls [`serve`] when it is started as
+//! `bench --worker JOB`. It may be the calling program itself or, as here, one that does not exist:
+//!
+//! ```
+//! use tinylsa_bench::Plan;
+//! use tinylsa_experiment::{BASE_CONFIG, Experiment};
+//!
+//! let experiment = Experiment::from_text("base.toml", BASE_CONFIG, &["train.batch_size=32".to_owned()])?;
+//! let plan = Plan { rounds: 1, ..Plan::new(experiment.config().clone(), "no-such-program".into()) };
+//! let error = tinylsa_bench::train(&plan).unwrap_err();
+//! assert_eq!(error.to_string(), "tinylsa cannot be started");
+//! # Ok::<(), tinylsa_experiment::ExperimentError>(())
+//! ```
 
-#![allow(missing_docs, unreachable_pub)]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod explain;
 mod infer;
@@ -34,12 +51,13 @@ pub use photographs::{KindReport, PhotographsPlan, PhotographsReport, Photograph
 pub use rounds::Latency;
 pub use tokens::{BlockReport, TokensReport};
 pub use train::{PeerReport, PhaseReport, TrainReport};
-pub use worker::{Passes, serve};
+pub use worker::Passes;
 
 use pictures::{SharedModel, with_open_branches};
 use protocol::{Contestant, ContestantError};
 use worker::{BlockLength, Job};
 
+use tinylsa_experiment::ExperimentError;
 use tinylsa_experiment::matching::require_class_count;
 use tinylsa_experiment::models::load_model;
 use tinylsa_experiment::schema::ExperimentConfig;
@@ -74,43 +92,69 @@ pub struct Plan {
 ///
 /// # Errors
 /// If a process that is measured fails, or the peers that were asked for are not there.
-pub fn train(plan: &Plan) -> Result<Vec<TrainReport>> {
-    train::run(plan)
+pub fn train(plan: &Plan) -> Result<Vec<TrainReport>, ExperimentError> {
+    Ok(train::run(plan)?)
 }
 
 /// A report on inference.
 ///
 /// # Errors
 /// If a process that is measured fails, or the peers that were asked for are not there.
-pub fn infer(plan: &Plan) -> Result<InferReport> {
-    infer::run(plan)
+pub fn infer(plan: &Plan) -> Result<InferReport, ExperimentError> {
+    Ok(infer::run(plan)?)
 }
 
 /// A report on how attention grows with the number of tokens.
 ///
 /// # Errors
 /// If a process that is measured fails.
-pub fn tokens(plan: &Plan) -> Result<TokensReport> {
-    tokens::run(plan)
+pub fn tokens(plan: &Plan) -> Result<TokensReport, ExperimentError> {
+    Ok(tokens::run(plan)?)
 }
 
 /// A report on explanations.
 ///
 /// # Errors
 /// If a process that is measured fails, or the peers that were asked for are not there.
-pub fn explain(plan: &Plan) -> Result<ExplainReport> {
-    explain::run(plan)
+pub fn explain(plan: &Plan) -> Result<ExplainReport, ExperimentError> {
+    Ok(explain::run(plan)?)
+}
+
+/// Is the process that is measured and that a job describes, until its standard input ends. The program in
+/// [`Plan::program`] calls this for `bench --worker JOB`.
+///
+/// # Errors
+/// If the job cannot be read or done.
+pub fn serve(job: &str) -> Result<(), ExperimentError> {
+    Ok(worker::serve(job)?)
 }
 
 /// A report on how well photographs are classified.
 ///
 /// # Errors
 /// If there are no images to photograph, or a model file is damaged.
-pub fn photographs(plan: &PhotographsPlan) -> Result<PhotographsReport> {
-    photographs::run(plan)
+pub fn photographs(plan: &PhotographsPlan) -> Result<PhotographsReport, ExperimentError> {
+    Ok(photographs::run(plan)?)
 }
 
 impl Plan {
+    /// Measures the network of a config with initial weights on drawn garments, five blocks of two seconds each, beside
+    /// nobody, with processes of this program.
+    pub fn new(config: ExperimentConfig, program: PathBuf) -> Self {
+        Self {
+            config,
+            model: None,
+            data_dir: None,
+            batch_sizes: Vec::new(),
+            threads: Vec::new(),
+            cases: Vec::new(),
+            rounds: 5,
+            block_seconds: 2.0,
+            peers: None,
+            program,
+        }
+    }
+
     /// Starts a process that does a job.
     fn contestant(&self, name: &str, job: &Job) -> Result<Contestant> {
         let mut command = Command::new(&self.program);

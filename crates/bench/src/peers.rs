@@ -10,8 +10,8 @@ use tracing::warn;
 
 /// A program that does the same work, by a script of `benchmarks/peers`.
 #[derive(Debug)]
-pub struct Peer {
-    pub name: &'static str,
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
     script: &'static str,
     /// Which way of doing the work it is asked for.
     choice: [&'static str; 2],
@@ -22,14 +22,14 @@ pub struct Peer {
 const TORCH: &[&str] = &["torch", "numpy", "safetensors"];
 
 /// Who trains the same network.
-pub const TRAINERS: [Peer; 3] = [
+pub(crate) const TRAINERS: [Peer; 3] = [
     trainer("pytorch-eager", "eager"),
     trainer("pytorch-channels-last", "channels-last"),
     trainer("pytorch-compile", "compile"),
 ];
 
 /// Who evaluates the same network.
-pub const EVALUATORS: [Peer; 4] = [
+pub(crate) const EVALUATORS: [Peer; 4] = [
     evaluator("pytorch-eager", "eager", TORCH),
     evaluator("pytorch-channels-last", "channels-last", TORCH),
     evaluator("pytorch-compile", "compile", TORCH),
@@ -37,7 +37,7 @@ pub const EVALUATORS: [Peer; 4] = [
 ];
 
 /// Who explains the same network, by the names of the cases.
-pub const EXPLAINERS: [Peer; 5] = [
+pub(crate) const EXPLAINERS: [Peer; 5] = [
     explainer("captum-ig-50", &["torch", "numpy", "safetensors", "captum"]),
     explainer("lime-1000", &["torch", "numpy", "safetensors", "lime"]),
     explainer("shap-kernel-2080", &["torch", "numpy", "safetensors", "shap"]),
@@ -66,10 +66,10 @@ pub struct Python {
 
 /// The peers of this machine.
 #[derive(Debug)]
-pub struct Present {
-    pub peers: Vec<&'static Peer>,
+pub(crate) struct Present {
+    pub(crate) peers: Vec<&'static Peer>,
     /// Why the others are not there.
-    pub left_out: BTreeMap<&'static str, String>,
+    pub(crate) left_out: BTreeMap<&'static str, String>,
 }
 
 impl Python {
@@ -85,7 +85,7 @@ impl Python {
     ///
     /// # Errors
     /// If none is.
-    pub fn present(&self, peers: impl IntoIterator<Item = &'static Peer>) -> Result<Present> {
+    pub(crate) fn present(&self, peers: impl IntoIterator<Item = &'static Peer>) -> Result<Present> {
         let mut present = Present { peers: Vec::new(), left_out: BTreeMap::new() };
         for peer in peers {
             match self.obstacle(peer) {
@@ -131,7 +131,7 @@ impl Python {
     }
 
     /// The command of a peer, without what the subject adds.
-    pub fn command(&self, peer: &Peer, threads: usize) -> Command {
+    pub(crate) fn command(&self, peer: &Peer, threads: usize) -> Command {
         let mut command = Command::new(&self.interpreter);
         command.arg(self.scripts.join(peer.script));
         command.args(peer.choice).args(["--threads", &threads.to_string()]);
@@ -141,7 +141,7 @@ impl Python {
 }
 
 /// `1,32,128`
-pub fn comma_separated(numbers: &[usize]) -> OsString {
+pub(crate) fn comma_separated(numbers: &[usize]) -> OsString {
     numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",").into()
 }
 

@@ -1,4 +1,4 @@
-//! The pictures, weights and results that we and our peers work on.
+//! The images, weights and results that we and our peers work on.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use tinylsa_settings::UsageError;
 
 /// Drawn garments, unless a folder of Fashion-MNIST is given.
 const GARMENTS: SyntheticConfig = SyntheticConfig { train: 2048, test: 10, seed: 0 };
-/// The metadata key of the files with pictures.
+/// The metadata key of the files with images.
 const KEY: &str = "bench";
 
-/// The pictures that a training which is measured learns from.
-pub fn training_pictures(data_dir: Option<&Path>, image_size: usize) -> Result<Dataset> {
+/// The images that a training which is measured is trained on.
+pub(crate) fn training_pictures(data_dir: Option<&Path>, image_size: usize) -> Result<Dataset> {
     let dataset = match data_dir {
         Some(directory) => {
             fashion_mnist(&find_directory(Some(directory), Path::new(DEFAULT_DIRECTORY)), &Arc::default())?.train
@@ -41,23 +41,28 @@ pub fn training_pictures(data_dir: Option<&Path>, image_size: usize) -> Result<D
 
 /// A folder with all that a process which is measured has to read.
 #[derive(Debug)]
-pub struct SharedFiles {
+pub(crate) struct SharedFiles {
     folder: TempDir,
 }
 
 /// The network whose results are compared: that of a file, or one of initial weights.
-pub struct SharedModel {
+pub(crate) struct SharedModel {
     /// Its weights, on the device without automatic differentiation.
-    pub model: TinyCnnLsa,
-    pub metadata: ModelMetadata,
+    pub(crate) model: TinyCnnLsa,
+    pub(crate) metadata: ModelMetadata,
 }
 
 impl SharedFiles {
-    /// Writes the model, the training's settings, and `count` pictures with our logits for them.
+    /// Writes the model, the training's settings, and `count` images with our logits for them.
     ///
     /// # Errors
-    /// If a file cannot be written, or there are no such pictures.
-    pub fn write(model: &SharedModel, train: &TrainConfig, data_dir: Option<&Path>, count: usize) -> Result<Self> {
+    /// If a file cannot be written, or there are no such images.
+    pub(crate) fn write(
+        model: &SharedModel,
+        train: &TrainConfig,
+        data_dir: Option<&Path>,
+        count: usize,
+    ) -> Result<Self> {
         let files = Self { folder: tempfile::tempdir().context("failed to make a folder")? };
         let dataset = training_pictures(data_dir, model.model.config().image_size)?;
         require_classes(&model.metadata, &dataset)?;
@@ -72,19 +77,19 @@ impl SharedFiles {
         std::fs::write(&path, bytes).with_context(|| format!("failed to write {}", path.display()))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn model(&self) -> PathBuf {
+    pub(crate) fn model(&self) -> PathBuf {
         self.folder.path().join("model.safetensors")
     }
 
-    pub fn batch(&self) -> PathBuf {
+    pub(crate) fn batch(&self) -> PathBuf {
         self.folder.path().join("batch.safetensors")
     }
 
-    pub fn training(&self) -> PathBuf {
+    pub(crate) fn training(&self) -> PathBuf {
         self.folder.path().join("training.json")
     }
 }
@@ -94,7 +99,7 @@ impl SharedFiles {
 ///
 /// # Errors
 /// If a weight is missing, which cannot be.
-pub fn with_open_branches(model: TinyCnnLsa) -> Result<TinyCnnLsa> {
+pub(crate) fn with_open_branches(model: TinyCnnLsa) -> Result<TinyCnnLsa> {
     let mut state = state_of(&model);
     for (name, tensor) in &mut state {
         if name.rsplit('.').next() == Some("gamma") && tensor.values.iter().all(|&value| value == 0.0) {
@@ -104,14 +109,14 @@ pub fn with_open_branches(model: TinyCnnLsa) -> Result<TinyCnnLsa> {
     Ok(with_state(model, &state)?)
 }
 
-/// The pictures that a batch file holds: `[count, 1, size, size]`.
-pub fn read_batch(path: &Path) -> Result<HostTensor> {
+/// The images that a batch file holds: `[count, 1, size, size]`.
+pub(crate) fn read_batch(path: &Path) -> Result<HostTensor> {
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
     let (mut state, _) = state_from_safetensors(&bytes, KEY)?;
     state.remove("images").with_context(|| format!("{} holds no images", path.display()))
 }
 
-/// Pictures and labels, our logits in evaluation, and our loss and gradients of one training step on all of them.
+/// Images and labels, our logits in evaluation, and our loss and gradients of one training step on all of them.
 fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usize) -> Result<Vec<u8>> {
     let plain = Device::flex();
     let tracked = plain.clone().autodiff();

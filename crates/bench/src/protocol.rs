@@ -22,53 +22,53 @@ const LAST_WORDS: usize = 2000;
 
 /// What a process says before its first block.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Ready {
+pub(crate) struct Ready {
     /// What it is, such as `torch 2.15.0`.
     #[serde(rename = "ready")]
-    pub version: String,
+    pub(crate) version: String,
     /// How far its results are from ours, as a fraction of the largest of them, where it compared them.
     #[serde(default)]
-    pub difference: Option<f64>,
+    pub(crate) difference: Option<f64>,
     /// Bytes of memory that it held before the first piece of work.
     #[serde(default)]
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// The batch size that it is quickest with, where it looked for it.
     #[serde(default)]
-    pub batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
 }
 
 /// One block of timings.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Block {
+pub(crate) struct Block {
     /// Wall-clock seconds of each piece of work: a training step, a call, an explanation.
-    pub seconds: Vec<f64>,
+    pub(crate) seconds: Vec<f64>,
     /// The most memory that the process ever held, in bytes.
     #[serde(default)]
-    pub peak_memory: Option<u64>,
+    pub(crate) peak_memory: Option<u64>,
     /// What the threads of the process can do, in floating-point operations a second, measured right behind the block.
     #[serde(default)]
-    pub peak_flops: Option<f64>,
+    pub(crate) peak_flops: Option<f64>,
     /// Where the time of the block went.
     #[serde(default)]
-    pub phases: Vec<PhaseSeconds>,
+    pub(crate) phases: Vec<PhaseSeconds>,
     /// Seconds of the passes through the network that each piece of work needs, alone.
     #[serde(default)]
-    pub passes: Vec<f64>,
+    pub(crate) passes: Vec<f64>,
 }
 
 /// What one kind of operation cost in a whole block.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct PhaseSeconds {
-    pub name: String,
-    pub seconds: f64,
+pub(crate) struct PhaseSeconds {
+    pub(crate) name: String,
+    pub(crate) seconds: f64,
     /// Floating-point operations of the direct algorithm; 0 for what is done element by element.
-    pub flops: u64,
+    pub(crate) flops: u64,
 }
 
 /// A process that does not keep to the protocol.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ContestantError {
+pub(crate) enum ContestantError {
     #[error("{name} cannot be started")]
     Start { name: String, source: std::io::Error },
     #[error("{name} ended with {status} when it was asked {asked}{said}")]
@@ -83,7 +83,7 @@ pub enum ContestantError {
 
 /// A process that is measured. It ends when this value is dropped.
 #[derive(Debug)]
-pub struct Contestant {
+pub(crate) struct Contestant {
     name: String,
     child: Child,
     input: Option<ChildStdin>,
@@ -96,7 +96,7 @@ impl Contestant {
     ///
     /// # Errors
     /// If there is no such program.
-    pub fn start(name: &str, mut command: Command) -> Result<Self, ContestantError> {
+    pub(crate) fn start(name: &str, mut command: Command) -> Result<Self, ContestantError> {
         let failed = |source| ContestantError::Start { name: name.to_owned(), source };
         let said = tempfile::tempfile().map_err(failed)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said.try_clone().map_err(failed)?);
@@ -115,7 +115,7 @@ impl Contestant {
     }
 
     /// What the process is called.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -123,7 +123,7 @@ impl Contestant {
     ///
     /// # Errors
     /// If it ends, keeps silent or says something else.
-    pub fn ready(&mut self) -> Result<Ready, ContestantError> {
+    pub(crate) fn ready(&mut self) -> Result<Ready, ContestantError> {
         self.answer("whether it is ready")
     }
 
@@ -131,7 +131,7 @@ impl Contestant {
     ///
     /// # Errors
     /// If it ends, keeps silent or says something else.
-    pub fn block(&mut self, batch_size: usize) -> Result<Block, ContestantError> {
+    pub(crate) fn block(&mut self, batch_size: usize) -> Result<Block, ContestantError> {
         let asked = format!("for a block of batch size {batch_size}");
         if let Some(input) = &mut self.input {
             // a process that is gone is noticed by the answer that does not come

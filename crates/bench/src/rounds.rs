@@ -14,16 +14,18 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// The blocks of one contestant, in the order of the rounds.
 #[derive(Clone, Debug)]
-pub struct Measured {
-    pub name: String,
-    pub batch_size: usize,
-    pub blocks: Vec<Block>,
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    pub(crate) batch_size: usize,
+    pub(crate) blocks: Vec<Block>,
 }
 
 /// How long a call takes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Latency {
+    /// Half of the calls take at most this long.
     pub median: f64,
+    /// 95 % of the calls take at most this long.
     pub p95: f64,
 }
 
@@ -31,7 +33,7 @@ pub struct Latency {
 ///
 /// # Errors
 /// If a contestant does not keep to the protocol.
-pub fn interleaved(
+pub(crate) fn interleaved(
     contestants: &mut [Contestant],
     batch_size: usize,
     rounds: usize,
@@ -51,39 +53,39 @@ pub fn interleaved(
 
 impl Measured {
     /// Mean seconds of a piece of work, block by block.
-    pub fn block_means(&self) -> Vec<f64> {
+    pub(crate) fn block_means(&self) -> Vec<f64> {
         self.blocks.iter().map(|block| block.seconds.iter().sum::<f64>() / block.seconds.len() as f64).collect()
     }
 
     /// Seconds of a piece of work, over the blocks.
-    pub fn seconds(&self) -> Spread {
+    pub(crate) fn seconds(&self) -> Spread {
         Spread::of(self.block_means())
     }
 
-    /// Pictures a second, over the blocks.
-    pub fn images_per_s(&self) -> Spread {
+    /// Images a second, over the blocks.
+    pub(crate) fn images_per_s(&self) -> Spread {
         Spread::of(self.block_means().into_iter().map(|seconds| self.batch_size as f64 / seconds))
     }
 
     /// Milliseconds of a call, over all calls.
-    pub fn latency_ms(&self) -> Latency {
+    pub(crate) fn latency_ms(&self) -> Latency {
         let calls = sorted(self.blocks.iter().flat_map(|block| &block.seconds).map(|seconds| 1e3 * seconds));
         Latency { median: percentile(&calls, 0.5), p95: percentile(&calls, 0.95) }
     }
 
     /// The most memory that the process held, in bytes.
-    pub fn peak_memory(&self) -> Option<u64> {
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
         self.blocks.iter().filter_map(|block| block.peak_memory).max()
     }
 
     /// The most that the machine did on the same threads, in floating-point operations a second; nothing if it
     /// was not measured.
-    pub fn peak_flops(&self) -> Option<f64> {
+    pub(crate) fn peak_flops(&self) -> Option<f64> {
         self.blocks.iter().filter_map(|block| block.peak_flops).max_by(f64::total_cmp)
     }
 
     /// Seconds and operations of every phase in one piece of work, in the order of the first block.
-    pub fn phases(&self) -> Vec<PhaseSeconds> {
+    pub(crate) fn phases(&self) -> Vec<PhaseSeconds> {
         let mut seconds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for block in &self.blocks {
             for phase in &block.phases {
@@ -100,9 +102,9 @@ impl Measured {
     }
 }
 
-/// How many times as many pictures a second `ours` does as `theirs`: the ratio of the medians, and the least and the most
+/// How many times as many images a second `ours` does as `theirs`: the ratio of the medians, and the least and the most
 /// over the rounds.
-pub fn speed_ratio(ours: &Measured, theirs: &Measured) -> Spread {
+pub(crate) fn speed_ratio(ours: &Measured, theirs: &Measured) -> Spread {
     let rounds = Spread::of(
         ours.block_means()
             .into_iter()
@@ -113,7 +115,7 @@ pub fn speed_ratio(ours: &Measured, theirs: &Measured) -> Spread {
 }
 
 /// The contestant with the shortest median.
-pub fn fastest<'a>(measured: impl IntoIterator<Item = &'a Measured>) -> Option<&'a Measured> {
+pub(crate) fn fastest<'a>(measured: impl IntoIterator<Item = &'a Measured>) -> Option<&'a Measured> {
     measured.into_iter().min_by(|left, right| left.seconds().median.total_cmp(&right.seconds().median))
 }
 

@@ -17,19 +17,26 @@ const LEAST_PASSES: usize = 3;
 /// What the attention blocks came to.
 #[derive(Debug, Serialize)]
 pub struct TokensReport {
+    /// Every block that was measured.
     pub blocks: Vec<BlockReport>,
 }
 
 /// One block of one kind on one grid.
 #[derive(Debug, Serialize)]
 pub struct BlockReport {
+    /// How many tokens there are.
     pub tokens: usize,
+    /// The kind of attention.
     pub kind: AttentionKind,
+    /// Which passes were measured.
     pub passes: Passes,
+    /// Images of a pass.
     pub batch_size: usize,
+    /// Threads of the process.
     pub threads: usize,
+    /// Milliseconds of the passes, the median over the blocks.
     pub milliseconds: f64,
-    /// The most memory that the passes took, in bytes, beyond weights and pictures.
+    /// The most memory that the passes took, in bytes, beyond weights and images.
     pub memory: Option<u64>,
 }
 

@@ -25,52 +25,73 @@ const LEAST_STEPS: usize = 3;
 /// What training at one batch size with one number of threads came to.
 #[derive(Debug, Serialize)]
 pub struct TrainReport {
+    /// Threads of every contestant.
     pub threads: usize,
+    /// Images of a step.
     pub batch_size: usize,
+    /// The optimizer.
     pub optimizer: OptimizerKind,
+    /// Images a second, the median over the blocks.
     pub images_per_s: f64,
     /// The slowest and the quickest block.
     pub images_per_s_range: [f64; 2],
+    /// Milliseconds of a step, the median over the blocks.
     pub ms_per_step: f64,
     /// Of the direct algorithms, over the whole step.
     pub gflops: f64,
     /// What a loop of multiply-adds reaches on the same threads.
     pub peak_gflops: Option<f64>,
+    /// A fraction.
     pub share_of_peak: Option<f64>,
+    /// The same for the convolutions alone.
     pub convolution_share_of_peak: Option<f64>,
+    /// The most memory that the process held, in bytes.
     pub peak_memory: Option<u64>,
+    /// Where a step's time goes.
     pub phases: Vec<PhaseReport>,
-    /// Pictures a second of each peer, none for those that are left out; nothing if none was asked for.
+    /// Images a second of each peer, none for those that are left out; nothing if none was asked for.
     pub peers: Option<BTreeMap<String, Option<f64>>>,
-    /// Pictures a second, over those of the best peer.
+    /// Images a second, over those of the best peer.
     pub ratio: Option<f64>,
+    /// The least and the most over the rounds.
     pub ratio_range: Option<[f64; 2]>,
+    /// The quickest peer.
     pub best_peer: Option<String>,
+    /// Everything about every peer.
     pub peer_details: Vec<PeerReport>,
+    /// Why peers were left out, by name.
     pub left_out: BTreeMap<&'static str, String>,
 }
 
 /// Where a step's time goes.
 #[derive(Debug, Serialize)]
 pub struct PhaseReport {
+    /// What is done.
     pub name: String,
+    /// Milliseconds of a step.
     pub ms: f64,
+    /// A fraction.
     pub share_of_step: f64,
     /// Nothing for what is done element by element.
     pub gflops: Option<f64>,
+    /// A fraction.
     pub share_of_peak: Option<f64>,
 }
 
 /// What a peer came to.
 #[derive(Debug, Serialize)]
 pub struct PeerReport {
+    /// What it is called.
     pub name: String,
+    /// What it is, such as `torch 2.15.0`.
     pub version: String,
+    /// Images a second, over the blocks.
     pub images_per_s: Spread,
-    /// How many times as many pictures a second we do.
+    /// How many times as many images a second we do.
     pub ratio: Spread,
     /// How far its results are from ours, relative to the largest.
     pub difference: Option<f64>,
+    /// The most memory that it held, in bytes.
     pub peak_memory: Option<u64>,
 }
 
@@ -178,7 +199,7 @@ impl Setting<'_> {
     }
 }
 
-/// Pictures a second by name; nothing for those that are left out.
+/// Images a second by name; nothing for those that are left out.
 pub(super) fn speeds(measured: &[Measured], present: &Present) -> BTreeMap<String, Option<f64>> {
     let there = measured.iter().map(|peer| (peer.name.clone(), Some(peer.images_per_s().median)));
     there.chain(present.left_out.keys().map(|name| ((*name).to_owned(), None))).collect()
@@ -196,8 +217,8 @@ pub(super) fn peer_reports(ours: &Measured, theirs: &[Measured], ready: &[Ready]
     theirs.iter().zip(ready).map(report).collect()
 }
 
-/// Operations of the convolutions and products of one picture in a training step: forward once and backward twice, but
-/// nobody needs the gradient of the pictures.
+/// Operations of the convolutions and products of one image in a training step: forward once and backward twice, but
+/// nobody needs the gradient of the images.
 fn flops_of_a_step(model: &TinyCnnLsaConfig) -> f64 {
     let cost = model.cost();
     let first = cost.layers.first().map_or(0, |layer| layer.macs);

@@ -1,4 +1,4 @@
-//! Which pictures are explained, and which serve as their background.
+//! Which images are explained, and which serve as their background.
 
 use rand::seq::index::sample;
 use tinylsa_data::{Dataset, Split, to_unit};
@@ -42,13 +42,13 @@ fn picture(dataset: &Dataset, number: usize) -> Result<Picture, ExplainError> {
     Picture::new(to_unit(dataset.image(number)), [1, dataset.height, dataset.width])
 }
 
-/// The pictures that a config chooses, each once: class by class the surest and the least sure of those that are
+/// The images that a config chooses, each once: class by class the surest and the least sure of those that are
 /// predicted right and the surest of those that are not, then those that it names. `predictions` are those of all
-/// pictures of the dataset in order.
+/// images of the dataset in order.
 ///
 /// # Errors
-/// [`UsageError`] if a picture that is named does not exist.
-pub fn chosen(
+/// [`UsageError`] if an image that is named does not exist.
+pub(crate) fn chosen(
     dataset: &Dataset,
     predictions: &Predictions,
     choice: &PictureChoice,
@@ -82,7 +82,7 @@ pub fn chosen(
     Ok(subjects)
 }
 
-/// Different pictures of a dataset, drawn from the seed.
+/// Different images of a dataset, drawn from the seed.
 ///
 /// # Errors
 /// If the dataset is empty.

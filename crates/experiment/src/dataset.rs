@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use thiserror::Error;
 use tinylsa_data::{
     Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, SourceError, SplitIndices,
@@ -17,7 +17,7 @@ use tinylsa_data::{
 use tinylsa_settings::{InvalidSetting, UsageError, printable_path, require_within};
 use tracing::{info, warn};
 
-use crate::error::Interruption;
+use crate::error::{ExperimentError, Interruption};
 use crate::schema::{DataSection, DataSource, Offline};
 
 /// The environment variable that names the directory of the files.
@@ -30,7 +30,9 @@ pub const DEFAULT_DIRECTORY: &str = "datasets/fashion-mnist";
 /// The images, and where they are from.
 #[derive(Clone, Debug)]
 pub struct Pictures {
+    /// The training images, of which the validation split is a part.
     pub train: Dataset,
+    /// The test images.
     pub test: Dataset,
     /// Of the published files; empty for images that are drawn.
     pub checksums: Vec<FileChecksum>,
@@ -39,6 +41,7 @@ pub struct Pictures {
 }
 
 impl Pictures {
+    /// The name of the dataset.
     pub fn name(&self) -> DatasetName {
         self.train.name
     }
@@ -55,7 +58,9 @@ impl Pictures {
 /// A directory that should hold Fashion-MNIST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataDirectory {
+    /// Where it is.
     pub path: PathBuf,
+    /// Who named it.
     pub named_by: NamedBy,
 }
 
@@ -90,7 +95,11 @@ pub fn obtain(
     data_dir: Option<&Path>,
     strict: bool,
     stop: &Arc<AtomicBool>,
-) -> Result<Pictures> {
+) -> Result<Pictures, ExperimentError> {
+    Ok(obtained(section, data_dir, strict, stop)?)
+}
+
+fn obtained(section: &DataSection, data_dir: Option<&Path>, strict: bool, stop: &Arc<AtomicBool>) -> Result<Pictures> {
     match (section.source, data_dir) {
         (DataSource::SyntheticGarments, Some(_)) => Err(UsageError(
             "--data-dir has no effect on synthetic garments; leave it out, or set data.source to fashion-mnist"
@@ -194,20 +203,20 @@ pub fn fetch_config(stop: Arc<AtomicBool>) -> FetchConfig {
 ///
 /// # Errors
 /// What the directory holds instead.
-pub fn fashion_mnist(directory: &DataDirectory, stop: &Arc<AtomicBool>) -> Result<Pictures> {
-    Ok(read(directory, stop)?)
+pub fn fashion_mnist(directory: &DataDirectory, stop: &Arc<AtomicBool>) -> Result<Pictures, ExperimentError> {
+    Ok(read(directory, stop).map_err(anyhow::Error::from)?)
 }
 
 /// Fashion-MNIST from a directory, without a download; nothing if nobody named one and the default holds no files.
 ///
 /// # Errors
 /// What the directory holds instead.
-pub fn fashion_mnist_on_disk(directory: &DataDirectory) -> Result<Option<Pictures>> {
+pub fn fashion_mnist_on_disk(directory: &DataDirectory) -> Result<Option<Pictures>, ExperimentError> {
     if directory.named_by == NamedBy::Nobody && !holds_fashion_mnist_files(&directory.path) {
         return Ok(None);
     }
     let unavailable = |error| Unavailable { directory: directory.clone(), error };
-    let loaded = load_fashion_mnist(&directory.path).map_err(unavailable)?;
+    let loaded = load_fashion_mnist(&directory.path).map_err(unavailable).map_err(anyhow::Error::from)?;
     Ok(Some(Pictures { train: loaded.train, test: loaded.test, checksums: loaded.checksums, substitution: None }))
 }
 
@@ -239,7 +248,11 @@ fn banner(unavailable: &Unavailable) -> String {
 ///
 /// # Errors
 /// If that leaves none to train on, under the key that says how many are set aside.
-pub fn validation_split(pictures: &Pictures, validation: usize, seed: u64) -> Result<SplitIndices, InvalidSetting> {
+pub(crate) fn validation_split(
+    pictures: &Pictures,
+    validation: usize,
+    seed: u64,
+) -> Result<SplitIndices, InvalidSetting> {
     const KEY: &str = "data.validation";
     require_within(KEY, validation, 1..pictures.train.len())?;
     stratified_split(&pictures.train.labels, validation, seed).map_err(|error| InvalidSetting {
@@ -258,9 +271,10 @@ pub fn all_indices(dataset: &Dataset) -> Vec<u32> {
 ///
 /// # Errors
 /// If the sizes differ.
-pub fn require_size(dataset: &Dataset, image_size: usize) -> Result<()> {
+pub fn require_size(dataset: &Dataset, image_size: usize) -> Result<(), ExperimentError> {
     if dataset.height != image_size || dataset.width != image_size {
-        bail!("the images are {}×{}, the network expects {image_size}×{image_size}", dataset.height, dataset.width);
+        let (height, width) = (dataset.height, dataset.width);
+        return Err(anyhow!("the images are {height}×{width}, the network expects {image_size}×{image_size}").into());
     }
     Ok(())
 }
@@ -328,7 +342,10 @@ mod tests {
     fn a_directory_has_no_effect_on_drawn_images_and_is_refused() {
         let drawn = section(DataSource::SyntheticGarments, Path::new(DEFAULT_DIRECTORY));
         let error = obtain(&drawn, Some(Path::new("anywhere")), false, &running()).unwrap_err();
-        assert!(error.is::<UsageError>() && error.to_string().contains("--data-dir has no effect"), "{error}");
+        assert!(
+            matches!(error, ExperimentError::Usage(_)) && error.to_string().contains("--data-dir has no effect"),
+            "{error}"
+        );
         assert_eq!(obtain(&drawn, None, false, &running()).unwrap().train.len(), 60);
     }
 

@@ -65,6 +65,10 @@ impl ExperimentError {
 
 impl From<anyhow::Error> for ExperimentError {
     fn from(error: anyhow::Error) -> Self {
+        let error = match within::<Self>(error) {
+            Ok(InContext { context, error }) => return error.behind(context),
+            Err(other) => other,
+        };
         let error = match within::<ConfigError>(error) {
             Ok(error) => return Self::Config(error),
             Err(other) => other,
@@ -78,6 +82,28 @@ impl From<anyhow::Error> for ExperimentError {
         }
         Self::Failed(error.into())
     }
+}
+
+impl ExperimentError {
+    /// The same error about something more.
+    fn behind(self, context: Vec<String>) -> Self {
+        match self {
+            Self::Config(inner) => Self::Config(inner.behind(context)),
+            Self::Usage(inner) => Self::Usage(inner.behind(context)),
+            Self::Interrupted(error) => Self::Interrupted(boxed_behind(error, context)),
+            Self::Failed(error) => Self::Failed(boxed_behind(error, context)),
+        }
+    }
+}
+
+impl<E> InContext<E> {
+    fn behind(self, context: Vec<String>) -> Self {
+        Self { context: [context, self.context].concat(), error: self.error }
+    }
+}
+
+fn boxed_behind(error: Box<dyn Error + Send + Sync>, context: Vec<String>) -> Box<dyn Error + Send + Sync> {
+    context.into_iter().rev().fold(anyhow::Error::from_boxed(error), anyhow::Error::context).into()
 }
 
 /// The error of this type that another one is the context of, or the other one.
@@ -147,5 +173,14 @@ mod tests {
         assert!(matches!(&error, ExperimentError::Failed(_)) && !error.is_usage(), "{error:?}");
         assert!(error.source().unwrap().is::<std::io::Error>(), "{error:?}");
         assert_eq!(chain(&error), "the variant a is invalid: the disk is full");
+
+        // an error that went through a public function keeps its kind
+        let nested = |error: ExperimentError| of(anyhow::Error::from(error).context("the run b"));
+        let error = nested(UsageError("there is no run".to_owned()).into());
+        assert!(matches!(&error, ExperimentError::Usage(fault) if fault.context.len() == 2), "{error:?}");
+        assert_eq!(error.to_string(), "the variant a is invalid: the run b: there is no run");
+        let error = nested(anyhow!("full").context(Interruption("stopped".to_owned())).into());
+        assert!(matches!(&error, ExperimentError::Interrupted(_)), "{error:?}");
+        assert_eq!(chain(&error), "the variant a is invalid: the run b: stopped: full");
     }
 }

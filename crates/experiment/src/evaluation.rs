@@ -9,53 +9,77 @@ use tinylsa_model::{InferenceModel, LoadedInferenceModel};
 use tinylsa_report::ClassScores;
 use tinylsa_train::{CalibrationBin, Evaluation, Interval, Logits, Views, evaluate, predict};
 
+use crate::error::ExperimentError;
+
 /// The figures of one model on one split. Intervals are of 95 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
+    /// The dataset of the images.
     pub dataset: DatasetName,
+    /// The split of the images.
     pub split: SplitName,
+    /// How many images there are.
     pub images: usize,
     /// Share of correct predictions, a fraction, each image looked at once.
     pub accuracy: f64,
+    /// From low to high.
     pub accuracy_interval: [f64; 2],
     /// The same with mirrored and shifted views of each image, if that was measured.
     pub accuracy_tta: Option<f64>,
+    /// From low to high.
     pub accuracy_tta_interval: Option<[f64; 2]>,
     /// Mean negative log-likelihood in nats, at temperature 1.
     pub nll: f64,
+    /// From low to high.
     pub nll_interval: [f64; 2],
     /// Expected calibration error, a fraction, at temperature 1.
     pub ece: f64,
+    /// From low to high.
     pub ece_interval: [f64; 2],
     /// The temperature that is stored with the weights, and what it makes of the two; left out if there is none.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub calibrated: Option<CalibratedReport>,
+    /// Trained numbers of the network.
     pub parameters: usize,
+    /// Multiply-accumulate operations of one image.
     pub macs: usize,
+    /// The figures of every class, in their order.
     pub classes: Vec<ClassReport>,
     /// `confusion[truth][prediction]`
     pub confusion: Vec<Vec<u64>>,
+    /// Accuracy by confidence.
     pub calibration: Vec<CalibrationBin>,
 }
 
 /// Figures of the logits divided by the temperature of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibratedReport {
+    /// The number by which the logits are divided.
     pub temperature: f64,
+    /// Mean negative log-likelihood in nats.
     pub nll_calibrated: f64,
+    /// Expected calibration error, a fraction.
     pub ece_calibrated: f64,
+    /// From low to high.
     pub ece_calibrated_interval: [f64; 2],
 }
 
 /// The figures of one class; those that do not exist are `null`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassReport {
+    /// The name of the class.
     pub name: String,
+    /// Share of the predictions of this class that are correct.
     pub precision: Option<f64>,
+    /// From low to high.
     pub precision_interval: Option<[f64; 2]>,
+    /// Share of the images of this class that are recognised.
     pub recall: Option<f64>,
+    /// From low to high.
     pub recall_interval: Option<[f64; 2]>,
+    /// Harmonic mean of precision and recall.
     pub f1: Option<f64>,
+    /// Images of this class.
     pub support: u64,
 }
 
@@ -63,23 +87,31 @@ pub struct ClassReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitName {
+    /// The training images without the validation split.
     Train,
+    /// The training images that were set aside.
     Validation,
+    /// The test images.
     Test,
 }
 
 /// Some images of a dataset, under the name of a split.
 pub struct SplitView<'a> {
+    /// The name of the split.
     pub name: SplitName,
+    /// Holds the images.
     pub dataset: &'a Dataset,
+    /// The images by their place in the dataset.
     pub indices: &'a [u32],
 }
 
 /// A network and what is known of it.
 pub struct MeasuredModel<'a> {
+    /// The network in its folded form.
     pub network: &'a InferenceModel,
     /// In the order of the logits, as many as there are.
     pub class_names: &'a [String],
+    /// The temperature that is stored with the weights.
     pub temperature: Option<f64>,
 }
 
@@ -95,6 +127,15 @@ impl<'a> From<&'a LoadedInferenceModel> for MeasuredModel<'a> {
 /// # Errors
 /// If the images do not fit the model, or if a logit is not finite.
 pub fn measure(
+    model: &MeasuredModel<'_>,
+    split: &SplitView<'_>,
+    augmented: bool,
+    seed: u64,
+) -> Result<EvaluationReport, ExperimentError> {
+    Ok(measured(model, split, augmented, seed)?)
+}
+
+pub(crate) fn measured(
     model: &MeasuredModel<'_>,
     split: &SplitView<'_>,
     augmented: bool,
@@ -145,7 +186,7 @@ fn calibrated(
 
 impl SplitName {
     /// As it begins a heading, such as "Test accuracy".
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Train => "Training",
             Self::Validation => "Validation",
@@ -166,13 +207,13 @@ impl fmt::Display for SplitName {
 
 impl EvaluationReport {
     /// One line for a terminal.
-    pub fn in_words(&self) -> String {
+    pub fn describe(&self) -> String {
         let [low, high] = self.accuracy_interval;
         let augmented = self
             .accuracy_tta
             .map(|accuracy| format!("; {:.2} % with mirrored and shifted views", 100.0 * accuracy))
             .unwrap_or_default();
-        let calibrated = self.calibrated.map(CalibratedReport::in_words).unwrap_or_default();
+        let calibrated = self.calibrated.map(CalibratedReport::describe).unwrap_or_default();
         format!(
             "{} {} split, {} images: accuracy {:.2} % (95 % interval {:.2} to {:.2}){augmented}; \
              NLL {:.4}, ECE {:.4}{calibrated}",
@@ -188,12 +229,12 @@ impl EvaluationReport {
     }
 
     /// The names of the classes, in their order.
-    pub fn class_names(&self) -> Vec<&str> {
+    pub(crate) fn class_names(&self) -> Vec<&str> {
         self.classes.iter().map(|class| class.name.as_str()).collect()
     }
 
     /// What the per-class figure shows.
-    pub fn class_scores(&self) -> Vec<ClassScores> {
+    pub(crate) fn class_scores(&self) -> Vec<ClassScores> {
         self.classes
             .iter()
             .map(|class| ClassScores {
@@ -208,7 +249,7 @@ impl EvaluationReport {
 }
 
 impl CalibratedReport {
-    fn in_words(self) -> String {
+    fn describe(self) -> String {
         format!(
             "; calibrated by the temperature {:.4}: NLL {:.4}, ECE {:.4}",
             self.temperature, self.nll_calibrated, self.ece_calibrated

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::dataset::{all_indices, obtain};
 use crate::error::{ExperimentError, Interruption, chain};
-use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measure};
+use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measured};
 use crate::explanations::{ExplainedRun, RunExplanations, SCORES, explain_run};
 use crate::folder::{
     Continuation, Digests, ExistingRun, Manifest, RunFigures, RunFolder, Status, checksums, existing_run,
@@ -255,7 +255,7 @@ impl Run<'_> {
         let view = SplitView { name, dataset, indices: &indices };
         let augmented = self.config.evaluate.test_time_augmentation;
         let subject = MeasuredModel { network: &model.folded, class_names: &metadata.class_names, temperature: None };
-        let evaluation = measure(&subject, &view, augmented, self.config.run.seed)?;
+        let evaluation = measured(&subject, &view, augmented, self.config.run.seed)?;
         let evaluation_bytes = self.folder.write_json("evaluation.json", &evaluation)?;
         Ok(Measured { model_bytes, model, evaluation, evaluation_bytes })
     }

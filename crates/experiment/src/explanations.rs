@@ -30,12 +30,12 @@ pub(crate) const SCORES: &str = "scores.json";
 
 /// What the explanations of a run leave for its manifest and its page.
 pub(crate) struct RunExplanations {
-    pub sections: Vec<Section>,
+    pub(crate) sections: Vec<Section>,
     /// SHA-256 of every `attributions.safetensors` and of the scores.
-    pub digest: String,
-    pub scores: Option<ScoreTable>,
+    pub(crate) digest: String,
+    pub(crate) scores: Option<ScoreTable>,
     /// The explained images, in the order of the digest.
-    pub ids: Vec<String>,
+    pub(crate) ids: Vec<String>,
 }
 
 /// A run whose network is explained.
@@ -47,7 +47,7 @@ pub(crate) struct ExplainedRun<'a> {
     pub(crate) folder: &'a RunFolder,
 }
 
-/// Explains the pictures of the test split that the config chooses, scores the explanations, and writes all of it into
+/// Explains the images of the test split that the config chooses, scores the explanations, and writes all of it into
 /// the run's folder.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
 use tinylsa_model::{LoadedModel, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
+use crate::error::ExperimentError;
 use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, Status, read_json, require_checksums};
 use crate::schema::{DataSource, ExperimentConfig};
@@ -19,9 +20,13 @@ use tinylsa_settings::config::{ConfigSource, load};
 /// What a finished run left.
 #[derive(Clone, Debug)]
 pub struct FinishedRun {
+    /// The run directory.
     pub folder: PathBuf,
+    /// What `config.toml` holds.
     pub config: ExperimentConfig,
+    /// What `manifest.json` holds.
     pub manifest: Manifest,
+    /// What `evaluation.json` holds.
     pub evaluation: EvaluationReport,
 }
 
@@ -30,7 +35,11 @@ impl FinishedRun {
     ///
     /// # Errors
     /// [`UsageError`] if the run is not finished; if a file is missing or not the one that the run wrote.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
+        Ok(Self::read_whole(folder)?)
+    }
+
+    fn read_whole(folder: &Path) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
         if manifest.status != Status::Finished {
             let unfinished = format!("the run in {} is not finished: it {}", folder.display(), manifest.state(folder));
@@ -56,7 +65,11 @@ impl FinishedRun {
     ///
     /// # Errors
     /// If the file is missing or damaged, or of another network than the run's.
-    pub fn load_model(&self) -> Result<LoadedModel> {
+    pub fn load_model(&self) -> Result<LoadedModel, ExperimentError> {
+        Ok(self.model()?)
+    }
+
+    fn model(&self) -> Result<LoadedModel> {
         let path = self.model_path();
         let loaded = TinyCnnLsa::load(&path, &Device::flex())
             .with_context(|| format!("failed to load the model {}", path.display()))?;
@@ -70,7 +83,11 @@ impl FinishedRun {
     ///
     /// # Errors
     /// If they are not available, or those that are available are others; [`UsageError`] if `data_dir` has no effect.
-    pub fn pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures> {
+    pub fn pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures, ExperimentError> {
+        Ok(self.same_pictures(data_dir, stop)?)
+    }
+
+    fn same_pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures> {
         if let (DatasetName::SyntheticGarments, Some(data_dir)) = (self.manifest.dataset, data_dir) {
             return Err(UsageError(format!(
                 "the run in {} was made with synthetic garments, for which --data-dir {} has no effect",
@@ -92,11 +109,12 @@ impl FinishedRun {
         Ok(pictures)
     }
 
-    /// The division of the training pictures that the run made.
+    /// The division of the training images that the run made.
     ///
     /// # Errors
-    /// If there are fewer pictures than the run set aside.
-    pub fn split(&self, pictures: &Pictures) -> Result<SplitIndices> {
-        Ok(stratified_split(&pictures.train.labels, self.config.data.validation, self.config.run.seed)?)
+    /// If there are fewer images than the run set aside.
+    pub fn split(&self, pictures: &Pictures) -> Result<SplitIndices, ExperimentError> {
+        let (validation, seed) = (self.config.data.validation, self.config.run.seed);
+        Ok(stratified_split(&pictures.train.labels, validation, seed).map_err(anyhow::Error::from)?)
     }
 }

@@ -1,15 +1,16 @@
 //! The machine of a run, and the threads it lends.
 
+use std::error::Error;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use tinylsa_settings::counted;
+use tinylsa_settings::{UsageError, counted};
 
+use crate::error::ExperimentError;
 use crate::schema::{Backend, DeviceSection};
-use tinylsa_settings::UsageError;
 
 /// What a manifest says of the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,7 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The machine of this process.
     pub fn here() -> Self {
         Self {
             cpu: cpu_name(),
@@ -43,15 +45,32 @@ const THREADS_PER_CORE: usize = 4;
 /// A number of threads that every machine can serve, so that a config of a larger one runs on it.
 const THREADS_ANYWHERE: usize = 64;
 
-/// Sets the number of threads of every parallel operation; 0 takes every core. To be called once, before the first of
-/// them.
+/// Sets the number of threads of every parallel operation in this process; 0 takes every core, or the threads that run
+/// already. The first parallel operation fixes the number.
 ///
 /// # Errors
-/// [`UsageError`] if there are more than the machine can serve; if threads are running already.
-pub fn set_threads(threads: usize) -> Result<()> {
+/// [`ExperimentError::Usage`] if there are more than the machine can serve, or if another number runs already.
+pub fn set_threads(threads: usize) -> Result<(), ExperimentError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     require_threads(threads, cores)?;
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("failed to start the threads")
+    let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() else { return Ok(()) };
+    // An error of the system has a source. Without one, the threads run already.
+    if error.source().is_some() {
+        return Err(anyhow::Error::from(error).context("failed to start the threads").into());
+    }
+    require_running(threads, rayon::current_num_threads())?;
+    Ok(())
+}
+
+fn require_running(threads: usize, running: usize) -> Result<(), UsageError> {
+    if threads == 0 || threads == running {
+        return Ok(());
+    }
+    Err(UsageError(format!(
+        "this process computes with {} already, but the number of threads (--threads, or device.threads in a config) is \
+         {threads}; it cannot change in a process",
+        counted(running, "thread")
+    )))
 }
 
 fn require_threads(threads: usize, cores: usize) -> Result<(), UsageError> {
@@ -70,7 +89,7 @@ fn require_threads(threads: usize, cores: usize) -> Result<(), UsageError> {
 ///
 /// # Errors
 /// [`UsageError`] if this program was built without its backend.
-pub fn device(section: &DeviceSection) -> Result<Device> {
+pub(crate) fn device(section: &DeviceSection) -> Result<Device> {
     match section.backend {
         Backend::Flex => Ok(Device::flex()),
         #[cfg(feature = "ndarray")]
@@ -129,6 +148,14 @@ mod tests {
         let second = Duration::from_secs(1);
         check(UNIX_EPOCH.checked_sub(second), "unknown (the clock is before the year 1970)");
         check(UNIX_EPOCH.checked_add(LAST_SECOND + second), "unknown (the clock is beyond the year 9999)");
+    }
+
+    #[test]
+    fn threads_that_run_already_are_kept_unless_another_number_is_asked_for() {
+        require_running(0, 2).unwrap();
+        require_running(2, 2).unwrap();
+        let text = require_running(3, 2).unwrap_err().to_string();
+        assert!(text.contains("2 threads already") && text.contains("is 3; it cannot change"), "{text}");
     }
 
     #[test]

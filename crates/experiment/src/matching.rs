@@ -43,16 +43,16 @@ pub fn require_class_count(config: &TinyCnnLsaConfig) -> Result<(), UsageError> 
 }
 
 /// The record of a split, as a model file holds it.
-pub fn held_out(training_set: &Dataset, images: usize, seed: u64) -> HeldOut {
+pub(crate) fn held_out(training_set: &Dataset, images: usize, seed: u64) -> HeldOut {
     HeldOut { pictures: images, seed, training_set: Some(training_set_digest(training_set)) }
 }
 
 /// What is asked for beside what the model file says.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AskedSplit {
+pub(crate) struct AskedSplit {
     /// Images of the validation split.
-    pub validation: Option<usize>,
-    pub seed: Option<u64>,
+    pub(crate) validation: Option<usize>,
+    pub(crate) seed: Option<u64>,
 }
 
 /// The division of the training images that a model was trained with. What its file says cannot be overruled: another
@@ -61,7 +61,7 @@ pub struct AskedSplit {
 /// # Errors
 /// [`UsageError`] if the file does not say it and neither do the arguments; if they contradict each other; if these are
 /// not the images that the model was trained on.
-pub fn split_of_training(
+pub(crate) fn split_of_training(
     metadata: &ModelMetadata,
     training_set: &Dataset,
     asked: AskedSplit,
@@ -105,7 +105,7 @@ pub fn split_of_training(
 }
 
 /// The name of a dataset in model files.
-pub fn file_name(dataset: DatasetName) -> &'static str {
+pub(crate) fn file_name(dataset: DatasetName) -> &'static str {
     match dataset {
         DatasetName::FashionMnist => "fashion-mnist",
         DatasetName::SyntheticGarments => "synthetic-garments",

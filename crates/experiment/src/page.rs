@@ -11,16 +11,16 @@ use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, RunFolder};
 
 /// What the page is made from.
-pub struct PageContents<'a> {
-    pub manifest: &'a Manifest,
-    pub evaluation: &'a EvaluationReport,
-    pub history: &'a [EpochRecord],
+pub(crate) struct PageContents<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) evaluation: &'a EvaluationReport,
+    pub(crate) history: &'a [EpochRecord],
     /// What stands under every figure: the dataset. [`PageContents::measured`] adds the split.
-    pub caption: &'a str,
+    pub(crate) caption: &'a str,
     /// What the explanations add; empty if nothing was explained.
-    pub explanations: &'a [Section],
+    pub(crate) explanations: &'a [Section],
     /// The resolved config.
-    pub config: &'a str,
+    pub(crate) config: &'a str,
 }
 
 impl PageContents<'_> {
@@ -34,7 +34,7 @@ impl PageContents<'_> {
 ///
 /// # Errors
 /// If a figure cannot be drawn or a file cannot be written.
-pub fn write(folder: &RunFolder, contents: &PageContents<'_>) -> Result<()> {
+pub(crate) fn write(folder: &RunFolder, contents: &PageContents<'_>) -> Result<()> {
     let (trained, measured) = (contents.caption, contents.measured());
     let drawn = [
         ("training-curves", "Training", "Loss, accuracy and learning rate of every epoch", trained, curves(contents)?),

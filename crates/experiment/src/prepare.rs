@@ -30,15 +30,15 @@ pub struct Experiment {
 }
 
 /// An experiment whose config fits its data.
-pub struct Prepared {
-    pub device: Device,
-    pub pictures: Pictures,
+pub(crate) struct Prepared {
+    pub(crate) device: Device,
+    pub(crate) pictures: Pictures,
     /// Of the training images.
-    pub split: SplitIndices,
+    pub(crate) split: SplitIndices,
     /// The plan of the training run, without a place for its checkpoints.
     plan: TrainingPlan,
-    pub basis: Basis,
-    pub identity: Identity,
+    pub(crate) basis: Basis,
+    pub(crate) identity: Identity,
 }
 
 impl Experiment {
@@ -55,11 +55,15 @@ impl Experiment {
         &self.config
     }
 
-    /// Reads a config and changes it by the `overrides`.
+    /// The same for a config that is in memory; errors call it `name`.
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn load(source: ConfigSource, overrides: Vec<String>) -> Result<Self, ConfigError> {
+    pub fn from_text(name: &str, text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
+        Self::load(ConfigSource::new(name, text), overrides.to_vec())
+    }
+
+    pub(crate) fn load(source: ConfigSource, overrides: Vec<String>) -> Result<Self, ConfigError> {
         let config = load(&source, &overrides, ExperimentConfig::validate)?;
         Ok(Self { config, source, overrides })
     }
@@ -68,7 +72,7 @@ impl Experiment {
     ///
     /// # Errors
     /// [`ConfigError`] names the key that these images do not allow; if a teacher cannot be read.
-    pub fn prepare(&self, pictures: Pictures) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, pictures: Pictures) -> Result<Prepared> {
         self.check_and_plan(pictures).map_err(|error| self.located(error))
     }
 
@@ -113,7 +117,7 @@ impl Experiment {
 
 impl Prepared {
     /// The plan of the training run, with its checkpoints in this directory.
-    pub fn plan(&self, checkpoints: PathBuf) -> TrainingPlan {
+    pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan {
         TrainingPlan { checkpoints, ..self.plan.clone() }
     }
 }

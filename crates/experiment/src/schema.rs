@@ -14,12 +14,19 @@ use tinylsa_explain::{Circumstances, ExplainConfig};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentConfig {
+    /// The run itself.
     pub run: RunSection,
+    /// Where to compute.
     pub device: DeviceSection,
+    /// The images.
     pub data: DataSection,
+    /// The network.
     pub model: TinyCnnLsaConfig,
+    /// How it is trained.
     pub train: TrainConfig,
+    /// The measurement at the end.
     pub evaluate: EvaluateSection,
+    /// Which images are explained, by which methods.
     pub explain: ExplainConfig,
 }
 
@@ -39,6 +46,7 @@ pub struct RunSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceSection {
+    /// What computes.
     pub backend: Backend,
     /// Threads; 0 takes every core. The result has the same bits whatever the number.
     pub threads: usize,
@@ -48,32 +56,39 @@ pub struct DeviceSection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
+    /// The default, with fused operations.
     Flex,
+    /// The deprecated one, behind the feature `ndarray`.
     Ndarray,
 }
 
-/// The pictures.
+/// The images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSection {
+    /// Which images.
     pub source: DataSource,
     /// Where the files of Fashion-MNIST are, or go when they are downloaded.
     pub dir: PathBuf,
+    /// What to do if they are not available.
     pub offline: Offline,
-    /// Pictures that are cut from the training set for validation.
+    /// Images that are cut from the training set for validation.
     pub validation: usize,
+    /// How the synthetic garments are drawn.
     pub synthetic: SyntheticConfig,
 }
 
-/// The collections of pictures.
+/// The collections of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataSource {
+    /// Fashion-MNIST, from files or downloaded.
     FashionMnist,
+    /// Garments drawn from a seed.
     SyntheticGarments,
 }
 
-/// What to do if the pictures are neither on disk nor to be had.
+/// What to do if the images are neither on the disk nor available for download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Offline {
@@ -89,11 +104,11 @@ pub enum Offline {
 pub struct EvaluateSection {
     /// What to measure on.
     pub split: MeasuredSplit,
-    /// Whether to measure, besides, with mirrored and shifted views of each picture.
+    /// Whether to measure, besides, with mirrored and shifted views of each image.
     pub test_time_augmentation: bool,
 }
 
-/// The pictures of the measurement at the end.
+/// The images of the measurement at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MeasuredSplit {

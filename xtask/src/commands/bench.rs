@@ -114,7 +114,7 @@ enum Subject {
 /// Measures, and prints a table or a document.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     if let Some(job) = &arguments.worker {
-        return bench::serve(job);
+        return Ok(bench::serve(job)?);
     }
     let subjects = arguments.subject.map_or_else(|| vec![Subject::Train, Subject::Infer], |subject| vec![subject]);
     require_effect(arguments, &subjects)?;

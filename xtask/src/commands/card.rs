@@ -35,7 +35,7 @@ pub(crate) struct CardArguments {
 pub(crate) fn run(arguments: &CardArguments) -> Result<()> {
     let subject = CardSubject {
         loaded: load_model_or_pretrained(arguments.model.as_deref())?,
-        runs: arguments.runs.iter().map(|folder| FinishedRun::read(folder)).collect::<Result<_>>()?,
+        runs: arguments.runs.iter().map(|folder| FinishedRun::read(folder)).collect::<Result<_, _>>()?,
         config: arguments.config.clone(),
     };
     let card = measure_card(&subject, arguments.data_dir.as_deref(), &Arc::default())?;
@@ -45,6 +45,6 @@ pub(crate) fn run(arguments: &CardArguments) -> Result<()> {
     for (path, bytes) in [(arguments.out.with_extension("json"), &json[..]), (arguments.out.clone(), text.as_bytes())] {
         write_atomically(&path, bytes).with_context(|| format!("failed to write {}", path.display()))?;
     }
-    say(card.test.in_words())?;
+    say(card.test.describe())?;
     say(format!("model card {}", arguments.out.display()))
 }

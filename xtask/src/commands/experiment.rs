@@ -71,7 +71,7 @@ pub(super) fn conclude(run: &CompletedRun) -> Result<()> {
     if run.manifest.substitution.is_some() {
         warn!("these are synthetic garments: nothing here is a result on Fashion-MNIST");
     }
-    say(run.evaluation.in_words())?;
+    say(run.evaluation.describe())?;
     if let Some(digests) = &run.manifest.digests {
         say(format!("digest {}", digests.all))?;
     }

@@ -15,10 +15,8 @@ pub(crate) mod sweep;
 use std::path::Path;
 
 use anyhow::Result;
+use tinylsa_experiment::BASE_CONFIG;
 use tinylsa_settings::config::ConfigSource;
-
-/// The config that is taken unless another one is named: that of the repository, built into the program.
-const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
 
 /// A config file, or `configs/base.toml` as it was when the program was built.
 fn config_or_base(path: Option<&Path>) -> Result<ConfigSource> {

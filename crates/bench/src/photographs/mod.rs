@@ -37,10 +37,15 @@ const TWO_SIDED: f64 = 1.96;
 pub struct PhotographsPlan {
     /// The weights; those that ship if left out.
     pub model: Option<PathBuf>,
+    /// Where the files of Fashion-MNIST are.
     pub data_dir: Option<PathBuf>,
+    /// How many images are photographed.
     pub images: usize,
+    /// Which images are photographed.
     pub split: PhotographsSplit,
+    /// Seed of the photographs.
     pub seed: u64,
+    /// How strong the conditions are.
     pub strengths: Strengths,
     /// Set from elsewhere, it ends a download.
     pub stop: Arc<AtomicBool>,
@@ -59,11 +64,17 @@ pub enum PhotographsSplit {
 /// What the kinds of photograph came to.
 #[derive(Debug, Serialize)]
 pub struct PhotographsReport {
+    /// The dataset of the images.
     pub dataset: DatasetName,
+    /// Which images were photographed.
     pub split: PhotographsSplit,
+    /// How many images were photographed.
     pub images: usize,
+    /// Seed of the photographs.
     pub seed: u64,
+    /// How strong the conditions were.
     pub strengths: Strengths,
+    /// Every kind of photograph; the first is the image itself.
     pub kinds: Vec<KindReport>,
     /// What the network makes of images that are turned by the same angles with no preparation: the part of a loss that
     /// is the network's own.
@@ -73,8 +84,11 @@ pub struct PhotographsReport {
 /// What one kind of photograph came to.
 #[derive(Debug, Serialize)]
 pub struct KindReport {
+    /// What kind of photograph it is.
     pub kind: &'static str,
+    /// How strong its condition is.
     pub strength: String,
+    /// A fraction.
     pub accuracy: f64,
     /// By how much the accuracy is above that of the images themselves.
     pub difference: f64,

@@ -1,4 +1,4 @@
-//! Explanations of one picture, each in turn with the passes through the network that it cannot do without.
+//! Explanations of one image, each in turn with the passes through the network that it cannot do without.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -22,7 +22,7 @@ use tinylsa_experiment::models::load_model;
 
 /// Batch sizes among which the best one is sought.
 const BATCH_SIZES: [usize; 5] = [16, 32, 64, 128, 256];
-/// Pictures of a trial while it is sought, at the most.
+/// Images of a trial while it is sought, at the most.
 const TRIAL: usize = 512;
 /// Rows and columns of the segments.
 const SEGMENTS: usize = 4;
@@ -32,7 +32,7 @@ const FLOW: [usize; 2] = [49, 3];
 /// An explanation whose cost is known beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ExplainCase {
+pub(crate) enum ExplainCase {
     /// Integrated Gradients over this many steps, without refinement.
     IntegratedGradients { steps: usize },
     /// LIME over 16 segments.
@@ -66,14 +66,14 @@ impl ExplainCase {
 
 /// An explanation that is measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct ExplainJob {
+pub(crate) struct ExplainJob {
     /// A model.safetensors.
-    pub model: PathBuf,
-    /// Pictures as safetensors; the first one is explained.
-    pub batch: PathBuf,
-    pub case: ExplainCase,
-    pub threads: usize,
-    pub block: BlockLength,
+    pub(crate) model: PathBuf,
+    /// Images as safetensors; the first one is explained.
+    pub(crate) batch: PathBuf,
+    pub(crate) case: ExplainCase,
+    pub(crate) threads: usize,
+    pub(crate) block: BlockLength,
 }
 
 struct Subject {
@@ -153,7 +153,7 @@ impl Subject {
         Ok(())
     }
 
-    /// Seconds of passes of `count` pictures through the network, with the pictures on the host before and the results
+    /// Seconds of passes of `count` images through the network, with the images on the host before and the results
     /// on the host behind.
     fn seconds_of_passes(&self, count: usize, backward: bool, batch_size: usize) -> f64 {
         let started = Instant::now();

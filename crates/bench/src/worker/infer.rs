@@ -1,4 +1,4 @@
-//! Evaluation: pictures on the host to logits on the host.
+//! Evaluation: images on the host to logits on the host.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ const WARM_UP: usize = 3;
 /// In which form the network is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Form {
+pub(crate) enum Form {
     /// As it was trained.
     Plain,
     /// With the normalisations folded into the convolutions and the weights packed.
@@ -29,15 +29,15 @@ pub enum Form {
 
 /// An evaluation that is measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct InferJob {
+pub(crate) struct InferJob {
     /// A model.safetensors.
-    pub model: PathBuf,
-    /// Pictures as safetensors, as many as the largest batch has.
-    pub batch: PathBuf,
-    pub batch_sizes: Vec<usize>,
-    pub threads: usize,
-    pub form: Form,
-    pub block: BlockLength,
+    pub(crate) model: PathBuf,
+    /// Images as safetensors, as many as the largest batch has.
+    pub(crate) batch: PathBuf,
+    pub(crate) batch_sizes: Vec<usize>,
+    pub(crate) threads: usize,
+    pub(crate) form: Form,
+    pub(crate) block: BlockLength,
 }
 
 pub(super) fn serve(job: &InferJob) -> Result<()> {
@@ -67,7 +67,7 @@ pub(super) fn serve(job: &InferJob) -> Result<()> {
     Ok(())
 }
 
-/// The first pictures of a batch.
+/// The first images of a batch.
 fn first(images: &HostTensor, count: usize, device: &Device) -> Tensor<4> {
     let shape = [count, images.shape[1], images.shape[2], images.shape[3]];
     Tensor::from_data(TensorData::new(pixels(images, count).to_vec(), shape), device)

@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use tinylsa_kernels::multiply_adds;
 use tinylsa_system::peak_memory;
 
-pub use explain::{ExplainCase, ExplainJob};
-pub use infer::{Form, InferJob};
-pub use tokens::{Passes, TokensJob};
-pub use train::{PREPARATION, TrainJob};
+pub(crate) use explain::{ExplainCase, ExplainJob};
+pub(crate) use infer::{Form, InferJob};
+pub use tokens::Passes;
+pub(crate) use tokens::TokensJob;
+pub(crate) use train::{PREPARATION, TrainJob};
 
 use super::protocol::{Block, PhaseSeconds};
 
@@ -29,18 +30,14 @@ const YARDSTICK_ROUNDS: usize = 2_500_000;
 /// What a process of ours does.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Job {
+pub(crate) enum Job {
     Train(Box<TrainJob>),
     Infer(InferJob),
     Tokens(TokensJob),
     Explain(ExplainJob),
 }
 
-/// Is the process that a job describes, until its standard input ends.
-///
-/// # Errors
-/// If the job cannot be done.
-pub fn serve(job: &str) -> Result<()> {
+pub(crate) fn serve(job: &str) -> Result<()> {
     match serde_json::from_str(job).context("failed to read the job of a process that is measured")? {
         Job::Train(job) => train::serve(&job),
         Job::Infer(job) => infer::serve(&job),
@@ -70,15 +67,15 @@ fn next_block() -> Result<Option<usize>> {
 
 /// What runs in a block: pieces of work until its time is over.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub struct BlockLength {
+pub(crate) struct BlockLength {
     /// Seconds of a block.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Pieces of work of a block, at the least.
-    pub least: usize,
+    pub(crate) least: usize,
 }
 
 impl BlockLength {
-    pub fn is_over(&self, seconds: &[f64]) -> bool {
+    pub(crate) fn is_over(&self, seconds: &[f64]) -> bool {
         seconds.len() >= self.least && seconds.iter().sum::<f64>() >= self.seconds
     }
 

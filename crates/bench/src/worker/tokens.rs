@@ -14,24 +14,26 @@ use tinylsa_experiment::machine::set_threads;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Passes {
+    /// Forward alone.
     Forward,
+    /// Forward and backward, as in training.
     ForwardAndBackward,
 }
 
 /// An attention block that is measured, behind one convolution of one channel, whose share is small.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct TokensJob {
+pub(crate) struct TokensJob {
     /// Height and width of the grid of tokens.
-    pub grid: usize,
+    pub(crate) grid: usize,
     /// The width of a token.
-    pub width: usize,
+    pub(crate) width: usize,
     /// The block, whatever the number of blocks and the kind that it names.
-    pub attention: AttentionConfig,
-    pub kind: AttentionKind,
-    pub passes: Passes,
-    pub batch_size: usize,
-    pub threads: usize,
-    pub block: BlockLength,
+    pub(crate) attention: AttentionConfig,
+    pub(crate) kind: AttentionKind,
+    pub(crate) passes: Passes,
+    pub(crate) batch_size: usize,
+    pub(crate) threads: usize,
+    pub(crate) block: BlockLength,
 }
 
 pub(super) fn serve(job: &TokensJob) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Whole training steps, as `tinylsa_train::train` makes them: pictures, forward, loss, backward, optimiser, average.
+//! Whole training steps, as `tinylsa_train::train` makes them: images, forward, loss, backward, optimiser, average.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,15 +25,15 @@ const TIMED_BATCHES: usize = 8;
 
 /// A training that is measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct TrainJob {
-    pub model: TinyCnnLsaConfig,
+pub(crate) struct TrainJob {
+    pub(crate) model: TinyCnnLsaConfig,
     /// Its batch size is the one that is measured.
-    pub train: TrainConfig,
-    pub seed: u64,
-    pub threads: usize,
+    pub(crate) train: TrainConfig,
+    pub(crate) seed: u64,
+    pub(crate) threads: usize,
     /// Fashion-MNIST, or else drawn garments.
-    pub data_dir: Option<PathBuf>,
-    pub block: BlockLength,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) block: BlockLength,
 }
 
 pub(super) fn serve(job: &TrainJob) -> Result<()> {
@@ -57,7 +57,7 @@ pub(super) fn serve(job: &TrainJob) -> Result<()> {
     outcome.map(|_| ()).context("the training that is measured failed")
 }
 
-/// One epoch without end, over the same pictures again and again.
+/// One epoch without end, over the same images again and again.
 fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingPlan {
     let pictures = dataset.len() as u32;
     TrainingPlan {
@@ -149,7 +149,7 @@ impl Steps<'_> {
 }
 
 /// The phase that runs on a thread of its own, beside the others.
-pub const PREPARATION: &str = "pictures, beside the step";
+pub(crate) const PREPARATION: &str = "pictures, beside the step";
 
 impl Progress for Steps<'_> {
     fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}

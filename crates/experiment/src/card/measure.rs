@@ -10,7 +10,8 @@ use tracing::info;
 
 use super::{CardCalibration, CardData, CardRun, CardWeights, Confusion, ModelCard, OverRuns};
 use crate::dataset::all_indices;
-use crate::evaluation::{MeasuredModel, SplitName, SplitView, measure};
+use crate::error::ExperimentError;
+use crate::evaluation::{MeasuredModel, SplitName, SplitView, measured};
 use crate::finished::FinishedRun;
 use crate::matching::require_classes;
 use crate::schema::ExperimentConfig;
@@ -35,8 +36,16 @@ pub struct CardSubject {
 /// Measures all that the card says.
 ///
 /// # Errors
-/// [`UsageError`] if the parts of the subject do not belong together; if the pictures are not to be had.
-pub fn measure_card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<ModelCard> {
+/// [`UsageError`] if the parts of the subject do not belong together; if the images are not available.
+pub fn measure_card(
+    subject: &CardSubject,
+    data_dir: Option<&Path>,
+    stop: &Arc<AtomicBool>,
+) -> Result<ModelCard, ExperimentError> {
+    Ok(card(subject, data_dir, stop)?)
+}
+
+fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<ModelCard> {
     let CardSubject { loaded, runs, config } = subject;
     let run = runs.first().ok_or_else(|| UsageError("a card needs a run".to_owned()))?;
     let precision = precision_of(loaded, run)?;
@@ -58,7 +67,7 @@ pub fn measure_card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<A
         class_names: &loaded.metadata.class_names,
         temperature: loaded.metadata.temperature,
     };
-    let test = measure(&subject, &view, true, seed)?;
+    let test = measured(&subject, &view, true, seed)?;
 
     let validation = Logits::of(&model, &pictures.train, &split.validation)?;
     let tested = Logits::of(&model, &pictures.test, &indices)?;

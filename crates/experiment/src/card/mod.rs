@@ -24,17 +24,23 @@ pub use text::markdown;
 /// What is known of a model. Accuracies are fractions, intervals are of 95 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
+    /// The images.
     pub data: CardData,
+    /// The weights.
     pub weights: CardWeights,
+    /// The network.
     pub model: TinyCnnLsaConfig,
+    /// The training recipe.
     pub train: TrainConfig,
     /// The config's file, if the runs were made from one that is known.
     pub config: Option<String>,
     /// The runs of this recipe; the first one's weights are those of the card.
     pub runs: Vec<CardRun>,
+    /// The spread of the test accuracy.
     pub accuracy_over_runs: OverRuns,
     /// The weights of the card, as they are stored, on the test split.
     pub test: EvaluationReport,
+    /// How probable the predictions are, and how often they are correct.
     pub calibration: CardCalibration,
     /// The most frequent mistakes on the test split, the most frequent first.
     pub confusions: Vec<Confusion>,
@@ -45,18 +51,24 @@ pub struct ModelCard {
 /// What the model was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CardData {
+    /// The images.
     pub dataset: DatasetName,
     /// Why the dataset is not the one that was asked for, if it is not.
     pub substitution: Option<String>,
+    /// Of the published files.
     pub checksums: Vec<FileChecksum>,
+    /// Images that were trained on.
     pub training_images: usize,
+    /// Images that were set aside.
     pub validation_images: usize,
+    /// Images of the test split.
     pub test_images: usize,
 }
 
 /// The weights as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardWeights {
+    /// Trained numbers.
     pub parameters: usize,
     /// Multiply-accumulate operations of one picture.
     pub macs: usize,
@@ -71,15 +83,25 @@ pub struct CardWeights {
 /// One run of the recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CardRun {
+    /// The run's name in its config.
     pub name: String,
+    /// Seed of everything that is random.
     pub seed: u64,
+    /// Of the run as it ended, a fraction.
     pub test_accuracy: f64,
+    /// Its 95 % interval.
     pub test_accuracy_interval: [f64; 2],
+    /// The same with mirrored and shifted views.
     pub test_accuracy_tta: Option<f64>,
+    /// Minutes of training, validation included.
     pub training_minutes: f64,
+    /// Where it ran.
     pub machine: Machine,
+    /// Version of burn.
     pub burn: String,
+    /// Revision of the working tree at the start.
     pub git_revision: Option<String>,
+    /// When it was started.
     pub started: String,
     /// What `--resume` went on with it, in order.
     pub continuations: Vec<Continuation>,
@@ -92,7 +114,9 @@ pub struct CardRun {
 /// The test accuracy over the runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OverRuns {
+    /// How many runs there are.
     pub runs: usize,
+    /// The mean, a fraction.
     pub mean: f64,
     /// Sample standard deviation; none of a single run.
     pub deviation: Option<f64>,
@@ -103,17 +127,24 @@ pub struct OverRuns {
 pub struct CardCalibration {
     /// The temperature that is stored with the weights.
     pub temperature: f64,
+    /// On the validation split at temperature 1.
     pub validation_before: Calibration,
+    /// On the validation split at the temperature of the model.
     pub validation_after: Calibration,
+    /// On the test split at temperature 1.
     pub test_before: Calibration,
+    /// On the test split at the temperature of the model.
     pub test_after: Calibration,
 }
 
 /// One kind of mistake.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
+    /// The class of the images.
     pub truth: String,
+    /// What they are taken for.
     pub prediction: String,
+    /// How many of the test images.
     pub images: u64,
     /// Share of all mistakes.
     pub share: f64,

@@ -7,6 +7,7 @@ use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{Calibration, Interval, KeptEpoch, TrainConfig};
 
 use super::{CardRun, ModelCard};
+use crate::error::ExperimentError;
 use crate::evaluation::ClassReport;
 use crate::folder::Continuation;
 use tinylsa_settings::config::to_toml;
@@ -15,7 +16,7 @@ use tinylsa_settings::config::to_toml;
 ///
 /// # Errors
 /// If the recipe has no form in TOML.
-pub fn markdown(card: &ModelCard) -> Result<String> {
+pub fn markdown(card: &ModelCard) -> Result<String, ExperimentError> {
     let sections = [
         head(card),
         use_and_limits(card),

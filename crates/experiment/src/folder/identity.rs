@@ -34,23 +34,23 @@ const NAMED: usize = 5;
 
 /// What a config rests on.
 #[derive(Clone, Debug)]
-pub struct Basis {
-    pub dataset: DatasetName,
-    pub checksums: Vec<FileChecksum>,
-    pub teachers: Vec<FileChecksum>,
-    pub instruction_set: String,
-    pub tinylsa: String,
-    pub burn: String,
+pub(crate) struct Basis {
+    pub(crate) dataset: DatasetName,
+    pub(crate) checksums: Vec<FileChecksum>,
+    pub(crate) teachers: Vec<FileChecksum>,
+    pub(crate) instruction_set: String,
+    pub(crate) tinylsa: String,
+    pub(crate) burn: String,
 }
 
 /// Every key of a config that matters, and what the config rests on, each with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity(BTreeMap<String, String>);
+pub(crate) struct Identity(BTreeMap<String, String>);
 
 impl Identity {
     /// # Errors
     /// If the config has a value without a form in TOML.
-    pub fn new(config: &ExperimentConfig, basis: &Basis) -> Result<Self> {
+    pub(crate) fn new(config: &ExperimentConfig, basis: &Basis) -> Result<Self> {
         let tree = Value::try_from(config).context("failed to resolve the config")?;
         let mut values = BTreeMap::new();
         flatten(&tree, "", &mut values);
@@ -78,7 +78,7 @@ impl Identity {
     ///
     /// # Errors
     /// If its config cannot be read, or is not the one that the run was made with.
-    pub fn of_run(run_dir: &Path, manifest: &Manifest) -> Result<Self> {
+    pub(crate) fn of_run(run_dir: &Path, manifest: &Manifest) -> Result<Self> {
         let path = run_dir.join("config.toml");
         let config = load(&ConfigSource::read(&path)?, &[], ExperimentConfig::validate)?;
         let identity = Self::new(&config, &manifest.basis())?;
@@ -89,13 +89,13 @@ impl Identity {
     }
 
     /// SHA-256 of all of it.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let lines: Vec<String> = self.0.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         sha256_hex(lines.concat().as_bytes())
     }
 
     /// What is not the same, with the values of the run and those that are asked for; nothing if all is the same.
-    pub fn differences(&self, asked: &Self) -> Option<String> {
+    pub(crate) fn differences(&self, asked: &Self) -> Option<String> {
         let keys: BTreeSet<&String> = self.0.keys().chain(asked.0.keys()).collect();
         let value = |of: &Self, key: &str| of.0.get(key).cloned().unwrap_or_else(|| "absent".to_owned());
         // Where one explains and the other does not, the rest of the section says nothing more.

@@ -9,15 +9,17 @@ use tinylsa_system::{OutputDir, sha256_hex};
 use tinylsa_train::EpochRecord;
 
 use super::read_json;
+use crate::error::ExperimentError;
 use crate::machine::Machine;
 
 /// The name of a run's manifest in its directory.
-pub const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// `manifest.json`: what was run, on what, where, and what came out. It is written last, and carries its own checksum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// The run's name in its config.
     pub name: String,
     /// "running", "interrupted", "failed" or "finished".
     pub status: Status,
@@ -33,16 +35,23 @@ pub struct Manifest {
     pub git_revision: Option<String>,
     /// The instruction set of the kernels, which `TINYLSA_SIMD` chooses.
     pub instruction_set: String,
+    /// The images that the run was made with.
     pub dataset: DatasetName,
     /// Why the dataset is not the one that was asked for, if it is not.
     pub substitution: Option<String>,
+    /// Of the published files; empty for images that are drawn.
     pub checksums: Vec<FileChecksum>,
     /// The model files that taught the network.
     pub teachers: Vec<FileChecksum>,
+    /// Seed of everything that is random.
     pub seed: u64,
+    /// Threads that the run used, which change no bit of it.
     pub threads: usize,
+    /// Where it ran.
     pub machine: Machine,
+    /// Trained numbers of the network.
     pub parameters: usize,
+    /// Multiply-accumulate operations of one image.
     pub macs: usize,
     /// When the run was started.
     pub started: String,
@@ -63,6 +72,7 @@ pub struct Manifest {
 /// One `--resume` of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continuation {
+    /// When it was started.
     pub started: String,
     /// As in the [`Manifest`].
     pub git_revision: Option<String>,
@@ -72,15 +82,20 @@ pub struct Continuation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
+    /// It runs, or it was killed.
     Running,
+    /// It was interrupted and can be resumed.
     Interrupted,
+    /// It ended with an error, which the manifest holds.
     Failed,
+    /// Its directory is complete.
     Finished,
 }
 
 /// What a finished run took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFigures {
+    /// When the run was finished.
     pub finished: String,
     /// Seconds of training, validation included, over all continuations.
     pub training_seconds: f64,
@@ -93,6 +108,7 @@ pub struct RunFigures {
     /// Seconds of explaining and scoring.
     #[serde(default)]
     pub explanation_seconds: Option<f64>,
+    /// The epoch whose weights were kept, the first is 1.
     pub kept_epoch: usize,
     /// On the split that the config measures on, a fraction.
     pub accuracy: f64,
@@ -115,7 +131,12 @@ pub struct Digests {
 }
 
 impl Digests {
-    pub fn new(model: &[u8], evaluation: &[u8], history: &[EpochRecord], explanations: Option<String>) -> Result<Self> {
+    pub(crate) fn new(
+        model: &[u8],
+        evaluation: &[u8],
+        history: &[EpochRecord],
+        explanations: Option<String>,
+    ) -> Result<Self> {
         let timeless = |record: &EpochRecord| EpochRecord {
             images_per_second: 0.0,
             seconds: 0.0,
@@ -136,7 +157,11 @@ impl Manifest {
     ///
     /// # Errors
     /// If it cannot be read, or was changed after it was written.
-    pub fn read(run_dir: &Path) -> Result<Self> {
+    pub fn read(run_dir: &Path) -> Result<Self, ExperimentError> {
+        Ok(Self::read_sealed(run_dir)?)
+    }
+
+    fn read_sealed(run_dir: &Path) -> Result<Self> {
         let path = run_dir.join(MANIFEST);
         let manifest: Self = read_json(&path)?;
         let bytes = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
@@ -150,7 +175,7 @@ impl Manifest {
     ///
     /// # Errors
     /// If a number has no form in JSON.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let sealed = Self { sha256: self.checksum()?, ..self.clone() };
         Ok(pretty(&sealed)?)
     }
@@ -181,16 +206,16 @@ fn pretty(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
 }
 
 /// A line of JSON for each epoch.
-pub fn metrics_lines(history: &[EpochRecord]) -> Result<String> {
+pub(crate) fn metrics_lines(history: &[EpochRecord]) -> Result<String> {
     let lines = history.iter().map(serde_json::to_string).collect::<Result<Vec<String>, _>>()?;
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(in super::super) fn manifest(status: Status) -> Manifest {
+    pub(crate) fn manifest(status: Status) -> Manifest {
         Manifest {
             name: "trial".to_owned(),
             status,

@@ -15,10 +15,14 @@ use serde::de::DeserializeOwned;
 use tinylsa_system::{ClaimError, OutputDir, remove_leftovers, write_atomically};
 use tinylsa_train::{BEST_CHECKPOINT, LAST_CHECKPOINT};
 
-pub use identity::{Basis, Identity};
-pub use manifest::{Continuation, Digests, MANIFEST, Manifest, RunFigures, Status, metrics_lines};
-pub use resume::{ExistingRun, existing_run};
-pub use verify::{checksums, problems, require_checksums};
+pub(crate) use identity::{Basis, Identity};
+#[cfg(test)]
+pub(crate) use manifest::tests;
+pub use manifest::{Continuation, Digests, Manifest, RunFigures, Status};
+pub(crate) use manifest::{MANIFEST, metrics_lines};
+pub(crate) use resume::{ExistingRun, existing_run};
+pub use verify::problems;
+pub(crate) use verify::{checksums, require_checksums};
 
 use crate::schema::RunSection;
 use tinylsa_settings::UsageError;
@@ -33,7 +37,7 @@ const RESULTS: [&str; 4] = ["metrics.jsonl", "model.safetensors", "evaluation.js
 
 /// The directory of a run, which this process alone writes to.
 #[derive(Debug)]
-pub struct RunFolder {
+pub(crate) struct RunFolder {
     output: OutputDir,
 }
 
@@ -43,7 +47,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`UsageError`] if `out` holds a run; [`ClaimError`] if it holds anything else or another process uses it.
-    pub fn claim_new(section: &RunSection, out: Option<&Path>) -> Result<Self> {
+    pub(crate) fn claim_new(section: &RunSection, out: Option<&Path>) -> Result<Self> {
         if let Some(out) = out {
             require_no_run(out)?;
             let claimed = Self::claim(out)?;
@@ -66,7 +70,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`ClaimError`] says what it holds or who uses it; nothing in it is changed then.
-    pub fn claim(path: &Path) -> Result<Self> {
+    pub(crate) fn claim(path: &Path) -> Result<Self> {
         Ok(Self { output: OutputDir::claim(path, KIND)? })
     }
 
@@ -75,7 +79,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn prepare(&self) -> Result<()> {
+    pub(crate) fn prepare(&self) -> Result<()> {
         for name in RESULTS {
             ignore_absence(fs::remove_file(self.path().join(name)), name)?;
         }
@@ -89,19 +93,19 @@ impl RunFolder {
         remove_leftovers(&checkpoints).map(drop).with_context(|| format!("failed to clean {}", checkpoints.display()))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.output.path()
     }
 
-    pub fn checkpoints(&self) -> PathBuf {
+    pub(crate) fn checkpoints(&self) -> PathBuf {
         self.path().join(CHECKPOINTS)
     }
 
-    pub fn figures(&self) -> PathBuf {
+    pub(crate) fn figures(&self) -> PathBuf {
         self.path().join(FIGURES)
     }
 
-    pub fn explanations(&self) -> PathBuf {
+    pub(crate) fn explanations(&self) -> PathBuf {
         self.path().join(EXPLANATIONS)
     }
 
@@ -109,7 +113,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path().join(name);
         write_atomically(&path, bytes).with_context(|| format!("failed to write {}", path.display()))
     }
@@ -118,7 +122,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<Vec<u8>> {
+    pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
         self.write(name, &bytes)?;
@@ -129,7 +133,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+    pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
         self.write(MANIFEST, &manifest.to_bytes()?)
     }
 }
@@ -138,13 +142,13 @@ impl RunFolder {
 ///
 /// # Errors
 /// If the file is missing or damaged.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not what a run writes", path.display()))
 }
 
 /// Whether a directory has a run's manifest.
-pub fn holds_run(path: &Path) -> bool {
+pub(crate) fn holds_run(path: &Path) -> bool {
     path.join(MANIFEST).is_file()
 }
 
@@ -178,7 +182,7 @@ fn numbered(section: &RunSection) -> impl Iterator<Item = PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+mod directory_tests {
     use super::*;
 
     fn section(directory: &Path) -> RunSection {

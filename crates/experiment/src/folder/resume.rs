@@ -11,14 +11,14 @@ use tinylsa_settings::UsageError;
 
 /// A run that was made with the config that is asked for.
 #[derive(Debug)]
-pub struct ExistingRun {
-    pub path: PathBuf,
+pub(crate) struct ExistingRun {
+    pub(crate) path: PathBuf,
     /// None if somebody deleted it, because it was damaged. The checkpoints know what they belong to.
-    pub manifest: Option<Manifest>,
+    pub(crate) manifest: Option<Manifest>,
 }
 
 impl ExistingRun {
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.manifest.as_ref().is_some_and(|manifest| manifest.status == Status::Finished)
     }
 }
@@ -29,7 +29,7 @@ impl ExistingRun {
 /// # Errors
 /// [`UsageError`] if there is none, if there are several, or if the one in `out` was made with another config: it says
 /// which key differs.
-pub fn existing_run(section: &RunSection, out: Option<&Path>, identity: &Identity) -> Result<ExistingRun> {
+pub(crate) fn existing_run(section: &RunSection, out: Option<&Path>, identity: &Identity) -> Result<ExistingRun> {
     match out {
         Some(out) => in_directory(out, identity),
         None => of_name(section, identity),

@@ -29,7 +29,7 @@ const REQUIRED: [&str; 8] = [
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn checksums(run_dir: &Path) -> Result<BTreeMap<String, String>> {
+pub(crate) fn checksums(run_dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     let mut waiting = vec![(run_dir.to_owned(), String::new())];
     while let Some((dir, prefix)) = waiting.pop() {
@@ -55,7 +55,7 @@ pub fn checksums(run_dir: &Path) -> Result<BTreeMap<String, String>> {
 ///
 /// # Errors
 /// If a file is missing or another one.
-pub fn require_checksums(run_dir: &Path, manifest: &Manifest, files: &[&str]) -> Result<()> {
+pub(crate) fn require_checksums(run_dir: &Path, manifest: &Manifest, files: &[&str]) -> Result<()> {
     for &file in files {
         if let Some(problem) = file_problem(run_dir, manifest, file) {
             bail!("the run in {} is damaged: {problem}", run_dir.display());

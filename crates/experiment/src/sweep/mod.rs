@@ -19,11 +19,11 @@ use tinylsa_system::OutputDir;
 use tracing::info;
 
 use children::Children;
-pub use plan::{SweepPlan, Trial};
+pub use plan::{SweepPlan, Trial, Variant};
 pub use results::{SweepResults, TrialResult, VariantSummary};
 
 use crate::dataset::{Pictures, obtain};
-use crate::error::Interruption;
+use crate::error::{ExperimentError, Interruption};
 use crate::folder::{Manifest, existing_run, holds_run};
 use crate::prepare::Experiment;
 use crate::schema::DataSection;
@@ -67,7 +67,11 @@ enum TrialProgress {
 /// # Errors
 /// If a trial is invalid or its directory holds the result of other settings: nothing is trained then. If an experiment
 /// fails or is interrupted: no other is begun then, and a later start resumes the interrupted one where it stopped.
-pub fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
+pub fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults, ExperimentError> {
+    Ok(run_all(plan, place)?)
+}
+
+fn run_all(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
     let trials = check_trials(plan, place)?;
     // Held until the results are read, so that two sweeps never write into one directory.
     let _claim = OutputDir::claim(&place.folder, "sweep")?;

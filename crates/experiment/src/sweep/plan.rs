@@ -16,6 +16,7 @@ pub struct SweepPlan {
     /// Changes for all variants, as `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
+    /// What differs.
     pub variants: Vec<Variant>,
 }
 
@@ -23,6 +24,7 @@ pub struct SweepPlan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
+    /// The name of its runs, before their seed.
     pub name: String,
     /// Changes of this variant, after those for all.
     #[serde(default)]
@@ -32,13 +34,17 @@ pub struct Variant {
 /// One experiment of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
+    /// The name of the variant.
     pub variant: String,
+    /// The seed of the run.
     pub seed: u64,
     /// Every change, as `--set` takes them; the last ones leave the test set unread.
     pub settings: Vec<String>,
 }
 
 impl SweepPlan {
+    /// Reads a sweep's file.
+    ///
     /// # Errors
     /// What is wrong with the file, and where.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {

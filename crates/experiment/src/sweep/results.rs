@@ -11,31 +11,45 @@ use crate::sweep::Trial;
 /// What every trial of a sweep came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SweepResults {
+    /// In the order in which they ran.
     pub trials: Vec<TrialResult>,
 }
 
 /// What one experiment came to on the validation split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrialResult {
+    /// The name of the variant.
     pub variant: String,
+    /// The seed of the run.
     pub seed: u64,
+    /// Every change to the config, as `--set` takes them.
     pub settings: Vec<String>,
+    /// Trained numbers.
     pub parameters: usize,
+    /// Multiply-accumulate operations of one image.
     pub macs: usize,
+    /// How many epochs were trained.
     pub epochs: usize,
     /// Of the epoch whose weights were kept, as the next two; a fraction.
     pub train_accuracy: f64,
+    /// A fraction.
     pub validation_accuracy: f64,
+    /// In nats.
     pub validation_loss: f64,
+    /// Seconds of training.
     pub seconds: f64,
+    /// Training images a second, the median over the epochs.
     pub images_per_second: f64,
+    /// SHA-256 of all results of the run.
     pub digest: String,
 }
 
 impl TrialResult {
+    /// Reads what a trial came to.
+    ///
     /// # Errors
     /// If the directory is not that of a whole finished run of the experiment with this digest.
-    pub fn read(trial: &Trial, run_dir: &Path, experiment: &str) -> Result<Self> {
+    pub(super) fn read(trial: &Trial, run_dir: &Path, experiment: &str) -> Result<Self> {
         let manifest = Manifest::read(run_dir)?;
         if manifest.status != Status::Finished || manifest.experiment != experiment {
             bail!("{} does not hold the finished run of this trial", run_dir.display());
