@@ -9,27 +9,12 @@ use tinylsa_kernels::instruction_set;
 
 use crate::outcome::UsageError;
 
-mod bench;
-mod card;
-mod choice;
 mod commands;
-mod dataset;
-mod evaluation;
-mod experiment;
-mod explanations;
-mod finished;
-mod folder;
 mod logging;
-mod machine;
-mod matching;
 mod outcome;
-mod page;
-mod picture;
-mod prepare;
 mod progress;
-mod schema;
 mod score_table;
-mod sweep;
+mod table;
 
 /// Trains and explains TinyCNN + Linear Self-Attention on Fashion-MNIST, on a plain CPU.
 #[derive(Parser, Debug)]

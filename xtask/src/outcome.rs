@@ -2,10 +2,11 @@
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
+use tinylsa_experiment::{ExperimentError, chain};
 use tinylsa_settings::config::ConfigError;
 use tinylsa_settings::printable_lines;
 use tracing::warn;
@@ -18,31 +19,12 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     // A closed standard error leaves nobody to tell.
-    let _ = writeln!(std::io::stderr(), "error: {}", printable_lines(&chain(&error)));
-    let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>());
+    let _ = writeln!(std::io::stderr(), "error: {}", printable_lines(&chain(error.as_ref())));
+    let is_usage = error.chain().any(|cause| {
+        let of_experiment = cause.downcast_ref().is_some_and(ExperimentError::is_usage);
+        of_experiment || cause.is::<ConfigError>() || cause.is::<UsageError>()
+    });
     if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
-}
-
-/// Every cause, unless the one before it says the same already.
-pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
-
-/// The flag of [`stop_on_interrupt`], once that was called.
-static INTERRUPT: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-
-/// The flag that an interrupt sets. Where nothing listens for interrupts, an interrupt ends the process instead, and the
-/// flag stays as it is.
-pub(crate) fn interrupt_flag() -> Arc<AtomicBool> {
-    INTERRUPT.get().cloned().unwrap_or_default()
 }
 
 /// A flag that an interrupt sets, after saying what will happen; a second interrupt ends the process. To be called once.
@@ -60,7 +42,7 @@ pub(crate) fn stop_on_interrupt(what_happens: &'static str) -> anyhow::Result<Ar
         warn!("interrupted: {what_happens}; once more to stop at once");
     })
     .context("failed to listen for interrupts")?;
-    Ok(Arc::clone(INTERRUPT.get_or_init(|| stop)))
+    Ok(stop)
 }
 
 /// Prints a line of results on standard output. A reader that closed the pipe has read enough: what is left is dropped,
@@ -86,12 +68,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_says_nothing_twice() {
-        let error = anyhow!("the disk is full").context("writing a: the disk is full").context("saving");
-        assert_eq!(chain(&error), "saving: writing a: the disk is full");
-    }
-
-    #[test]
     fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
         unless_closed(Err(ErrorKind::BrokenPipe.into())).unwrap();
         unless_closed(Err(ErrorKind::StorageFull.into())).unwrap_err();
@@ -101,6 +77,8 @@ mod tests {
     fn usage_errors_end_with_two_and_others_with_one() {
         let usage: anyhow::Result<()> = Err(UsageError("no".to_owned())).context("parsing");
         assert_eq!(exit_code(usage), ExitCode::from(2));
+        let of_experiment: anyhow::Result<()> = Err(ExperimentError::from(UsageError("no".to_owned())).into());
+        assert_eq!(exit_code(of_experiment), ExitCode::from(2));
         assert_eq!(exit_code(Err(anyhow!("no"))), ExitCode::FAILURE);
         assert_eq!(exit_code(Ok(())), ExitCode::SUCCESS);
     }

@@ -1,18 +1,90 @@
-//! What training and explaining say while they run.
+//! What experiments say while they run.
 
 use std::path::Path;
 
+use anyhow::Result;
+use tinylsa_experiment::{RunProgress, StartedRun};
 use tinylsa_explain::{ExplainProgress, MethodId};
+use tinylsa_model::Cost;
 use tinylsa_train::{EpochRecord, Progress};
 use tracing::{debug, info};
 
 use crate::logging::{ProgressBar, TrainingBar};
+use crate::outcome::say;
+use crate::table::table;
 
 /// Shows a training as a bar an epoch and a line at its end.
 #[derive(Debug, Default)]
-pub(crate) struct TrainingProgress {
+struct TrainingProgress {
     bar: TrainingBar,
     epochs: usize,
+}
+
+/// Shows an experiment: what its network costs, then its training, then its explanations.
+#[derive(Debug)]
+pub(crate) struct ExperimentProgress {
+    training: TrainingProgress,
+    explaining: ExplainBar,
+    /// Whether everything that was said was written.
+    said: Result<()>,
+}
+
+impl Default for ExperimentProgress {
+    fn default() -> Self {
+        Self { training: TrainingProgress::default(), explaining: ExplainBar::default(), said: Ok(()) }
+    }
+}
+
+impl ExperimentProgress {
+    /// # Errors
+    /// If something could not be written to standard output. The experiment went on all the same.
+    pub(crate) fn end(self) -> Result<()> {
+        self.said
+    }
+}
+
+impl RunProgress for ExperimentProgress {
+    fn run_started(&mut self, run: &StartedRun<'_>) {
+        self.said = say(cost_table(run.cost));
+    }
+}
+
+impl Progress for ExperimentProgress {
+    fn epoch_started(&mut self, epoch: usize, epochs: usize, pictures: usize) {
+        self.training.epoch_started(epoch, epochs, pictures);
+    }
+
+    fn step_done(&mut self, pictures: usize, loss: f64, accuracy: f64) {
+        self.training.step_done(pictures, loss, accuracy);
+    }
+
+    fn epoch_finished(&mut self, record: &EpochRecord, best: bool) {
+        self.training.epoch_finished(record, best);
+    }
+
+    fn checkpoint_written(&mut self, path: &Path) {
+        self.training.checkpoint_written(path);
+    }
+}
+
+impl ExplainProgress for ExperimentProgress {
+    fn started(&mut self, explanations: usize) {
+        self.explaining.started(explanations);
+    }
+
+    fn explained(&mut self, image: &str, method: Method) {
+        self.explaining.explained(image, method);
+    }
+}
+
+/// What every layer costs.
+fn cost_table(cost: &Cost) -> String {
+    let layers = cost.layers.iter().map(|layer| {
+        let output = layer.output.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+        [layer.name.clone(), output, layer.parameters.to_string(), layer.macs.to_string()]
+    });
+    let total = ["total".to_owned(), String::new(), cost.parameters().to_string(), cost.macs().to_string()];
+    table(2, ["layer", "output", "parameters", "MACs"], layers.chain([total]))
 }
 
 impl Progress for TrainingProgress {

@@ -3,6 +3,8 @@
 use tinylsa_explain::scores::{ScoreColumn, ScoreEntry, ScoreTable};
 use tinylsa_xai::{Direction, ScoreKind};
 
+use crate::table::table;
+
 /// The characters of a line on a terminal.
 const TERMINAL_WIDTH: usize = 80;
 /// What a table draws beside the words of a column: two spaces and a line.
@@ -11,7 +13,7 @@ const BESIDE: usize = 3;
 /// The scores for a terminal, some of them a table, a row a method: the mean over the pictures and, in brackets, the
 /// place. Of scores that were measured in several ways it shows the first, of the randomisation of parameters that of
 /// all layers.
-pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<comfy_table::Table> {
+pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<String> {
     let shown: Vec<&ScoreColumn> = scores.scores.iter().filter(|column| is_shown(column, first_variant)).collect();
     let first = 1 + scores.methods.iter().map(String::len).max().unwrap_or(0) + BESIDE;
     let mut parts: Vec<Vec<&ScoreColumn>> = Vec::new();
@@ -33,20 +35,15 @@ pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<comf
     parts.iter().map(|columns| part_for_terminal(scores, columns)).collect()
 }
 
-fn part_for_terminal(scores: &ScoreTable, shown: &[&ScoreColumn]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    let headings = shown.iter().map(|column| heading(column.kind));
-    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-    table.set_header(std::iter::once("method".to_owned()).chain(headings));
-    for (row, method) in scores.methods.iter().enumerate() {
-        let cells = shown.iter().map(|column| column.entries.get(row).map(cell).unwrap_or_default());
-        table.add_row(std::iter::once(method.clone()).chain(cells));
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(comfy_table::CellAlignment::Right);
-    }
-    table
+fn part_for_terminal(scores: &ScoreTable, shown: &[&ScoreColumn]) -> String {
+    let header = std::iter::once("method".to_owned()).chain(shown.iter().map(|column| heading(column.kind)));
+    let rows = scores.methods.iter().enumerate().map(|(row, method)| {
+        let cells = shown.iter().map(move |column| column.entries.get(row).map(cell).unwrap_or_default());
+        std::iter::once(method.clone()).chain(cells)
+    });
+    table(1, header, rows)
 }
+
 /// The mean and the place of a method, nothing if the score is not defined for it.
 fn cell(entry: &ScoreEntry) -> String {
     let (Some(interval), Some(rank)) = (&entry.mean, entry.rank) else { return String::new() };
@@ -121,7 +118,7 @@ mod tests {
     }
 
     /// The tables of every method and score.
-    fn tables(mean: impl Fn(usize) -> f64) -> Vec<comfy_table::Table> {
+    fn tables(mean: impl Fn(usize) -> f64) -> Vec<String> {
         let variant = "black, logits";
         let of_kind = |kind: ScoreKind| {
             let variant = if kind == ScoreKind::ParameterRandomisation { "all layers" } else { variant };
@@ -140,7 +137,7 @@ mod tests {
     #[test]
     fn the_tables_fit_a_terminal_and_show_every_score_and_method() {
         let tables = tables(|place| -0.1 * (1 + place) as f64);
-        let text = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let text = tables.join("\n");
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= 80, "{widest} characters:\n{text}");
         for kind in ScoreKind::ALL {
@@ -155,8 +152,7 @@ mod tests {
         for mean in [-123_456.7, 999.999, 1.234e-9, f64::MAX, 0.0] {
             // all methods but one share a place
             let shared = tables(|place| if place == 0 { mean / 2.0 } else { mean });
-            for table in shared {
-                let text = table.to_string();
+            for text in shared {
                 let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
                 assert!(widest <= 80, "{widest} characters:\n{text}");
                 assert!(text.contains("(7.5)") || text.contains("(8"), "{text}");

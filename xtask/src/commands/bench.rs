@@ -1,15 +1,20 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
-use super::{config_or_base, load_model};
-use crate::bench::{self, PhotographsPlan, PhotographsSplit, Plan, Python, Strengths, TrainReport};
-use crate::machine::{Machine, git_revision};
+use tinylsa_bench::{self as bench, PhotographsPlan, PhotographsSplit, Plan, Python, Strengths, TrainReport};
+use tinylsa_experiment::models::load_model;
+
+use super::config_or_base;
 use crate::outcome::{UsageError, say};
-use crate::schema::ExperimentConfig;
+use tinylsa_experiment::machine::{Machine, git_revision};
+use tinylsa_experiment::schema::ExperimentConfig;
 use tinylsa_settings::config::load;
+
+mod tables;
 
 /// Arguments of the `bench` command.
 #[derive(Args, Debug)]
@@ -59,10 +64,10 @@ pub(crate) struct BenchArguments {
     images: Option<usize>,
     /// The images that are photographed, instead of those of the test set.
     #[arg(long, value_enum)]
-    split: Option<PhotographsSplit>,
+    split: Option<SplitArgument>,
     /// How strong the noise, the shadows and the other conditions of the photographs are, instead of tuned.
     #[arg(long, value_enum)]
-    strengths: Option<Strengths>,
+    strengths: Option<StrengthsArgument>,
     /// Seed of the photographs, instead of 0.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -72,6 +77,24 @@ pub(crate) struct BenchArguments {
     /// Be a process that is measured.
     #[arg(long, value_name = "JOB", hide = true, exclusive = true)]
     worker: Option<String>,
+}
+
+/// The images that are photographed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SplitArgument {
+    /// The part of the training set that configs/base.toml keeps for choices.
+    Validation,
+    /// The test set.
+    Test,
+}
+
+/// How strong the conditions of the photographs are.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StrengthsArgument {
+    /// Those that the preparation was tuned on.
+    Tuned,
+    /// Others, which nothing was tuned on.
+    HeldOut,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -91,7 +114,7 @@ enum Subject {
 /// Measures, and prints a table or a document.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     if let Some(job) = &arguments.worker {
-        return bench::serve(job);
+        return Ok(bench::serve(job)?);
     }
     let subjects = arguments.subject.map_or_else(|| vec![Subject::Train, Subject::Infer], |subject| vec![subject]);
     require_effect(arguments, &subjects)?;
@@ -119,24 +142,24 @@ fn measure(arguments: &BenchArguments, plan: &Plan, subject: Subject) -> Result<
     Ok(match subject {
         Subject::Train => {
             let reports = bench::train(plan)?;
-            let words: Vec<String> = reports.iter().map(TrainReport::in_words).collect();
+            let words: Vec<String> = reports.iter().map(tables::training).collect();
             Measured { words: words.join("\n\n"), value: train_value(&reports)? }
         }
         Subject::Infer => {
             let report = bench::infer(plan)?;
-            Measured { words: report.in_words(), value: report.to_json()? }
+            Measured { words: tables::inference(&report), value: report.to_json()? }
         }
         Subject::Tokens => {
             let report = bench::tokens(plan)?;
-            Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
+            Measured { words: tables::tokens(&report), value: serde_json::to_value(&report)? }
         }
         Subject::Explain => {
             let report = bench::explain(plan)?;
-            Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
+            Measured { words: tables::explanations(&report), value: serde_json::to_value(&report)? }
         }
         Subject::Photographs => {
             let report = bench::photographs(&photographs_plan(arguments))?;
-            Measured { words: report.in_words(), value: serde_json::to_value(&report)? }
+            Measured { words: tables::photographs(&report), value: serde_json::to_value(&report)? }
         }
     })
 }
@@ -146,9 +169,16 @@ fn photographs_plan(arguments: &BenchArguments) -> PhotographsPlan {
         model: arguments.model.clone(),
         data_dir: arguments.data_dir.clone(),
         images: arguments.images.unwrap_or(1000),
-        split: arguments.split.unwrap_or(PhotographsSplit::Test),
+        split: match arguments.split {
+            Some(SplitArgument::Validation) => PhotographsSplit::Validation,
+            Some(SplitArgument::Test) | None => PhotographsSplit::Test,
+        },
         seed: arguments.seed.unwrap_or(0),
-        strengths: arguments.strengths.unwrap_or(Strengths::Tuned),
+        strengths: match arguments.strengths {
+            Some(StrengthsArgument::HeldOut) => Strengths::HeldOut,
+            Some(StrengthsArgument::Tuned) | None => Strengths::Tuned,
+        },
+        stop: Arc::default(),
     }
 }
 
@@ -237,6 +267,7 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
         rounds: arguments.rounds,
         block_seconds: seconds,
         peers: arguments.peers.then(python),
+        program: std::env::current_exe().context("failed to find this program")?,
     })
 }
 

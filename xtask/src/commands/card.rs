@@ -4,10 +4,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tinylsa_system::write_atomically;
 
-use super::load_model_or_pretrained;
-use crate::card::{CardSubject, markdown, measure_card};
-use crate::finished::FinishedRun;
+use std::sync::Arc;
+
 use crate::outcome::say;
+use tinylsa_experiment::card::{CardSubject, markdown, measure_card};
+use tinylsa_experiment::finished::FinishedRun;
+use tinylsa_experiment::models::load_model_or_pretrained;
 
 /// What stands behind `card`.
 #[derive(Args, Debug)]
@@ -33,16 +35,16 @@ pub(crate) struct CardArguments {
 pub(crate) fn run(arguments: &CardArguments) -> Result<()> {
     let subject = CardSubject {
         loaded: load_model_or_pretrained(arguments.model.as_deref())?,
-        runs: arguments.runs.iter().map(|folder| FinishedRun::read(folder)).collect::<Result<_>>()?,
+        runs: arguments.runs.iter().map(|folder| FinishedRun::read(folder)).collect::<Result<_, _>>()?,
         config: arguments.config.clone(),
     };
-    let card = measure_card(&subject, arguments.data_dir.as_deref())?;
+    let card = measure_card(&subject, arguments.data_dir.as_deref(), &Arc::default())?;
     let mut json = serde_json::to_vec_pretty(&card)?;
     json.push(b'\n');
     let text = markdown(&card)?;
     for (path, bytes) in [(arguments.out.with_extension("json"), &json[..]), (arguments.out.clone(), text.as_bytes())] {
         write_atomically(&path, bytes).with_context(|| format!("failed to write {}", path.display()))?;
     }
-    say(card.test.in_words())?;
+    say(card.test.describe())?;
     say(format!("model card {}", arguments.out.display()))
 }

@@ -1,27 +1,22 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Args;
-use image::GrayImage;
-use image::codecs::png::PngEncoder;
 use serde::Serialize;
-use tinylsa_data::photograph::{Found, Polarity, PreparedImage};
-use tinylsa_data::to_unit;
+use tinylsa_data::photograph::{Found, Polarity};
+use tinylsa_experiment::chain;
+use tinylsa_experiment::classify::{
+    ClassProbability, ClassifiedPhotograph, PreparedDirectory, classify_photograph, require_prepared_size,
+};
+use tinylsa_experiment::models::load_inference_model_or_pretrained;
 use tinylsa_model::LoadedInferenceModel;
 use tinylsa_settings::printable_path;
-use tinylsa_system::{OutputDir, write_atomically};
 use tracing::error;
 
-use super::load_inference_model_or_pretrained;
-use crate::outcome::{UsageError, chain, say};
-use crate::picture::{SIDE, load_picture};
+use crate::outcome::say;
 
 /// How many classes are told of each image.
 const TOLD: usize = 3;
-/// What the directory of `--save-prepared` is marked as.
-const PREPARED: &str = "prepared images";
-/// The longest part of a file's name that the name of its prepared image begins with.
-const NAME: usize = 60;
 
 /// Arguments of the `classify` command.
 #[derive(Args, Debug)]
@@ -70,12 +65,6 @@ struct Failed {
     error: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ClassProbability {
-    name: String,
-    probability: f32,
-}
-
 /// The name of a file, which need not be text.
 #[derive(Debug, Serialize)]
 struct ImageName {
@@ -89,13 +78,8 @@ struct ImageName {
 /// Says what is on each image. An image that cannot be classified does not keep the others from being classified.
 pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
     let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
-    if loaded.metadata.model.image_size != SIDE {
-        let size = loaded.metadata.model.image_size;
-        return Err(
-            UsageError(format!("the network expects {size}×{size}, images are prepared as {SIDE}×{SIDE}")).into()
-        );
-    }
-    let output = arguments.save_prepared.as_deref().map(claim).transpose()?;
+    require_prepared_size(&loaded)?;
+    let output = arguments.save_prepared.as_deref().map(PreparedDirectory::claim).transpose()?;
     let mut entries = Vec::with_capacity(arguments.images.len());
     let mut failures = 0;
     for (number, path) in arguments.images.iter().enumerate() {
@@ -103,7 +87,7 @@ pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
             Ok(classified) => Entry::Classified(classified),
             Err(error) => {
                 failures += 1;
-                let failed = Failed { image: ImageName::of(path), error: chain(&error) };
+                let failed = Failed { image: ImageName::of(path), error: chain(error.as_ref()) };
                 error!("{}", failed.error);
                 Entry::Failed(failed)
             }
@@ -128,21 +112,11 @@ pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
 fn classify(
     loaded: &LoadedInferenceModel,
     path: &Path,
-    output: Option<&OutputDir>,
+    output: Option<&PreparedDirectory>,
     number: usize,
 ) -> Result<Classified> {
-    let prepared = load_picture(path)?;
-    let saved = output.map(|output| save(&prepared, output.path(), path, number)).transpose()?;
-    let probabilities = loaded.metadata.probabilities(&loaded.model.logits(&to_unit(&prepared.pixels))?)?;
-    let mut classes: Vec<ClassProbability> = probabilities
-        .into_iter()
-        .enumerate()
-        .map(|(index, probability)| ClassProbability {
-            name: loaded.metadata.class_names.get(index).map_or_else(|| index.to_string(), Clone::clone),
-            probability,
-        })
-        .collect();
-    classes.sort_by(|left, right| right.probability.total_cmp(&left.probability));
+    let ClassifiedPhotograph { prepared, mut classes } = classify_photograph(loaded, path)?;
+    let saved = output.map(|output| output.save(&prepared, path, number)).transpose()?;
     classes.truncate(TOLD);
     Ok(Classified {
         image: ImageName::of(path),
@@ -151,44 +125,6 @@ fn classify(
         prepared: saved.map(|path| path.to_string_lossy().into_owned()),
         classes,
     })
-}
-
-/// The directory of prepared images, without those of an earlier call.
-fn claim(dir: &Path) -> Result<OutputDir> {
-    let output = OutputDir::claim(dir, PREPARED)?;
-    let failed = || format!("failed to remove earlier images from {}", printable_path(dir));
-    for entry in std::fs::read_dir(dir).with_context(failed)? {
-        let path = entry.with_context(failed)?.path();
-        if path.file_name().is_some_and(|name| is_prepared_name(&name.to_string_lossy())) {
-            std::fs::remove_file(path).with_context(failed)?;
-        }
-    }
-    Ok(output)
-}
-
-fn save(prepared: &PreparedImage, dir: &Path, source: &Path, number: usize) -> Result<PathBuf> {
-    let path = dir.join(prepared_name(source, number));
-    let side = SIDE as u32;
-    let image = GrayImage::from_raw(side, side, prepared.pixels.clone())
-        .with_context(|| format!("the prepared image has not {SIDE}×{SIDE} pixels"))?;
-    let mut bytes = Vec::new();
-    image.write_with_encoder(PngEncoder::new(&mut bytes)).context("failed to encode a prepared image")?;
-    write_atomically(&path, &bytes).with_context(|| format!("failed to write {}", printable_path(&path)))?;
-    Ok(path)
-}
-
-/// A name that is unique by the number of the image, and safe whatever the image is called.
-fn prepared_name(source: &Path, number: usize) -> String {
-    let stem = source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let safe = |letter: char| if letter.is_alphanumeric() || letter == '-' || letter == '_' { letter } else { '_' };
-    format!("{number:04}-{}.png", stem.chars().take(NAME).map(safe).collect::<String>())
-}
-
-/// Whether [`prepared_name`] gives such names.
-fn is_prepared_name(name: &str) -> bool {
-    name.strip_suffix(".png")
-        .and_then(|name| name.split_once('-'))
-        .is_some_and(|(number, _)| number.len() >= 4 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl ImageName {
@@ -210,28 +146,5 @@ impl Classified {
             classes.join(", "),
             self.found.confidence
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_prepared_images_are_safe_and_recognised() {
-        for (source, expected) in [
-            ("a/dress.png", "0007-dress.png"),
-            ("...png", "0007-__.png"),
-            ("..", "0007-.png"),
-            ("a b\n.jpg", "0007-a_b_.png"),
-            ("Röcke.jpeg", "0007-Röcke.png"),
-        ] {
-            assert_eq!(prepared_name(Path::new(source), 7), expected);
-            assert!(is_prepared_name(expected));
-        }
-        assert_eq!(prepared_name(Path::new(&"x".repeat(300)), 12_345).len(), "12345-.png".len() + NAME);
-        for foreign in ["holiday.png", "1-a.png", "2024-report.pdf", "abcd-a.png"] {
-            assert!(!is_prepared_name(foreign), "{foreign}");
-        }
     }
 }

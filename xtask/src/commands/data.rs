@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -10,8 +11,8 @@ use tinylsa_report::{ContactRow, ContactSheet, GreyPicture, encode_png};
 use tinylsa_settings::printable_path;
 use tinylsa_system::write_atomically;
 
-use crate::dataset::{DEFAULT_DIRECTORY, DataDirectory, fashion_mnist, fetch_config, find_directory};
 use crate::outcome::{say, stop_on_interrupt};
+use tinylsa_experiment::dataset::{DEFAULT_DIRECTORY, DataDirectory, fashion_mnist, fetch_config, find_directory};
 
 /// Images of each class on the contact sheet, plain and augmented.
 const SHOWN: usize = 8;
@@ -79,10 +80,10 @@ pub(crate) fn run(command: &DataCommand) -> Result<()> {
 
 fn fetch_files(arguments: &FetchArguments) -> Result<()> {
     let stop = stop_on_interrupt("stopping the download")?;
-    let FetchConfig { certificates, .. } = fetch_config();
-    let certificates = if arguments.system_certificates { Certificates::System } else { certificates };
+    let config = fetch_config(stop);
+    let certificates = if arguments.system_certificates { Certificates::System } else { config.certificates };
     let directory = arguments.place.directory().path;
-    fetch(&directory, &FetchConfig { certificates, stop, ..FetchConfig::default() })?;
+    fetch(&directory, &FetchConfig { certificates, ..config })?;
     say(format!("{} holds Fashion-MNIST", printable_path(&directory)))
 }
 
@@ -121,7 +122,7 @@ fn show(arguments: &ShowArguments) -> Result<()> {
     let dataset = if arguments.synthetic {
         synthetic_garments(&SyntheticConfig { seed: arguments.seed, ..SyntheticConfig::default() })?.train
     } else {
-        fashion_mnist(&arguments.place.directory())?.train
+        fashion_mnist(&arguments.place.directory(), &Arc::default())?.train
     };
     let config = AugmentationConfig::default();
     let rows = (0..CLASSES).map(|class| row(&dataset, class, &config, arguments.seed)).collect::<Result<Vec<_>>>()?;

@@ -1,22 +1,14 @@
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use clap::Args;
-use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
-use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensors};
+use clap::{Args, ValueEnum};
+use tinylsa_experiment::evaluate::{EvaluateRequest, ModelFile, ModelSource, evaluate_model};
+use tinylsa_experiment::evaluation::SplitName;
 use tinylsa_system::write_atomically;
-use tracing::info;
 
-use super::{load_inference_model, load_inference_model_or_pretrained};
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, all_indices, fashion_mnist, find_directory, require_size};
-use crate::evaluation::{MeasuredModel, SplitName, SplitView, measure};
-use crate::finished::FinishedRun;
-use crate::matching::{AskedSplit, require_classes, split_of_training};
-use crate::outcome::{UsageError, say};
-
-/// Images whose logits are written.
-const WRITTEN: usize = 256;
+use crate::outcome::say;
 
 /// Arguments of the `evaluate` command.
 #[derive(Args, Debug)]
@@ -31,8 +23,8 @@ pub(crate) struct EvaluateArguments {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The images to measure on. The model file says how the training images were split when it was trained.
-    #[arg(long, value_enum, default_value_t = SplitName::Test)]
-    split: SplitName,
+    #[arg(long, value_enum, default_value_t = SplitArgument::Test)]
+    split: SplitArgument,
     /// Measure on the synthetic garments instead of Fashion-MNIST.
     #[arg(long, conflicts_with = "data_dir")]
     synthetic: bool,
@@ -51,74 +43,45 @@ pub(crate) struct EvaluateArguments {
     logits: Option<PathBuf>,
 }
 
-/// A model and the images to measure it on.
-struct Subject {
-    loaded: LoadedInferenceModel,
-    pictures: Pictures,
-    asked: AskedSplit,
+/// The images of a measurement.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SplitArgument {
+    Train,
+    Validation,
+    Test,
+}
+
+impl From<SplitArgument> for SplitName {
+    fn from(argument: SplitArgument) -> Self {
+        match argument {
+            SplitArgument::Train => Self::Train,
+            SplitArgument::Validation => Self::Validation,
+            SplitArgument::Test => Self::Test,
+        }
+    }
 }
 
 /// Measures a model, plain and with mirrored and shifted views.
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
-    if let (SplitName::Test, Some(validation)) = (arguments.split, arguments.validation) {
-        let text = format!("--validation {validation} has no effect on --split test");
-        return Err(UsageError(text).into());
-    }
-    let Subject { loaded, pictures, asked } = Subject::of(arguments)?;
-    require_size(&pictures.test, loaded.metadata.model.image_size)?;
-    require_classes(&loaded.metadata, &pictures.test)?;
-    let training = || -> Result<_> {
-        let split = split_of_training(&loaded.metadata, &pictures.train, asked)?;
-        info!("{} training images were held out", split.validation.len());
-        Ok(split)
+    let model = match &arguments.run {
+        Some(run_dir) => ModelSource::Run(run_dir.clone()),
+        None => ModelSource::File(ModelFile {
+            path: arguments.model.clone(),
+            synthetic: arguments.synthetic,
+            validation: arguments.validation.map(NonZeroUsize::get),
+        }),
     };
-    let (dataset, indices) = match arguments.split {
-        SplitName::Test => (&pictures.test, all_indices(&pictures.test)),
-        SplitName::Train => (&pictures.train, training()?.train),
-        SplitName::Validation => (&pictures.train, training()?.validation),
-    };
-    let recorded = loaded.metadata.held_out.as_ref().map(|held_out| held_out.seed);
-    let seed = asked.seed.or(recorded).unwrap_or_default();
-    let view = SplitView { name: arguments.split, dataset, indices: &indices };
-    let report = measure(&MeasuredModel::from(&loaded), &view, true, seed)?;
+    let evaluated = evaluate_model(&EvaluateRequest {
+        model,
+        split: arguments.split.into(),
+        data_dir: arguments.data_dir.clone(),
+        seed: arguments.seed,
+        stop: Arc::default(),
+    })?;
     if let Some(path) = &arguments.logits {
-        write_logits(path, &loaded, dataset, &indices)?;
+        let bytes = evaluated.compared_logits()?;
+        write_atomically(path, &bytes).with_context(|| format!("failed to write {}", path.display()))?;
     }
-    if arguments.json { say(serde_json::to_string_pretty(&report)?) } else { say(report.in_words()) }
-}
-
-impl Subject {
-    fn of(arguments: &EvaluateArguments) -> Result<Self> {
-        if let Some(folder) = &arguments.run {
-            let run = FinishedRun::read(folder)?;
-            let asked = AskedSplit {
-                validation: Some(run.config.data.validation),
-                seed: arguments.seed.or(Some(run.config.run.seed)),
-            };
-            let loaded = load_inference_model(&run.model_path())?;
-            return Ok(Self { loaded, pictures: run.pictures(arguments.data_dir.as_deref())?, asked });
-        }
-        let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
-        let pictures = if arguments.synthetic {
-            let garments = synthetic_garments(&SyntheticConfig::default())?;
-            Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
-        } else {
-            fashion_mnist(&find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY)))?
-        };
-        let validation = arguments.validation.map(NonZeroUsize::get);
-        Ok(Self { loaded, pictures, asked: AskedSplit { validation, seed: arguments.seed } })
-    }
-}
-
-fn write_logits(path: &Path, loaded: &LoadedInferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<()> {
-    let shown = &indices[..WRITTEN.min(indices.len())];
-    let pixels: Vec<f32> = shown.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
-    let shape = vec![shown.len(), 1, dataset.height, dataset.width];
-    let logits = loaded.model.logits(&pixels)?;
-    let state = State::from([
-        ("images".to_owned(), HostTensor { shape, values: pixels }),
-        ("logits".to_owned(), HostTensor { shape: vec![shown.len(), loaded.metadata.model.classes], values: logits }),
-    ]);
-    let bytes = state_to_safetensors(&state, "dataset", dataset.name.title().to_owned())?;
-    write_atomically(path, &bytes).with_context(|| format!("failed to write {}", path.display()))
+    let report = &evaluated.report;
+    if arguments.json { say(serde_json::to_string_pretty(report)?) } else { say(report.describe()) }
 }

@@ -2,10 +2,17 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tinylsa_experiment::{CompletedRun, Experiment, RunOptions};
+use tinylsa_explain::scores::first_variant;
+use tinylsa_settings::counted;
+use tracing::warn;
 
-use crate::experiment::{ExperimentOptions, perform};
-use crate::prepare::Experiment;
-use tinylsa_settings::config::ConfigSource;
+use crate::outcome::{say, stop_on_interrupt};
+use crate::progress::ExperimentProgress;
+use crate::score_table::for_terminal;
+
+/// What an interrupt of a run does.
+pub(super) const ON_INTERRUPT: &str = "stopping where --resume can go on";
 
 /// Arguments of the `experiment` command.
 #[derive(Args, Debug)]
@@ -31,12 +38,42 @@ pub(crate) struct ExperimentArguments {
 
 /// One experiment, from the config to the report.
 pub(crate) fn run(arguments: &ExperimentArguments) -> Result<()> {
-    let experiment = Experiment::load(ConfigSource::read(&arguments.config)?, arguments.overrides.clone())?;
-    let options = ExperimentOptions {
+    let experiment = Experiment::from_file(&arguments.config, &arguments.overrides)?;
+    let options = RunOptions {
         data_dir: arguments.data_dir.clone(),
         out: arguments.out.clone(),
         resume: arguments.resume,
         strict: arguments.strict,
+        stop: stop_on_interrupt(ON_INTERRUPT)?,
     };
-    perform(&experiment, &options).map(drop)
+    let mut progress = ExperimentProgress::default();
+    let run = experiment.run(&options, &mut progress)?;
+    progress.end()?;
+    conclude(&run)
+}
+
+/// Says what came out of a run.
+pub(super) fn conclude(run: &CompletedRun) -> Result<()> {
+    if run.was_finished {
+        say(format!("the run in {} is finished already, nothing was done", run.path.display()))?;
+    }
+    if let Some(scores) = &run.scores {
+        let variant = first_variant(&run.config.explain.scores);
+        for part in for_terminal(scores, &variant) {
+            say(part)?;
+        }
+        say(format!(
+            "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
+             {variant}. random, sobel and input-gradient are controls: a method that does not beat them has shown nothing.",
+            counted(scores.pictures, "image")
+        ))?;
+    }
+    if run.manifest.substitution.is_some() {
+        warn!("these are synthetic garments: nothing here is a result on Fashion-MNIST");
+    }
+    say(run.evaluation.describe())?;
+    if let Some(digests) = &run.manifest.digests {
+        say(format!("digest {}", digests.all))?;
+    }
+    say(format!("report {}", run.report().display()))
 }

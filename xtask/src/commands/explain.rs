@@ -8,15 +8,17 @@ use tinylsa_system::{ClaimError, OutputDir, write_atomically};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
 
-use super::load_model_or_pretrained;
-use crate::choice::background;
-use crate::dataset::Pictures;
-use crate::machine::set_threads;
-use crate::matching::require_classes;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
-use crate::picture::SIDE;
 use crate::progress::ExplainBar;
-use crate::schema::ExperimentConfig;
+use tinylsa_experiment::choice::background;
+use tinylsa_experiment::dataset::Pictures;
+use tinylsa_experiment::machine::set_threads;
+use tinylsa_experiment::matching::require_classes;
+use tinylsa_experiment::models::load_model_or_pretrained;
+
+use super::config_or_base;
+use tinylsa_experiment::picture::SIDE;
+use tinylsa_experiment::schema::ExperimentConfig;
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::{
     Circumstances, ExplainConfig, ExplainedNetwork, Explainer, ImageDirectory, ImageExplanation, ImageToExplain,
@@ -32,8 +34,6 @@ use sources::{class_of, collection, from_dataset, from_files};
 
 /// The page of all explanations.
 const PAGE: &str = "explanations.html";
-/// The settings of the methods unless a config says otherwise.
-const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
 
 /// The kind of output that `--out` holds.
 const KIND: &str = "explanations";
@@ -254,10 +254,7 @@ struct Settings {
 
 impl Settings {
     fn of(arguments: &ExplainArguments) -> Result<Self> {
-        let source = match &arguments.config {
-            Some(path) => ConfigSource::read(path)?,
-            None => ConfigSource::new("configs/base.toml", BASE_CONFIG),
-        };
+        let source = config_or_base(arguments.config.as_deref())?;
         let overrides = arguments.overrides.clone();
         let ExperimentConfig { explain, run, .. } = load(&source, &overrides, ExperimentConfig::validate_ranges)?;
         let methods =

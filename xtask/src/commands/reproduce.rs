@@ -2,17 +2,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use comfy_table::{Table, presets};
-use tinylsa_data::DatasetName;
+use tinylsa_experiment::RunOptions;
+use tinylsa_experiment::folder::{Digests, Manifest, problems};
+use tinylsa_experiment::reproduce::{Difference, reproduce};
 use tinylsa_settings::counted;
 use tracing::warn;
 
-use crate::experiment::{ExperimentOptions, perform};
-use crate::finished::FinishedRun;
-use crate::folder::{Digests, Manifest, problems};
-use crate::outcome::{UsageError, say};
-use crate::prepare::Experiment;
-use tinylsa_settings::config::ConfigSource;
+use super::experiment::{ON_INTERRUPT, conclude};
+use crate::outcome::{say, stop_on_interrupt};
+use crate::progress::ExperimentProgress;
+use crate::table::table;
 
 /// Arguments of the `reproduce` command.
 #[derive(Args, Debug)]
@@ -55,57 +54,28 @@ fn verify(run_dir: &Path) -> Result<()> {
 }
 
 fn again(arguments: &ReproduceArguments) -> Result<()> {
-    let first = FinishedRun::read(&arguments.run)?;
-    let expected = first.manifest.digests.clone().ok_or_else(|| UsageError("a run without digests".to_owned()))?;
-    let mut overrides = Vec::new();
-    // a run that went on with synthetic garments is compared with synthetic garments, whatever lies on this disk
-    if first.manifest.dataset == DatasetName::SyntheticGarments {
-        overrides.push("data.source=synthetic-garments".to_owned());
-    }
-    let experiment = Experiment::load(ConfigSource::read(&arguments.run.join("config.toml"))?, overrides)?;
-    let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.run));
-    let options = ExperimentOptions {
+    let options = RunOptions {
         data_dir: arguments.data_dir.clone(),
-        out: Some(out),
+        out: arguments.out.clone(),
         resume: arguments.resume,
         strict: true,
+        stop: stop_on_interrupt(ON_INTERRUPT)?,
     };
-    let second = perform(&experiment, &options)?;
-    tell_differences(&first.manifest, &second);
-    let found = second.digests.ok_or_else(|| UsageError("a run without digests".to_owned()))?;
-    say(table(&expected, &found))?;
-    if expected.all != found.all {
+    let mut progress = ExperimentProgress::default();
+    let reproduction = reproduce(&arguments.run, &options, &mut progress)?;
+    progress.end()?;
+    conclude(&reproduction.second)?;
+    for Difference { what, first, second } in &reproduction.circumstances {
+        warn!("{what}: {first} the first time, {second} now");
+    }
+    say(digest_table(&reproduction.expected, &reproduction.found))?;
+    if !reproduction.is_same() {
         bail!("the second run differs from the first");
     }
     say("the same bits")
 }
 
-/// The run's folder with "-again" behind its name.
-fn beside(run: &Path) -> PathBuf {
-    let mut name = run.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    name.push("-again");
-    run.with_file_name(name)
-}
-
-/// What may explain other bits.
-fn tell_differences(first: &Manifest, second: &Manifest) {
-    let differs = |what: &str, one: &str, other: &str| {
-        if one != other {
-            warn!("{what}: {one} the first time, {other} now");
-        }
-    };
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
-    differs("tinylsa", &first.tinylsa, &second.tinylsa);
-    differs("burn", &first.burn, &second.burn);
-    differs("revision", &text(&first.git_revision), &text(&second.git_revision));
-    differs("instruction set", &first.instruction_set, &second.instruction_set);
-    differs("processor", &text(&first.machine.cpu), &text(&second.machine.cpu));
-    differs("system", &first.machine.system, &second.machine.system);
-}
-
-fn table(expected: &Digests, found: &Digests) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["result", "first run", "second run", ""]);
+fn digest_table(expected: &Digests, found: &Digests) -> String {
     let none = "–".to_owned();
     let rows = [
         ("weights and config", &expected.model, &found.model),
@@ -114,21 +84,9 @@ fn table(expected: &Digests, found: &Digests) -> Table {
         ("explanations", expected.explanations.as_ref().unwrap_or(&none), found.explanations.as_ref().unwrap_or(&none)),
         ("all", &expected.all, &found.all),
     ];
-    for (name, one, other) in rows {
-        let short = |digest: &str| digest.chars().take(16).collect::<String>();
-        let verdict = if one == other { "same" } else { "differs" };
-        table.add_row([name.to_owned(), short(one), short(other), verdict.to_owned()]);
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_second_run_lies_beside_the_first() {
-        assert_eq!(beside(Path::new("runs/base")), Path::new("runs/base-again"));
-        assert_eq!(beside(Path::new("runs/base/")), Path::new("runs/base-again"));
-    }
+    let short = |digest: &str| digest.chars().take(16).collect::<String>();
+    let verdict = |same: bool| if same { "same" } else { "differs" };
+    let rows =
+        rows.map(|(name, one, other)| [name.to_owned(), short(one), short(other), verdict(one == other).to_owned()]);
+    table(4, ["result", "first run", "second run", ""], rows)
 }

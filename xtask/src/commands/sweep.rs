@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
+use tinylsa_experiment::statistics::MeanAndDeviation;
 use tinylsa_system::write_atomically;
 
-use crate::outcome::{UsageError, say};
-use crate::sweep::{SweepPlace, SweepPlan, run_trials};
+use crate::outcome::{UsageError, say, stop_on_interrupt};
+use crate::table::table;
+use tinylsa_experiment::sweep::{SweepPlace, SweepPlan, SweepResults, VariantSummary, run_trials};
 
 /// Arguments of the `sweep` command.
 #[derive(Args, Debug)]
@@ -31,9 +33,76 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<()> {
     let plan = SweepPlan::read(&arguments.sweep)?;
     let name = arguments.sweep.file_stem().ok_or_else(|| UsageError("a sweep without a name".to_owned()))?;
     let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs/sweeps").join(name));
-    let place = SweepPlace { folder, data_dir: arguments.data_dir.clone(), jobs: arguments.jobs.into() };
+    let place = SweepPlace {
+        folder,
+        data_dir: arguments.data_dir.clone(),
+        jobs: arguments.jobs.into(),
+        program: std::env::current_exe().context("failed to find this program")?,
+        stop: stop_on_interrupt("stopping the experiments where the same command resumes them")?,
+    };
     let results = run_trials(&plan, &place)?;
     let document = serde_json::to_string_pretty(&results)?;
     write_atomically(&place.folder.join("results.json"), document.as_bytes())?;
-    if arguments.json { say(document) } else { say(results.table()) }
+    if arguments.json { say(document) } else { say(variant_table(&results)) }
+}
+
+/// A line for each variant, the best by validation accuracy first.
+fn variant_table(results: &SweepResults) -> String {
+    let header = [
+        "variant",
+        "seeds",
+        "validation accuracy, %",
+        "validation loss",
+        "training accuracy, %",
+        "parameters",
+        "million MACs",
+        "seconds",
+    ];
+    table(1, header, results.variants().iter().map(row))
+}
+
+fn row(variant: &VariantSummary) -> [String; 8] {
+    let percent = |over: MeanAndDeviation| {
+        let spread = over.deviation.map(|deviation| format!(" ± {:.2}", 100.0 * deviation)).unwrap_or_default();
+        format!("{:.2}{spread}", 100.0 * over.mean)
+    };
+    [
+        variant.name.clone(),
+        variant.validation_accuracy.count.to_string(),
+        percent(variant.validation_accuracy),
+        format!("{:.4}", variant.validation_loss.mean),
+        percent(variant.train_accuracy),
+        variant.parameters.to_string(),
+        format!("{:.1}", variant.macs as f64 / 1e6),
+        format!("{:.0}", variant.seconds.mean),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use tinylsa_experiment::sweep::TrialResult;
+
+    use super::*;
+
+    #[test]
+    fn a_spread_is_shown_where_there_are_several_seeds() {
+        let trial = |seed: u64, validation_accuracy: f64| TrialResult {
+            variant: "plain".to_owned(),
+            seed,
+            settings: Vec::new(),
+            parameters: 400_000,
+            macs: 27_000_000,
+            epochs: 3,
+            train_accuracy: 0.9,
+            validation_accuracy,
+            validation_loss: 0.25,
+            seconds: 60.0,
+            images_per_second: 900.0,
+            digest: String::new(),
+        };
+        let several = variant_table(&SweepResults { trials: vec![trial(0, 0.92), trial(1, 0.94)] });
+        assert!(several.contains("93.00 ± 1.41") && several.contains("90.00 ± 0.00"), "{several}");
+        let one = variant_table(&SweepResults { trials: vec![trial(0, 0.92)] });
+        assert!(one.contains("92.00 ┆") && !one.contains("92.00 ±"), "{one}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What the `explain` command line names: a class, images of a dataset, files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
@@ -8,12 +9,14 @@ use tinylsa_xai::Picture;
 use tracing::warn;
 
 use super::{ExplainArguments, IndexedSplit};
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size};
+use tinylsa_experiment::dataset::{
+    DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size,
+};
 use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
 
-use crate::choice::subject;
 use crate::outcome::UsageError;
-use crate::picture::{SIDE, load_picture};
+use tinylsa_experiment::choice::subject;
+use tinylsa_experiment::picture::{SIDE, load_picture};
 use tinylsa_settings::{printable, printable_path};
 
 /// The class with this number or name.
@@ -61,7 +64,7 @@ pub(super) fn collection(
     }
     let directory = find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY));
     if by_index {
-        return Ok(Some(fashion_mnist(&directory)?));
+        return Ok(Some(fashion_mnist(&directory, &Arc::default())?));
     }
     let pictures = fashion_mnist_on_disk(&directory)?;
     if pictures.is_none() {

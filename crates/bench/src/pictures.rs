@@ -1,0 +1,146 @@
+//! The images, weights and results that we and our peers work on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use burn::tensor::{Device, Tensor, TensorData};
+use tempfile::TempDir;
+use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
+use tinylsa_kernels::cross_entropy;
+use tinylsa_model::{
+    HostTensor, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors, require_sound,
+    state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
+};
+use tinylsa_train::{TrainConfig, smoothed_targets};
+
+use tinylsa_experiment::dataset::{DEFAULT_DIRECTORY, fashion_mnist, find_directory};
+use tinylsa_experiment::matching::require_classes;
+use tinylsa_settings::UsageError;
+
+/// Drawn garments, unless a folder of Fashion-MNIST is given.
+const GARMENTS: SyntheticConfig = SyntheticConfig { train: 2048, test: 10, seed: 0 };
+/// The metadata key of the files with images.
+const KEY: &str = "bench";
+
+/// The images that a training which is measured is trained on.
+pub(crate) fn training_pictures(data_dir: Option<&Path>, image_size: usize) -> Result<Dataset> {
+    let dataset = match data_dir {
+        Some(directory) => {
+            fashion_mnist(&find_directory(Some(directory), Path::new(DEFAULT_DIRECTORY)), &Arc::default())?.train
+        }
+        None => synthetic_garments(&GARMENTS)?.train,
+    };
+    if [dataset.height, dataset.width] != [image_size, image_size] {
+        let (height, width) = (dataset.height, dataset.width);
+        let text = format!("the pictures are {height}×{width}, but the model takes {image_size}×{image_size}");
+        return Err(UsageError(text).into());
+    }
+    Ok(dataset)
+}
+
+/// A folder with all that a process which is measured has to read.
+#[derive(Debug)]
+pub(crate) struct SharedFiles {
+    folder: TempDir,
+}
+
+/// The network whose results are compared: that of a file, or one of initial weights.
+pub(crate) struct SharedModel {
+    /// Its weights, on the device without automatic differentiation.
+    pub(crate) model: TinyCnnLsa,
+    pub(crate) metadata: ModelMetadata,
+}
+
+impl SharedFiles {
+    /// Writes the model, the training's settings, and `count` images with our logits for them.
+    ///
+    /// # Errors
+    /// If a file cannot be written, or there are no such images.
+    pub(crate) fn write(
+        model: &SharedModel,
+        train: &TrainConfig,
+        data_dir: Option<&Path>,
+        count: usize,
+    ) -> Result<Self> {
+        let files = Self { folder: tempfile::tempdir().context("failed to make a folder")? };
+        let dataset = training_pictures(data_dir, model.model.config().image_size)?;
+        require_classes(&model.metadata, &dataset)?;
+        files.put("model.safetensors", &model_to_safetensors(&model.model, &model.metadata, Precision::Single)?)?;
+        files.put("training.json", &serde_json::to_vec_pretty(train)?)?;
+        files.put("batch.safetensors", &batch(&model.model, train, &dataset, count)?)?;
+        Ok(files)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("failed to write {}", path.display()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn model(&self) -> PathBuf {
+        self.folder.path().join("model.safetensors")
+    }
+
+    pub(crate) fn batch(&self) -> PathBuf {
+        self.folder.path().join("batch.safetensors")
+    }
+
+    pub(crate) fn training(&self) -> PathBuf {
+        self.folder.path().join("training.json")
+    }
+}
+
+/// Initial weights, but with a scale of 1 where the initial one is 0: at the end of residual branches, where it would
+/// make every gradient of the branch 0 and a comparison of them void.
+///
+/// # Errors
+/// If a weight is missing, which cannot be.
+pub(crate) fn with_open_branches(model: TinyCnnLsa) -> Result<TinyCnnLsa> {
+    let mut state = state_of(&model);
+    for (name, tensor) in &mut state {
+        if name.rsplit('.').next() == Some("gamma") && tensor.values.iter().all(|&value| value == 0.0) {
+            tensor.values.fill(1.0);
+        }
+    }
+    Ok(with_state(model, &state)?)
+}
+
+/// The images that a batch file holds: `[count, 1, size, size]`.
+pub(crate) fn read_batch(path: &Path) -> Result<HostTensor> {
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let (mut state, _) = state_from_safetensors(&bytes, KEY)?;
+    state.remove("images").with_context(|| format!("{} holds no images", path.display()))
+}
+
+/// Images and labels, our logits in evaluation, and our loss and gradients of one training step on all of them.
+fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usize) -> Result<Vec<u8>> {
+    let plain = Device::flex();
+    let tracked = plain.clone().autodiff();
+    let indices: Vec<usize> = (0..count).map(|index| index % dataset.len()).collect();
+    let pixels: Vec<f32> = indices.iter().flat_map(|&index| to_unit(dataset.image(index))).collect();
+    let labels: Vec<u8> = indices.iter().map(|&index| dataset.label(index)).collect();
+    let shape = [count, 1, dataset.height, dataset.width];
+    let images = |device: &Device| Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape), device);
+
+    let logits = values_of(&model.forward(images(&plain)));
+    let trained = with_state(model.config().init(&tracked)?, &state_of(model))?;
+    let classes = model.config().classes;
+    let targets = TensorData::new(smoothed_targets(&labels, classes, train.label_smoothing), [count, classes]);
+    let output = trained.forward_training(images(&tracked));
+    let loss = cross_entropy(output.logits, Tensor::from_data(targets, &tracked));
+    let gradients = gradients_of(&trained, &loss.backward());
+    let mut state: State = gradients.into_iter().map(|(name, values)| (format!("gradient.{name}"), values)).collect();
+    let mut put = |name: &str, shape: &[usize], values: Vec<f32>| {
+        state.insert(name.to_owned(), HostTensor { shape: shape.to_vec(), values });
+    };
+    put("loss", &[1], values_of(&loss));
+    put("images", &shape, pixels.clone());
+    put("labels", &[count], labels.iter().map(|&label| f32::from(label)).collect());
+    put("logits", &[count, classes], logits);
+    require_sound(&state).context("the network that is measured computes with no finite numbers")?;
+    Ok(state_to_safetensors(&state, KEY, "batch".to_owned())?)
+}

@@ -1,0 +1,390 @@
+//! One experiment, from the config to the report.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use tinylsa_data::CLASS_NAMES;
+use tinylsa_model::{ModelMetadata, Precision, model_to_safetensors};
+use tinylsa_settings::counted;
+use tinylsa_system::{peak_memory, sha256_hex};
+use tinylsa_train::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
+use tracing::{info, warn};
+
+use crate::dataset::{all_indices, obtain};
+use crate::error::{ExperimentError, Interruption, chain};
+use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measured};
+use crate::explanations::{ExplainedRun, RunExplanations, SCORES, explain_run};
+use crate::folder::{
+    Continuation, Digests, ExistingRun, Manifest, RunFigures, RunFolder, Status, checksums, existing_run,
+    metrics_lines, problems, read_json,
+};
+use crate::machine::{Machine, git_revision, now, set_threads};
+use crate::matching::{file_name, held_out};
+use crate::page::{self, PageContents};
+use crate::prepare::{Experiment, Prepared};
+use crate::progress::{RunProgress, StartedRun};
+use crate::schema::{DataSource, ExperimentConfig, MeasuredSplit};
+use crate::statistics::Spread;
+use tinylsa_explain::ExplainedNetwork;
+use tinylsa_explain::scores::ScoreTable;
+use tinylsa_settings::config::to_toml;
+
+/// What an experiment is asked for besides its config.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Where the files of Fashion-MNIST are.
+    pub data_dir: Option<PathBuf>,
+    /// The run directory, instead of one named by the config.
+    pub out: Option<PathBuf>,
+    /// Resume a run that was interrupted.
+    pub resume: bool,
+    /// Fail if the images are not available, instead of taking synthetic ones.
+    pub strict: bool,
+    /// Set from elsewhere, it ends the run at the next step with [`ExperimentError::Interrupted`], where
+    /// [`resume`](Self::resume) continues.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// A run whose directory is complete.
+#[derive(Clone, Debug)]
+pub struct CompletedRun {
+    /// The run directory.
+    pub path: PathBuf,
+    /// What `config.toml` holds.
+    pub config: ExperimentConfig,
+    /// What `manifest.json` holds.
+    pub manifest: Manifest,
+    /// What `evaluation.json` holds.
+    pub evaluation: EvaluationReport,
+    /// How the explanations scored, as `explanations/scores.json` holds it; none if nothing was scored.
+    pub scores: Option<ScoreTable>,
+    /// Whether the run was finished before, so that nothing was done.
+    pub was_finished: bool,
+}
+
+impl CompletedRun {
+    /// The page of the run.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+}
+
+impl Experiment {
+    /// Trains, measures, explains and reports into a run directory.
+    ///
+    /// The number of threads belongs to the process: the first run in it decides, and another number is refused later.
+    ///
+    /// # Errors
+    /// [`ExperimentError`] says whether the config is wrong, the request, or something failed. What is wrong with the
+    /// config or the request is found before anything is written.
+    pub fn run(&self, options: &RunOptions, progress: &mut dyn RunProgress) -> Result<CompletedRun, ExperimentError> {
+        Ok(perform(self, options, progress)?)
+    }
+}
+
+fn perform(experiment: &Experiment, options: &RunOptions, progress: &mut dyn RunProgress) -> Result<CompletedRun> {
+    let started = Instant::now();
+    let config = &experiment.config;
+    set_threads(config.device.threads)?;
+    if options.data_dir.is_some() && config.data.source == DataSource::SyntheticGarments {
+        warn!("--data-dir has no effect: data.source is synthetic-garments");
+    }
+    let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict, &options.stop)?;
+    // Whatever is wrong with the plan is said before a directory is made or a file of an earlier start is replaced.
+    let prepared = experiment.prepare(pictures)?;
+    if options.stop.load(Ordering::Relaxed) {
+        return Err(Interruption("interrupted before the training began; nothing was written".to_owned()).into());
+    }
+    let out = options.out.as_deref();
+    let earlier = options.resume.then(|| existing_run(&config.run, out, &prepared.identity)).transpose()?;
+    if let Some(run) = earlier.as_ref().filter(|run| run.is_finished()) {
+        return finished_already(run, config);
+    }
+    let folder = match &earlier {
+        Some(run) => RunFolder::claim(&run.path)?,
+        None => RunFolder::claim_new(&config.run, out)?,
+    };
+    // Looked at again: nobody else writes there now.
+    let earlier = earlier.map(|run| existing_run(&config.run, Some(&run.path), &prepared.identity)).transpose()?;
+    if let Some(run) = earlier.as_ref().filter(|run| run.is_finished()) {
+        return finished_already(run, config);
+    }
+    let plan = prepared.plan(folder.checkpoints());
+    let training = ready(&plan, options.resume)?;
+    let manifest = new_manifest(config, &prepared);
+    let manifest = match earlier.and_then(|run| run.manifest) {
+        Some(earlier) => continued(manifest, earlier),
+        None => manifest,
+    };
+    require_teachers(&manifest, &training)?;
+    let resolved = to_toml(config).context("failed to write the resolved config")?;
+    let stop = Arc::clone(&options.stop);
+    let mut run = Run { config, resolved, prepared: &prepared, folder: &folder, manifest, stop, started };
+    match run.begin(progress).and_then(|()| run.complete(training, progress)) {
+        Ok(completed) => Ok(completed),
+        Err(error) => {
+            run.failed(&error);
+            Err(error)
+        }
+    }
+}
+
+/// Resuming a finished run does nothing, if it is whole.
+fn finished_already(run: &ExistingRun, config: &ExperimentConfig) -> Result<CompletedRun> {
+    let found = problems(&run.path);
+    if !found.is_empty() {
+        bail!(
+            "the run in {} is finished, but its directory is damaged: {}; choose another --out to run it again",
+            run.path.display(),
+            found.join("; ")
+        );
+    }
+    let manifest = Manifest::read(&run.path)?;
+    let evaluation: EvaluationReport = read_json(&run.path.join("evaluation.json"))?;
+    let scores = run.path.join("explanations").join(SCORES);
+    let scores = if scores.is_file() { Some(read_json(&scores)?) } else { None };
+    let (path, config) = (run.path.clone(), config.clone());
+    Ok(CompletedRun { path, config, manifest, evaluation, scores, was_finished: true })
+}
+
+/// The training run, from its last checkpoint if it has one.
+fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
+    let has_checkpoint = [LAST_CHECKPOINT, BEST_CHECKPOINT].iter().any(|name| plan.checkpoints.join(name).exists());
+    if resumed && !has_checkpoint {
+        info!("there is no checkpoint yet: starting from the beginning");
+    }
+    let begin = if resumed && has_checkpoint { Training::resume } else { Training::start };
+    Ok(begin(plan)?)
+}
+
+/// Refuses teachers that were replaced since their checksums were taken.
+fn require_teachers(manifest: &Manifest, training: &Training<'_>) -> Result<()> {
+    for (teacher, loaded) in manifest.teachers.iter().zip(training.teacher_digests()) {
+        if teacher.sha256 != loaded {
+            bail!("the teacher {} was replaced while it was read", teacher.file);
+        }
+    }
+    Ok(())
+}
+
+/// A run under way.
+struct Run<'a> {
+    config: &'a ExperimentConfig,
+    /// The config with every key, as the run directory has it.
+    resolved: String,
+    prepared: &'a Prepared,
+    folder: &'a RunFolder,
+    manifest: Manifest,
+    stop: Arc<AtomicBool>,
+    started: Instant,
+}
+
+/// What the measurement at the end leaves.
+struct Measured {
+    model_bytes: Vec<u8>,
+    model: ExplainedNetwork,
+    evaluation: EvaluationReport,
+    evaluation_bytes: Vec<u8>,
+}
+
+impl Run<'_> {
+    fn begin(&self, progress: &mut dyn RunProgress) -> Result<()> {
+        self.folder.prepare()?;
+        self.folder.write("config.toml", self.resolved.as_bytes())?;
+        self.folder.write_manifest(&self.manifest)?;
+        info!("the run directory is {}", self.folder.path().display());
+        progress.run_started(&StartedRun { path: self.folder.path(), cost: &self.config.model.cost() });
+        Ok(())
+    }
+
+    fn complete(&mut self, training: Training<'_>, progress: &mut dyn RunProgress) -> Result<CompletedRun> {
+        let trained = self.train(training, progress)?;
+        let measured = self.measure(&trained)?;
+        let explaining = Instant::now();
+        let explained = if self.config.explain.enabled { Some(self.explain(&measured, progress)?) } else { None };
+        self.manifest.figures = Some(RunFigures {
+            explanation_seconds: explained.is_some().then(|| explaining.elapsed().as_secs_f64()),
+            ..figures(&trained, &measured.evaluation, self.started)
+        });
+        self.finish(&trained, &measured, explained.as_ref())?;
+        Ok(CompletedRun {
+            path: self.folder.path().to_owned(),
+            config: self.config.clone(),
+            manifest: self.manifest.clone(),
+            evaluation: measured.evaluation,
+            scores: explained.and_then(|explained| explained.scores),
+            was_finished: false,
+        })
+    }
+
+    fn train(&mut self, training: Training<'_>, progress: &mut dyn RunProgress) -> Result<Trained> {
+        match training.run(&self.stop, progress)? {
+            TrainingOutcome::Finished(trained) => Ok(*trained),
+            TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
+                self.interrupted()?;
+                Err(Interruption(format!(
+                    "interrupted after {} and {}; {} holds everything: the same command with --resume goes on from there \
+                     to the same result",
+                    counted(epochs, "epoch"),
+                    counted(steps, "step"),
+                    checkpoint.display()
+                ))
+                .into())
+            }
+        }
+    }
+
+    /// The test set is read here, once, after every choice is made.
+    fn measure(&self, trained: &Trained) -> Result<Measured> {
+        let Prepared { pictures, split, .. } = self.prepared;
+        let metadata = ModelMetadata {
+            held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
+            ..ModelMetadata::new(trained.model.config(), &CLASS_NAMES, file_name(pictures.name()))
+        };
+        let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
+        self.folder.write("model.safetensors", &model_bytes)?;
+        self.folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
+        let model = ExplainedNetwork::from(trained.model.clone());
+        let (name, dataset, indices) = match self.config.evaluate.split {
+            MeasuredSplit::Test => (SplitName::Test, &pictures.test, all_indices(&pictures.test)),
+            MeasuredSplit::Validation => (SplitName::Validation, &pictures.train, split.validation.clone()),
+        };
+        let view = SplitView { name, dataset, indices: &indices };
+        let augmented = self.config.evaluate.test_time_augmentation;
+        let subject = MeasuredModel { network: &model.folded, class_names: &metadata.class_names, temperature: None };
+        let evaluation = measured(&subject, &view, augmented, self.config.run.seed)?;
+        let evaluation_bytes = self.folder.write_json("evaluation.json", &evaluation)?;
+        Ok(Measured { model_bytes, model, evaluation, evaluation_bytes })
+    }
+
+    fn explain(&mut self, measured: &Measured, progress: &mut dyn RunProgress) -> Result<RunExplanations> {
+        let Prepared { device, pictures, .. } = self.prepared;
+        let model_digest = sha256_hex(&measured.model_bytes);
+        let stop = Arc::clone(&self.stop);
+        let run = ExplainedRun { config: self.config, model: &measured.model, model_digest, folder: self.folder };
+        explain_run(&run, pictures, device, stop, progress).or_else(|error| {
+            if !self.stop.load(Ordering::Relaxed) {
+                return Err(error.context("failed to explain the test images"));
+            }
+            self.interrupted()?;
+            Err(error.context(Interruption(
+                "interrupted while explaining; the same command with --resume takes the finished training and \
+                     explains again"
+                    .to_owned(),
+            )))
+        })
+    }
+
+    fn interrupted(&mut self) -> Result<()> {
+        self.manifest.status = Status::Interrupted;
+        self.folder.write_manifest(&self.manifest)
+    }
+
+    /// Records why the run ended, unless the manifest says already how it did.
+    fn failed(&mut self, error: &anyhow::Error) {
+        if self.manifest.status != Status::Running {
+            return;
+        }
+        self.manifest.status = Status::Failed;
+        self.manifest.failure = Some(chain(error.as_ref()));
+        if let Err(second) = self.folder.write_manifest(&self.manifest) {
+            warn!("the manifest does not say that the run failed: {second:#}");
+        }
+    }
+
+    /// The manifest is the last file: it says "finished" when everything else is on the disk.
+    fn finish(&mut self, trained: &Trained, measured: &Measured, explained: Option<&RunExplanations>) -> Result<()> {
+        let Measured { model_bytes, evaluation, evaluation_bytes, .. } = measured;
+        let explanations = explained.map(|explained| explained.digest.clone());
+        let digests = Digests::new(model_bytes, evaluation_bytes, &trained.history, explanations)?;
+        let manifest = Manifest {
+            digests: Some(digests.clone()),
+            explained: explained.map_or_else(Vec::new, |explained| explained.ids.clone()),
+            ..self.manifest.clone()
+        };
+        page::write(
+            self.folder,
+            &PageContents {
+                manifest: &manifest,
+                evaluation,
+                history: &trained.history,
+                caption: &self.prepared.pictures.caption(),
+                explanations: explained.map_or(&[], |explained| explained.sections.as_slice()),
+                config: &self.resolved,
+            },
+        )?;
+        let files = checksums(self.folder.path())?;
+        for (name, expected) in [("model.safetensors", &digests.model), ("evaluation.json", &digests.evaluation)] {
+            if files.get(name) != Some(expected) {
+                bail!("{name} was changed while the run was under way");
+            }
+        }
+        let finished = Manifest { status: Status::Finished, files, ..manifest };
+        self.folder.write_manifest(&finished)?;
+        self.manifest = finished;
+        Ok(())
+    }
+}
+
+fn new_manifest(config: &ExperimentConfig, prepared: &Prepared) -> Manifest {
+    let cost = config.model.cost();
+    let Prepared { pictures, basis, identity, .. } = prepared;
+    Manifest {
+        name: config.run.name.clone(),
+        status: Status::Running,
+        failure: None,
+        experiment: identity.digest(),
+        tinylsa: basis.tinylsa.clone(),
+        burn: basis.burn.clone(),
+        git_revision: git_revision(),
+        instruction_set: basis.instruction_set.clone(),
+        dataset: pictures.name(),
+        substitution: pictures.substitution.clone(),
+        checksums: pictures.checksums.clone(),
+        teachers: basis.teachers.clone(),
+        seed: config.run.seed,
+        threads: rayon::current_num_threads(),
+        machine: Machine::here(),
+        parameters: cost.parameters(),
+        macs: cost.macs(),
+        started: now(),
+        continuations: Vec::new(),
+        figures: None,
+        digests: None,
+        explained: Vec::new(),
+        files: BTreeMap::new(),
+        sha256: String::new(),
+    }
+}
+
+/// The manifest of a run that is resumed: it began when the `earlier` one says.
+fn continued(manifest: Manifest, earlier: Manifest) -> Manifest {
+    let continuation = Continuation { started: manifest.started, git_revision: manifest.git_revision };
+    let continuations = [earlier.continuations, vec![continuation]].concat();
+    Manifest { started: earlier.started, git_revision: earlier.git_revision, continuations, ..manifest }
+}
+
+fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
+    RunFigures {
+        finished: now(),
+        training_seconds: trained.history.iter().map(|record| record.seconds).sum(),
+        wall_seconds: started.elapsed().as_secs_f64(),
+        images_per_second: median_speed(&trained.history),
+        explanation_seconds: None,
+        peak_memory: largest_memory(&trained.history),
+        kept_epoch: trained.kept_epoch,
+        accuracy: evaluation.accuracy,
+    }
+}
+
+fn largest_memory(history: &[EpochRecord]) -> Option<u64> {
+    history.iter().filter_map(|record| record.peak_memory).chain(peak_memory()).max()
+}
+
+fn median_speed(history: &[EpochRecord]) -> f64 {
+    Spread::of(history.iter().map(|record| record.images_per_second)).median
+}

@@ -1,0 +1,55 @@
+//! The model of a run, ready to be given away.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa};
+use tinylsa_train::{Logits, TemperatureFit, fit_temperature};
+
+use crate::error::ExperimentError;
+use crate::finished::FinishedRun;
+use crate::matching::{held_out, require_classes};
+
+/// A model with the temperature that calibrates it.
+#[derive(Debug)]
+pub struct CalibratedModel {
+    /// The model. Its weights are those that a file of the asked precision gives back.
+    pub loaded: LoadedModel,
+    /// How the temperature was fitted to the validation split of the run.
+    pub fit: TemperatureFit,
+}
+
+/// The model of a run as a file of this precision will hold it, with the temperature that suits these rounded weights.
+///
+/// # Errors
+/// If the images of the run are not available, or its files are damaged.
+pub fn calibrate_run(
+    run: &FinishedRun,
+    data_dir: Option<&Path>,
+    precision: Precision,
+    stop: &Arc<AtomicBool>,
+) -> Result<CalibratedModel, ExperimentError> {
+    Ok(calibrated(run, data_dir, precision, stop)?)
+}
+
+fn calibrated(
+    run: &FinishedRun,
+    data_dir: Option<&Path>,
+    precision: Precision,
+    stop: &Arc<AtomicBool>,
+) -> Result<CalibratedModel> {
+    let device = Device::flex();
+    let mut loaded = TinyCnnLsa::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
+    let pictures = run.pictures(data_dir, stop)?;
+    require_classes(&loaded.metadata, &pictures.train)?;
+    let validation = run.split(&pictures)?.validation;
+    let logits = Logits::of(&loaded.model.for_inference(), &pictures.train, &validation)
+        .context("failed to measure the model")?;
+    let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
+    loaded.metadata.temperature = Some(fit.temperature);
+    loaded.metadata.held_out = Some(held_out(&pictures.train, validation.len(), run.config.run.seed));
+    Ok(CalibratedModel { loaded, fit })
+}

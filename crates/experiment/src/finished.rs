@@ -1,0 +1,120 @@
+//! A finished run, read back from its folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
+use tinylsa_model::{LoadedModel, TinyCnnLsa};
+
+use crate::dataset::{Pictures, obtain, require_size};
+use crate::error::ExperimentError;
+use crate::evaluation::EvaluationReport;
+use crate::folder::{Manifest, Status, read_json, require_checksums};
+use crate::schema::{DataSource, ExperimentConfig};
+use tinylsa_settings::UsageError;
+use tinylsa_settings::config::{ConfigSource, load};
+
+/// What a finished run left.
+#[derive(Clone, Debug)]
+pub struct FinishedRun {
+    /// The run directory.
+    pub folder: PathBuf,
+    /// What `config.toml` holds.
+    pub config: ExperimentConfig,
+    /// What `manifest.json` holds.
+    pub manifest: Manifest,
+    /// What `evaluation.json` holds.
+    pub evaluation: EvaluationReport,
+}
+
+impl FinishedRun {
+    /// Reads the folder of a run.
+    ///
+    /// # Errors
+    /// [`UsageError`] if the run is not finished; if a file is missing or not the one that the run wrote.
+    pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
+        Ok(Self::read_whole(folder)?)
+    }
+
+    fn read_whole(folder: &Path) -> Result<Self> {
+        let manifest = Manifest::read(folder)?;
+        if manifest.status != Status::Finished {
+            let unfinished = format!("the run in {} is not finished: it {}", folder.display(), manifest.state(folder));
+            return Err(UsageError(unfinished).into());
+        }
+        require_checksums(folder, &manifest, &["config.toml", "evaluation.json", "model.safetensors"])?;
+        let source = ConfigSource::read(&folder.join("config.toml"))?;
+        let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate)?;
+        let evaluation: EvaluationReport = read_json(&folder.join("evaluation.json"))?;
+        let cost = config.model.cost();
+        if [evaluation.parameters, evaluation.macs] != [cost.parameters(), cost.macs()] {
+            bail!("evaluation.json and config.toml in {} are of different networks", folder.display());
+        }
+        Ok(Self { folder: folder.to_owned(), config, manifest, evaluation })
+    }
+
+    /// Where the weights of the run are.
+    pub fn model_path(&self) -> PathBuf {
+        self.folder.join("model.safetensors")
+    }
+
+    /// The weights of the run, on the default device.
+    ///
+    /// # Errors
+    /// If the file is missing or damaged, or of another network than the run's.
+    pub fn load_model(&self) -> Result<LoadedModel, ExperimentError> {
+        Ok(self.model()?)
+    }
+
+    fn model(&self) -> Result<LoadedModel> {
+        let path = self.model_path();
+        let loaded = TinyCnnLsa::load(&path, &Device::flex())
+            .with_context(|| format!("failed to load the model {}", path.display()))?;
+        if loaded.metadata.model != self.config.model {
+            bail!("{} holds another network than {}", path.display(), self.folder.join("config.toml").display());
+        }
+        Ok(loaded)
+    }
+
+    /// The images that the run was made with.
+    ///
+    /// # Errors
+    /// If they are not available, or those that are available are others; [`UsageError`] if `data_dir` has no effect.
+    pub fn pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures, ExperimentError> {
+        Ok(self.same_pictures(data_dir, stop)?)
+    }
+
+    fn same_pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures> {
+        if let (DatasetName::SyntheticGarments, Some(data_dir)) = (self.manifest.dataset, data_dir) {
+            return Err(UsageError(format!(
+                "the run in {} was made with synthetic garments, for which --data-dir {} has no effect",
+                self.folder.display(),
+                data_dir.display()
+            ))
+            .into());
+        }
+        let mut section = self.config.data.clone();
+        section.source = match self.manifest.dataset {
+            DatasetName::FashionMnist => DataSource::FashionMnist,
+            DatasetName::SyntheticGarments => DataSource::SyntheticGarments,
+        };
+        let pictures = obtain(&section, data_dir, true, stop)?;
+        require_size(&pictures.train, self.config.model.image_size)?;
+        if pictures.checksums != self.manifest.checksums {
+            bail!("the images have other checksums than those of the run in {}", self.folder.display());
+        }
+        Ok(pictures)
+    }
+
+    /// The division of the training images that the run made.
+    ///
+    /// # Errors
+    /// If there are fewer images than the run set aside.
+    pub fn split(&self, pictures: &Pictures) -> Result<SplitIndices, ExperimentError> {
+        let (validation, seed) = (self.config.data.validation, self.config.run.seed);
+        Ok(stratified_split(&pictures.train.labels, validation, seed).map_err(anyhow::Error::from)?)
+    }
+}

@@ -1,0 +1,93 @@
+//! Experiments: a config file becomes a run directory with weights, measurements, explanations and a page.
+//!
+//! An [`Experiment`] is a config that is valid, with its overrides. [`Experiment::run`] gets the images, trains the
+//! network, measures it on the split that the config names, explains images, and writes all of it into one directory. It
+//! prints nothing: what happens goes to a [`RunProgress`], what came out is a [`CompletedRun`], and a flag in
+//! [`RunOptions`] stops it where it can be resumed.
+//!
+//! ```
+//! use tinylsa_experiment::{Experiment, ExperimentError, RunOptions, Unwatched};
+//!
+//! // The config that continuous integration runs, made smaller still: 40 synthetic garments to train on.
+//! let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/ci.toml"));
+//! let smaller = ["data.synthetic.train=60", "data.synthetic.test=20", "data.validation=20", "train.batch_size=20"];
+//! let overrides: Vec<String> =
+//!     smaller.into_iter().chain(["train.epochs=1", "explain.enabled=false"]).map(str::to_owned).collect();
+//! let experiment = Experiment::from_text("small.toml", text, &overrides)?;
+//!
+//! let folder = tempfile::tempdir().unwrap();
+//! let out = folder.path().join("run");
+//! let options = RunOptions { out: Some(out.clone()), ..RunOptions::default() };
+//! let run = experiment.run(&options, &mut Unwatched)?;
+//! assert_eq!(run.evaluation.images, 20);
+//! assert!(out.join("model.safetensors").is_file() && run.report().is_file());
+//!
+//! // A directory that holds a run is not written over; it is resumed, which does nothing to a finished run.
+//! let refused = experiment.run(&options, &mut Unwatched).unwrap_err();
+//! assert!(matches!(refused, ExperimentError::Usage(_)), "{refused}");
+//! let resumed = experiment.run(&RunOptions { resume: true, ..options }, &mut Unwatched)?;
+//! assert!(resumed.was_finished);
+//! assert_eq!(resumed.manifest.digests, run.manifest.digests);
+//! # Ok::<(), ExperimentError>(())
+//! ```
+//!
+//! # The run directory is the result
+//!
+//! A run is known by the digest of everything that decides its bits: the resolved config, the checksums of its images and
+//! teachers, the instruction set, the versions. A directory that was made with anything else is refused, never reused, and
+//! the message names the key that differs. `manifest.json` is written last and holds the SHA-256 of every other file, so
+//! that [`folder::problems`] can say of any directory whether it is what its run left. [`finished::FinishedRun`] reads one
+//! back.
+//!
+//! The same config, seed and instruction set give the same bits, whatever the number of threads, interrupted or not;
+//! [`reproduce::reproduce`] runs an experiment again and compares.
+//!
+//! # What is built on runs
+//!
+//! - [`evaluate`] measures a model file, the model of a run, or the weights that ship; [`evaluation`] is what comes out.
+//! - [`classify`] says what is on a photograph, [`compare`] counts what networks cost beside large ones.
+//! - [`sweep`] runs variants of a config with several seeds, each in a process of its own.
+//! - [`card`] measures weights for their model card, [`export`] calibrates the model of a run.
+//!
+//! # Errors
+//!
+//! Every public function that can fail returns an [`ExperimentError`], which says whether the config is wrong, the request,
+//! whether the caller stopped the work, or what failed. What is wrong with a config or a request is found before anything
+//! is written. [`chain`] puts an error and its causes into one line.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod card;
+pub mod choice;
+pub mod classify;
+pub mod compare;
+pub mod dataset;
+mod error;
+pub mod evaluate;
+pub mod evaluation;
+mod experiment;
+mod explanations;
+pub mod export;
+pub mod finished;
+pub mod folder;
+pub mod machine;
+pub mod matching;
+pub mod models;
+mod page;
+pub mod picture;
+mod prepare;
+mod progress;
+pub mod reproduce;
+pub mod schema;
+pub mod statistics;
+pub mod sweep;
+
+pub use error::{ExperimentError, InContext, chain};
+pub use experiment::{CompletedRun, RunOptions};
+pub use prepare::Experiment;
+pub use progress::{RunProgress, StartedRun, Unwatched};
+pub use schema::ExperimentConfig;
+
+/// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
+pub const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");

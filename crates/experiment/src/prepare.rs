@@ -1,0 +1,204 @@
+//! Everything that can be wrong with an experiment, found before anything is written or trained.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices};
+use tinylsa_kernels::instruction_set;
+use tinylsa_settings::{InvalidSetting, require};
+use tinylsa_system::{read_at_most, sha256_hex};
+use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
+
+use crate::dataset::{Pictures, validation_split};
+use crate::folder::{Basis, Identity};
+use crate::machine::device;
+use crate::schema::ExperimentConfig;
+use tinylsa_explain::Circumstances;
+use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
+
+/// Far more than any network of this project weighs.
+const LARGEST_TEACHER: u64 = 1 << 30;
+
+/// A valid config, and the text that it was read from, for errors to point at.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    pub(crate) config: ExperimentConfig,
+    source: ConfigSource,
+    overrides: Vec<String>,
+}
+
+/// An experiment whose config fits its data.
+pub(crate) struct Prepared {
+    pub(crate) device: Device,
+    pub(crate) pictures: Pictures,
+    /// Of the training images.
+    pub(crate) split: SplitIndices,
+    /// The plan of the training run, without a place for its checkpoints.
+    plan: TrainingPlan,
+    pub(crate) basis: Basis,
+    pub(crate) identity: Identity,
+}
+
+impl Experiment {
+    /// Reads the config file at `path` and changes it by the `overrides`, each `key.path=value`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_file(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        Self::load(ConfigSource::read(path)?, overrides.to_vec())
+    }
+
+    /// The config, with every override.
+    pub fn config(&self) -> &ExperimentConfig {
+        &self.config
+    }
+
+    /// The same for a config that is in memory; errors call it `name`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_text(name: &str, text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
+        Self::load(ConfigSource::new(name, text), overrides.to_vec())
+    }
+
+    pub(crate) fn load(source: ConfigSource, overrides: Vec<String>) -> Result<Self, ConfigError> {
+        let config = load(&source, &overrides, ExperimentConfig::validate)?;
+        Ok(Self { config, source, overrides })
+    }
+
+    /// Compares the config with the images, and finds out what the run rests on.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key that these images do not allow; if a teacher cannot be read.
+    pub(crate) fn prepare(&self, pictures: Pictures) -> Result<Prepared> {
+        self.check_and_plan(pictures).map_err(|error| self.located(error))
+    }
+
+    /// The same error, shown at its place in the config if it is about one of its settings.
+    fn located(&self, error: anyhow::Error) -> anyhow::Error {
+        let setting = error.chain().find_map(|cause| cause.downcast_ref::<InvalidSetting>());
+        match setting.and_then(|setting| locate(setting, &self.source, &self.overrides)) {
+            Some(error) => error.into(),
+            None => error,
+        }
+    }
+
+    fn check_and_plan(&self, pictures: Pictures) -> Result<Prepared> {
+        let config = &self.config;
+        check_plan(config, &pictures)?;
+        let device = device(&config.device)?;
+        let split = validation_split(&pictures, config.data.validation, config.run.seed)?;
+        let plan = TrainingPlan {
+            model: config.model.clone(),
+            train: config.train.clone(),
+            seed: config.run.seed,
+            dataset: Arc::new(pictures.train.clone()),
+            train_indices: split.train.clone().into(),
+            validation_indices: split.validation.clone().into(),
+            device: device.clone(),
+            checkpoints: PathBuf::new(),
+        };
+        // What else is wrong with the plan, such as a teacher of another task.
+        Training::start(&plan)?;
+        let basis = Basis {
+            dataset: pictures.name(),
+            checksums: pictures.checksums.clone(),
+            teachers: teachers(&config.train.distillation.teachers)?,
+            instruction_set: instruction_set()?.to_owned(),
+            tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
+            burn: BURN_VERSION.to_owned(),
+        };
+        let identity = Identity::new(config, &basis)?;
+        Ok(Prepared { device, pictures, split, plan, basis, identity })
+    }
+}
+
+impl Prepared {
+    /// The plan of the training run, with its checkpoints in this directory.
+    pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan {
+        TrainingPlan { checkpoints, ..self.plan.clone() }
+    }
+}
+
+/// Refuses what a config can have wrong with these images. Every part that has something to say is asked here, before a
+/// directory is made.
+fn check_plan(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
+    check_model(config, pictures)?;
+    check_split(config, pictures.train.len())?;
+    let explained = Circumstances::new(&config.model, Some(pictures.train.len()), pictures.test.len());
+    config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
+}
+
+fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
+    let (size, classes) = (config.model.image_size, config.model.classes);
+    let (height, width) = (pictures.train.height, pictures.train.width);
+    let expected = format!("{height}, the size of the images, which are {height}×{width}");
+    require("model.image_size", [size, size] == [height, width], || size.to_string(), &expected)?;
+    let expected = format!("{}, the number of classes of {}", CLASS_NAMES.len(), pictures.name());
+    require("model.classes", classes == CLASS_NAMES.len(), || classes.to_string(), &expected)
+}
+
+fn check_split(config: &ExperimentConfig, images: usize) -> Result<(), InvalidSetting> {
+    let (validation, batch_size) = (config.data.validation, config.train.batch_size);
+    let expected = format!("fewer than the {images} training images");
+    require("data.validation", validation < images, || validation.to_string(), &expected)?;
+    let left = images - validation;
+    let expected = format!("at most the {left} images that data.validation leaves of {images} for training");
+    require("train.batch_size", batch_size <= left, || batch_size.to_string(), &expected)
+}
+
+fn teachers(paths: &[PathBuf]) -> Result<Vec<FileChecksum>> {
+    paths.iter().map(|path| teacher(path)).collect()
+}
+
+fn teacher(path: &Path) -> Result<FileChecksum> {
+    let bytes = read_at_most(path, LARGEST_TEACHER)
+        .with_context(|| format!("failed to load the teacher {}", path.display()))?;
+    Ok(FileChecksum { file: path.display().to_string(), sha256: sha256_hex(&bytes) })
+}
+
+#[cfg(test)]
+mod tests {
+    use tinylsa_data::{SyntheticConfig, synthetic_garments};
+
+    use super::*;
+
+    fn experiment(overrides: &[&str]) -> Experiment {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/ci.toml");
+        let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
+        Experiment::load(ConfigSource::read(&path).unwrap(), overrides).unwrap()
+    }
+
+    /// 300 images for training.
+    fn pictures() -> Pictures {
+        let garments = synthetic_garments(&SyntheticConfig { train: 300, test: 100, seed: 0 }).unwrap();
+        Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
+    }
+
+    #[test]
+    fn what_these_images_do_not_allow_is_told_with_its_key_and_place() {
+        let check = |overrides: &[&str], expected: &str| {
+            let error = experiment(overrides).prepare(pictures()).err().unwrap();
+            assert!(error.is::<ConfigError>(), "{error:#}");
+            assert!(error.to_string().contains(expected), "{error:#}");
+        };
+        check(
+            &["data.validation=300"],
+            "--set data.validation=300: `data.validation` is 300, expected fewer than the 300",
+        );
+        check(&["train.batch_size=201"], "`train.batch_size` is 201, expected at most the 200 images");
+        check(&["train.batch_size=65536"], "`train.batch_size` is 65536");
+        check(&["model.classes=12"], "`model.classes` is 12, expected 10");
+        check(&["model.image_size=32"], "`model.image_size` is 32, expected 28");
+        let error = experiment(&["data.validation=280"]).prepare(pictures()).err().unwrap().to_string();
+        assert!(error.contains("ci.toml:") && error.contains("`train.batch_size` is 32"), "{error}");
+    }
+
+    #[test]
+    fn a_config_that_fits_is_prepared() {
+        let prepared = experiment(&["train.batch_size=200"]).prepare(pictures()).unwrap();
+        assert_eq!((prepared.split.train.len(), prepared.split.validation.len()), (200, 100));
+    }
+}

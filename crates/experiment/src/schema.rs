@@ -1,0 +1,243 @@
+//! What a config of an experiment holds.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tinylsa_data::SyntheticConfig;
+use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_settings::{InvalidSetting, require, require_within};
+use tinylsa_train::TrainConfig;
+
+use tinylsa_explain::{Circumstances, ExplainConfig};
+
+/// A whole config.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentConfig {
+    /// The run itself.
+    pub run: RunSection,
+    /// Where to compute.
+    pub device: DeviceSection,
+    /// The images.
+    pub data: DataSection,
+    /// The network.
+    pub model: TinyCnnLsaConfig,
+    /// How it is trained.
+    pub train: TrainConfig,
+    /// The measurement at the end.
+    pub evaluate: EvaluateSection,
+    /// Which images are explained, by which methods.
+    pub explain: ExplainConfig,
+}
+
+/// The run itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSection {
+    /// The name of the run's folder.
+    pub name: String,
+    /// Where run folders go.
+    pub directory: PathBuf,
+    /// Seed of everything that is random.
+    pub seed: u64,
+}
+
+/// Where to compute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceSection {
+    /// What computes.
+    pub backend: Backend,
+    /// Threads; 0 takes every core. The result has the same bits whatever the number.
+    pub threads: usize,
+}
+
+/// burn's backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The default, with fused operations.
+    Flex,
+    /// The deprecated one, behind the feature `ndarray`.
+    Ndarray,
+}
+
+/// The images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSection {
+    /// Which images.
+    pub source: DataSource,
+    /// Where the files of Fashion-MNIST are, or go when they are downloaded.
+    pub dir: PathBuf,
+    /// What to do if they are not available.
+    pub offline: Offline,
+    /// Images that are cut from the training set for validation.
+    pub validation: usize,
+    /// How the synthetic garments are drawn.
+    pub synthetic: SyntheticConfig,
+}
+
+/// The collections of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataSource {
+    /// Fashion-MNIST, from files or downloaded.
+    FashionMnist,
+    /// Garments drawn from a seed.
+    SyntheticGarments,
+}
+
+/// What to do if the images are neither on the disk nor available for download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Offline {
+    /// Go on with the synthetic garments, and say so everywhere.
+    Synthetic,
+    /// Stop.
+    Fail,
+}
+
+/// The measurement at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateSection {
+    /// What to measure on.
+    pub split: MeasuredSplit,
+    /// Whether to measure, besides, with mirrored and shifted views of each image.
+    pub test_time_augmentation: bool,
+}
+
+/// The images of the measurement at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MeasuredSplit {
+    /// Those that nothing was chosen by.
+    Test,
+    /// Those that choices are made by, so that comparing variants leaves the test set unread.
+    Validation,
+}
+
+impl ExperimentConfig {
+    /// Checks every range, and what is explained against the images and the network.
+    ///
+    /// # Errors
+    /// The first key outside its range, or that does not fit.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        self.validate_ranges()?;
+        self.explain.validate_against(&self.circumstances()).map_err(|error| error.within("explain"))
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first key outside its range.
+    pub fn validate_ranges(&self) -> Result<(), InvalidSetting> {
+        self.run.validate().map_err(|error| error.within("run"))?;
+        require_within("device.threads", self.device.threads, 0..=1024)?;
+        self.data.validate().map_err(|error| error.within("data"))?;
+        self.model.validate().map_err(|error| error.within("model"))?;
+        self.train.validate().map_err(|error| error.within("train"))?;
+        self.explain.validate().map_err(|error| error.within("explain"))?;
+        let has_attention = self.model.attention.blocks > 0 || !self.explain.needs_attention();
+        require(
+            "model.attention.blocks",
+            has_attention,
+            || "0".to_owned(),
+            "at least 1 for the attention maps of explain.methods",
+        )
+    }
+}
+
+impl ExperimentConfig {
+    /// What is explained, if the images are those of `data.source`.
+    fn circumstances(&self) -> Circumstances {
+        let (training, test) = match self.data.source {
+            DataSource::FashionMnist => (60_000, 10_000),
+            DataSource::SyntheticGarments => (self.data.synthetic.train, self.data.synthetic.test),
+        };
+        Circumstances::new(&self.model, Some(training), test)
+    }
+}
+
+impl RunSection {
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        let is_plain = !self.name.is_empty()
+            && self.name != "."
+            && self.name != ".."
+            && self.name.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter));
+        require("name", is_plain, || format!("{:?}", self.name), "letters, digits, and the signs - _ .")
+    }
+}
+
+impl DataSection {
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        require("dir", !self.dir.as_os_str().is_empty(), || "\"\"".to_owned(), "the path of a directory")?;
+        self.synthetic.validate().map_err(|error| error.within("synthetic"))?;
+        require_within("validation", self.validation, 10..60_000)?;
+        let may_be_synthetic = self.source == DataSource::SyntheticGarments || self.offline == Offline::Synthetic;
+        require(
+            "validation",
+            !may_be_synthetic || self.validation < self.synthetic.train,
+            || self.validation.to_string(),
+            &format!("fewer than the {} synthetic training pictures", self.synthetic.train),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use tinylsa_settings::config::{ConfigSource, load, to_toml};
+
+    fn shipped(name: &str) -> ConfigSource {
+        ConfigSource::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(name)).unwrap()
+    }
+
+    fn error_of(overrides: &[&str]) -> String {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        load::<ExperimentConfig>(&shipped("base.toml"), &overrides, ExperimentConfig::validate).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_shipped_config_is_valid_and_survives_being_resolved() {
+        for name in ["base.toml", "accurate.toml", "born-again.toml", "quickstart.toml", "ci.toml"] {
+            let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
+            let again = ConfigSource::new("resolved", to_toml(&config).unwrap());
+            let resolved: ExperimentConfig = load(&again, &[], ExperimentConfig::validate).unwrap();
+            assert_eq!(resolved, config, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_base_accurate_and_born_again_configs_are_of_the_default_network() {
+        for name in ["base.toml", "accurate.toml", "born-again.toml"] {
+            let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
+            assert_eq!(config.model, TinyCnnLsaConfig::default(), "{name}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_named_with_their_place() {
+        let check = |argument: &str, expected: &str| {
+            let error = error_of(&[argument]);
+            assert!(error.contains(expected), "{error}");
+        };
+        check("train.epochs=0", "`train.epochs` is 0");
+        check("train.batch_size=0", "`train.batch_size` is 0");
+        check("train.augmentation.flip_probability=1.5", "flip_probability");
+        check("train.epoch=3", "did you mean `train.epochs`");
+        check("device.backend=flax", "flex");
+        check("data.validation=20000", "fewer than the 12000 synthetic training pictures");
+        check("run.name=../elsewhere", "letters, digits");
+        check("data.dir=", "`data.dir` is \"\", expected the path of a directory");
+        check("model.stages.1.stride=3", "`model.stages.1.stride` is 3");
+        check("model.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
+        check("train.mixing.kind=blend", "mixup");
+        check("explain.segmentation.grid.rows=29", "`explain.segmentation.grid.rows` is 29, expected 1 to 28");
+        check("explain.pictures.indices=[10000]", "one of the 10000 test images, 0 to 9999");
+        check("train.distillation.weight=0.5", "more than 0 with teachers, 0 without");
+    }
+}

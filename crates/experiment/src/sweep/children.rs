@@ -1,0 +1,77 @@
+//! The processes of a sweep. An interrupt of the sweep is handed on to them, and it waits until they have written their
+//! checkpoints.
+
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// How soon an interrupt is handed on, and the end of a process noticed.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Runs processes until they are to stop.
+pub(super) struct Children {
+    stop: Arc<AtomicBool>,
+    /// One at a time is started, so that none is started after an interrupt.
+    starting: Mutex<()>,
+}
+
+impl Children {
+    pub(super) fn until(stop: Arc<AtomicBool>) -> Self {
+        Self { stop, starting: Mutex::new(()) }
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Runs a process to its end and says whether it succeeded. After an interrupt nothing is started.
+    ///
+    /// # Errors
+    /// If it cannot be started or waited for.
+    pub(super) fn run(&self, command: &mut Command) -> Result<bool> {
+        let mut child = {
+            let _alone: MutexGuard<'_, ()> = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.is_interrupted() {
+                return Ok(false);
+            }
+            separate(command);
+            command.spawn().context("failed to start an experiment")?
+        };
+        let mut is_told = false;
+        loop {
+            if let Some(status) = child.try_wait().context("failed to wait for an experiment")? {
+                return Ok(status.success());
+            }
+            if self.is_interrupted() && !is_told {
+                interrupt(&mut child);
+                is_told = true;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The terminal's interrupt comes to the sweep alone, which hands it on: a process that gets it twice stops at once.
+#[cfg(unix)]
+fn separate(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+#[cfg(not(unix))]
+fn separate(_command: &mut Command) {}
+
+/// A process that has no handler yet ends at once, which loses nothing: nothing is trained then.
+#[cfg(unix)]
+fn interrupt(child: &mut Child) {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    // It may have ended by itself, or by the terminal's own signal.
+    let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
+}
+
+/// A console hands its interrupt to every process of a group by itself.
+#[cfg(not(unix))]
+fn interrupt(_child: &mut Child) {}

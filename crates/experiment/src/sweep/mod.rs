@@ -1,0 +1,193 @@
+//! Several experiments that differ in a few keys, and one table of what came out.
+//!
+//! Variants are compared by the validation split alone: nothing here reads a figure of the test set. Every trial is
+//! checked before the first one is trained, and a finished trial counts only if it was made with the very settings that
+//! the sweep's file has now.
+
+mod children;
+mod plan;
+mod results;
+
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, bail};
+use tinylsa_system::OutputDir;
+use tracing::info;
+
+use children::Children;
+pub use plan::{SweepPlan, Trial, Variant};
+pub use results::{SweepResults, TrialResult, VariantSummary};
+
+use crate::dataset::{Pictures, obtain};
+use crate::error::{ExperimentError, Interruption};
+use crate::folder::{Manifest, existing_run, holds_run};
+use crate::prepare::Experiment;
+use crate::schema::DataSection;
+use tinylsa_settings::UsageError;
+use tinylsa_settings::config::ConfigSource;
+
+/// Where a sweep's runs go and what they are given.
+#[derive(Clone, Debug)]
+pub struct SweepPlace {
+    /// A directory for all runs of the sweep.
+    pub folder: PathBuf,
+    /// Handed on to every experiment.
+    pub data_dir: Option<PathBuf>,
+    /// Experiments at a time, at least one. They share the threads evenly, which changes no bit of a result.
+    pub jobs: usize,
+    /// A program that takes the arguments of `cargo xtask`, whose command `experiment` runs one trial.
+    pub program: PathBuf,
+    /// Set from elsewhere, it stops the experiments where a later start of the sweep resumes them.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// A trial whose settings fit the data.
+struct CheckedTrial {
+    trial: Trial,
+    run_dir: PathBuf,
+    /// The digest of everything that decides its result.
+    experiment: String,
+    progress: TrialProgress,
+}
+
+/// How far a trial got before this start of the sweep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TrialProgress {
+    New,
+    Begun,
+    Finished,
+}
+
+/// Runs every trial in a process of its own and leaves finished ones as they are.
+///
+/// # Errors
+/// If a trial is invalid or its directory holds the result of other settings: nothing is trained then. If an experiment
+/// fails or is interrupted: no other is begun then, and a later start resumes the interrupted one where it stopped.
+pub fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults, ExperimentError> {
+    Ok(run_all(plan, place)?)
+}
+
+fn run_all(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
+    let trials = check_trials(plan, place)?;
+    // Held until the results are read, so that two sweeps never write into one directory.
+    let _claim = OutputDir::claim(&place.folder, "sweep")?;
+    let children = Children::until(Arc::clone(&place.stop));
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some(index) = take(&next, trials.len()) {
+            let trial = &trials[index];
+            info!("{} ({} of {})", trial.trial.name(), index + 1, trials.len());
+            run_trial(plan, trial, place, &children).inspect_err(|_| next.store(trials.len(), Ordering::Relaxed))?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..place.jobs).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        ended.collect::<Result<Vec<()>>>()
+    })?;
+    let read = |trial: &CheckedTrial| TrialResult::read(&trial.trial, &trial.run_dir, &trial.experiment);
+    Ok(SweepResults { trials: trials.iter().map(read).collect::<Result<_>>()? })
+}
+
+fn take(next: &AtomicUsize, trials: usize) -> Option<usize> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    (index < trials).then_some(index)
+}
+
+/// Every trial, compared with the data and with what its directory holds.
+fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial>> {
+    let source = ConfigSource::read(&plan.config)?;
+    let mut collections = Collections::default();
+    let mut checked: Vec<CheckedTrial> = Vec::new();
+    for trial in plan.trials() {
+        let of_trial = || format!("the variant {} is invalid", trial.variant);
+        let experiment = Experiment::load(source.clone(), trial.settings.clone()).with_context(of_trial)?;
+        let pictures = collections.pictures(&experiment.config.data, place)?;
+        let identity = experiment.prepare(pictures).with_context(of_trial)?.identity;
+        let run_dir = place.folder.join(trial.name());
+        let progress = if holds_run(&run_dir) {
+            let run = existing_run(&experiment.config.run, Some(&run_dir), &identity)
+                .context("the sweep holds a run of other settings than its file has now")?;
+            if run.is_finished() { TrialProgress::Finished } else { TrialProgress::Begun }
+        } else {
+            TrialProgress::New
+        };
+        let experiment = identity.digest();
+        if let Some(other) = checked.iter().find(|other| other.experiment == experiment) {
+            let refusal = format!("{} and {} are the same experiment", other.trial.name(), trial.name());
+            return Err(UsageError(refusal).into());
+        }
+        checked.push(CheckedTrial { trial, run_dir, experiment, progress });
+    }
+    Ok(checked)
+}
+
+/// The images of each data section that a sweep has, read once.
+#[derive(Default)]
+struct Collections(Vec<(DataSection, Pictures)>);
+
+impl Collections {
+    fn pictures(&mut self, section: &DataSection, place: &SweepPlace) -> Result<Pictures> {
+        // The size of the validation split does not change what is read.
+        let section = DataSection { validation: 0, ..section.clone() };
+        if let Some((_, pictures)) = self.0.iter().find(|(known, _)| *known == section) {
+            return Ok(pictures.clone());
+        }
+        let pictures = obtain(&section, place.data_dir.as_deref(), true, &place.stop)?;
+        self.0.push((section, pictures.clone()));
+        Ok(pictures)
+    }
+}
+
+fn run_trial(plan: &SweepPlan, trial: &CheckedTrial, place: &SweepPlace, children: &Children) -> Result<()> {
+    match trial.progress {
+        TrialProgress::Finished => {
+            info!("{}: finished already", trial.trial.name());
+            Ok(())
+        }
+        TrialProgress::Begun => experiment(plan, trial, place, children, true),
+        TrialProgress::New => experiment(plan, trial, place, children, false),
+    }
+}
+
+/// A process each, since a process has one pool of threads and one handler of interrupts.
+fn experiment(
+    plan: &SweepPlan,
+    trial: &CheckedTrial,
+    place: &SweepPlace,
+    children: &Children,
+    resumed: bool,
+) -> Result<()> {
+    let mut command = Command::new(&place.program);
+    command.arg("experiment").arg(&plan.config).arg("--strict").arg("--out").arg(&trial.run_dir);
+    if let Some(data_dir) = &place.data_dir {
+        command.arg("--data-dir").arg(data_dir);
+    }
+    if resumed {
+        command.arg("--resume");
+    }
+    if place.jobs > 1 {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(place.jobs);
+        command.arg("--set").arg(format!("device.threads={threads}"));
+    }
+    for setting in &trial.trial.settings {
+        command.arg("--set").arg(setting);
+    }
+    // standard output belongs to the sweep's own table
+    let succeeded = children.run(command.stdout(std::process::Stdio::null()))?;
+    let name = trial.trial.name();
+    if children.is_interrupted() {
+        return Err(Interruption("interrupted; the same command resumes the sweep".to_owned()).into());
+    }
+    if !succeeded {
+        let reason = Manifest::read(&trial.run_dir).map(|manifest| manifest.state(&trial.run_dir));
+        let reason = reason.map(|reason| format!(" (its run {reason})")).unwrap_or_default();
+        bail!("{name} did not finish{reason}; the same command goes on from there");
+    }
+    Ok(())
+}

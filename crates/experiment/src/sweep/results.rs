@@ -1,0 +1,171 @@
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use tinylsa_train::EpochRecord;
+
+use crate::folder::{Manifest, Status, require_checksums};
+use crate::statistics::MeanAndDeviation;
+use crate::sweep::Trial;
+
+/// What every trial of a sweep came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SweepResults {
+    /// In the order in which they ran.
+    pub trials: Vec<TrialResult>,
+}
+
+/// What one experiment came to on the validation split.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrialResult {
+    /// The name of the variant.
+    pub variant: String,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Every change to the config, as `--set` takes them.
+    pub settings: Vec<String>,
+    /// Trained numbers.
+    pub parameters: usize,
+    /// Multiply-accumulate operations of one image.
+    pub macs: usize,
+    /// How many epochs were trained.
+    pub epochs: usize,
+    /// Of the epoch whose weights were kept, as the next two; a fraction.
+    pub train_accuracy: f64,
+    /// A fraction.
+    pub validation_accuracy: f64,
+    /// In nats.
+    pub validation_loss: f64,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Training images a second, the median over the epochs.
+    pub images_per_second: f64,
+    /// SHA-256 of all results of the run.
+    pub digest: String,
+}
+
+impl TrialResult {
+    /// Reads what a trial came to.
+    ///
+    /// # Errors
+    /// If the directory is not that of a whole finished run of the experiment with this digest.
+    pub(super) fn read(trial: &Trial, run_dir: &Path, experiment: &str) -> Result<Self> {
+        let manifest = Manifest::read(run_dir)?;
+        if manifest.status != Status::Finished || manifest.experiment != experiment {
+            bail!("{} does not hold the finished run of this trial", run_dir.display());
+        }
+        require_checksums(run_dir, &manifest, &["metrics.jsonl"])?;
+        let path = run_dir.join("metrics.jsonl");
+        let metrics = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let history: Vec<EpochRecord> = metrics
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("{} is not what a run writes", path.display()))?;
+        let incomplete = |what: &str| format!("the run in {} has no {what}", run_dir.display());
+        let figures = manifest.figures.with_context(|| incomplete("figures"))?;
+        let kept = history.iter().find(|record| record.epoch == figures.kept_epoch);
+        let kept = kept.with_context(|| incomplete("line of the epoch that was kept"))?;
+        let digests = manifest.digests.with_context(|| incomplete("digests"))?;
+        Ok(Self {
+            variant: trial.variant.clone(),
+            seed: trial.seed,
+            settings: trial.settings.clone(),
+            parameters: manifest.parameters,
+            macs: manifest.macs,
+            epochs: history.len(),
+            train_accuracy: kept.train_accuracy,
+            validation_accuracy: kept.validation_accuracy,
+            validation_loss: kept.validation_loss,
+            seconds: figures.training_seconds,
+            images_per_second: figures.images_per_second,
+            digest: digests.all,
+        })
+    }
+}
+
+/// A variant over all its seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariantSummary {
+    /// The name of the variant.
+    pub name: String,
+    /// Of the kept epochs on the validation split, fractions.
+    pub validation_accuracy: MeanAndDeviation,
+    /// Of the kept epochs on the validation split.
+    pub validation_loss: MeanAndDeviation,
+    /// Of the kept epochs on the images that are trained on, fractions.
+    pub train_accuracy: MeanAndDeviation,
+    /// Seconds of training.
+    pub seconds: MeanAndDeviation,
+    /// Of the network of the first seed.
+    pub parameters: usize,
+    /// Multiply-accumulate operations of one image, of the network of the first seed.
+    pub macs: usize,
+}
+
+impl VariantSummary {
+    fn of(name: &str, first: &TrialResult, trials: &[&TrialResult]) -> Self {
+        let over = |value: fn(&TrialResult) -> f64| {
+            MeanAndDeviation::of(&trials.iter().map(|trial| value(trial)).collect::<Vec<_>>())
+        };
+        Self {
+            name: name.to_owned(),
+            validation_accuracy: over(|trial| trial.validation_accuracy),
+            validation_loss: over(|trial| trial.validation_loss),
+            train_accuracy: over(|trial| trial.train_accuracy),
+            seconds: over(|trial| trial.seconds),
+            parameters: first.parameters,
+            macs: first.macs,
+        }
+    }
+}
+
+impl SweepResults {
+    /// Each variant over its seeds, the best by mean validation accuracy first.
+    pub fn variants(&self) -> Vec<VariantSummary> {
+        let mut variants: Vec<VariantSummary> = Vec::new();
+        for first in &self.trials {
+            if variants.iter().all(|variant| variant.name != first.variant) {
+                let of_variant: Vec<&TrialResult> =
+                    self.trials.iter().filter(|trial| trial.variant == first.variant).collect();
+                variants.push(VariantSummary::of(&first.variant, first, &of_variant));
+            }
+        }
+        variants.sort_by(|left, right| right.validation_accuracy.mean.total_cmp(&left.validation_accuracy.mean));
+        variants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(variant: &str, seed: u64, validation_accuracy: f64) -> TrialResult {
+        TrialResult {
+            variant: variant.to_owned(),
+            seed,
+            settings: Vec::new(),
+            parameters: 400_000,
+            macs: 27_000_000,
+            epochs: 3,
+            train_accuracy: 0.9,
+            validation_accuracy,
+            validation_loss: 0.25,
+            seconds: 60.0,
+            images_per_second: 900.0,
+            digest: String::new(),
+        }
+    }
+
+    #[test]
+    fn seeds_are_averaged_and_the_best_variant_comes_first() {
+        let trials =
+            vec![trial("plain", 0, 0.92), trial("wide", 0, 0.93), trial("plain", 1, 0.94), trial("wide", 1, 0.95)];
+        let variants = SweepResults { trials }.variants();
+        assert_eq!(variants.iter().map(|variant| variant.name.as_str()).collect::<Vec<_>>(), ["wide", "plain"]);
+        let wide = variants[0].validation_accuracy;
+        assert!(wide.count == 2 && (wide.mean - 0.94).abs() < 1e-12, "{wide:?}");
+        assert!((wide.deviation.unwrap() - 0.01 * 2.0_f64.sqrt()).abs() < 1e-12, "{wide:?}");
+        assert_eq!((variants[0].parameters, variants[0].macs), (400_000, 27_000_000));
+    }
+}
