@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tinylsa_model::{AttentionKind, LayerTrace, TinyCnnLsa, Trace, values_of};
 use tinylsa_xai::{
     AttentionCheck, AttentionFlowConfig, AttentionRolloutConfig, AttentionStatistics, Cancellation, ExplainError,
-    HeadFusion, LayerAttention, LinearAttention, Target, TokenMatrix, attention_flow, attention_rollout,
+    HeadFusion, LayerAttention, LinearAttention, Target, TokenGrid, TokenMatrix, attention_flow, attention_rollout,
     check_attention, fixed_query_maps, fixed_query_positions, gradient_rollout, input_times_gradient,
     token_of_largest_attribution,
 };
@@ -79,6 +79,10 @@ impl TracedAttention {
 
     fn tokens(&self) -> usize {
         self.grid_size * self.grid_size
+    }
+
+    fn grid(&self) -> TokenGrid {
+        TokenGrid::new(self.grid_size, self.grid_size)
     }
 
     /// What does not depend on the method: the check of every layer.
@@ -204,7 +208,7 @@ fn rollout(
     cancellation: &Cancellation,
 ) -> Result<Explained> {
     let found = attention_rollout(&traced.layers, config, cancellation)?;
-    let pooled = found.pooled();
+    let pooled = found.pooled(traced.grid())?;
     let diagnostics = json!({
         "checks": traced.checks,
         "rollout": statistics(&AttentionStatistics::of(&found.matrix)),
@@ -219,7 +223,7 @@ fn rollout(
             grid_size: traced.grid_size,
             pooled,
             matrix: found.matrix,
-            queries: fixed_query_positions([traced.grid_size; 2])?,
+            queries: positions(traced)?,
             gradient_weighted: false,
         }),
     })
@@ -232,7 +236,7 @@ fn weighted_rollout(explainer: &Explainer<'_>, question: Question<'_>, traced: &
     let on_host: Vec<Vec<f64>> =
         gradients.iter().map(|layer| values_of(layer).into_iter().map(f64::from).collect()).collect();
     let found = gradient_rollout(&traced.layers, &on_host, &explainer.execution.cancellation)?;
-    let pooled = found.pooled();
+    let pooled = found.pooled(traced.grid())?;
     let mut warnings = traced.check_warnings();
     if pooled.iter().all(|&value| value == 0.0) {
         warnings.push("no attention speaks for the class: the map is 0 everywhere".to_owned());
@@ -250,7 +254,7 @@ fn weighted_rollout(explainer: &Explainer<'_>, question: Question<'_>, traced: &
             grid_size: traced.grid_size,
             pooled,
             matrix: found.matrix,
-            queries: fixed_query_positions([traced.grid_size; 2])?,
+            queries: positions(traced)?,
             gradient_weighted: true,
         }),
     })
@@ -274,7 +278,7 @@ fn concentration(map: &[f64]) -> Concentration {
 
 fn flow(traced: &TracedAttention, config: &AttentionFlowConfig, cancellation: &Cancellation) -> Result<Explained> {
     let flows = attention_flow(&traced.layers, None, config, cancellation)?;
-    let pooled = flows.pooled();
+    let pooled = flows.pooled(traced.grid())?;
     let mut warnings = traced.check_warnings();
     if flows.saturated_fraction > SATURATED {
         let share = 100.0 * flows.saturated_fraction;
@@ -289,12 +293,7 @@ fn flow(traced: &TracedAttention, config: &AttentionFlowConfig, cancellation: &C
         settings: json!({ "method": config }),
         warnings,
         evidence: Vec::new(),
-        maps: MethodMaps::Flow(FlowMap {
-            grid_size: traced.grid_size,
-            flows,
-            pooled,
-            queries: fixed_query_positions([traced.grid_size; 2])?,
-        }),
+        maps: MethodMaps::Flow(FlowMap { grid_size: traced.grid_size, flows, pooled, queries: positions(traced)? }),
     })
 }
 
@@ -325,6 +324,11 @@ fn fixed_queries(explainer: &Explainer<'_>, question: Question<'_>, traced: &Tra
     })
 }
 
+/// The tokens at the centre and the corners.
+fn positions(traced: &TracedAttention) -> Result<Vec<usize>, ExplainError> {
+    Ok(fixed_query_positions(traced.grid())?.into_iter().map(|query| query.token).collect())
+}
+
 fn mean_row(layer: &LayerAttention, fusion: HeadFusion) -> Vec<f64> {
     layer.fused(fusion).mean_row()
 }
@@ -336,9 +340,9 @@ fn marked_tokens(
     traced: &TracedAttention,
     config: &FixedQueryConfig,
 ) -> Result<Vec<MarkedToken>> {
-    const PLACES: [&str; 5] = ["centre", "top left", "top right", "bottom left", "bottom right"];
-    let grid = [traced.grid_size; 2];
-    let mut named: Vec<(usize, &str)> = fixed_query_positions(grid)?.into_iter().zip(PLACES).collect();
+    let grid = traced.grid();
+    let fixed = fixed_query_positions(grid)?;
+    let mut named: Vec<(usize, &str)> = fixed.into_iter().map(|query| (query.token, query.place)).collect();
     named.extend(config.tokens.iter().map(|&token| (token, "chosen")));
     if config.largest_attribution {
         let execution = explainer.execution(question.seed);

@@ -125,6 +125,13 @@ impl ExplainConfig {
         self.enabled && self.methods.iter().any(|method| method.family() == Family::Attention)
     }
 
+    /// The fill of the segment methods, and what the baselines of the scores need of it.
+    fn validate_fill(&self) -> Result<(), InvalidSetting> {
+        self.fill.validate()?;
+        let baselines = if self.enabled && self.scores.enabled { self.scores.baselines.as_slice() } else { &[] };
+        baselines.iter().try_for_each(|baseline| self.fill.validate_for(baseline.fill()))
+    }
+
     /// Checks every range.
     ///
     /// # Errors
@@ -140,7 +147,7 @@ impl ExplainConfig {
         let tables = [
             ("baseline", self.baseline.validate()),
             ("segmentation", self.segmentation.validate()),
-            ("fill", self.fill.validate()),
+            ("fill", self.validate_fill()),
             ("attention-rollout", self.attention_rollout.as_ref().map_or(Ok(()), AttentionRolloutConfig::validate)),
             ("attention-flow", self.attention_flow.as_ref().map_or(Ok(()), AttentionFlowConfig::validate)),
             (

@@ -125,7 +125,7 @@ impl Explainer<'_> {
     /// A batch of the picture and a copy of it: a single row would be multiplied in another order of summation than
     /// the same row among others.
     pub(crate) fn pair(&self, picture: &Picture) -> Tensor<4> {
-        let [channels, height, width] = picture.shape();
+        let [channels, height, width] = picture.shape().dims();
         let data = TensorData::new(picture.values().to_vec(), [1, channels, height, width]);
         let image = Tensor::from_data(data, &self.execution.device);
         Tensor::cat(vec![image.clone(), image], 0)

@@ -104,11 +104,11 @@ fn tensors(explanation: &PictureExplanation) -> BTreeMap<String, TensorValues> {
     let mut tensors = BTreeMap::new();
     let picture = &explanation.picture;
     let classes = vec![explanation.logits.len()];
-    tensors.insert("picture".to_owned(), single(picture.shape().to_vec(), picture.values().to_vec()));
+    tensors.insert("picture".to_owned(), single(picture.shape().dims().to_vec(), picture.values().to_vec()));
     tensors.insert("logits".to_owned(), single(classes.clone(), explanation.logits.clone()));
     tensors.insert("probabilities".to_owned(), single(classes, explanation.probabilities.clone()));
     if let Some(mask) = &explanation.truth_mask {
-        let [_, height, width] = picture.shape();
+        let [_, height, width] = picture.shape().dims();
         let elements = Elements::U8(mask.iter().map(|&inside| u8::from(inside)).collect());
         tensors.insert("truth_mask".to_owned(), TensorValues { shape: vec![height, width], elements });
     }
@@ -145,7 +145,7 @@ fn row(values: &[f64]) -> TensorValues {
 }
 
 fn pixel_tensors(map: &PixelMap) -> Named {
-    let shape = map.attribution.shape.to_vec();
+    let shape = map.attribution.shape.dims().to_vec();
     let mut tensors = vec![("attribution".to_owned(), single(shape.clone(), map.attribution.values.clone()))];
     tensors.extend(map.standard_error.clone().map(|errors| ("standard_error".to_owned(), single(shape, errors))));
     tensors

@@ -139,7 +139,7 @@ fn pixels(
 
 /// `[pictures, channels, height, width]`, of at least one picture.
 pub(super) fn pictures(list: &[Picture]) -> TensorValues {
-    let shape = list.iter().take(1).flat_map(Picture::shape);
+    let shape = list.iter().take(1).flat_map(|picture| picture.shape().dims());
     TensorValues {
         shape: std::iter::once(list.len()).chain(shape).collect(),
         elements: Elements::F32(list.iter().flat_map(|picture| picture.values().iter().copied()).collect()),

@@ -21,7 +21,7 @@ pub(super) fn explain(explainer: &Explainer<'_>, method: Method, question: Quest
     let config = explainer.config;
     let execution = explainer.execution(question.seed);
     let masker = masker(config, question, &execution)?;
-    let (scorer, target) = (explainer.scorer(), Some(Target::Class(question.class)));
+    let (scorer, target) = (explainer.scorer(), Target::Class(question.class));
     let mut explained = match method {
         Method::ExactShapley => {
             let settings = exact_config(config);
@@ -61,8 +61,7 @@ pub(super) fn segmentation(
     picture: &Picture,
     cancellation: &Cancellation,
 ) -> Result<Segmentation, ExplainError> {
-    let [channels, height, width] = picture.shape();
-    Ok(config.segmentation.segment(picture.values(), channels, height, width, cancellation)?)
+    Ok(config.segmentation.segment(picture.values(), picture.shape(), cancellation)?)
 }
 
 fn masker(config: &ExplainConfig, question: Question<'_>, execution: &Execution) -> Result<Masker, ExplainError> {

@@ -7,6 +7,7 @@
 
 mod check;
 mod flow;
+mod grid;
 mod linear;
 mod matrix;
 mod max_flow;
@@ -16,8 +17,9 @@ mod statistics;
 
 pub use check::{AttentionCheck, check_attention};
 pub use flow::{AttentionFlowConfig, FlowMaps, attention_flow};
+pub use grid::{FixedQuery, TokenGrid, fixed_query_positions, token_of_largest_attribution};
 pub use linear::LinearAttention;
 pub use matrix::{HeadFusion, LayerAttention, TokenMatrix};
-pub use query::{AttentionRows, QueryMap, fixed_query_maps, fixed_query_positions, token_of_largest_attribution};
+pub use query::{AttentionRows, QueryMap, fixed_query_maps};
 pub use rollout::{AttentionRolloutConfig, Rollout, attention_rollout, gradient_rollout};
 pub use statistics::AttentionStatistics;

@@ -4,7 +4,7 @@ use tinylsa_settings::{InvalidSetting, require_within};
 use tracing::warn;
 
 use crate::attribution::{Attribution, Target};
-use crate::door::check_scorer;
+use crate::door::check_differentiable_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
@@ -87,7 +87,7 @@ pub fn smooth_grad<S: Scorer + ?Sized>(
     execution: &Execution,
 ) -> Result<SmoothGrad, ExplainError> {
     config.validate()?;
-    let target = target.class(&check_scorer(scorer, picture, execution)?)?;
+    let target = target.resolve(&check_differentiable_scorer(scorer, picture, execution)?)?;
     let deviation = config.noise * range(picture);
     if deviation == 0.0 && config.noise > 0.0 {
         warn!("the image has one value, so that its noise is 0 and SmoothGrad is the plain gradient");

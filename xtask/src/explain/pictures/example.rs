@@ -1,7 +1,9 @@
 //! A made-up explanation by every method, for the tests of pictures and pages.
 
 use serde_json::json;
-use tinylsa_xai::{AttentionStatistics, Attribution, FlowMaps, LayerAttention, Picture, QueryMap, Segmentation};
+use tinylsa_xai::{
+    AttentionStatistics, Attribution, FlowMaps, LayerAttention, Picture, QueryMap, Segmentation, TokenGrid,
+};
 
 use crate::explain::Method;
 use crate::explain::result::{
@@ -43,7 +45,7 @@ fn maps(method: Method) -> MethodMaps {
     let matrix = layer(2, 3).fused.matrix;
     let scale = 1.0 + method as usize as f32;
     let values = (0..784).map(|i| scale * ((i as f32 * 0.37).sin() - 0.2)).collect();
-    let attribution = Attribution { values, shape: [1, 28, 28], target: 2 };
+    let attribution = Attribution { values, shape: [1, 28, 28].into(), target: 2.into() };
     match method {
         Method::SelfAttention | Method::MultiHeadAttention => {
             MethodMaps::Attention(AttentionMaps { grid_size: GRID, layers: vec![layer(2, 1), layer(2, 5)] })
@@ -65,7 +67,8 @@ fn maps(method: Method) -> MethodMaps {
                 flows: matrix.values().to_vec(),
                 saturated_fraction: 0.625,
             };
-            MethodMaps::Flow(FlowMap { grid_size: GRID, pooled: flows.pooled(), flows, queries })
+            let pooled = flows.pooled(TokenGrid::new(GRID, GRID)).unwrap();
+            MethodMaps::Flow(FlowMap { grid_size: GRID, pooled, flows, queries })
         }
         Method::FixedQuery => {
             let of_layer = |shift| {

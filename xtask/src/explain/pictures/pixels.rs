@@ -80,7 +80,7 @@ impl PixelScales {
 
 /// The map as it is shown: the value of its segment at each pixel for the segment methods, its own value for the others.
 pub(super) fn shown_map(pixels: &PixelMap) -> Result<ValueMap> {
-    let [_, height, width] = pixels.attribution.shape;
+    let [_, height, width] = pixels.attribution.shape.dims();
     match &pixels.segments {
         Some(segments) => subject::map(&segments.segmentation.paint(&segments.values)?, width, height),
         None => Ok(ValueMap::new(width, height, &pixels.attribution.per_pixel())?),
@@ -140,7 +140,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
 
 /// Nothing for an enumeration, whose errors are all zero: an empty panel would say less than no panel.
 pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
-    let [_, height, width] = pixels.attribution.shape;
+    let [_, height, width] = pixels.attribution.shape.dims();
     if let Some(segments) = &pixels.segments {
         let is_estimate = |errors: &&Vec<f64>| errors.iter().any(|&error| error > 0.0);
         let estimated = segments.standard_errors.as_ref().filter(is_estimate);

@@ -46,7 +46,7 @@ impl<'a> Subject<'a> {
 }
 
 pub(super) fn grey(explanation: &PictureExplanation) -> Result<GreyPicture> {
-    let [_, height, width] = explanation.picture.shape();
+    let [_, height, width] = explanation.picture.shape().dims();
     GreyPicture::from_unit(width, height, explanation.picture.values()).context("the picture cannot be shown")
 }
 

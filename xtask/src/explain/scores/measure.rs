@@ -6,7 +6,7 @@ use anyhow::Result;
 use burn::tensor::Tensor;
 use tinylsa_xai::{
     Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Picture, Probe, ScoreKind, ScoreScale, Scorer,
-    complexity, deletion_insertion, faithfulness_correlation, infidelity, mu_fidelity, pointing_game,
+    Target, complexity, deletion_insertion, faithfulness_correlation, infidelity, mu_fidelity, pointing_game,
     relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
 };
 
@@ -107,7 +107,7 @@ fn on_scales<S: Scorer, T>(
         let probe = Probe {
             scorer: &scorer,
             picture: subject.picture,
-            class: subject.class,
+            target: Target::Class(subject.class),
             scale,
             baseline,
             fill: subject.fill,

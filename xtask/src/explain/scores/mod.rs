@@ -126,12 +126,15 @@ fn score_picture(
     let mut maps: Vec<(Method, Option<Relevance>)> = explanation
         .methods
         .iter()
-        .map(|method| (method.method, Relevance::of(method.method, &method.maps, picture.shape())))
+        .map(|method| (method.method, Relevance::of(method.method, &method.maps, picture.shape().dims())))
         .collect();
     if maps.iter().all(|(method, _)| *method != Method::InputGradient) {
         // the third control, whether or not it was asked for
         let gradient = explainer.explain(Method::InputGradient, question)?;
-        maps.push((Method::InputGradient, Relevance::of(Method::InputGradient, &gradient.maps, picture.shape())));
+        maps.push((
+            Method::InputGradient,
+            Relevance::of(Method::InputGradient, &gradient.maps, picture.shape().dims()),
+        ));
     }
     for (method, relevance) in maps {
         if let Some(relevance) = relevance {

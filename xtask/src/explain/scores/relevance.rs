@@ -49,7 +49,7 @@ impl Relevance {
 
     /// The control that is noise.
     pub(super) fn random(picture: &Picture, seed: u64) -> Result<Self, ExplainError> {
-        let [_, height, width] = picture.shape();
+        let [_, height, width] = picture.shape().dims();
         let map = random_map(height * width, seed)?;
         Ok(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
     }

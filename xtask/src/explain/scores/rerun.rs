@@ -82,7 +82,7 @@ impl RerunConfig {
 /// The map of a method on a picture, on the pixels.
 fn relevance(explainer: &Explainer<'_>, method: Method, question: Question<'_>) -> Result<Vec<f32>> {
     let explained = explainer.explain(method, question)?;
-    let found = Relevance::of(method, &explained.maps, question.picture.shape());
+    let found = Relevance::of(method, &explained.maps, question.picture.shape().dims());
     Ok(found.with_context(|| format!("{method} gives no map over the pixels"))?.map)
 }
 
