@@ -1,8 +1,7 @@
 //! The attention of every layer, with heads fused or one by one.
 
 use anyhow::Result;
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 
 use super::subject::{Subject, grid, map, position};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
@@ -96,6 +95,7 @@ pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, map
         panel_width: PANEL_WIDTH,
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
+        scale: MatrixScale::AsGiven,
         notes: notes(method),
     }
     .draw()?)
@@ -138,6 +138,7 @@ pub(super) fn draw_heads(subject: &Subject<'_>, method: &MethodExplanation, maps
         panel_width: PANEL_WIDTH,
         columns: columns.collect(),
         rows,
+        scale: MatrixScale::AsGiven,
         notes: notes(method),
     }
     .draw()?)

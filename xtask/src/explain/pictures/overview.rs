@@ -1,8 +1,9 @@
 //! All methods side by side: of one picture in large, of several pictures in small.
 
 use anyhow::{Context, Result};
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, GreyPicture, MapMatrix, MatrixRow, Panel, Sheet, ValueMap, encode_png};
+use tinylsa_report::{
+    AttentionScale, Image, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, Sheet, ValueMap, encode_png,
+};
 
 use super::attention::farthest_query;
 use super::pixels::{self, PixelScales, Quantity};
@@ -113,7 +114,7 @@ impl TokenScales {
         Ok(Self { scales })
     }
 
-    fn panel(&self, title: String, picture: &GreyPicture, tokens: &TokenMap) -> Result<Panel> {
+    fn panel(&self, title: String, picture: &Image, tokens: &TokenMap) -> Result<Panel> {
         let found = self.scales.iter().find(|(kind, _)| *kind == tokens.kind);
         let (_, scale) = found.with_context(|| format!("there is no scale for {}", tokens.kind.unit()))?;
         let panel = Panel::attention(title, picture, &tokens.map, scale);
@@ -212,10 +213,10 @@ pub(crate) fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8
         panel_width: SMALL_WIDTH,
         columns: shown.iter().map(|explanation| heading(explanation)).collect(),
         rows,
+        scale: MatrixScale::EachColumn,
         notes: vec![
             "headings: the explained class, its probability, and the true label where it is another".to_owned(),
             "red speaks for the explained class, blue against it".to_owned(),
-            "equal colours mean equal values in all pictures and methods of the same unit".to_owned(),
             words::RECEPTIVE_FIELD.to_owned(),
         ],
     };

@@ -1,8 +1,7 @@
 //! Methods with a signed number for each pixel: gradients, and the values of segments.
 
 use anyhow::{Context, Result};
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, Panel, SharedScale, Sheet, ValueMap};
+use tinylsa_report::{AttentionScale, Panel, RgbImage, SharedScale, Sheet, ValueMap};
 
 use super::subject::{self, Subject};
 use super::words;
@@ -83,7 +82,7 @@ pub(super) fn shown_map(pixels: &PixelMap) -> Result<ValueMap> {
     let [_, height, width] = pixels.attribution.shape.dims();
     match &pixels.segments {
         Some(segments) => subject::map(&segments.segmentation.paint(&segments.values)?, width, height),
-        None => Ok(ValueMap::new(width, height, &pixels.attribution.per_pixel())?),
+        None => Ok(ValueMap::new([height, width], &pixels.attribution.per_pixel())?),
     }
 }
 
@@ -148,5 +147,5 @@ pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
         return painted.transpose()?.map(|errors| subject::map(&errors, width, height)).transpose();
     }
     let errors = pixels.standard_error.as_ref();
-    Ok(errors.map(|errors| ValueMap::new(width, height, errors)).transpose()?)
+    Ok(errors.map(|errors| ValueMap::new([height, width], errors)).transpose()?)
 }

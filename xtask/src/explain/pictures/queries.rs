@@ -1,8 +1,7 @@
 //! Where chosen tokens look, in every layer, head by head and with heads fused.
 
 use anyhow::Result;
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 
 use super::subject::{Subject, grid, position};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
@@ -60,6 +59,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
         panel_width: PANEL_WIDTH,
         columns: maps.queries.iter().map(|q| format!("{}: {}", q.reason, position(q.token, size))).collect(),
         rows,
+        scale: MatrixScale::AsGiven,
         notes,
     }
     .draw()?)

@@ -1,7 +1,7 @@
 //! The picture that is explained, as its figures show it.
 
 use anyhow::{Context, Result};
-use tinylsa_report::{GreyPicture, Panel, ValueMap};
+use tinylsa_report::{Image, Panel, ValueMap};
 
 use super::pixels::PixelScales;
 use super::words;
@@ -10,7 +10,7 @@ use crate::explain::result::{MethodExplanation, PictureExplanation};
 /// A picture with what all of its figures share.
 pub(super) struct Subject<'a> {
     pub(super) explanation: &'a PictureExplanation,
-    pub(super) grey: GreyPicture,
+    pub(super) grey: Image,
     /// One scale for each quantity, over all methods.
     pub(super) scales: PixelScales,
 }
@@ -45,9 +45,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-pub(super) fn grey(explanation: &PictureExplanation) -> Result<GreyPicture> {
-    let [_, height, width] = explanation.picture.shape().dims();
-    GreyPicture::from_unit(width, height, explanation.picture.values()).context("the picture cannot be shown")
+pub(super) fn grey(explanation: &PictureExplanation) -> Result<Image> {
+    Image::from_unit(explanation.picture.shape(), explanation.picture.values()).context("the picture cannot be shown")
 }
 
 /// A number for each token of a square grid.
@@ -57,7 +56,7 @@ pub(super) fn grid(values: &[f64], grid_size: usize) -> Result<ValueMap> {
 
 pub(super) fn map(values: &[f64], width: usize, height: usize) -> Result<ValueMap> {
     let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-    Ok(ValueMap::new(width, height, &values)?)
+    Ok(ValueMap::new([height, width], &values)?)
 }
 
 /// "row 3, column 3", counted from 0.

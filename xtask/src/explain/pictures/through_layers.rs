@@ -1,8 +1,7 @@
 //! Rollout and flow: maps that go through all layers, pooled and for some queries.
 
 use anyhow::{Context, Result};
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 
 use super::subject::{Subject, grid, position};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT, GRADIENT_ROLLOUT_UNIT};
@@ -83,6 +82,7 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
         panel_width: PANEL_WIDTH,
         columns,
         rows,
+        scale: MatrixScale::AsGiven,
         notes,
     }
     .draw()?)
