@@ -59,6 +59,18 @@ pub fn check_differentiable_scorer<S: Scorer + ?Sized>(
     Ok(passed.scores)
 }
 
+/// Requires the two parts of a model to say of an image what the whole says.
+///
+/// # Errors
+/// [`ExplainError::SplitScores`] if they do not.
+pub(crate) fn require_same_scores(whole: &[f32], parts: &[f32]) -> Result<(), ExplainError> {
+    crate::error::require_shape("the scores of the head", &[parts.len()], &[whole.len()])?;
+    match first_difference(whole, parts, ROUNDING) {
+        Some(class) => Err(ExplainError::SplitScores { class, whole: whole[class], parts: parts[class] }),
+        None => Ok(()),
+    }
+}
+
 /// What the scorer said of an image in different company.
 struct Passed {
     scores: Scores,

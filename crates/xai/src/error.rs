@@ -103,6 +103,19 @@ pub enum ExplainError {
         /// Its score for tracked images.
         tracked: f32,
     },
+    /// The two parts of a model give other scores than the whole.
+    #[error(
+        "the score of class {class} is {whole} by the scorer and {parts} by the head of the features: the two parts must \
+         be the model, one after the other"
+    )]
+    SplitScores {
+        /// The first class whose scores differ by more than rounding.
+        class: usize,
+        /// Its score by the whole model.
+        whole: f32,
+        /// Its score by the parts.
+        parts: f32,
+    },
     /// The kernel of LIME gives next to no weight to any coalition but the whole image.
     #[error(
         "the kernel_width {kernel_width} leaves a weight of {weight:.1e} to all {samples} coalitions together, expected at \
