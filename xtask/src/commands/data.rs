@@ -7,7 +7,7 @@ use tinylsa_data::{
     AugmentationConfig, AugmentationKey, CLASS_NAMES, CLASSES, Certificates, Dataset, FetchConfig, FileForm, FoundFile,
     SourceFile, SyntheticConfig, augment, fetch, synthetic_garments, verify,
 };
-use tinylsa_report::{ContactRow, ContactSheet, GreyPicture, encode_png};
+use tinylsa_report::{ContactRow, ContactSheet, Image, encode_png};
 use tinylsa_settings::printable_path;
 use tinylsa_system::write_atomically;
 
@@ -145,8 +145,8 @@ fn row(dataset: &Dataset, class: usize, config: &AugmentationConfig, seed: u64) 
     for (epoch, index) in first.enumerate() {
         let image = dataset.image(index);
         let key = AugmentationKey { seed, epoch: epoch as u64, index: index as u64 };
-        plain.push(GreyPicture::from_bytes(dataset.width, dataset.height, image)?);
-        augmented.push(GreyPicture::from_unit(dataset.width, dataset.height, &augment(image, size, config, key))?);
+        plain.push(Image::from_bytes([1, dataset.height, dataset.width], image)?);
+        augmented.push(Image::from_unit([1, dataset.height, dataset.width], &augment(image, size, config, key))?);
     }
     Ok(ContactRow { label: CLASS_NAMES[class].to_owned(), plain, augmented })
 }
