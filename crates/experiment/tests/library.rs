@@ -104,7 +104,7 @@ fn a_run_that_was_stopped_is_resumed_to_the_same_bits() {
     let mut watch = Watch::new(5, &options.stop);
     let stopped = experiment.run(&options, &mut watch).unwrap_err();
     assert!(matches!(stopped, ExperimentError::Interrupted(_)), "{stopped:?}");
-    assert!(stopped.to_string().contains("interrupted after 1 epoch and 1 step"), "{stopped}");
+    assert!(stopped.to_string().contains("interrupted after 1 epoch and 5 steps"), "{stopped}");
     assert_eq!((watch.steps, &watch.epochs), (5, &vec![1]));
     let run_dir = folder.path().join("stopped");
     assert_eq!((&watch.run_dir, watch.parameters), (&run_dir, whole.evaluation.parameters));
