@@ -12,6 +12,7 @@ use tinylsa_data::{
     Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, SourceError, SplitIndices,
     holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split, synthetic_garments,
 };
+use tinylsa_model::ImageShape;
 use tinylsa_settings::{InvalidSetting, printable_path, require_within};
 use tracing::{info, warn};
 
@@ -251,9 +252,10 @@ pub(crate) fn all_indices(dataset: &Dataset) -> Vec<u32> {
 ///
 /// # Errors
 /// If the sizes differ.
-pub(crate) fn require_size(dataset: &Dataset, image_size: usize) -> Result<()> {
-    if dataset.height != image_size || dataset.width != image_size {
-        bail!("the images are {}×{}, the network expects {image_size}×{image_size}", dataset.height, dataset.width);
+pub(crate) fn require_size(dataset: &Dataset, input: ImageShape) -> Result<()> {
+    let found = ImageShape::grey(dataset.height, dataset.width);
+    if found != input {
+        bail!("the images are {found}, the network expects {input}");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use tinylsa_data::CLASS_NAMES;
-use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsaConfig, model_to_safetensors};
+use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_settings::counted;
 use tinylsa_system::{peak_memory, sha256_hex};
 use tinylsa_train::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
@@ -110,7 +110,7 @@ fn finished_already(run: &ExistingRun) -> Result<Manifest> {
 }
 
 /// The training run, from its last checkpoint if it has one.
-fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
+fn ready(plan: &TrainingPlan<TinyCnnLsaConfig>, resumed: bool) -> Result<Training<'_, TinyCnnLsaConfig>> {
     let has_checkpoint = [LAST_CHECKPOINT, BEST_CHECKPOINT].iter().any(|name| plan.checkpoints.join(name).exists());
     if resumed && !has_checkpoint {
         info!("there is no checkpoint yet: starting from the beginning");
@@ -120,7 +120,7 @@ fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
 }
 
 /// Refuses teachers that were replaced since their checksums were taken.
-fn require_teachers(manifest: &Manifest, training: &Training<'_>) -> Result<()> {
+fn require_teachers(manifest: &Manifest, training: &Training<'_, TinyCnnLsaConfig>) -> Result<()> {
     for (teacher, loaded) in manifest.teachers.iter().zip(training.teacher_digests()) {
         if teacher.sha256 != loaded {
             bail!("the teacher {} was replaced while it was read", teacher.file);
@@ -155,10 +155,10 @@ impl Run<'_> {
         self.folder.write("config.toml", self.resolved.as_bytes())?;
         self.folder.write_manifest(&self.manifest)?;
         info!("the run directory is {}", self.folder.path().display());
-        show_cost(&self.config.model)
+        show_cost(self.config.model.network())
     }
 
-    fn complete(&mut self, training: Training<'_>) -> Result<()> {
+    fn complete(&mut self, training: Training<'_, TinyCnnLsaConfig>) -> Result<()> {
         let trained = self.train(training)?;
         let measured = self.measure(&trained)?;
         let explaining = Instant::now();
@@ -170,7 +170,7 @@ impl Run<'_> {
         self.finish(&trained, &measured, explained.as_ref())
     }
 
-    fn train(&mut self, training: Training<'_>) -> Result<Trained> {
+    fn train(&mut self, training: Training<'_, TinyCnnLsaConfig>) -> Result<Trained<TinyCnnLsa>> {
         match training.run(&self.stop, &mut TrainingProgress::default())? {
             TrainingOutcome::Finished(trained) => Ok(*trained),
             TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
@@ -187,7 +187,7 @@ impl Run<'_> {
     }
 
     /// The test set is read here, once, after every choice is made.
-    fn measure(&self, trained: &Trained) -> Result<Measured> {
+    fn measure(&self, trained: &Trained<TinyCnnLsa>) -> Result<Measured> {
         let Prepared { pictures, split, .. } = self.prepared;
         let metadata = ModelMetadata {
             held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
@@ -243,7 +243,12 @@ impl Run<'_> {
     }
 
     /// The manifest is the last file: it says "finished" when everything else is on the disk.
-    fn finish(&mut self, trained: &Trained, measured: &Measured, explained: Option<&RunExplanations>) -> Result<()> {
+    fn finish(
+        &mut self,
+        trained: &Trained<TinyCnnLsa>,
+        measured: &Measured,
+        explained: Option<&RunExplanations>,
+    ) -> Result<()> {
         let Measured { model_bytes, evaluation, evaluation_bytes, .. } = measured;
         let explanations = explained.map(|explained| explained.digest.clone());
         let digests = Digests::new(model_bytes, evaluation_bytes, &trained.history, explanations)?;
@@ -296,7 +301,7 @@ fn show_cost(model: &TinyCnnLsaConfig) -> Result<()> {
 }
 
 fn new_manifest(config: &ExperimentConfig, prepared: &Prepared) -> Manifest {
-    let cost = config.model.cost();
+    let cost = config.model.network().cost();
     let Prepared { pictures, basis, identity, .. } = prepared;
     Manifest {
         name: config.run.name.clone(),
@@ -333,7 +338,7 @@ fn continued(manifest: Manifest, earlier: Manifest) -> Manifest {
     Manifest { started: earlier.started, git_revision: earlier.git_revision, continuations, ..manifest }
 }
 
-fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
+fn figures(trained: &Trained<TinyCnnLsa>, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
     RunFigures {
         finished: now(),
         training_seconds: trained.history.iter().map(|record| record.seconds).sum(),

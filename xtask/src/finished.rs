@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
-use tinylsa_model::{LoadedModel, TinyCnnLsa};
+use tinylsa_model::{Classifier, LoadedModel, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
 use crate::evaluation::EvaluationReport;
@@ -38,7 +38,7 @@ impl FinishedRun {
         let source = ConfigSource::read(&folder.join("config.toml"))?;
         let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate)?;
         let evaluation: EvaluationReport = read_json(&folder.join("evaluation.json"))?;
-        let cost = config.model.cost();
+        let cost = config.model.network().cost();
         if [evaluation.parameters, evaluation.macs] != [cost.parameters(), cost.macs()] {
             bail!("evaluation.json and config.toml in {} are of different networks", folder.display());
         }
@@ -58,7 +58,7 @@ impl FinishedRun {
         let path = self.model_path();
         let loaded = TinyCnnLsa::load(&path, &Device::flex())
             .with_context(|| format!("failed to load the model {}", path.display()))?;
-        if loaded.metadata.model != self.config.model {
+        if &loaded.metadata.config != self.config.model.network() {
             bail!("{} holds another network than {}", path.display(), self.folder.join("config.toml").display());
         }
         Ok(loaded)
@@ -83,7 +83,7 @@ impl FinishedRun {
             DatasetName::SyntheticGarments => DataSource::SyntheticGarments,
         };
         let pictures = obtain(&section, data_dir, true)?;
-        require_size(&pictures.train, self.config.model.image_size)?;
+        require_size(&pictures.train, self.config.model.network().input)?;
         if pictures.checksums != self.manifest.checksums {
             bail!("the images have other checksums than those of the run in {}", self.folder.display());
         }

@@ -1,7 +1,7 @@
 //! Whether a model and images belong together: their classes, and which of the images the model was trained on.
 
 use tinylsa_data::{CLASS_NAMES, Dataset, DatasetName, SplitIndices, stratified_split};
-use tinylsa_model::{HeldOut, ModelMetadata, TinyCnnLsaConfig};
+use tinylsa_model::{HeldOut, ModelConfig, ModelMetadata, TinyCnnLsaConfig};
 use tinylsa_system::sha256_hex;
 
 use crate::outcome::UsageError;
@@ -39,7 +39,10 @@ pub(crate) fn require_class_count(config: &TinyCnnLsaConfig) -> Result<(), Usage
     if found == expected {
         return Ok(());
     }
-    Err(UsageError(format!("`model.classes` is {found}, but the images have {expected} classes")))
+    Err(UsageError(format!(
+        "`model.{}.classes` is {found}, but the images have {expected} classes",
+        TinyCnnLsaConfig::KIND
+    )))
 }
 
 /// The record of a split, as a model file holds it.
@@ -155,7 +158,10 @@ mod tests {
         require_class_count(&TinyCnnLsaConfig::default()).unwrap();
         for classes in [2, 9, 12] {
             let error = require_class_count(&TinyCnnLsaConfig { classes, ..TinyCnnLsaConfig::default() }).unwrap_err();
-            assert_eq!(error.to_string(), format!("`model.classes` is {classes}, but the images have 10 classes"));
+            assert_eq!(
+                error.to_string(),
+                format!("`model.tinycnn-lsa.classes` is {classes}, but the images have 10 classes")
+            );
         }
     }
 

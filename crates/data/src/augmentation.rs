@@ -12,8 +12,8 @@ const ERASING_ATTEMPTS: usize = 100;
 
 /// How a training picture is varied from epoch to epoch.
 ///
-/// The order is flip, crop, erase. The default is the recipe of most Fashion-MNIST results: flip half of the pictures,
-/// pad by two pixels and crop, erase half of them.
+/// The order is flip, crop, erase. The default is the recipe of `configs/base.toml`: flip half of the pictures, pad by one
+/// pixel and crop, erase a quarter of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AugmentationConfig {
@@ -51,9 +51,9 @@ impl Default for AugmentationConfig {
         Self {
             flip_probability: 0.5,
             alternating_flip: false,
-            crop_padding: 2,
-            erasing_probability: 0.5,
-            erasing_area: [0.02, 0.25],
+            crop_padding: 1,
+            erasing_probability: 0.25,
+            erasing_area: [0.02, 0.33],
             erasing_aspect: [0.3, 3.3],
             erasing_fill: ErasingFill::Random,
         }

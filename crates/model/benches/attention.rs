@@ -8,7 +8,7 @@
 
 use burn::tensor::{Device, Tensor};
 use divan::{AllocProfiler, Bencher, black_box};
-use tinylsa_model::{AttentionConfig, AttentionKind, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
+use tinylsa_model::{AttentionConfig, AttentionKind, ImageShape, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -23,7 +23,7 @@ fn main() {
 
 fn network(grid: usize, kind: AttentionKind, device: &Device) -> TinyCnnLsa {
     let config = TinyCnnLsaConfig {
-        image_size: grid,
+        input: ImageShape::grey(grid, grid),
         stages: vec![StageConfig { channels: 64, stride: 1, residual_blocks: 0, pool: false }],
         attention: AttentionConfig { blocks: 2, heads: 4, mlp_width: 128, kind, ..AttentionConfig::default() },
         ..TinyCnnLsaConfig::default()

@@ -32,8 +32,10 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod architecture;
 mod attention;
 mod baselines;
+mod classifier;
 mod config;
 mod cost;
 mod file;
@@ -42,28 +44,39 @@ mod inference;
 mod initial;
 mod layers;
 mod memory;
+mod modules;
 mod network;
 mod path;
 mod precision;
+mod predictor;
 #[cfg(feature = "pretrained")]
 mod pretrained;
+mod random;
 mod shapes;
 mod state;
 mod stem;
+mod tinycnn_lsa;
 mod trace;
 
+pub use tinylsa_settings::InvalidSetting;
+pub use tinylsa_shape::ImageShape;
+
 pub use baselines::{Baseline, BaselineInput};
+pub use classifier::{Classifier, InitError, ModelConfig, TrainingOutput};
 pub use config::{AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
 pub use cost::{Cost, LayerCost};
 pub use file::{
-    HeldOut, LoadedModel, LogitError, ModelFileError, ModelMetadata, TEMPERATURES, model_to_safetensors,
+    HeldOut, LoadedModel, LogitError, ModelFileError, ModelMetadata, TEMPERATURES, model_kind, model_to_safetensors,
     read_model_file, require_sound, state_from_safetensors, state_to_safetensors,
 };
-pub use inference::{InferenceModel, LoadedInferenceModel, PixelCountError};
+pub use inference::{Classification, ClassifyError, InferenceModel, LoadedInferenceModel, RankedClass};
 pub use layers::{BatchStatistics, EPSILON};
-pub use network::{TinyCnnLsa, TrainingOutput};
+pub use modules::{ModuleLayer, module_layers};
+pub use network::TinyCnnLsa;
 pub use path::ModulePath;
 pub use precision::Precision;
+pub use predictor::{ForwardPredictor, LoadedPredictor, PixelCountError, Predictor, load_predictor};
+pub use random::{GeneratorBusy, with_burn_seed};
 pub use shapes::TensorShapes;
 pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_state};
 pub use trace::{LayerTrace, Trace};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use thiserror::Error;
 
 use crate::path::ModulePath;
@@ -46,10 +46,12 @@ pub enum StateError {
     },
 }
 
-/// Reads every float tensor of a module back to the host.
+/// Reads every float tensor of a module back to the host. Running statistics of burn's own layers, which a plain visit
+/// returns as they were one forward pass ago, are up to date.
 pub fn state_of(module: &impl Module) -> State {
     let mut reader = Reader { path: ModulePath::default(), gradients: None, state: State::new() };
-    module.visit(&mut reader);
+    // Taking a module out of training is what makes burn finish the updates of its running statistics.
+    module.valid().visit(&mut reader);
     reader.state
 }
 
@@ -60,13 +62,15 @@ pub fn gradients_of(module: &impl Module, gradients: &Gradients) -> State {
     reader.state
 }
 
-/// Puts a state into a module. Devices and gradient settings stay those of the module.
+/// Puts a state into a module. Devices and gradient settings stay those of the module. Other clones of the module keep
+/// their own tensors.
 ///
 /// # Errors
 /// [`StateError`] if the names or shapes differ.
+#[expect(clippy::needless_pass_by_value, reason = "the module is replaced by the one that is returned")]
 pub fn with_state<M: Module>(module: M, state: &State) -> Result<M, StateError> {
     let mut writer = Writer { path: ModulePath::default(), state, error: None, used: 0 };
-    let module = module.map(&mut writer);
+    let module = apart(&module).map(&mut writer);
     if let Some(error) = writer.error {
         return Err(error);
     }
@@ -76,6 +80,13 @@ pub fn with_state<M: Module>(module: M, state: &State) -> Result<M, StateError> 
         return Err(StateError::Unexpected { name: unexpected });
     }
     Ok(module)
+}
+
+/// The module with running statistics of its own: clones of a module share those of burn's layers, so that writing to
+/// one would change the others.
+fn apart<M: Module>(module: &M) -> M {
+    let is_in_training = module.devices().iter().any(Device::is_autodiff);
+    if is_in_training { module.valid().train() } else { module.valid() }
 }
 
 /// The values of a tensor, in row-major order.

@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of,
-    with_state,
+    AttentionConfig, AttentionKind, Classifier, FeatureMap, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, state_of,
+    values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -48,7 +48,7 @@ fn the_default_network_stays_under_half_a_million_weights() {
     let config = TinyCnnLsaConfig::default();
     let cost = config.cost();
     assert!(cost.parameters() < 500_000, "{}", cost.parameters());
-    assert!([7, 14].contains(&config.grid_size()));
+    assert_eq!(config.feature_map().dims(), [96, 7, 7]);
     assert!(config.attention.blocks >= 2);
 }
 
@@ -166,7 +166,7 @@ fn the_order_of_tokens_matters_only_through_the_positions() {
     let device = Device::flex();
     let mut config = small();
     config.stages = vec![StageConfig { channels: 8, stride: 1, residual_blocks: 0, pool: false }];
-    config.image_size = 4;
+    config.input = [1, 4, 4].into();
     config.attention.heads = 2;
     let model = shaken(&config, &device);
     let positions = state_of(&model)["positions"].clone();
@@ -260,6 +260,80 @@ fn a_config_that_does_not_fit_names_its_key() {
         |config| config.stages[1].pool = true,
         "stages.1.pool is true on a grid of 7×7, expected pooling of an even grid only",
     );
-    check(|config| config.input_deviation = f32::NAN, "input_deviation is NaN, expected 0.001 to 10");
+    check(|config| config.input_deviation = vec![f32::NAN], "input_deviation.0 is NaN, expected 0.001 to 10");
+    check(
+        |config| config.input.channels = 3,
+        "input_mean is a list of 1, expected one number for each of the 3 channels",
+    );
+    check(|config| config.input.width = 2000, "input.width is 2000, expected 4 to 1024");
+    check(
+        |config| config.input.height = 27,
+        "stages.0.pool is true on a grid of 27×28, expected pooling of an even grid only",
+    );
     check(|config| config.attention.blocks = 17, "attention.blocks is 17, expected 0 to 16");
+}
+
+/// Colour, and an image that is no square.
+fn other_shapes() -> [TinyCnnLsaConfig; 2] {
+    let colour = TinyCnnLsaConfig {
+        input: [3, 32, 32].into(),
+        input_mean: vec![0.5, 0.4, 0.3],
+        input_deviation: vec![0.2, 0.25, 0.3],
+        classes: 7,
+        ..small()
+    };
+    [colour, TinyCnnLsaConfig { input: [1, 20, 30].into(), ..small() }]
+}
+
+fn images_of(config: &TinyCnnLsaConfig, count: usize, device: &Device) -> Tensor<4> {
+    let [channels, height, width] = config.input.dims();
+    let mut generator = Draw { seed: 2, purpose: Purpose::new("images"), epoch: 0, index: 0 }.generator();
+    let values: Vec<f32> = (0..count * config.input.values()).map(|_| generator.random_range(0.0..1.0)).collect();
+    Tensor::from_data(TensorData::new(values, [count, channels, height, width]), device)
+}
+
+#[test]
+fn the_map_of_the_last_stage_gives_the_logits_of_the_network() {
+    let device = Device::flex();
+    for config in other_shapes().into_iter().chain([small()]) {
+        let model = shaken(&config, &device);
+        let images = images_of(&config, 3, &device);
+        let map = model.feature_map(images.clone());
+        let [batch, channels, rows, columns] = map.dims();
+        assert_eq!((batch, [channels, rows, columns]), (3, config.feature_map().dims()));
+        assert_eq!(values_of(&model.forward_from_features(map)), values_of(&model.forward(images.clone())));
+        let trace = model.forward_traced(images);
+        assert_eq!([trace.rows, trace.columns], [rows, columns]);
+        assert_eq!(trace.layers[0].attention.dims(), [3, 2, rows * columns, rows * columns]);
+    }
+}
+
+/// The mean and deviation of a channel are part of the network: shifted and stretched images, described by other
+/// numbers, are the same input.
+#[test]
+fn each_channel_is_normalised_by_its_own_numbers() {
+    let device = Device::flex();
+    let [config, _] = other_shapes();
+    let model = shaken(&config, &device);
+    let plain = TinyCnnLsaConfig { input_mean: vec![0.0; 3], input_deviation: vec![1.0; 3], ..config.clone() };
+    let plain = with_state(plain.init(&device).unwrap(), &state_of(&model)).unwrap();
+    let images = images_of(&config, 2, &device);
+    let channel =
+        |index: usize| (images.clone().narrow(1, index, 1) - config.input_mean[index]) / config.input_deviation[index];
+    let normalised = Tensor::cat((0..3).map(channel).collect(), 1);
+    assert!(largest_difference(&model.forward(images), &plain.forward(normalised)) <= 1e-5);
+}
+
+#[test]
+fn the_layers_of_the_module_are_those_of_the_cost_table() {
+    for config in other_shapes().into_iter().chain([TinyCnnLsaConfig::default()]) {
+        let layers = config.init(&Device::flex()).unwrap().layers();
+        let found: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        let cost = config.cost();
+        let expected: Vec<&str> =
+            cost.layers.iter().filter(|layer| layer.parameters > 0).map(|layer| layer.name.as_str()).collect();
+        assert_eq!(found, expected);
+        let tensors: usize = layers.iter().map(|layer| layer.tensors.len()).sum();
+        assert_eq!(tensors, config.tensor_shapes().len());
+    }
 }

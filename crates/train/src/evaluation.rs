@@ -103,7 +103,7 @@ struct Outcome {
 impl Outcome {
     fn of(predictions: &Predictions, index: usize) -> Self {
         let row = predictions.row(index);
-        let label = usize::from(predictions.labels()[index]);
+        let label = predictions.labels()[index] as usize;
         let predicted = predictions.predicted(index);
         Self {
             right: predicted == label,
@@ -116,7 +116,7 @@ impl Outcome {
 fn confusion(predictions: &Predictions) -> Vec<Vec<u64>> {
     let mut counts = vec![vec![0; predictions.classes()]; predictions.classes()];
     for (index, &label) in predictions.labels().iter().enumerate() {
-        counts[usize::from(label)][predictions.predicted(index)] += 1;
+        counts[label as usize][predictions.predicted(index)] += 1;
     }
     counts
 }

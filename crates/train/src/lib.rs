@@ -12,46 +12,19 @@
 //! [`predict`] and [`evaluate`] measure a network: accuracy, likelihood, calibration, each with its 95 % interval.
 //!
 //! ```
-//! use std::sync::{Arc, atomic::AtomicBool};
-//! use burn::tensor::Device;
-//! use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments};
+//! use std::sync::atomic::AtomicBool;
+//! use tinylsa_data::{SyntheticConfig, stratified_split, synthetic_garments};
 //! use tinylsa_model::{StageConfig, TinyCnnLsaConfig};
-//! use tinylsa_train::{
-//!     DistillationConfig, EmaConfig, KeptEpoch, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
-//!     TrainingOutcome, TrainingPlan, train,
-//! };
+//! use tinylsa_train::{Silent, TrainingOutcome, TrainingPlan, train};
 //!
 //! let garments = synthetic_garments(&SyntheticConfig { train: 80, test: 10, seed: 0 })?;
 //! let split = stratified_split(&garments.train.labels, 20, 0)?;
 //! let mut model = TinyCnnLsaConfig::default();
 //! model.stages = vec![StageConfig { channels: 8, stride: 2, residual_blocks: 0, pool: true }];
-//! let folder = tempfile::tempdir()?;
-//! let plan = TrainingPlan {
-//!     model,
-//!     train: TrainConfig {
-//!         epochs: 1,
-//!         batch_size: 20,
-//!         label_smoothing: 0.1,
-//!         gradient_norm: 1.0,
-//!         norm_momentum: 0.1,
-//!         keep: KeptEpoch::Best,
-//!         patience: 0,
-//!         checkpoint_steps: 0,
-//!         prefetch: 1,
-//!         schedule: ScheduleConfig { warmup_epochs: 0.5, last_fraction: 0.0 },
-//!         ema: EmaConfig { decay: 0.99, warmup: 10.0 },
-//!         optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
-//!         augmentation: AugmentationConfig::default(),
-//!         mixing: MixingConfig::none(),
-//!         distillation: DistillationConfig::default(),
-//!     },
-//!     seed: 0,
-//!     dataset: Arc::new(garments.train),
-//!     train_indices: split.train.into(),
-//!     validation_indices: split.validation.into(),
-//!     device: Device::flex(),
-//!     checkpoints: folder.path().to_owned(),
-//! };
+//! let checkpoints = tempfile::tempdir()?;
+//! let mut plan = TrainingPlan::new(model, garments.train, split, checkpoints.path());
+//! plan.train.epochs = 1;
+//! plan.train.batch_size = 20;
 //! let TrainingOutcome::Finished(trained) = train(&plan, &AtomicBool::new(false), &mut Silent)? else {
 //!     unreachable!("nobody asked for a stop");
 //! };
@@ -85,9 +58,9 @@ pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluati
 pub use measure::MeasureError;
 pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};
 pub use plan::TrainingPlan;
-pub use prediction::{Predictions, Views, predict, softmax};
+pub use prediction::{Predictions, Views, argmax, predict, softmax};
 pub use progress::{Progress, Silent};
 pub use robustness::{CorruptionRobustness, Robustness, SeverityRobustness, robustness};
-pub use targets::{DistillationConfig, smoothed_targets};
+pub use targets::{DistillationConfig, LoadTeacher, Task, smoothed_targets};
 pub use temperature::{Calibration, Logits, TemperatureError, TemperatureFit, fit_temperature};
 pub use training::{Trained, Training, TrainingOutcome, resume, train};

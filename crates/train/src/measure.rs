@@ -1,4 +1,5 @@
 use thiserror::Error;
+use tinylsa_model::{ImageShape, PixelCountError};
 
 /// Images, labels and scores that cannot be measured.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -18,14 +19,17 @@ pub enum MeasureError {
         /// What is measured.
         measure: &'static str,
     },
-    /// The images have another size than those of the network.
-    #[error("the images are {}×{}, the network expects {expected}×{expected}", found[0], found[1])]
-    ImageSize {
-        /// Height and width of the images.
-        found: [usize; 2],
-        /// Height and width that the network was made for.
-        expected: usize,
+    /// The images have another shape than those of the network.
+    #[error("the images are {found}, the network expects {expected}")]
+    ImageShape {
+        /// The shape of the images.
+        found: ImageShape,
+        /// The shape that the network was made for.
+        expected: ImageShape,
     },
+    /// The network does not take the pixels.
+    #[error(transparent)]
+    Pixels(#[from] PixelCountError),
     /// There is no image of this number.
     #[error("there is no image {index}, the dataset has {images}")]
     Index {
@@ -81,7 +85,7 @@ pub(crate) fn require_scores(
         return Err(MeasureError::Shape { values: values.len(), images: labels.len(), classes });
     }
     require_finite(score, classes, values, 0)?;
-    match labels.iter().position(|&label| usize::from(label) >= classes) {
+    match labels.iter().position(|&label| label as usize >= classes) {
         Some(index) => Err(MeasureError::Label { index, label: labels[index], classes }),
         None => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{Corruption, Dataset, Severity, corrupted};
-use tinylsa_model::InferenceModel;
+use tinylsa_model::Predictor;
 
 use crate::evaluation::Interval;
 use crate::measure::MeasureError;
@@ -47,7 +47,7 @@ pub struct SeverityRobustness {
 /// # Errors
 /// As [`predict`].
 pub fn robustness(
-    model: &InferenceModel,
+    model: &dyn Predictor,
     dataset: &Dataset,
     indices: &[u32],
     seed: u64,

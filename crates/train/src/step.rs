@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::Gradients;
 use rayon::prelude::*;
 use tinylsa_kernels::ExponentialAverage;
-use tinylsa_model::{HostTensor, State, TinyCnnLsa, gradients_of, state_of, with_state};
+use tinylsa_model::{HostTensor, State, gradients_of, state_of, with_state};
 
 use crate::optimizer::{Moments, OptimizerConfig, OptimizerState, Update};
 
@@ -13,7 +14,7 @@ use crate::optimizer::{Moments, OptimizerConfig, OptimizerState, Update};
 pub(crate) struct HostGradients(State);
 
 impl HostGradients {
-    pub(crate) fn of(model: &TinyCnnLsa, gradients: &Gradients) -> Self {
+    pub(crate) fn of(model: &impl Module, gradients: &Gradients) -> Self {
         Self(gradients_of(model, gradients))
     }
 
@@ -71,7 +72,7 @@ struct Job<'a> {
 impl StepRule<'_> {
     /// Changes the weights that have a gradient, and the average of all towards them. Tensors do not wait for each other:
     /// each is one task, and none depends on another.
-    pub(crate) fn apply(self, model: TinyCnnLsa) -> TinyCnnLsa {
+    pub(crate) fn apply<M: Module>(self, model: M) -> M {
         let mut weights = state_of(&model);
         for name in self.gradients.0.keys() {
             self.state.entry(name.clone()).or_default();

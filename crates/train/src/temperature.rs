@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tinylsa_data::{Dataset, to_unit};
-use tinylsa_model::{InferenceModel, TEMPERATURES};
+use tinylsa_model::{Predictor, TEMPERATURES};
 
 use crate::evaluation::{Interval, evaluate};
 use crate::measure::{MeasureError, require_images, require_scores};
@@ -80,9 +80,9 @@ impl Logits {
     ///
     /// # Errors
     /// As [`predict`](crate::predict).
-    pub fn of(model: &InferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<Self, MeasureError> {
+    pub fn of(model: &dyn Predictor, dataset: &Dataset, indices: &[u32]) -> Result<Self, MeasureError> {
         let labels = labels_for(model, dataset, indices)?;
-        let classes = model.config().classes;
+        let classes = model.classes();
         let mut values = Vec::with_capacity(indices.len() * classes);
         for (batch, first) in indices.chunks(BATCH).zip((0..).step_by(BATCH)) {
             let pixels: Vec<f32> = batch.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
@@ -131,7 +131,7 @@ impl Logits {
 
     fn rows(&self, inverse: f64) -> impl Iterator<Item = (Row<'_>, usize)> {
         let rows = self.values.chunks_exact(self.classes).map(move |logits| Row { logits, inverse });
-        rows.zip(self.labels.iter().map(|&label| usize::from(label)))
+        rows.zip(self.labels.iter().map(|&label| label as usize))
     }
 }
 

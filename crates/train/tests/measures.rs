@@ -7,7 +7,9 @@ use tinylsa_data::{
     AugmentationConfig, CLASS_NAMES, Corruption, Dataset, MixingConfig, Severity, SyntheticConfig, corrupted,
     stratified_split, synthetic_garments,
 };
-use tinylsa_model::{InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
+use tinylsa_model::{
+    Classifier, InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor,
+};
 use tinylsa_train::{
     DistillationConfig, EmaConfig, KeptEpoch, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,
     TrainConfig, TrainingOutcome, TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
@@ -51,6 +53,7 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
         validation_indices: split.validation.into(),
         device: Device::flex(),
         checkpoints: folder.path().to_owned(),
+        load_teacher: load_predictor::<TinyCnnLsa>,
     };
     let TrainingOutcome::Finished(trained) = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap() else {
         panic!("nobody asked for a stop");

@@ -9,7 +9,9 @@ use tempfile::TempDir;
 use tinylsa_data::{
     AugmentationConfig, CLASS_NAMES, Dataset, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments,
 };
-use tinylsa_model::{AttentionConfig, StageConfig, State, TinyCnnLsaConfig, state_of};
+use tinylsa_model::{
+    AttentionConfig, Classifier, StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of,
+};
 use tinylsa_train::{
     BEST_CHECKPOINT, CheckpointError, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT,
     OptimizerConfig, OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained,
@@ -25,7 +27,9 @@ fn model() -> TinyCnnLsaConfig {
     }
 }
 
-fn plan(folder: &Path) -> TrainingPlan {
+type Plan = TrainingPlan<TinyCnnLsaConfig>;
+
+fn plan(folder: &Path) -> Plan {
     let garments = synthetic_garments(&SyntheticConfig { train: 240, test: 10, seed: 0 }).unwrap();
     let split = stratified_split(&garments.train.labels, 40, 0).unwrap();
     TrainingPlan {
@@ -53,17 +57,18 @@ fn plan(folder: &Path) -> TrainingPlan {
         validation_indices: split.validation.into(),
         device: Device::flex(),
         checkpoints: folder.to_owned(),
+        load_teacher: load_predictor::<TinyCnnLsa>,
     }
 }
 
-fn finished(outcome: TrainingOutcome) -> Trained {
+fn finished(outcome: TrainingOutcome<TinyCnnLsa>) -> Trained<TinyCnnLsa> {
     match outcome {
         TrainingOutcome::Finished(trained) => *trained,
         TrainingOutcome::Interrupted { .. } => panic!("nobody asked for a stop"),
     }
 }
 
-fn trained(plan: &TrainingPlan) -> Trained {
+fn trained(plan: &Plan) -> Trained<TinyCnnLsa> {
     finished(train(plan, &AtomicBool::new(false), &mut Silent).unwrap())
 }
 
@@ -99,7 +104,7 @@ impl Progress for StopAfter<'_> {
 }
 
 /// The weights and measurements of a training that is stopped after these many steps and then resumed.
-fn stopped_and_resumed(plan: &TrainingPlan, steps: usize) -> (State, Vec<EpochRecord>) {
+fn stopped_and_resumed(plan: &Plan, steps: usize) -> (State, Vec<EpochRecord>) {
     let folder = tempfile::tempdir().unwrap();
     let plan = TrainingPlan { checkpoints: folder.path().to_owned(), ..plan.clone() };
     let stop = AtomicBool::new(false);
@@ -132,7 +137,7 @@ fn a_stop_anywhere_changes_no_bit_of_the_result() {
 }
 
 /// A plan in which pictures are mixed and an untrained network, whose file it is given, teaches.
-fn taught(folder: &Path, teacher: &Path) -> TrainingPlan {
+fn taught(folder: &Path, teacher: &Path) -> Plan {
     let mut plan = plan(folder);
     let network = plan.model.init(&plan.device).unwrap().with_initial_weights(9);
     std::fs::write(teacher, network.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
@@ -167,7 +172,7 @@ fn a_teacher_may_move_but_not_change() {
     plan.train.epochs = 1;
     trained(&plan);
     std::fs::rename(&here, &there).unwrap();
-    let refused = |plan: &TrainingPlan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    let refused = |plan: &Plan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
     assert!(matches!(refused(&plan), TrainError::Teacher { .. }));
     plan.train.distillation.teachers = vec![there.clone()];
     finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
@@ -318,7 +323,7 @@ fn a_checkpoint_of_another_plan_is_refused() {
     trained(&plan);
     assert!(folder.path().join(BEST_CHECKPOINT).exists());
 
-    let refused = |plan: &TrainingPlan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    let refused = |plan: &Plan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
     plan.seed += 1;
     assert!(is_of_another_experiment(&refused(&plan)));
     plan.seed -= 1;
@@ -337,7 +342,7 @@ fn is_of_another_experiment(error: &TrainError) -> bool {
 }
 
 /// The checkpoints of a training that was stopped after two epochs and a half, in a folder of their own.
-fn stopped(plan: &TrainingPlan) -> TempDir {
+fn stopped(plan: &Plan) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let plan = TrainingPlan { checkpoints: folder.path().to_owned(), ..plan.clone() };
     let stop = AtomicBool::new(false);
@@ -345,7 +350,7 @@ fn stopped(plan: &TrainingPlan) -> TempDir {
     folder
 }
 
-fn resumed_in(plan: &TrainingPlan, folder: &Path) -> Result<TrainingOutcome, TrainError> {
+fn resumed_in(plan: &Plan, folder: &Path) -> Result<TrainingOutcome<TinyCnnLsa>, TrainError> {
     let plan = TrainingPlan { checkpoints: folder.to_owned(), ..plan.clone() };
     resume(&plan, &AtomicBool::new(false), &mut Silent)
 }
@@ -390,7 +395,7 @@ fn a_damaged_last_checkpoint_is_replaced_by_the_best_one_as_the_error_says() {
     std::fs::copy(&best, &last).unwrap();
     let again = finished(resumed_in(&plan, folder.path()).unwrap());
     let whole = tempfile::tempdir().unwrap();
-    let whole = trained(&TrainingPlan { checkpoints: whole.path().to_owned(), ..plan });
+    let whole = trained(&Plan { checkpoints: whole.path().to_owned(), ..plan });
     assert!(state_of(&again.model) == state_of(&whole.model));
     assert_eq!(measured(&again.history), measured(&whole.history));
 }
@@ -447,7 +452,7 @@ fn weights_that_overflow_stop_the_training_and_leave_no_checkpoint() {
 #[test]
 fn too_few_pictures_and_bad_settings_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |change: fn(&mut TrainingPlan), expected: &str| {
+    let check = |change: fn(&mut Plan), expected: &str| {
         let mut plan = plan(folder.path());
         change(&mut plan);
         let error = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap_err();

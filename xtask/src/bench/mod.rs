@@ -127,9 +127,9 @@ impl Plan {
             let loaded = load_model(path)?;
             return Ok(SharedModel { model: loaded.model, metadata: loaded.metadata });
         }
-        require_class_count(&self.config.model)?;
-        let model = initial(&self.config.model, self.config.run.seed)?;
-        let metadata = ModelMetadata::new(&self.config.model, &CLASS_NAMES, "bench");
+        require_class_count(self.config.model.network())?;
+        let model = initial(self.config.model.network(), self.config.run.seed)?;
+        let metadata = ModelMetadata::new(self.config.model.network(), &CLASS_NAMES, "bench");
         Ok(SharedModel { model: with_open_branches(model)?, metadata })
     }
 }

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_kernels::cross_entropy;
 use tinylsa_model::{
-    HostTensor, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors, require_sound,
-    state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
+    HostTensor, ImageShape, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors,
+    require_sound, state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
 };
 use tinylsa_train::{TrainConfig, smoothed_targets};
 
@@ -23,14 +23,14 @@ const GARMENTS: SyntheticConfig = SyntheticConfig { train: 2048, test: 10, seed:
 const KEY: &str = "bench";
 
 /// The pictures that a training which is measured learns from.
-pub(crate) fn training_pictures(data_dir: Option<&Path>, image_size: usize) -> Result<Dataset> {
+pub(crate) fn training_pictures(data_dir: Option<&Path>, input: ImageShape) -> Result<Dataset> {
     let dataset = match data_dir {
         Some(directory) => fashion_mnist(&find_directory(Some(directory), Path::new(DEFAULT_DIRECTORY)))?.train,
         None => synthetic_garments(&GARMENTS)?.train,
     };
-    if [dataset.height, dataset.width] != [image_size, image_size] {
-        let (height, width) = (dataset.height, dataset.width);
-        let text = format!("the pictures are {height}×{width}, but the model takes {image_size}×{image_size}");
+    let found = ImageShape::grey(dataset.height, dataset.width);
+    if found != input {
+        let text = format!("the images are {found}, but the model takes {input}");
         return Err(UsageError(text).into());
     }
     Ok(dataset)
@@ -61,7 +61,7 @@ impl SharedFiles {
         count: usize,
     ) -> Result<Self> {
         let files = Self { folder: tempfile::tempdir().context("failed to make a folder")? };
-        let dataset = training_pictures(data_dir, model.model.config().image_size)?;
+        let dataset = training_pictures(data_dir, model.model.config().input)?;
         require_classes(&model.metadata, &dataset)?;
         files.put("model.safetensors", &model_to_safetensors(&model.model, &model.metadata, Precision::Single)?)?;
         files.put("training.json", &serde_json::to_vec_pretty(train)?)?;

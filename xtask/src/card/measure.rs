@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa, state_of};
+use tinylsa_model::{Classifier, LoadedModel, Precision, TinyCnnLsa, state_of};
 use tinylsa_train::{Logits, robustness};
 use tracing::info;
 
@@ -159,7 +159,7 @@ fn card_run(run: &FinishedRun) -> Result<CardRun> {
 
 fn card_weights(loaded: &LoadedModel, precision: Precision) -> Result<CardWeights> {
     let bytes = loaded.to_safetensors(precision)?;
-    let cost = loaded.metadata.model.cost();
+    let cost = loaded.metadata.config.cost();
     Ok(CardWeights {
         parameters: cost.parameters(),
         macs: cost.macs(),

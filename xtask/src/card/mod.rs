@@ -10,12 +10,12 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{DatasetName, FileChecksum};
-use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{Calibration, Robustness, TrainConfig};
 
 use crate::evaluation::EvaluationReport;
 use crate::folder::Continuation;
 use crate::machine::Machine;
+use crate::schema::ModelSection;
 
 pub(crate) use measure::{CardSubject, measure_card};
 pub(crate) use text::markdown;
@@ -25,7 +25,7 @@ pub(crate) use text::markdown;
 pub(crate) struct ModelCard {
     pub(crate) data: CardData,
     pub(crate) weights: CardWeights,
-    pub(crate) model: TinyCnnLsaConfig,
+    pub(crate) model: ModelSection,
     pub(crate) train: TrainConfig,
     /// The config's file, if the runs were made from one that is known.
     pub(crate) config: Option<String>,

@@ -3,12 +3,12 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_data::{DatasetName, FileChecksum, Severity};
-use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{Calibration, Interval, KeptEpoch, TrainConfig};
 
 use super::{CardRun, ModelCard};
 use crate::evaluation::ClassReport;
 use crate::folder::Continuation;
+use crate::schema::ModelSection;
 use crate::settings::to_toml;
 
 /// The card as a page of Markdown. The same card gives the same text.
@@ -76,10 +76,11 @@ fn use_and_limits(card: &ModelCard) -> String {
     let names: Vec<&str> = card.test.classes.iter().map(|class| class.name.as_str()).collect();
     format!(
         "## Use and limits\n\n\
-         A grey picture of {0} × {0} pixels, one garment, light on black, upright and centred, is taken for one of: {1}.\n\
+         A grey picture of {0} × {1} pixels, one garment, light on black, upright and centred, is taken for one of: {2}.\n\
          Pictures of another kind get one of these names, too: the network has no class for what it does not know. It is\n\
          made for research on small networks and on explanations, and for nothing that decides about people.",
-        card.model.image_size,
+        card.model.network().input.height,
+        card.model.network().input.width,
         names.join(", ")
     )
 }
@@ -111,7 +112,7 @@ fn data(card: &ModelCard) -> String {
 
 #[derive(Serialize)]
 struct Recipe<'a> {
-    model: &'a TinyCnnLsaConfig,
+    model: &'a ModelSection,
     train: &'a TrainConfig,
 }
 

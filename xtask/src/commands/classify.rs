@@ -7,7 +7,7 @@ use image::codecs::png::PngEncoder;
 use serde::Serialize;
 use tinylsa_data::photograph::{Found, Polarity, PreparedImage};
 use tinylsa_data::to_unit;
-use tinylsa_model::LoadedInferenceModel;
+use tinylsa_model::{ImageShape, LoadedInferenceModel};
 use tinylsa_settings::printable_path;
 use tinylsa_system::{OutputDir, write_atomically};
 use tracing::error;
@@ -89,11 +89,9 @@ struct ImageName {
 /// Says what is on each image. An image that cannot be classified does not keep the others from being classified.
 pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
     let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
-    if loaded.metadata.model.image_size != SIDE {
-        let size = loaded.metadata.model.image_size;
-        return Err(
-            UsageError(format!("the network expects {size}×{size}, images are prepared as {SIDE}×{SIDE}")).into()
-        );
+    let (found, expected) = (loaded.metadata.config.input, ImageShape::grey(SIDE, SIDE));
+    if found != expected {
+        return Err(UsageError(format!("the network expects {found}, images are prepared as {expected}")).into());
     }
     let output = arguments.save_prepared.as_deref().map(claim).transpose()?;
     let mut entries = Vec::with_capacity(arguments.images.len());

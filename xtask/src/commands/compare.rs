@@ -37,7 +37,8 @@ pub(crate) struct CompareArguments {
 #[derive(Debug, Serialize)]
 struct Compared {
     network: String,
-    image_size: usize,
+    /// Height and width of the images.
+    image_size: [usize; 2],
     parameters: usize,
     macs: usize,
     /// Parameters as a multiple of the first network's.
@@ -78,12 +79,12 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
         .map(|Ours { name, model, accuracy, split }| Compared {
             accuracy: *accuracy,
             split: *split,
-            ..counted(name, model.image_size, &model.cost(), &first)
+            ..counted(name, [model.input.height, model.input.width], &model.cost(), &first)
         })
         .collect();
     for baseline in Baseline::ALL {
         let cost = baseline.cost(&input).map_err(|error| UsageError(format!("--baseline-size: {error}")))?;
-        rows.push(counted(baseline.name(), input.image_size, &cost, &first));
+        rows.push(counted(baseline.name(), [input.image_size; 2], &cost, &first));
     }
     if arguments.json { say(serde_json::to_string_pretty(&rows)?) } else { say(table(&rows)) }
 }
@@ -91,20 +92,20 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
 fn of_config(arguments: &CompareArguments) -> Result<Ours> {
     let source = config_or_base(arguments.config.as_deref())?;
     let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
-    Ok(Ours { name: "TinyCNN + LSA".to_owned(), model: config.model, accuracy: None, split: None })
+    Ok(Ours { name: "TinyCNN + LSA".to_owned(), model: config.model.network().clone(), accuracy: None, split: None })
 }
 
 fn of_run(folder: &Path) -> Result<Ours> {
     let FinishedRun { config, evaluation, .. } = FinishedRun::read(folder)?;
     Ok(Ours {
         name: format!("TinyCNN + LSA, {}", folder.display()),
-        model: config.model,
+        model: config.model.network().clone(),
         accuracy: Some(evaluation.accuracy),
         split: Some(evaluation.split),
     })
 }
 
-fn counted(network: &str, image_size: usize, cost: &Cost, first: &Cost) -> Compared {
+fn counted(network: &str, image_size: [usize; 2], cost: &Cost, first: &Cost) -> Compared {
     let (parameters, macs) = (cost.parameters(), cost.macs());
     Compared {
         network: network.to_owned(),
@@ -134,7 +135,7 @@ fn table(rows: &[Compared]) -> Table {
     for row in rows {
         table.add_row([
             row.network.clone(),
-            format!("{0} × {0}", row.image_size),
+            format!("{} × {}", row.image_size[0], row.image_size[1]),
             row.parameters.to_string(),
             format!("{:.0}", row.parameters_ratio),
             format!("{:.1}", row.macs as f64 / 1e6),

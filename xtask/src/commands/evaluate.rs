@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         return Err(UsageError(text).into());
     }
     let Subject { loaded, pictures, asked } = Subject::of(arguments)?;
-    require_size(&pictures.test, loaded.metadata.model.image_size)?;
+    require_size(&pictures.test, loaded.metadata.config.input)?;
     require_classes(&loaded.metadata, &pictures.test)?;
     let training = || -> Result<_> {
         let split = split_of_training(&loaded.metadata, &pictures.train, asked)?;
@@ -117,7 +117,7 @@ fn write_logits(path: &Path, loaded: &LoadedInferenceModel, dataset: &Dataset, i
     let logits = loaded.model.logits(&pixels)?;
     let state = State::from([
         ("images".to_owned(), HostTensor { shape, values: pixels }),
-        ("logits".to_owned(), HostTensor { shape: vec![shown.len(), loaded.metadata.model.classes], values: logits }),
+        ("logits".to_owned(), HostTensor { shape: vec![shown.len(), loaded.metadata.config.classes], values: logits }),
     ]);
     let bytes = state_to_safetensors(&state, "dataset", dataset.name.title().to_owned())?;
     write_atomically(path, &bytes).with_context(|| format!("failed to write {}", path.display()))

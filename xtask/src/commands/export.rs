@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
-use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa};
+use tinylsa_model::{Classifier, LoadedModel, Precision, TinyCnnLsa};
 use tinylsa_system::write_atomically;
 use tinylsa_train::{Logits, fit_temperature};
 
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
     };
     let bytes = loaded.to_safetensors(precision)?;
     write_atomically(&arguments.out, &bytes).with_context(|| format!("failed to write {}", arguments.out.display()))?;
-    let cost = loaded.metadata.model.cost();
+    let cost = loaded.metadata.config.cost();
     say(format!("{}: {} parameters, {} bytes", arguments.out.display(), cost.parameters(), bytes.len()))
 }
 

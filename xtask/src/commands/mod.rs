@@ -16,7 +16,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{InferenceModel, LoadedInferenceModel, LoadedModel, TinyCnnLsa};
+use tinylsa_model::{Classifier, InferenceModel, LoadedInferenceModel, LoadedModel, TinyCnnLsa};
 
 use crate::settings::ConfigSource;
 

@@ -54,7 +54,8 @@ impl TracedAttention {
     /// # Errors
     /// If the matrices are none of attention.
     pub(crate) fn new(model: &TinyCnnLsa, images: Tensor<4>) -> Result<Self, ExplainError> {
-        let Trace { layers: traces, grid_size, .. } = model.forward_traced(images);
+        // The images of every source are square, and so are their grids.
+        let Trace { layers: traces, rows: grid_size, .. } = model.forward_traced(images);
         let (mut layers, mut checks, mut parts) = (Vec::new(), Vec::new(), Vec::new());
         for trace in &traces {
             let LayerTrace { queries, keys, values, attention, context } = trace;

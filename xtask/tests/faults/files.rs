@@ -11,7 +11,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use rand::RngExt;
 use tinylsa_data::photograph::{Photograph, PreparedImage, TargetSize, prepare};
 use tinylsa_data::{IdxLimits, decode_idx};
-use tinylsa_model::{State, TinyCnnLsa, state_of};
+use tinylsa_model::{Classifier, State, TinyCnnLsa, state_of};
 
 use crate::bench::{Bench, broken};
 use crate::mutate::mutate;

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tinylsa_data::photograph::{Photograph, prepare};
 use tinylsa_data::{Dataset, DatasetName, stratified_split, to_unit};
-use tinylsa_model::{InferenceModel, LoadedInferenceModel};
+use tinylsa_model::{ImageShape, InferenceModel, LoadedInferenceModel};
 use tracing::info;
 
 use crate::dataset::{DEFAULT_DIRECTORY, all_indices, fashion_mnist, find_directory};
@@ -112,7 +112,10 @@ fn measure(
     indices: &[u32],
     plan: &PhotographsPlan,
 ) -> Result<PhotographsReport> {
-    ensure!(loaded.metadata.model.image_size == SIDE, "the model does not take images of {SIDE}×{SIDE}");
+    ensure!(
+        loaded.metadata.config.input == ImageShape::grey(SIDE, SIDE),
+        "the model does not take images of {SIDE}×{SIDE}"
+    );
     let mut reports: Vec<KindReport> = Vec::new();
     let mut plain = None;
     for kind in kinds(plan.strengths) {
