@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use thiserror::Error;
 use tinylsa_data::{
-    Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, SourceError, SplitIndices,
-    holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split, synthetic_garments,
+    Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, ImageShape, SourceError,
+    SplitIndices, holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split,
+    synthetic_garments,
 };
 use tinylsa_settings::{InvalidSetting, printable_path, require_within};
 use tracing::{info, warn};
@@ -37,8 +38,8 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
-    pub(crate) fn name(&self) -> DatasetName {
-        self.train.name
+    pub(crate) fn name(&self) -> &DatasetName {
+        &self.train.name
     }
 
     /// What stands under every figure made from these images.
@@ -252,8 +253,8 @@ pub(crate) fn all_indices(dataset: &Dataset) -> Vec<u32> {
 /// # Errors
 /// If the sizes differ.
 pub(crate) fn require_size(dataset: &Dataset, image_size: usize) -> Result<()> {
-    if dataset.height != image_size || dataset.width != image_size {
-        bail!("the images are {}×{}, the network expects {image_size}×{image_size}", dataset.height, dataset.width);
+    if dataset.shape != ImageShape::grey(image_size, image_size) {
+        bail!("the images are {}, the network expects 1×{image_size}×{image_size}", dataset.shape);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices};
+use tinylsa_data::{FileChecksum, SplitIndices};
 use tinylsa_kernels::instruction_set;
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_system::{read_at_most, sha256_hex};
@@ -77,7 +77,7 @@ impl Experiment {
         // What else is wrong with the plan, such as a teacher of another task.
         Training::start(&plan)?;
         let basis = Basis {
-            dataset: pictures.name(),
+            dataset: pictures.name().clone(),
             checksums: pictures.checksums.clone(),
             teachers: teachers(&config.train.distillation.teachers)?,
             instruction_set: instruction_set()?.to_owned(),
@@ -101,17 +101,20 @@ impl Prepared {
 fn check_plan(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
     check_model(config, pictures)?;
     check_split(config, pictures.train.len())?;
+    let augmentation = config.train.augmentation.validate_for(pictures.train.shape);
+    augmentation.map_err(|error| error.within("augmentation").within("train"))?;
     let explained = Circumstances::new(&config.model, Some(pictures.train.len()), pictures.test.len());
     config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
 }
 
 fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
     let (size, classes) = (config.model.image_size, config.model.classes);
-    let (height, width) = (pictures.train.height, pictures.train.width);
+    let (height, width) = (pictures.train.shape.height, pictures.train.shape.width);
     let expected = format!("{height}, the size of the images, which are {height}×{width}");
     require("model.image_size", [size, size] == [height, width], || size.to_string(), &expected)?;
-    let expected = format!("{}, the number of classes of {}", CLASS_NAMES.len(), pictures.name());
-    require("model.classes", classes == CLASS_NAMES.len(), || classes.to_string(), &expected)
+    let known = pictures.train.classes();
+    let expected = format!("{known}, the number of classes of {}", pictures.name());
+    require("model.classes", classes == known, || classes.to_string(), &expected)
 }
 
 fn check_split(config: &ExperimentConfig, images: usize) -> Result<(), InvalidSetting> {

@@ -50,7 +50,7 @@ pub enum MeasureError {
         /// The image, counted from 0 over those that are measured.
         index: usize,
         /// Its label.
-        label: u8,
+        label: u32,
         /// Number of classes.
         classes: usize,
     },
@@ -74,14 +74,14 @@ pub(crate) fn require_scores(
     score: &'static str,
     classes: usize,
     values: &[f32],
-    labels: &[u8],
+    labels: &[u32],
 ) -> Result<(), MeasureError> {
     require_images(labels.len(), 1, "a measurement")?;
     if classes == 0 || values.len() != labels.len() * classes {
         return Err(MeasureError::Shape { values: values.len(), images: labels.len(), classes });
     }
     require_finite(score, classes, values, 0)?;
-    match labels.iter().position(|&label| usize::from(label) >= classes) {
+    match labels.iter().position(|&label| label as usize >= classes) {
         Some(index) => Err(MeasureError::Label { index, label: labels[index], classes }),
         None => Ok(()),
     }

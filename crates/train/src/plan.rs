@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use tinylsa_data::{CLASS_NAMES, Dataset};
+use tinylsa_data::Dataset;
 use tinylsa_model::{AttentionKind, TinyCnnLsa, TinyCnnLsaConfig};
 
 use crate::checkpoint::{CheckpointForm, Environment, Layout, Schedule};
@@ -57,7 +57,8 @@ impl TrainingPlan {
     }
 
     pub(crate) fn teachers(&self) -> Result<Teachers, TrainError> {
-        Teachers::load(&self.train.distillation, &self.model, &CLASS_NAMES)
+        let class_names: Vec<&str> = self.dataset.class_names.iter().map(String::as_str).collect();
+        Teachers::load(&self.train.distillation, &self.model, &class_names)
     }
 
     /// Refuses batches that the memory of this machine cannot hold, before any is asked for.
@@ -79,7 +80,7 @@ impl TrainingPlan {
             .iter()
             .chain(&*self.validation_indices)
             .filter(|&&index| (index as usize) < self.dataset.len());
-        match indices.copied().find(|&index| usize::from(label(index)) >= classes) {
+        match indices.copied().find(|&index| label(index) as usize >= classes) {
             Some(index) => Err(TrainError::Label { index, label: label(index), classes }),
             None => Ok(()),
         }
@@ -124,7 +125,7 @@ impl TrainingPlan {
             indices.iter().for_each(|index| hash.update(index.to_le_bytes()));
         }
         hash.update(&self.dataset.images);
-        hash.update(&self.dataset.labels);
+        hash.update(self.dataset.label_bytes());
         hexadecimal(&hash.finalize())
     }
 }

@@ -100,10 +100,10 @@ fn load_teacher(path: &Path, student: &TinyCnnLsaConfig, class_names: &[&str]) -
 ///
 /// # Panics
 /// If a label is not below `classes`.
-pub fn smoothed_targets(labels: &[u8], classes: usize, smoothing: f64) -> Vec<f32> {
+pub fn smoothed_targets(labels: &[u32], classes: usize, smoothing: f64) -> Vec<f32> {
     let mut targets = vec![(smoothing / classes as f64) as f32; labels.len() * classes];
     for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
-        row[usize::from(label)] += (1.0 - smoothing) as f32;
+        row[label as usize] += (1.0 - smoothing) as f32;
     }
     targets
 }
@@ -123,8 +123,8 @@ pub(crate) fn targets(
     let labels = batch.labels.iter().zip(&batch.mixtures);
     for (row, (&label, mixture)) in targets.chunks_exact_mut(classes).zip(labels) {
         let moved = (1.0 - mixture.share) * (1.0 - smoothing) as f32;
-        row[usize::from(label)] -= moved;
-        row[usize::from(mixture.other_label)] += moved;
+        row[label as usize] -= moved;
+        row[mixture.other_label as usize] += moved;
     }
     let weight = distillation.weight as f32;
     for (target, taught) in targets.iter_mut().zip(teachers.probabilities(&batch.images, classes)?) {

@@ -384,8 +384,8 @@ impl<'a> Training<'a> {
     }
 }
 
-fn count_right(logits: &[f32], labels: &[u8]) -> usize {
+fn count_right(logits: &[f32], labels: &[u32]) -> usize {
     let classes = logits.len() / labels.len();
     let rows = logits.chunks_exact(classes);
-    rows.zip(labels).filter(|&(row, &label)| largest(row) == usize::from(label)).count()
+    rows.zip(labels).filter(|&(row, &label)| largest(row) == label as usize).count()
 }
