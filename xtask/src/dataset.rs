@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use thiserror::Error;
 use tinylsa_data::{
-    Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, SourceError, SplitIndices,
-    holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split, synthetic_garments,
+    Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, ImageShape, SourceError,
+    SplitIndices, holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split,
+    synthetic_garments,
 };
-use tinylsa_model::ImageShape;
 use tinylsa_settings::{InvalidSetting, printable_path, require_within};
 use tracing::{info, warn};
 
@@ -38,8 +38,8 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
-    pub(crate) fn name(&self) -> DatasetName {
-        self.train.name
+    pub(crate) fn name(&self) -> &DatasetName {
+        &self.train.name
     }
 
     /// What stands under every figure made from these images.
@@ -253,9 +253,8 @@ pub(crate) fn all_indices(dataset: &Dataset) -> Vec<u32> {
 /// # Errors
 /// If the sizes differ.
 pub(crate) fn require_size(dataset: &Dataset, input: ImageShape) -> Result<()> {
-    let found = ImageShape::grey(dataset.height, dataset.width);
-    if found != input {
-        bail!("the images are {found}, the network expects {input}");
+    if dataset.shape != input {
+        bail!("the images are {}, the network expects {input}", dataset.shape);
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use tinylsa_data::CLASS_NAMES;
 use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_settings::counted;
 use tinylsa_system::{peak_memory, sha256_hex};
@@ -23,7 +22,7 @@ use crate::folder::{
     metrics_lines, problems, read_json,
 };
 use crate::machine::{Machine, git_revision, now, set_threads};
-use crate::matching::{file_name, held_out};
+use crate::matching::held_out;
 use crate::outcome::{chain, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared};
@@ -189,9 +188,10 @@ impl Run<'_> {
     /// The test set is read here, once, after every choice is made.
     fn measure(&self, trained: &Trained<TinyCnnLsa>) -> Result<Measured> {
         let Prepared { pictures, split, .. } = self.prepared;
+        let class_names: Vec<&str> = pictures.train.class_names.iter().map(String::as_str).collect();
         let metadata = ModelMetadata {
             held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
-            ..ModelMetadata::new(trained.model.config(), &CLASS_NAMES, file_name(pictures.name()))
+            ..ModelMetadata::new(trained.model.config(), &class_names, pictures.name().id())
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
         self.folder.write("model.safetensors", &model_bytes)?;
@@ -312,7 +312,7 @@ fn new_manifest(config: &ExperimentConfig, prepared: &Prepared) -> Manifest {
         burn: basis.burn.clone(),
         git_revision: git_revision(),
         instruction_set: basis.instruction_set.clone(),
-        dataset: pictures.name(),
+        dataset: pictures.name().clone(),
         substitution: pictures.substitution.clone(),
         checksums: pictures.checksums.clone(),
         teachers: basis.teachers.clone(),

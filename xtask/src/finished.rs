@@ -69,7 +69,8 @@ impl FinishedRun {
     /// # Errors
     /// If they are not available, or those that are available are others; [`UsageError`] if `data_dir` has no effect.
     pub(crate) fn pictures(&self, data_dir: Option<&Path>) -> Result<Pictures> {
-        if let (DatasetName::SyntheticGarments, Some(data_dir)) = (self.manifest.dataset, data_dir) {
+        let is_drawn = self.manifest.dataset == DatasetName::SYNTHETIC_GARMENTS;
+        if let Some(data_dir) = data_dir.filter(|_| is_drawn) {
             return Err(UsageError(format!(
                 "the run in {} was made with synthetic garments, for which --data-dir {} has no effect",
                 self.folder.display(),
@@ -78,10 +79,9 @@ impl FinishedRun {
             .into());
         }
         let mut section = self.config.data.clone();
-        section.source = match self.manifest.dataset {
-            DatasetName::FashionMnist => DataSource::FashionMnist,
-            DatasetName::SyntheticGarments => DataSource::SyntheticGarments,
-        };
+        if is_drawn {
+            section.source = DataSource::SyntheticGarments;
+        }
         let pictures = obtain(&section, data_dir, true)?;
         require_size(&pictures.train, self.config.model.network().input)?;
         if pictures.checksums != self.manifest.checksums {

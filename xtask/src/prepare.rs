@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices};
+use tinylsa_data::{FileChecksum, SplitIndices};
 use tinylsa_kernels::instruction_set;
-use tinylsa_model::{ImageShape, TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
+use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_system::{read_at_most, sha256_hex};
 use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
@@ -79,7 +79,7 @@ impl Experiment {
         // What else is wrong with the plan, such as a teacher of another task.
         Training::start(&plan)?;
         let basis = Basis {
-            dataset: pictures.name(),
+            dataset: pictures.name().clone(),
             checksums: pictures.checksums.clone(),
             teachers: teachers(&config.train.distillation.teachers)?,
             instruction_set: instruction_set()?.to_owned(),
@@ -103,6 +103,8 @@ impl Prepared {
 fn check_plan(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
     check_model(config, pictures)?;
     check_split(config, pictures.train.len())?;
+    let augmentation = config.train.augmentation.validate_for(pictures.train.shape);
+    augmentation.map_err(|error| error.within("augmentation").within("train"))?;
     let explained = Circumstances::new(config.model.network(), Some(pictures.train.len()), pictures.test.len());
     config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
 }
@@ -111,7 +113,7 @@ fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), Inv
     let network = config.model.network();
     let (input, classes) = (network.input, network.classes);
     let key = |key: &str| format!("model.{}.{key}", config.model.kind.name());
-    let shape = ImageShape::grey(pictures.train.height, pictures.train.width);
+    let shape = pictures.train.shape;
     for (name, found, expected) in [
         ("input.channels", input.channels, shape.channels),
         ("input.height", input.height, shape.height),
@@ -120,8 +122,9 @@ fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), Inv
         let text = format!("{expected}, as the images are {shape}");
         require(&key(name), found == expected, || found.to_string(), &text)?;
     }
-    let expected = format!("{}, the number of classes of {}", CLASS_NAMES.len(), pictures.name());
-    require(&key("classes"), classes == CLASS_NAMES.len(), || classes.to_string(), &expected)
+    let known = pictures.train.classes();
+    let expected = format!("{known}, the number of classes of {}", pictures.name());
+    require(&key("classes"), classes == known, || classes.to_string(), &expected)
 }
 
 fn check_split(config: &ExperimentConfig, images: usize) -> Result<(), InvalidSetting> {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use burn::tensor::Device;
 use serde_json::Value;
 use tempfile::TempDir;
-use tinylsa_data::CLASS_NAMES;
+use tinylsa_data::FASHION_MNIST_CLASSES;
 use tinylsa_model::{
     ModelMetadata, Precision, State, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors, state_from_safetensors,
     state_to_safetensors,
@@ -155,7 +155,7 @@ fn images_of_other_classes_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let evaluate =
         |model: &Path| fails(dir.path(), 2, &["evaluate", "--synthetic", "--model", model.to_str().unwrap()]);
-    let five = with_classes(dir.path(), &CLASS_NAMES[..5]);
+    let five = with_classes(dir.path(), &FASHION_MNIST_CLASSES[..5]);
     let expected = "the model knows 5 classes, but the images of synthetic garments have 10";
     assert!(evaluate(&five).contains(expected));
     let explain = ["explain", "--index", "0", "--synthetic", "--out", "x", "--model", five.to_str().unwrap()];
@@ -164,7 +164,7 @@ fn images_of_other_classes_are_refused() {
         assert!(fails(dir.path(), 2, &["bench", subject, "--model", five.to_str().unwrap()]).contains(expected));
     }
 
-    let mut permuted = CLASS_NAMES;
+    let mut permuted = FASHION_MNIST_CLASSES;
     permuted.swap(1, 8);
     let permuted = with_classes(dir.path(), &permuted);
     let expected = "class 1 is \"Bag\" to the model, but \"Trouser\" among the images";

@@ -53,7 +53,7 @@ pub enum TrainError {
         /// The picture.
         index: u32,
         /// Its label.
-        label: u8,
+        label: u32,
         /// Number of classes.
         classes: usize,
     },

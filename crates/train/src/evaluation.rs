@@ -196,7 +196,7 @@ fn calibration_error_interval(outcomes: &[Outcome], value: f64, seed: u64) -> In
 mod tests {
     use super::*;
 
-    fn predictions(rows: &[([f32; 2], u8)]) -> Predictions {
+    fn predictions(rows: &[([f32; 2], u32)]) -> Predictions {
         let probabilities = rows.iter().flat_map(|(row, _)| *row).collect();
         Predictions::new(2, probabilities, rows.iter().map(|&(_, label)| label).collect()).unwrap()
     }
@@ -228,10 +228,10 @@ mod tests {
 
     #[test]
     fn every_interval_holds_its_figure() {
-        let rows: Vec<([f32; 2], u8)> = (0..200)
+        let rows: Vec<([f32; 2], u32)> = (0..200)
             .map(|index| {
                 let sure = 0.5 + 0.45 * (index as f32 / 200.0);
-                ([sure, 1.0 - sure], u8::from(index % 5 == 0))
+                ([sure, 1.0 - sure], u32::from(index % 5 == 0))
             })
             .collect();
         let result = evaluate(&predictions(&rows), 1).unwrap();

@@ -54,7 +54,7 @@ pub enum MeasureError {
         /// The image, counted from 0 over those that are measured.
         index: usize,
         /// Its label.
-        label: u8,
+        label: u32,
         /// Number of classes.
         classes: usize,
     },
@@ -78,7 +78,7 @@ pub(crate) fn require_scores(
     score: &'static str,
     classes: usize,
     values: &[f32],
-    labels: &[u8],
+    labels: &[u32],
 ) -> Result<(), MeasureError> {
     require_images(labels.len(), 1, "a measurement")?;
     if classes == 0 || values.len() != labels.len() * classes {

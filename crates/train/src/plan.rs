@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use tinylsa_data::{CLASS_NAMES, Dataset, SplitIndices};
+use tinylsa_data::{Dataset, SplitIndices};
 use tinylsa_model::{ModelConfig, load_predictor};
 
 use crate::checkpoint::{CheckpointForm, Environment, Layout, Schedule};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::optimizer::OptimizerKind;
-use crate::prediction::shape_of;
 use crate::targets::{LoadTeacher, Teachers};
 use tinylsa_system::{available_memory, hexadecimal};
 
@@ -59,7 +58,7 @@ impl<C: ModelConfig> TrainingPlan<C> {
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         self.train.validate()?;
         self.model.validate()?;
-        let (found, expected) = (shape_of(&self.dataset), self.model.input());
+        let (found, expected) = (self.dataset.shape, self.model.input());
         if found != expected {
             return Err(TrainError::ImageShape { found, expected });
         }
@@ -79,7 +78,8 @@ impl<C: ModelConfig> TrainingPlan<C> {
     }
 
     pub(crate) fn teachers(&self) -> Result<Teachers, TrainError> {
-        Teachers::load(&self.train.distillation, &self.model, &CLASS_NAMES, self.load_teacher)
+        let class_names: Vec<&str> = self.dataset.class_names.iter().map(String::as_str).collect();
+        Teachers::load(&self.train.distillation, &self.model, &class_names, self.load_teacher)
     }
 
     /// Refuses batches that the memory of this machine cannot hold, before any is asked for.
@@ -147,7 +147,7 @@ impl<C: ModelConfig> TrainingPlan<C> {
             indices.iter().for_each(|index| hash.update(index.to_le_bytes()));
         }
         hash.update(&self.dataset.images);
-        hash.update(&self.dataset.labels);
+        hash.update(self.dataset.label_bytes());
         Ok(hexadecimal(&hash.finalize()))
     }
 }

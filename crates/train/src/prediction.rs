@@ -13,7 +13,7 @@ pub(crate) const BATCH: usize = 250;
 pub struct Predictions {
     classes: usize,
     probabilities: Vec<f32>,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
 }
 
 /// What the network is shown of an image.
@@ -31,7 +31,7 @@ impl Predictions {
     ///
     /// # Errors
     /// [`MeasureError`] if there are none, or if they do not belong together.
-    pub fn new(classes: usize, probabilities: Vec<f32>, labels: Vec<u8>) -> Result<Self, MeasureError> {
+    pub fn new(classes: usize, probabilities: Vec<f32>, labels: Vec<u32>) -> Result<Self, MeasureError> {
         require_scores("probability", classes, &probabilities, &labels)?;
         Ok(Self { classes, probabilities, labels })
     }
@@ -42,7 +42,7 @@ impl Predictions {
     }
 
     /// The true class of each image.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
@@ -142,8 +142,8 @@ pub fn predict(
 }
 
 /// The labels of the images with these indices, after checking that the network can be measured on them.
-pub(crate) fn labels_for(model: &dyn Predictor, dataset: &Dataset, indices: &[u32]) -> Result<Vec<u8>, MeasureError> {
-    let (found, expected) = (shape_of(dataset), model.input());
+pub(crate) fn labels_for(model: &dyn Predictor, dataset: &Dataset, indices: &[u32]) -> Result<Vec<u32>, MeasureError> {
+    let (found, expected) = (dataset.shape, model.input());
     if found != expected {
         return Err(MeasureError::ImageShape { found, expected });
     }
@@ -151,17 +151,12 @@ pub(crate) fn labels_for(model: &dyn Predictor, dataset: &Dataset, indices: &[u3
     if let Some(&index) = indices.iter().find(|&&index| index as usize >= dataset.len()) {
         return Err(MeasureError::Index { index, images: dataset.len() });
     }
-    let labels: Vec<u8> = indices.iter().map(|&index| dataset.label(index as usize)).collect();
+    let labels: Vec<u32> = indices.iter().map(|&index| dataset.label(index as usize)).collect();
     let classes = model.classes();
     match labels.iter().position(|&label| label as usize >= classes) {
         Some(index) => Err(MeasureError::Label { index, label: labels[index], classes }),
         None => Ok(labels),
     }
-}
-
-/// The shape of the images of a dataset.
-pub(crate) fn shape_of(dataset: &Dataset) -> ImageShape {
-    ImageShape::grey(dataset.height, dataset.width)
 }
 
 /// The logits of some images, as many and as finite as they must be; the first is that of image `first`.
@@ -298,12 +293,12 @@ mod tests {
         InferenceModel::from_state(&config, &state).unwrap()
     }
 
-    fn images(side: usize, labels: &[u8]) -> Dataset {
+    fn images(side: usize, labels: &[u32]) -> Dataset {
         Dataset {
-            name: DatasetName::SyntheticGarments,
+            name: DatasetName::SYNTHETIC_GARMENTS,
             split: Split::Test,
-            height: side,
-            width: side,
+            shape: ImageShape::grey(side, side),
+            class_names: (0..4).map(|class| class.to_string()).collect(),
             images: vec![7; labels.len() * side * side],
             labels: labels.to_vec(),
             masks: None,
@@ -326,8 +321,8 @@ mod tests {
 
     #[test]
     fn probabilities_from_elsewhere_belong_together() {
-        let new = |probabilities: &[f32], labels: &[u8]| Predictions::new(2, probabilities.to_vec(), labels.to_vec());
-        let refused = |probabilities: &[f32], labels: &[u8]| new(probabilities, labels).unwrap_err().to_string();
+        let new = |probabilities: &[f32], labels: &[u32]| Predictions::new(2, probabilities.to_vec(), labels.to_vec());
+        let refused = |probabilities: &[f32], labels: &[u32]| new(probabilities, labels).unwrap_err().to_string();
         assert!(refused(&[], &[]).starts_with("there are 0 images"));
         assert_eq!(refused(&[0.5; 3], &[0, 1]), "there are 3 scores for 2 images, expected 2 for each");
         assert!(refused(&[0.5; 4], &[0, 2]).starts_with("image 1 has label 2"));

@@ -115,7 +115,7 @@ pub struct Task {
 ///
 /// # Panics
 /// If a label is not below `classes`.
-pub fn smoothed_targets(labels: &[u8], classes: usize, smoothing: f64) -> Vec<f32> {
+pub fn smoothed_targets(labels: &[u32], classes: usize, smoothing: f64) -> Vec<f32> {
     let mut targets = vec![(smoothing / classes as f64) as f32; labels.len() * classes];
     for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
         row[label as usize] += (1.0 - smoothing) as f32;

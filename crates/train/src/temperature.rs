@@ -21,7 +21,7 @@ const HALVINGS: usize = 64;
 pub struct Logits {
     classes: usize,
     values: Vec<f32>,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
 }
 
 /// How far the probabilities of a network can be relied on.
@@ -71,7 +71,7 @@ impl Logits {
     ///
     /// # Errors
     /// [`MeasureError`] if there are none, if they do not belong together, or if one is not finite.
-    pub fn new(classes: usize, values: Vec<f32>, labels: Vec<u8>) -> Result<Self, MeasureError> {
+    pub fn new(classes: usize, values: Vec<f32>, labels: Vec<u32>) -> Result<Self, MeasureError> {
         require_scores("logit", classes, &values, &labels)?;
         Ok(Self { classes, values, labels })
     }
@@ -211,7 +211,7 @@ mod tests {
             for (class, &count) in counts.iter().enumerate() {
                 for _ in 0..count {
                     logits.values.extend(counts.map(|count| f32::from(count).ln() + 0.3));
-                    logits.labels.push(class as u8);
+                    logits.labels.push(class as u32);
                 }
             }
         }
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn logits_belong_together_and_are_finite() {
-        let refused = |classes: usize, values: &[f32], labels: &[u8]| {
+        let refused = |classes: usize, values: &[f32], labels: &[u32]| {
             Logits::new(classes, values.to_vec(), labels.to_vec()).unwrap_err().to_string()
         };
         assert!(refused(3, &[], &[]).starts_with("there are 0 images"));

@@ -403,7 +403,7 @@ impl<'a, C: ModelConfig> Training<'a, C> {
     }
 }
 
-fn count_right(logits: &[f32], labels: &[u8]) -> usize {
+fn count_right(logits: &[f32], labels: &[u32]) -> usize {
     let classes = logits.len() / labels.len();
     let rows = logits.chunks_exact(classes);
     rows.zip(labels).filter(|&(row, &label)| argmax(row) == label as usize).count()

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, atomic::AtomicBool};
 
 use burn::tensor::Device;
 use tinylsa_data::{
-    AugmentationConfig, CLASS_NAMES, Corruption, Dataset, MixingConfig, Severity, SyntheticConfig, corrupted,
+    AugmentationConfig, Corruption, Dataset, FASHION_MNIST_CLASSES, MixingConfig, Severity, SyntheticConfig, corrupted,
     stratified_split, synthetic_garments,
 };
 use tinylsa_model::{
@@ -58,7 +58,7 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     let TrainingOutcome::Finished(trained) = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap() else {
         panic!("nobody asked for a stop");
     };
-    let bytes = trained.model.to_safetensors(&CLASS_NAMES, "synthetic-garments").unwrap();
+    let bytes = trained.model.to_safetensors(&FASHION_MNIST_CLASSES, "synthetic-garments").unwrap();
     let loaded = TinyCnnLsa::from_safetensors(&bytes, &Device::flex()).unwrap();
     let indices = (0..garments.test.len() as u32).collect();
     Trained { loaded, test: garments.test, indices }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use tinylsa_data::{AugmentationConfig, Dataset, DatasetName, MixingConfig, Split};
+use tinylsa_data::{AugmentationConfig, Dataset, DatasetName, FASHION_MNIST_CLASSES, ImageShape, MixingConfig, Split};
 use tinylsa_model::{StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_train::{
     DistillationConfig, EmaConfig, KeptEpoch, OptimizerConfig, OptimizerKind, ScheduleConfig, TrainConfig, TrainError,
@@ -13,10 +13,10 @@ use tinylsa_train::{
 /// Twenty black images of two classes, and a network as small as can be.
 fn plan() -> TrainingPlan<TinyCnnLsaConfig> {
     let dataset = Dataset {
-        name: DatasetName::SyntheticGarments,
+        name: DatasetName::SYNTHETIC_GARMENTS,
         split: Split::Train,
-        height: 28,
-        width: 28,
+        shape: ImageShape::grey(28, 28),
+        class_names: FASHION_MNIST_CLASSES.map(str::to_owned).into(),
         images: vec![0; 20 * 784],
         labels: (0..20).map(|index| index % 2).collect(),
         masks: None,

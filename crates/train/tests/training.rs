@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::Device;
 use tempfile::TempDir;
 use tinylsa_data::{
-    AugmentationConfig, CLASS_NAMES, Dataset, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments,
+    AugmentationConfig, Dataset, FASHION_MNIST_CLASSES, MixingConfig, SyntheticConfig, stratified_split,
+    synthetic_garments,
 };
 use tinylsa_model::{
     AttentionConfig, Classifier, StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of,
@@ -140,7 +141,7 @@ fn a_stop_anywhere_changes_no_bit_of_the_result() {
 fn taught(folder: &Path, teacher: &Path) -> Plan {
     let mut plan = plan(folder);
     let network = plan.model.init(&plan.device).unwrap().with_initial_weights(9);
-    std::fs::write(teacher, network.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
+    std::fs::write(teacher, network.to_safetensors(&FASHION_MNIST_CLASSES, "none").unwrap()).unwrap();
     plan.train.mixing = MixingConfig { probability: 0.5, ..MixingConfig::none() };
     plan.train.distillation = DistillationConfig { teachers: vec![teacher.to_owned()], weight: 0.5 };
     plan
@@ -177,7 +178,7 @@ fn a_teacher_may_move_but_not_change() {
     plan.train.distillation.teachers = vec![there.clone()];
     finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
     let other = plan.model.init(&plan.device).unwrap().with_initial_weights(10);
-    std::fs::write(&there, other.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
+    std::fs::write(&there, other.to_safetensors(&FASHION_MNIST_CLASSES, "none").unwrap()).unwrap();
     assert!(is_of_another_experiment(&refused(&plan)));
 }
 

@@ -23,7 +23,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_data::CLASS_NAMES;
+use tinylsa_data::FASHION_MNIST_CLASSES;
 use tinylsa_model::{ModelMetadata, TinyCnnLsaConfig};
 
 pub(crate) use explain::{ExplainReport, case_names};
@@ -129,7 +129,7 @@ impl Plan {
         }
         require_class_count(self.config.model.network())?;
         let model = initial(self.config.model.network(), self.config.run.seed)?;
-        let metadata = ModelMetadata::new(self.config.model.network(), &CLASS_NAMES, "bench");
+        let metadata = ModelMetadata::new(self.config.model.network(), &FASHION_MNIST_CLASSES, "bench");
         Ok(SharedModel { model: with_open_branches(model)?, metadata })
     }
 }

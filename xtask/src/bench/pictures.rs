@@ -28,7 +28,7 @@ pub(crate) fn training_pictures(data_dir: Option<&Path>, input: ImageShape) -> R
         Some(directory) => fashion_mnist(&find_directory(Some(directory), Path::new(DEFAULT_DIRECTORY)))?.train,
         None => synthetic_garments(&GARMENTS)?.train,
     };
-    let found = ImageShape::grey(dataset.height, dataset.width);
+    let found = dataset.shape;
     if found != input {
         let text = format!("the images are {found}, but the model takes {input}");
         return Err(UsageError(text).into());
@@ -119,8 +119,8 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     let tracked = plain.clone().autodiff();
     let indices: Vec<usize> = (0..count).map(|index| index % dataset.len()).collect();
     let pixels: Vec<f32> = indices.iter().flat_map(|&index| to_unit(dataset.image(index))).collect();
-    let labels: Vec<u8> = indices.iter().map(|&index| dataset.label(index)).collect();
-    let shape = [count, 1, dataset.height, dataset.width];
+    let labels: Vec<u32> = indices.iter().map(|&index| dataset.label(index)).collect();
+    let shape = [count, dataset.shape.channels, dataset.shape.height, dataset.shape.width];
     let images = |device: &Device| Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape), device);
 
     let logits = values_of(&model.forward(images(&plain)));
@@ -136,7 +136,7 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     };
     put("loss", &[1], values_of(&loss));
     put("images", &shape, pixels.clone());
-    put("labels", &[count], labels.iter().map(|&label| f32::from(label)).collect());
+    put("labels", &[count], labels.iter().map(|&label| label as f32).collect());
     put("logits", &[count, classes], logits);
     require_sound(&state).context("the network that is measured computes with no finite numbers")?;
     Ok(state_to_safetensors(&state, KEY, "batch".to_owned())?)

@@ -73,7 +73,7 @@ pub(crate) fn measure_card(subject: &CardSubject, data_dir: Option<&Path>) -> Re
     let runs: Vec<CardRun> = runs.iter().map(card_run).collect::<Result<_>>()?;
     Ok(ModelCard {
         data: CardData {
-            dataset: run.manifest.dataset,
+            dataset: run.manifest.dataset.clone(),
             substitution: run.manifest.substitution.clone(),
             checksums: run.manifest.checksums.clone(),
             training_images: split.train.len(),

@@ -87,9 +87,12 @@ fn use_and_limits(card: &ModelCard) -> String {
 
 fn data(card: &ModelCard) -> String {
     let data = &card.data;
-    let source = match data.dataset {
-        DatasetName::FashionMnist => "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Zalando SE, MIT licence)",
-        DatasetName::SyntheticGarments => "Synthetic garments, drawn by `tinylsa-data`",
+    let source = if data.dataset == DatasetName::FASHION_MNIST {
+        "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Zalando SE, MIT licence)"
+    } else if data.dataset == DatasetName::SYNTHETIC_GARMENTS {
+        "Synthetic garments, drawn by `tinylsa-data`"
+    } else {
+        data.dataset.title()
     };
     let purpose = match card.train.keep {
         KeptEpoch::Best => "to choose the epoch and the temperature by",

@@ -113,7 +113,7 @@ impl Subject {
 fn write_logits(path: &Path, loaded: &LoadedInferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<()> {
     let shown = &indices[..WRITTEN.min(indices.len())];
     let pixels: Vec<f32> = shown.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
-    let shape = vec![shown.len(), 1, dataset.height, dataset.width];
+    let shape = [&[shown.len()], &dataset.shape.dims()[..]].concat();
     let logits = loaded.model.logits(&pixels)?;
     let state = State::from([
         ("images".to_owned(), HostTensor { shape, values: pixels }),

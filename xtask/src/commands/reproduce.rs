@@ -59,7 +59,7 @@ fn again(arguments: &ReproduceArguments) -> Result<()> {
     let expected = first.manifest.digests.clone().ok_or_else(|| UsageError("a run without digests".to_owned()))?;
     let mut overrides = Vec::new();
     // a run that went on with synthetic garments is compared with synthetic garments, whatever lies on this disk
-    if first.manifest.dataset == DatasetName::SyntheticGarments {
+    if first.manifest.dataset == DatasetName::SYNTHETIC_GARMENTS {
         overrides.push("data.source=synthetic-garments".to_owned());
     }
     let experiment = Experiment::load(ConfigSource::read(&arguments.run.join("config.toml"))?, overrides)?;

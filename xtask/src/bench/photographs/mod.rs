@@ -134,7 +134,7 @@ fn measure(
         Ok(KindReport::new("turned images", format!("{angle}°"), &plain, &answers))
     });
     Ok(PhotographsReport {
-        dataset: dataset.name,
+        dataset: dataset.name.clone(),
         split: plan.split,
         images: indices.len(),
         seed: plan.seed,
@@ -157,7 +157,7 @@ fn answers(
         let Some(pixels) = prepared(&garment, u64::from(index))? else { return Ok(Answer::Refused) };
         let logits = model.logits(&to_unit(&pixels))?;
         let best = (0..logits.len()).max_by(|&left, &right| logits[left].total_cmp(&logits[right]));
-        Ok(if best == Some(usize::from(dataset.label(position))) { Answer::Correct } else { Answer::Wrong })
+        Ok(if best == Some(dataset.label(position) as usize) { Answer::Correct } else { Answer::Wrong })
     };
     indices.par_iter().map(answer).collect()
 }

@@ -145,7 +145,7 @@ pub(in crate::explain) fn explanation() -> PictureExplanation {
         probabilities,
         calibrated: None,
         temperature: None,
-        class_names: tinylsa_data::CLASS_NAMES.map(str::to_owned).to_vec(),
+        class_names: tinylsa_data::FASHION_MNIST_CLASSES.map(str::to_owned).to_vec(),
         truth_mask: Some((0..784).map(|i| (10..14).contains(&(i % 28))).collect()),
         methods: Method::ALL
             .into_iter()
