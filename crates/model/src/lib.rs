@@ -75,7 +75,7 @@ pub use modules::{ModuleLayer, module_layers};
 pub use network::TinyCnnLsa;
 pub use path::ModulePath;
 pub use precision::Precision;
-pub use predictor::{ForwardPredictor, LoadedPredictor, PixelCountError, Predictor, load_predictor};
+pub use predictor::{ForwardPredictor, LoadedPredictor, PixelError, Predictor, load_predictor};
 pub use random::{GeneratorBusy, with_burn_seed};
 pub use shapes::TensorShapes;
 pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_state};

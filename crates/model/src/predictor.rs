@@ -26,25 +26,56 @@ pub trait Predictor: Debug + Send + Sync {
     /// row of [`Predictor::classes`] values for each image.
     ///
     /// # Errors
-    /// [`PixelCountError`] if the pixels are no whole number of images.
-    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelCountError>;
+    /// [`PixelError`] if the pixels are no whole number of images, or if one is not finite.
+    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError>;
 }
 
-/// Pixels that are no whole number of images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{found} pixels are no whole number of images of {expected}")]
-pub struct PixelCountError {
-    /// Number of pixels.
-    pub found: usize,
-    /// The images that the network was made for.
-    pub expected: ImageShape,
+/// Pixels that no network can be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum PixelError {
+    /// The values are no whole number of images.
+    #[error("{found} values are no whole number of images of {expected}")]
+    Count {
+        /// Number of values.
+        found: usize,
+        /// The images that the network was made for.
+        expected: ImageShape,
+    },
+    /// A value is NaN or infinite. A rectifier turns NaN into 0, so that the logits would look like any others.
+    #[error(
+        "channel {channel} of the pixel in row {row}, column {column} of image {image} is {value}, expected 0 to 1"
+    )]
+    NotFinite {
+        /// The image, counted from 0.
+        image: usize,
+        /// The channel.
+        channel: usize,
+        /// The row.
+        row: usize,
+        /// The column.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
 }
 
-impl PixelCountError {
-    /// The number of images that so many pixels are.
-    pub(crate) fn require_images(found: usize, expected: ImageShape) -> Result<usize, Self> {
-        let values = expected.values();
-        if found.is_multiple_of(values) { Ok(found / values) } else { Err(Self { found, expected }) }
+impl PixelError {
+    /// The number of images that the pixels are, if they are images.
+    pub(crate) fn require_images(pixels: &[f32], expected: ImageShape) -> Result<usize, Self> {
+        let (found, values) = (pixels.len(), expected.values());
+        if !found.is_multiple_of(values) {
+            return Err(Self::Count { found, expected });
+        }
+        match pixels.iter().position(|pixel| !pixel.is_finite()) {
+            None => Ok(found / values),
+            Some(position) => {
+                let (image, position) = (position / values, position % values);
+                let (channel, pixel) = (position / expected.pixels(), position % expected.pixels());
+                let (row, column) = (pixel / expected.width, pixel % expected.width);
+                Err(Self::NotFinite { image, channel, row, column, value: pixels[image * values + position] })
+            }
+        }
     }
 }
 
@@ -76,9 +107,9 @@ impl<M: Classifier> Predictor for ForwardPredictor<M> {
         self.model.config().classes()
     }
 
-    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelCountError> {
+    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError> {
         let input = self.input();
-        let images = PixelCountError::require_images(pixels.len(), input)?;
+        let images = PixelError::require_images(pixels, input)?;
         let [channels, height, width] = input.dims();
         let mut logits = Vec::with_capacity(images * self.classes());
         for batch in pixels.chunks(BATCH * input.values()) {

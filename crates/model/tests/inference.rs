@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, Classifier, FeatureMap, ImageShape, InferenceModel, ModelFileError,
-    PixelCountError, StageConfig, State, StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
+    AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, ImageShape, InferenceModel,
+    ModelFileError, PixelError, StageConfig, State, StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of,
+    with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -203,12 +204,26 @@ fn tensors_that_do_not_fit_are_named() {
 }
 
 #[test]
+fn pixels_that_are_not_finite_are_refused_with_their_place() {
+    let config = of_shape(3, 8, 12, TinyCnnLsaConfig::default());
+    let model = config.init(&Device::flex()).unwrap();
+    for predictor in [model.predictor(), Box::new(ForwardPredictor::new(&model))] {
+        for value in [f32::INFINITY, f32::NEG_INFINITY] {
+            let mut pixels = images(&config, 2);
+            pixels[288 + 2 * 96 + 7 * 12 + 11] = value;
+            let error = predictor.logits(&pixels).unwrap_err();
+            assert_eq!(error, PixelError::NotFinite { image: 1, channel: 2, row: 7, column: 11, value });
+        }
+    }
+}
+
+#[test]
 fn half_an_image_is_an_error_and_none_is_no_logits() {
     let config = TinyCnnLsaConfig::default();
     let model = config.init(&Device::flex()).unwrap().for_inference();
     let error = model.logits(&[0.0; 1000]).unwrap_err();
-    assert_eq!(error, PixelCountError { found: 1000, expected: ImageShape::grey(28, 28) });
-    assert_eq!(error.to_string(), "1000 pixels are no whole number of images of 1×28×28");
+    assert_eq!(error, PixelError::Count { found: 1000, expected: ImageShape::grey(28, 28) });
+    assert_eq!(error.to_string(), "1000 values are no whole number of images of 1×28×28");
     assert_eq!(model.logits(&[]), Ok(Vec::new()));
 }
 
@@ -246,6 +261,9 @@ fn the_weights_that_ship_name_and_rank_every_class() {
     assert!(
         pretrained.classify(&pixels[1..]).unwrap_err().to_string().contains("no whole number of images of 1×28×28")
     );
-    let error = pretrained.classify(&[f32::NAN; 784]).unwrap_err();
-    assert_eq!(error.to_string(), "the images have no probabilities");
+    let mut poisoned = pixels.clone();
+    poisoned[2 * 784 + 3 * 28 + 5] = f32::NAN;
+    let error = pretrained.classify(&poisoned).unwrap_err();
+    let expected = "channel 0 of the pixel in row 3, column 5 of image 2 is NaN, expected 0 to 1";
+    assert_eq!(error.to_string(), expected);
 }

@@ -1,5 +1,5 @@
 use thiserror::Error;
-use tinylsa_model::{ImageShape, PixelCountError};
+use tinylsa_model::{ImageShape, PixelError};
 
 /// Images, labels and scores that cannot be measured.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -29,7 +29,7 @@ pub enum MeasureError {
     },
     /// The network does not take the pixels.
     #[error(transparent)]
-    Pixels(#[from] PixelCountError),
+    Pixels(#[from] PixelError),
     /// There is no image of this number.
     #[error("there is no image {index}, the dataset has {images}")]
     Index {

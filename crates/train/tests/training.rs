@@ -1,8 +1,10 @@
 //! What a training promises: the same bits however it was interrupted, and a stop that loses nothing.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use tempfile::TempDir;
@@ -15,9 +17,11 @@ use tinylsa_model::{
 };
 use tinylsa_train::{
     BEST_CHECKPOINT, CheckpointError, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT,
-    OptimizerConfig, OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained,
-    TrainingOutcome, TrainingPlan, Views, evaluate, predict, resume, train,
+    OptimizerConfig, OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, TrainingOutcome,
+    TrainingPlan, Views, evaluate, predict, resume, train,
 };
+
+use common::{StopAfter, finished, measured, trained};
 
 fn model() -> TinyCnnLsaConfig {
     let stage = |channels, residual_blocks, pool| StageConfig { channels, stride: 1, residual_blocks, pool };
@@ -60,48 +64,6 @@ fn plan(folder: &Path) -> Plan {
         checkpoints: folder.to_owned(),
         load_teacher: load_predictor::<TinyCnnLsa>,
     }
-}
-
-fn finished(outcome: TrainingOutcome<TinyCnnLsa>) -> Trained<TinyCnnLsa> {
-    match outcome {
-        TrainingOutcome::Finished(trained) => *trained,
-        TrainingOutcome::Interrupted { .. } => panic!("nobody asked for a stop"),
-    }
-}
-
-fn trained(plan: &Plan) -> Trained<TinyCnnLsa> {
-    finished(train(plan, &AtomicBool::new(false), &mut Silent).unwrap())
-}
-
-/// The measurements without those of time and memory.
-fn measured(history: &[EpochRecord]) -> Vec<EpochRecord> {
-    let timeless = |record: &EpochRecord| EpochRecord {
-        images_per_second: 0.0,
-        seconds: 0.0,
-        peak_memory: None,
-        ..record.clone()
-    };
-    history.iter().map(timeless).collect()
-}
-
-/// Asks for a stop after a number of steps.
-struct StopAfter<'a> {
-    steps: usize,
-    stop: &'a AtomicBool,
-}
-
-impl Progress for StopAfter<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
-
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
-        self.steps -= 1;
-        if self.steps == 0 {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
-    fn checkpoint_written(&mut self, _path: &Path) {}
 }
 
 /// The weights and measurements of a training that is stopped after these many steps and then resumed.

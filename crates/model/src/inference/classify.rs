@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::LoadedInferenceModel;
 use crate::file::LogitError;
-use crate::predictor::PixelCountError;
+use crate::predictor::PixelError;
 
 /// What a network says of one image.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +28,9 @@ pub struct RankedClass {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ClassifyError {
-    /// The pixels are no whole number of images.
+    /// The pixels are no images.
     #[error(transparent)]
-    Pixels(#[from] PixelCountError),
+    Pixels(#[from] PixelError),
     /// The network's logits have no probabilities.
     #[error("the images have no probabilities")]
     Logits(#[from] LogitError),
@@ -51,8 +51,7 @@ impl LoadedInferenceModel {
     /// values from 0 to 1: one entry for each image.
     ///
     /// # Errors
-    /// [`ClassifyError`] if there is no whole number of images, or if a logit is not finite, which a pixel that is NaN
-    /// or infinite brings about.
+    /// [`ClassifyError`] if there is no whole number of images, or if a pixel or a logit is not finite.
     pub fn classify(&self, pixels: &[f32]) -> Result<Vec<Classification>, ClassifyError> {
         let logits = self.model.logits(pixels)?;
         let probabilities = self.metadata.probabilities(&logits)?;

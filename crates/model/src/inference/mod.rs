@@ -15,7 +15,7 @@ use tinylsa_system::sha256_hex;
 use crate::config::TinyCnnLsaConfig;
 use crate::file::{ModelFileError, ModelMetadata, model_state, read_model_file};
 use crate::network::TinyCnnLsa;
-use crate::predictor::{PixelCountError, Predictor};
+use crate::predictor::{PixelError, Predictor};
 use crate::state::{State, StateError, state_of};
 pub use classify::{Classification, ClassifyError, RankedClass};
 use pipeline::{Pipeline, Workspace};
@@ -118,9 +118,9 @@ impl InferenceModel {
     /// row of as many values as there are classes for each image.
     ///
     /// # Errors
-    /// [`PixelCountError`] if there is no whole number of images.
-    pub fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelCountError> {
-        let images = PixelCountError::require_images(pixels.len(), self.config.input)?;
+    /// [`PixelError`] if there is no whole number of images, or if a pixel is not finite.
+    pub fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError> {
+        let images = PixelError::require_images(pixels, self.config.input)?;
         let mut logits = vec![0.0; images * self.config.classes];
         self.write_logits(pixels, &mut logits);
         Ok(logits)
@@ -178,7 +178,7 @@ impl Predictor for InferenceModel {
         self.config.classes
     }
 
-    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelCountError> {
+    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError> {
         InferenceModel::logits(self, pixels)
     }
 }
