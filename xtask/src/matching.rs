@@ -46,7 +46,7 @@ pub(crate) fn require_class_count(config: &TinyCnnLsaConfig) -> Result<(), Usage
 
 /// The record of a split, as a model file holds it.
 pub(crate) fn held_out(training_set: &Dataset, images: usize, seed: u64) -> HeldOut {
-    HeldOut { pictures: images, seed, training_set: Some(training_set.digest()) }
+    HeldOut { images, seed, training_set: Some(training_set.digest()) }
 }
 
 /// What is asked for beside what the model file says.
@@ -91,8 +91,8 @@ pub(crate) fn split_of_training(
              images that it was trained on"
         ))
     };
-    if let Some(images) = asked.validation.filter(|&images| images != recorded.pictures) {
-        return Err(contradicts("--validation", &images, &recorded.pictures));
+    if let Some(images) = asked.validation.filter(|&images| images != recorded.images) {
+        return Err(contradicts("--validation", &images, &recorded.images));
     }
     if let Some(seed) = asked.seed.filter(|&seed| seed != recorded.seed) {
         return Err(contradicts("--seed", &seed, &recorded.seed));
@@ -103,7 +103,7 @@ pub(crate) fn split_of_training(
             training_set.name
         )));
     }
-    split(recorded.pictures, recorded.seed)
+    split(recorded.images, recorded.seed)
 }
 
 #[cfg(test)]

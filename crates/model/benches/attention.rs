@@ -4,7 +4,7 @@
 //! `cargo bench --package tinylsa-model --bench attention`
 //!
 //! The network is two blocks of width 64 with four heads on a grid of 7×7, 14×14 or 28×28 tokens, behind one
-//! convolution of one input channel, whose share is small. A batch has 16 pictures.
+//! convolution of one input channel, whose share is small. A batch has 16 images.
 
 use burn::tensor::{Device, Tensor};
 use divan::{AllocProfiler, Bencher, black_box};

@@ -70,6 +70,10 @@ use crate::state::{State, state_of};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # State
+/// The state of a network is its float tensors, by their paths: weights and running statistics. It is what files and
+/// checkpoints hold; integers and booleans come from the config.
+///
 /// # Layers that change themselves, or draw random numbers
 /// burn's `BatchNorm` keeps its running statistics in the module and updates them during a forward pass on a device
 /// with automatic differentiation, with a momentum of its own. [`state_of`] returns them up to date, and a training run

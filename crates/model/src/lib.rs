@@ -1,9 +1,16 @@
-//! A tiny hybrid image classifier: convolutions, then linear self-attention, in fewer than half a million weights.
+//! Image classifiers: what a network must offer to be trained, evaluated, saved and loaded, and a tiny hybrid network
+//! that does, convolutions, then linear self-attention, in fewer than half a million weights.
 //!
-//! The network is a [`TinyCnnLsa`]. It is described by a [`TinyCnnLsaConfig`] of plain numbers and made by
-//! [`TinyCnnLsaConfig::init`] on any burn device. It takes grey pictures with values from 0 (black) to 1 (white), as
-//! they come from a file: the normalisation of the training set is part of the network, so that an explanation of the
-//! network is an explanation in terms of the picture's own pixels.
+//! # Any network
+//! [`Classifier`] is the one trait of what is trained, [`ModelConfig`] that of its config. A module of stock burn layers
+//! implements both in a few lines ([`Classifier`] shows one). [`Classifier::to_safetensors`] writes a file that holds kind,
+//! config, class names and weights; [`Classifier::load`] makes the network again from the file alone. A [`Predictor`] is a
+//! network in evaluation as whoever measures it sees it: from pixels to logits.
+//!
+//! # This network
+//! [`TinyCnnLsa`] is described by a [`TinyCnnLsaConfig`] of plain numbers. It takes images with values from 0 to 1, as they
+//! come from a file: the normalisation of the training set is part of the network, so that an explanation of the network
+//! is an explanation in terms of the image's own pixels.
 //!
 //! Three forward passes, one formula:
 //! - [`TinyCnnLsa::forward`] evaluates, with the running statistics of the batch normalisations;
@@ -12,6 +19,10 @@
 //!   repeated nor be resumed to the same bits;
 //! - [`TinyCnnLsa::forward_traced`] evaluates and returns what every attention layer did, the N × N attention matrix
 //!   included, which linear attention never forms but which can be recovered from it exactly.
+//!
+//! [`TinyCnnLsa::feature_map`] and [`TinyCnnLsa::forward_from_features`] are the two parts of the first, for methods that
+//! explain the last convolution, and [`InferenceModel`] is the first with everything folded and packed, several times as
+//! fast.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -22,11 +33,12 @@
 //! assert!(config.cost().parameters() < 500_000);
 //!
 //! let model = config.init(&device)?;
-//! let pictures = Tensor::<4>::zeros([2, 1, 28, 28], &device);
-//! let trace = model.forward_traced(pictures.clone());
-//! assert_eq!(model.forward(pictures).dims(), [2, 10]);
+//! let images = Tensor::<4>::zeros([2, 1, 28, 28], &device);
+//! let trace = model.forward_traced(images.clone());
+//! assert_eq!(model.forward(images.clone()).dims(), [2, 10]);
 //! assert_eq!(trace.layers[0].attention.dims(), [2, config.attention.heads, config.tokens(), config.tokens()]);
-//! # Ok::<(), tinylsa_settings::InvalidSetting>(())
+//! assert_eq!(model.feature_map(images).dims(), [2, config.width(), trace.rows, trace.columns]);
+//! # Ok::<(), tinylsa_model::InvalidSetting>(())
 //! ```
 
 #![forbid(unsafe_code)]
@@ -80,3 +92,8 @@ pub use random::{GeneratorBusy, with_burn_seed};
 pub use shapes::TensorShapes;
 pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_state};
 pub use trace::{LayerTrace, Trace};
+
+/// The examples of the README are tested.
+#[cfg(all(doctest, feature = "pretrained"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

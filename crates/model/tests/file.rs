@@ -131,7 +131,7 @@ fn metadata_out_of_range_is_refused() {
         let to = format!("\"temperature\":{temperature},\"dataset\":");
         check("\"dataset\":", &to, "expected 0.01 to 100");
     }
-    check("\"dataset\":", "\"held_out\":{\"pictures\":0,\"seed\":0},\"dataset\":", "held_out.pictures is 0");
+    check("\"dataset\":", "\"held_out\":{\"images\":0,\"seed\":0},\"dataset\":", "held_out.images is 0");
     check("\"classes\":10", "\"classes\":9", "the metadata names 10 classes, but the model has 9");
     check("\"boot\"", "\"bag\"", "the metadata names class 1 \"bag\", expected a name that no other class has");
     check("\"boot\"", "\"bo\\u0007ot\"", "expected a name without control characters");

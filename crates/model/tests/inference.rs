@@ -7,8 +7,8 @@ use rand::RngExt;
 use rayon::ThreadPoolBuilder;
 use tinylsa_model::{
     AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, ImageShape, InferenceModel,
-    ModelFileError, PixelError, StageConfig, State, StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of,
-    with_state,
+    ModelFileError, PixelError, Precision, StageConfig, State, StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of,
+    values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -266,4 +266,12 @@ fn the_weights_that_ship_name_and_rank_every_class() {
     let error = pretrained.classify(&poisoned).unwrap_err();
     let expected = "channel 0 of the pixel in row 3, column 5 of image 2 is NaN, expected 0 to 1";
     assert_eq!(error.to_string(), expected);
+}
+
+#[cfg(feature = "pretrained")]
+#[test]
+fn the_file_that_ships_is_what_this_version_writes() {
+    let pretrained = TinyCnnLsa::pretrained(&Device::flex()).unwrap();
+    let written = pretrained.to_safetensors(Precision::Half).unwrap();
+    assert_eq!(TinyCnnLsa::from_safetensors(&written, &Device::flex()).unwrap().sha256, pretrained.sha256);
 }

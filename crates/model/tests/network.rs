@@ -32,7 +32,7 @@ fn shaken(config: &TinyCnnLsaConfig, device: &Device) -> TinyCnnLsa {
     with_state(model, &state).unwrap()
 }
 
-fn pictures(count: usize, device: &Device) -> Tensor<4> {
+fn images(count: usize, device: &Device) -> Tensor<4> {
     let mut generator = Draw { seed: 1, purpose: Purpose::new("pictures"), epoch: 0, index: 0 }.generator();
     let values: Vec<f32> = (0..count * 784).map(|_| generator.random_range(0.0..1.0)).collect();
     Tensor::from_data(TensorData::new(values, [count, 1, 28, 28]), device)
@@ -80,7 +80,7 @@ fn attention_recovered_from_the_linear_form_gives_back_the_context() {
     for feature_map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
         let mut config = small();
         config.attention.feature_map = feature_map;
-        let trace = shaken(&config, &device).forward_traced(pictures(3, &device));
+        let trace = shaken(&config, &device).forward_traced(images(3, &device));
         assert_eq!(trace.layers.len(), config.attention.blocks);
         for layer in trace.layers {
             let again = layer.attention.clone().matmul(layer.values);
@@ -96,7 +96,7 @@ fn softmax_attention_gives_back_the_context() {
     let device = Device::flex();
     let mut config = small();
     config.attention.kind = AttentionKind::Softmax;
-    for layer in shaken(&config, &device).forward_traced(pictures(2, &device)).layers {
+    for layer in shaken(&config, &device).forward_traced(images(2, &device)).layers {
         let again = layer.attention.matmul(layer.values);
         assert!(largest_difference(&again, &layer.context) <= 2e-6);
     }
@@ -111,7 +111,7 @@ fn attention_gradients_foretell_what_a_change_of_the_attention_does_to_the_logit
         let mut config = small();
         config.attention.kind = kind;
         let model = shaken(&config, &device);
-        let images = pictures(2, &device);
+        let images = images(2, &device);
         let classes = [3, 7];
         let gradients = model.attention_gradients(images.clone(), &classes);
         for (layer, gradient) in gradients.into_iter().enumerate() {
@@ -120,9 +120,9 @@ fn attention_gradients_foretell_what_a_change_of_the_attention_does_to_the_logit
             let change = after.layers[layer].attention.clone() - before.layers[layer].attention.clone();
             let foretold = values_of(&(gradient * change).sum_dims_squeeze::<1, _>(&[1, 2, 3]));
             let logits = values_of(&(after.logits - before.logits));
-            for (picture, &class) in classes.iter().enumerate() {
-                let seen = logits[picture * config.classes + class];
-                assert!((foretold[picture] - seen).abs() <= 0.02 * seen.abs() + 2e-6, "{} {seen}", foretold[picture]);
+            for (image, &class) in classes.iter().enumerate() {
+                let seen = logits[image * config.classes + class];
+                assert!((foretold[image] - seen).abs() <= 0.02 * seen.abs() + 2e-6, "{} {seen}", foretold[image]);
                 assert!(seen.abs() > 1e-5, "the test moves the logit");
             }
         }
@@ -144,16 +144,16 @@ fn with_query_bias(model: &TinyCnnLsa, layer: usize, step: f32) -> TinyCnnLsa {
 fn tracing_changes_no_logit() {
     let device = Device::flex();
     let model = shaken(&small(), &device);
-    let images = pictures(4, &device);
+    let images = images(4, &device);
     let plain = model.forward(images.clone());
     assert_eq!(values_of(&plain), values_of(&model.forward_traced(images).logits));
 }
 
 #[test]
-fn the_logits_of_a_picture_do_not_depend_on_its_batch() {
+fn the_logits_of_an_image_do_not_depend_on_its_batch() {
     let device = Device::flex();
     let model = shaken(&small(), &device);
-    let images = pictures(5, &device);
+    let images = images(5, &device);
     let together = model.forward(images.clone());
     for index in 0..5 {
         let alone = model.forward(images.clone().narrow(0, index, 1));
@@ -174,7 +174,7 @@ fn the_order_of_tokens_matters_only_through_the_positions() {
 
     let mut without = state_of(&model);
     without.get_mut("positions").unwrap().values.fill(0.0);
-    // A kernel that looks at its own pixel alone, so that a shuffled picture is a shuffle of its tokens.
+    // A kernel that looks at its own pixel alone, so that a shuffled image is a shuffle of its tokens.
     for (index, value) in without.get_mut("stages.0.entry.weight").unwrap().values.iter_mut().enumerate() {
         *value = if index % 9 == 4 { 1.0 + index as f32 / 50.0 } else { 0.0 };
     }
@@ -206,7 +206,7 @@ fn a_residual_block_begins_as_the_identity() {
 fn training_statistics_move_the_running_statistics() {
     let device = Device::flex().autodiff();
     let model = small().init(&device).unwrap();
-    let images = pictures(8, &device);
+    let images = images(8, &device);
     let output = model.forward_training(images.clone());
     let expected: Vec<f32> = values_of(&output.statistics[0].mean).iter().map(|mean| 0.25 * mean).collect();
     let model = model.update_running(output.statistics, 0.25);
@@ -227,17 +227,17 @@ fn training_statistics_move_the_running_statistics() {
 fn every_weight_receives_a_gradient() {
     let device = Device::flex().autodiff();
     let model = shaken(&small(), &device);
-    let loss = model.forward_training(pictures(4, &device)).logits.powi_scalar(2).sum();
+    let loss = model.forward_training(images(4, &device)).logits.powi_scalar(2).sum();
     let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &model);
     let trained = state_of(&model).keys().filter(|name| !name.contains("running_")).count();
     assert_eq!(gradients.len(), trained);
 }
 
 #[test]
-fn evaluation_can_be_differentiated_by_the_picture() {
+fn evaluation_can_be_differentiated_by_the_image() {
     let device = Device::flex().autodiff();
     let model = shaken(&small(), &device);
-    let images = pictures(1, &device).require_grad();
+    let images = images(1, &device).require_grad();
     let gradients = model.forward(images.clone()).sum().backward();
     let gradient = values_of(&images.grad(&gradients).unwrap());
     assert!(gradient.iter().any(|value| value.abs() > 1e-6));

@@ -21,7 +21,7 @@ fn python() -> Option<String> {
     probe.status.success().then_some(python)
 }
 
-/// Writes a network with every weight away from zero and one, pictures, and its logits for them.
+/// Writes a network with every weight away from zero and one, images, and its logits for them.
 fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
     let device = Device::flex();
     let mut generator = Draw { seed: 9, purpose: Purpose::new("pytorch"), epoch: 0, index: 0 }.generator();

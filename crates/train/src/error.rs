@@ -19,12 +19,12 @@ pub enum TrainError {
     /// The images cannot be handed out.
     #[error("the batches cannot be prepared")]
     Loader(#[from] LoaderError),
-    /// There are fewer training pictures than one batch has.
-    #[error("there are {pictures} training pictures, expected at least one batch of {batch_size}")]
-    TooFewPictures {
-        /// Training pictures there are.
-        pictures: usize,
-        /// Pictures of a step.
+    /// There are fewer training images than a batch needs.
+    #[error("there are {images} training images, expected at least one batch of {batch_size}")]
+    TooFewImages {
+        /// Training images there are.
+        images: usize,
+        /// Images of a step.
         batch_size: usize,
     },
     /// There is nothing to choose an epoch by.
@@ -50,14 +50,14 @@ pub enum TrainError {
     /// An image is of a class that the network does not have.
     #[error("training image {index} has label {label}, expected less than the network's {classes} classes")]
     Label {
-        /// The picture.
+        /// The image.
         index: u32,
         /// Its label.
         label: u32,
         /// Number of classes.
         classes: usize,
     },
-    /// A network that is to be learnt from cannot be read.
+    /// A teacher cannot be read.
     #[error("failed to load the teacher {}", path.display())]
     Teacher {
         /// The file.
@@ -65,7 +65,7 @@ pub enum TrainError {
         /// Why.
         source: ModelFileError,
     },
-    /// A network that is to be learnt from does not do what the student is to do.
+    /// A teacher takes other images or has another number of classes than the student.
     #[error(
         "the teacher {} takes images of {} and knows {} classes, expected {} and {} as the student",
         path.display(), found.input, found.classes, expected.input, expected.classes
@@ -78,7 +78,7 @@ pub enum TrainError {
         /// The student's.
         expected: Task,
     },
-    /// A network that is to be learnt from knows other classes than the student, or the same ones in another order.
+    /// A teacher knows other classes than the student, or the same ones in another order.
     #[error("the teacher {} calls class {class} {found:?}, expected {expected:?} as the student", path.display())]
     OtherClasses {
         /// The file.
@@ -90,7 +90,7 @@ pub enum TrainError {
         /// Its name in the dataset.
         expected: String,
     },
-    /// A network that is to be learnt from gives scores that are not finite.
+    /// A teacher gives scores that are not finite.
     #[error("the teacher {} gives no probabilities", path.display())]
     TeacherScores {
         /// The file.

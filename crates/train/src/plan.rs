@@ -63,8 +63,8 @@ impl<C: ModelConfig> TrainingPlan<C> {
             return Err(TrainError::ImageShape { found, expected });
         }
         if self.steps_per_epoch() == 0 {
-            let (pictures, batch_size) = (self.train_indices.len(), self.train.batch_size);
-            return Err(TrainError::TooFewPictures { pictures, batch_size });
+            let (images, batch_size) = (self.train_indices.len(), self.train.batch_size);
+            return Err(TrainError::TooFewImages { images, batch_size });
         }
         if self.validation_indices.is_empty() {
             return Err(TrainError::NoValidationImages);

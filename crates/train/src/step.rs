@@ -66,7 +66,7 @@ struct Job<'a> {
     weights: &'a mut HostTensor,
     average: &'a mut HostTensor,
     /// Gradient and moments; running statistics have none.
-    learnt: Option<(&'a [f32], &'a mut Moments)>,
+    trained: Option<(&'a [f32], &'a mut Moments)>,
 }
 
 impl StepRule<'_> {
@@ -88,14 +88,14 @@ impl StepRule<'_> {
             .iter_mut()
             .filter_map(|(name, weights)| {
                 let gradient = self.gradients.0.get(name).map(|gradient| gradient.values.as_slice());
-                let learnt = gradient.zip(moments.remove(name.as_str()));
-                Some(Job { weights, average: averages.remove(name.as_str())?, learnt })
+                let trained = gradient.zip(moments.remove(name.as_str()));
+                Some(Job { weights, average: averages.remove(name.as_str())?, trained })
             })
             .collect();
         let (optimizer, fraction, step) = (self.optimizer, self.fraction, self.step);
         let average_rule = ExponentialAverage { decay: self.decay };
-        jobs.into_par_iter().for_each(|Job { weights, average, learnt }| {
-            if let Some((gradient, moments)) = learnt {
+        jobs.into_par_iter().for_each(|Job { weights, average, trained }| {
+            if let Some((gradient, moments)) = trained {
                 let HostTensor { shape, values } = &mut *weights;
                 optimizer.update(Update { shape: &*shape, weights: values, gradient, moments, fraction, step });
             }

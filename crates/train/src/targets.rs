@@ -1,4 +1,4 @@
-//! What a batch is taught: a distribution over the classes for each picture.
+//! The targets of a batch: a distribution over the classes for each image.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 use crate::error::TrainError;
 use crate::prediction::{finite_logits, softmax};
 
-/// Learning from other networks what they say of the same varied pictures (Hinton et al. 2015, "Distilling the knowledge
+/// Training on the probabilities that other networks give the same varied images (Hinton et al. 2015, "Distilling the knowledge
 /// in a neural network", at temperature 1).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +29,7 @@ impl DistillationConfig {
     }
 }
 
-/// The networks that are learnt from, made ready.
+/// The networks whose probabilities are learnt, ready to be asked.
 #[derive(Debug, Default)]
 pub(crate) struct Teachers(Vec<Teacher>);
 

@@ -122,7 +122,7 @@ impl Logits {
     }
 
     /// The derivative of the mean negative log-likelihood with respect to the inverse temperature: the mean over the
-    /// pictures of the expected logit less the true class's. It only rises, since the second derivative is the mean
+    /// images of the expected logit less the true class's. It only rises, since the second derivative is the mean
     /// variance of the logits.
     fn slope(&self, inverse: f64) -> f64 {
         let sum: f64 = self.rows(inverse).map(|(row, label)| row.expected_logit() - f64::from(row.logits[label])).sum();
@@ -135,7 +135,7 @@ impl Logits {
     }
 }
 
-/// The logits of one picture, and what they are multiplied by.
+/// The logits of one image, and what they are multiplied by.
 struct Row<'a> {
     logits: &'a [f32],
     inverse: f64,

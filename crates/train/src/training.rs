@@ -23,7 +23,7 @@ use crate::error::TrainError;
 use crate::optimizer::OptimizerState;
 use crate::plan::TrainingPlan;
 use crate::prediction::{Predictions, Views, argmax, predict};
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::step::{HostGradients, StepRule};
 use crate::targets::{Teachers, targets};
 use tinylsa_system::peak_memory;
@@ -68,6 +68,22 @@ pub fn train<C: ModelConfig>(
     progress: &mut dyn Progress,
 ) -> Result<TrainingOutcome<C::Model>, TrainError> {
     Training::start(plan)?.run(stop, progress)
+}
+
+impl<C: ModelConfig> TrainingPlan<C> {
+    /// Trains to the end, with nobody to watch or to stop it: the short form of [`train`].
+    ///
+    /// # Errors
+    /// As [`train`].
+    ///
+    /// # Panics
+    /// Never: nobody asks for a stop.
+    pub fn run(&self) -> Result<Trained<C::Model>, TrainError> {
+        match train(self, &AtomicBool::new(false), &mut Silent)? {
+            TrainingOutcome::Finished(trained) => Ok(*trained),
+            TrainingOutcome::Interrupted { .. } => unreachable!("nobody asked for a stop"),
+        }
+    }
 }
 
 /// Resumes from the last checkpoint, to the same bits as a training that was never interrupted: [`Training::resume`] and

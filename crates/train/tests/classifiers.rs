@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_model::{
     AttentionConfig, Classifier, ImageShape, LoadedModel, ModelConfig, ModelFileError, ModelMetadata, Precision,
-    StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, model_to_safetensors, state_of, values_of,
+    StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, model_to_safetensors, state_from_safetensors,
+    state_of, state_to_safetensors, values_of,
 };
 use tinylsa_train::{
     OptimizerConfig, OptimizerKind, Silent, TrainError, Trained, TrainingOutcome, TrainingPlan, Views, evaluate,
@@ -95,6 +96,37 @@ fn a_stock_network_learns_and_its_file_gives_it_back() {
         let expected = "the file holds a network of the kind \"test-conv-net\", expected \"tinycnn-lsa\"";
         assert_eq!(error.to_string(), expected);
     }
+}
+
+#[test]
+fn a_file_of_a_stock_network_with_other_tensors_is_refused() {
+    let [network, plain] = stock_networks();
+    let device = Device::flex();
+    let bytes = network.init_with_seed(0, &device).unwrap().to_safetensors(&class_names(), "none").unwrap();
+    let refused = |change: &dyn Fn(&mut State, &mut String)| {
+        let (mut state, mut text) = state_from_safetensors(&bytes, "tinylsa").unwrap();
+        change(&mut state, &mut text);
+        let bytes = state_to_safetensors(&state, "tinylsa", text).unwrap();
+        let error = ConvNet::from_safetensors(&bytes, &device).unwrap_err();
+        std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
+    };
+    let damaged = refused(&|_, text| *text = text.replace("none", "some"));
+    assert!(damaged.starts_with("the contents have SHA-256 "), "{damaged}");
+    // What the checksum would find is found without one.
+    let unsealed = |change: &dyn Fn(&mut State)| {
+        refused(&|state, text| {
+            change(state);
+            *text = format!("{{{}", &text[text.find("\"kind\"").unwrap()..]);
+        })
+    };
+    assert_eq!(unsealed(&|state| drop(state.remove("head.bias"))), "the tensor head.bias is missing");
+    let added = unsealed(&|state| drop(state.insert("tail".to_owned(), state["head.bias"].clone())));
+    assert_eq!(added, "the tensor tail belongs to no part of the module");
+    let negative = unsealed(&|state| state.get_mut("norm.running_var").unwrap().values[1] = -1.0);
+    assert_eq!(negative, "the tensor norm.running_var holds -1.0 at [1], expected a variance of at least 0");
+    let other = plain.init_with_seed(0, &device).unwrap();
+    let error = model_to_safetensors(&other, &ModelMetadata::new(&network, &class_names(), "none"), Precision::Single);
+    assert!(matches!(error, Err(ModelFileError::OtherConfig)));
 }
 
 /// The weights as they are after the last step, with their running statistics, give the logits that are measured.

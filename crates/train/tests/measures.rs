@@ -94,7 +94,7 @@ fn a_temperature_makes_a_network_more_likely_and_no_less_right() {
 }
 
 #[test]
-fn robustness_is_the_accuracy_on_corrupted_pictures() {
+fn robustness_is_the_accuracy_on_corrupted_images() {
     let Trained { loaded, test, indices } = &*TRAINED;
     let (model, some) = (loaded.model.for_inference(), &indices[100..180]);
     let measured = robustness(&model, test, some, 7).unwrap();
@@ -111,7 +111,7 @@ fn robustness_is_the_accuracy_on_corrupted_pictures() {
     assert_eq!(measured.corruptions.len(), Corruption::ALL.len());
     assert!((measured.mean - sum / 20.0).abs() < 1e-12);
 
-    // A cell measured by hand, picture by picture.
+    // A cell measured by hand, image by image.
     let severity = Severity::new(2).unwrap();
     let right = some.iter().filter(|&&index| {
         let one = corrupted(test, &[index], Corruption::GaussianNoise, severity, 7);

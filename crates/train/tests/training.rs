@@ -99,7 +99,7 @@ fn a_stop_anywhere_changes_no_bit_of_the_result() {
     }
 }
 
-/// A plan in which pictures are mixed and an untrained network, whose file it is given, teaches.
+/// A plan in which images are mixed and an untrained network, whose file it is given, teaches.
 fn taught(folder: &Path, teacher: &Path) -> Plan {
     let mut plan = plan(folder);
     let network = plan.model.init(&plan.device).unwrap().with_initial_weights(9);
@@ -151,9 +151,9 @@ struct KeepStepEight<'a> {
 }
 
 impl Progress for KeepStepEight<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
 
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
+    fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {
         self.steps += 1;
     }
 
@@ -369,8 +369,8 @@ struct KeepAfterBest<'a> {
 }
 
 impl Progress for KeepAfterBest<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {}
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
+    fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {}
     fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
 
     fn checkpoint_written(&mut self, path: &Path) {
@@ -413,7 +413,7 @@ fn weights_that_overflow_stop_the_training_and_leave_no_checkpoint() {
 }
 
 #[test]
-fn too_few_pictures_and_bad_settings_are_errors() {
+fn too_few_images_and_bad_settings_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let check = |change: fn(&mut Plan), expected: &str| {
         let mut plan = plan(folder.path());
@@ -422,7 +422,7 @@ fn too_few_pictures_and_bad_settings_are_errors() {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         assert_eq!(source.unwrap_or_else(|| error.to_string()), expected);
     };
-    check(|plan| plan.train.batch_size = 1000, "there are 200 training pictures, expected at least one batch of 1000");
+    check(|plan| plan.train.batch_size = 1000, "there are 200 training images, expected at least one batch of 1000");
     check(|plan| plan.model.classes = 9, "training image 9 has label 9, expected less than the network's 9 classes");
     check(|plan| plan.train.epochs = 0, "epochs is 0, expected 1 to 10000");
     check(|plan| plan.train.ema.decay = 1.5, "ema.decay is 1.5, expected 0 to 0.999999");

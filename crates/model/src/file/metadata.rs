@@ -37,7 +37,7 @@ pub struct ModelMetadata<C = TinyCnnLsaConfig> {
 #[serde(deny_unknown_fields)]
 pub struct HeldOut {
     /// How many.
-    pub pictures: usize,
+    pub images: usize,
     /// The seed of the split.
     pub seed: u64,
     /// A digest of the training set that was split, if it was recorded: another set is split into other images.
@@ -93,7 +93,7 @@ impl<C: ModelConfig> ModelMetadata<C> {
             return Err(ModelFileError::Temperature { found });
         }
         if let Some(held_out) = &self.held_out {
-            require("held_out.pictures", held_out.pictures > 0, || "0".to_owned(), "at least 1")?;
+            require("held_out.images", held_out.images > 0, || "0".to_owned(), "at least 1")?;
         }
         Ok(())
     }
