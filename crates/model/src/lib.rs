@@ -90,7 +90,7 @@ pub use precision::Precision;
 pub use predictor::{ForwardPredictor, LoadedPredictor, PixelError, Predictor, load_predictor};
 pub use random::{GeneratorBusy, with_burn_seed};
 pub use shapes::TensorShapes;
-pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_state};
+pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_owned_state, with_state};
 pub use trace::{LayerTrace, Trace};
 
 /// The examples of the README are tested.

@@ -67,19 +67,25 @@ pub fn gradients_of(module: &impl Module, gradients: &Gradients) -> State {
 ///
 /// # Errors
 /// [`StateError`] if the names or shapes differ.
-#[expect(clippy::needless_pass_by_value, reason = "the module is replaced by the one that is returned")]
 pub fn with_state<M: Module>(module: M, state: &State) -> Result<M, StateError> {
-    let mut writer = Writer { path: ModulePath::default(), state, error: None, used: 0 };
+    with_owned_state(module, state.clone())
+}
+
+/// The same as [`with_state`], without a copy of the values.
+///
+/// # Errors
+/// [`StateError`] if the names or shapes differ.
+#[expect(clippy::needless_pass_by_value, reason = "the module is replaced by the one that is returned")]
+pub fn with_owned_state<M: Module>(module: M, state: State) -> Result<M, StateError> {
+    let mut writer = Writer { path: ModulePath::default(), state, error: None };
     let module = apart(&module).map(&mut writer);
     if let Some(error) = writer.error {
         return Err(error);
     }
-    if writer.used < state.len() {
-        let known = state_of(&module);
-        let unexpected = state.keys().find(|name| !known.contains_key(*name)).cloned().unwrap_or_default();
-        return Err(StateError::Unexpected { name: unexpected });
+    match writer.state.into_keys().next() {
+        Some(name) => Err(StateError::Unexpected { name }),
+        None => Ok(module),
     }
-    Ok(module)
 }
 
 /// The module with running statistics of its own: clones of a module share those of burn's layers, so that writing to
@@ -127,30 +133,29 @@ impl ModuleVisitor for Reader<'_> {
     }
 }
 
-struct Writer<'a> {
+struct Writer {
     path: ModulePath,
-    state: &'a State,
+    /// What has found no place yet.
+    state: State,
     error: Option<StateError>,
-    used: usize,
 }
 
-impl Writer<'_> {
-    fn tensor_for<const D: usize>(&self, old: &Tensor<D>) -> Result<Tensor<D>, StateError> {
+impl Writer {
+    fn tensor_for<const D: usize>(&mut self, old: &Tensor<D>) -> Result<Tensor<D>, StateError> {
         let name = self.path.name();
-        let Some(host) = self.state.get(&name) else {
+        let Some(host) = self.state.remove(&name) else {
             return Err(StateError::Missing { name });
         };
         let expected = old.dims().to_vec();
         if host.shape != expected {
-            return Err(StateError::Shape { name, found: host.shape.clone(), expected });
+            return Err(StateError::Shape { name, found: host.shape, expected });
         }
-        let data = TensorData::new(host.values.clone(), host.shape.clone());
-        let new = Tensor::from_data(data, &old.device());
+        let new = Tensor::from_data(TensorData::new(host.values, host.shape), &old.device());
         Ok(if old.is_require_grad() { new.require_grad() } else { new })
     }
 }
 
-impl ModuleMapper for Writer<'_> {
+impl ModuleMapper for Writer {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.enter(name);
     }
@@ -164,10 +169,7 @@ impl ModuleMapper for Writer<'_> {
             return parameter;
         }
         match self.tensor_for(&parameter.val()) {
-            Ok(tensor) => {
-                self.used += 1;
-                parameter.map(|_| tensor)
-            }
+            Ok(tensor) => parameter.map(|_| tensor),
             Err(error) => {
                 self.error = Some(error);
                 parameter

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Gradients;
 use rayon::prelude::*;
 use tinylsa_kernels::ExponentialAverage;
-use tinylsa_model::{HostTensor, State, gradients_of, state_of, with_state};
+use tinylsa_model::{HostTensor, State, gradients_of, state_of, with_owned_state};
 
 use crate::optimizer::{Moments, OptimizerConfig, OptimizerState, Update};
 
@@ -101,6 +101,6 @@ impl StepRule<'_> {
             }
             average_rule.update(&mut average.values, &weights.values);
         });
-        with_state(model, &weights).expect("a network takes its own tensors back")
+        with_owned_state(model, weights).expect("a network takes its own tensors back")
     }
 }

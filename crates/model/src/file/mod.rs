@@ -19,7 +19,7 @@ pub use read::{model_kind, read_model_file};
 use crate::classifier::{Classifier, ModelConfig};
 use crate::network::TinyCnnLsa;
 use crate::precision::Precision;
-use crate::state::{HostTensor, State, state_of, with_state};
+use crate::state::{HostTensor, State, state_of, with_owned_state};
 pub(crate) use check::require_finite_folds;
 use check::{description, require_values};
 
@@ -99,7 +99,7 @@ pub(crate) fn model_from_safetensors<M: Classifier>(
     device: &Device,
 ) -> Result<LoadedModel<M>, ModelFileError> {
     let (metadata, state) = model_state::<M::Config>(bytes)?;
-    let model = with_state(metadata.config.init_for_loading(device)?, &state)?;
+    let model = with_owned_state(metadata.config.init_for_loading(device)?, state)?;
     Ok(LoadedModel { model, metadata, sha256: sha256_hex(bytes) })
 }
 
