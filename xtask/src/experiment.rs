@@ -15,8 +15,7 @@ use tracing::{info, warn};
 
 use crate::dataset::{all_indices, obtain};
 use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measure};
-use crate::explain::ExplainedNetwork;
-use crate::explain::experiment::{RunExplanations, explain_run};
+use crate::explanations::{RunExplanations, explain_run};
 use crate::folder::{
     Continuation, Digests, ExistingRun, Manifest, RunFigures, RunFolder, Status, checksums, existing_run,
     metrics_lines, problems, read_json,
@@ -28,7 +27,8 @@ use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared};
 use crate::progress::TrainingProgress;
 use crate::schema::{DataSource, ExperimentConfig, MeasuredSplit};
-use crate::settings::to_toml;
+use tinylsa_explain::ExplainedNetwork;
+use tinylsa_settings::config::to_toml;
 
 /// What an experiment is asked for beside its config.
 #[derive(Clone, Debug, Default)]
@@ -278,7 +278,7 @@ impl Run<'_> {
         self.folder.write_manifest(&finished)?;
         self.manifest = finished;
         if let Some(table) = explained.and_then(|explained| explained.scores.as_ref()) {
-            crate::explain::experiment::conclude(table, self.config)?;
+            crate::explanations::conclude(table, self.config)?;
         }
         conclude(&self.folder.path().join("report.html"), &self.manifest, evaluation)
     }

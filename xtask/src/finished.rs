@@ -12,7 +12,7 @@ use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, Status, read_json, require_checksums};
 use crate::outcome::UsageError;
 use crate::schema::{DataSource, ExperimentConfig};
-use crate::settings::{ConfigSource, load};
+use tinylsa_settings::config::{ConfigSource, load};
 
 /// What a finished run left.
 #[derive(Clone, Debug)]

@@ -11,11 +11,12 @@ use crate::outcome::UsageError;
 
 mod bench;
 mod card;
+mod choice;
 mod commands;
 mod dataset;
 mod evaluation;
 mod experiment;
-mod explain;
+mod explanations;
 mod finished;
 mod folder;
 mod logging;
@@ -27,7 +28,7 @@ mod picture;
 mod prepare;
 mod progress;
 mod schema;
-mod settings;
+mod score_table;
 mod sweep;
 
 /// Trains and explains TinyCNN + Linear Self-Attention on Fashion-MNIST, on a plain CPU.

@@ -6,16 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
-use thiserror::Error;
+use tinylsa_settings::config::ConfigError;
 use tinylsa_settings::printable_lines;
 use tracing::warn;
 
-use crate::settings::ConfigError;
-
-/// The command line asks for something that cannot be.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub(crate) struct UsageError(pub(crate) String);
+pub(crate) use tinylsa_settings::UsageError;
 
 /// Prints what went wrong as one chain, and says how the process ends.
 pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {

@@ -13,11 +13,11 @@ use tinylsa_system::{read_at_most, sha256_hex};
 use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
 
 use crate::dataset::{Pictures, validation_split};
-use crate::explain::Circumstances;
 use crate::folder::{Basis, Identity};
 use crate::machine::device;
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigError, ConfigSource, load, located};
+use tinylsa_explain::Circumstances;
+use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
 
 /// Far more than any network of this project weighs.
 const LARGEST_TEACHER: u64 = 1 << 30;
@@ -57,7 +57,16 @@ impl Experiment {
     /// # Errors
     /// [`ConfigError`] names the key that these images do not allow; if a teacher cannot be read.
     pub(crate) fn prepare(&self, pictures: Pictures) -> Result<Prepared> {
-        self.check_and_plan(pictures).map_err(|error| located(error, &self.source, &self.overrides))
+        self.check_and_plan(pictures).map_err(|error| self.located(error))
+    }
+
+    /// The same error, shown at its place in the config if it is about one of its settings.
+    fn located(&self, error: anyhow::Error) -> anyhow::Error {
+        let setting = error.chain().find_map(|cause| cause.downcast_ref::<InvalidSetting>());
+        match setting.and_then(|setting| locate(setting, &self.source, &self.overrides)) {
+            Some(error) => error.into(),
+            None => error,
+        }
     }
 
     fn check_and_plan(&self, pictures: Pictures) -> Result<Prepared> {

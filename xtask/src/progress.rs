@@ -1,11 +1,12 @@
-//! What a training says while it runs.
+//! What training and explaining say while they run.
 
 use std::path::Path;
 
+use tinylsa_explain::{ExplainProgress, Method};
 use tinylsa_train::{EpochRecord, Progress};
 use tracing::{debug, info};
 
-use crate::logging::TrainingBar;
+use crate::logging::{ProgressBar, TrainingBar};
 
 /// Shows a training as a bar an epoch and a line at its end.
 #[derive(Debug, Default)]
@@ -44,5 +45,23 @@ impl Progress for TrainingProgress {
 
     fn checkpoint_written(&mut self, path: &Path) {
         debug!("wrote {}", path.display());
+    }
+}
+
+/// Shows explanations as a bar over all images and methods.
+#[derive(Debug, Default)]
+pub(crate) struct ExplainBar {
+    bar: Option<ProgressBar>,
+}
+
+impl ExplainProgress for ExplainBar {
+    fn started(&mut self, explanations: usize) {
+        self.bar = Some(ProgressBar::start("explaining", explanations as u64, "explanations"));
+    }
+
+    fn explained(&mut self, image: &str, method: Method) {
+        if let Some(bar) = &mut self.bar {
+            bar.advance(1, &format!("{image} by {method}"));
+        }
     }
 }

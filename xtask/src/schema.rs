@@ -8,7 +8,7 @@ use tinylsa_model::{ModelConfig, TinyCnnLsaConfig};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
 
-use crate::explain::{Circumstances, ExplainConfig};
+use tinylsa_explain::{Circumstances, ExplainConfig};
 
 /// A whole config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,7 +219,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::settings::{ConfigSource, load, to_toml};
+    use tinylsa_settings::config::{ConfigSource, load, to_toml};
 
     fn shipped(name: &str) -> ConfigSource {
         ConfigSource::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(name)).unwrap()

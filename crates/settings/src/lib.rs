@@ -1,4 +1,4 @@
-//! One way to say that a setting is outside its range.
+//! Settings: the error that names a key outside its range, and config files whose mistakes are easy to find.
 //!
 //! Every config struct of the project is a plain struct with public fields and a `validate` method. The method returns
 //! an [`InvalidSetting`] that names the key by its path inside that struct; whoever embeds the struct puts the name of
@@ -23,7 +23,38 @@
 //! assert_eq!(error.to_string(), "crop.probability is 1.5, expected 0 to 1");
 //! ```
 //!
-//! Beside it are the few words that errors share: [`printable`] for what comes from files and users, and [`counted`].
+//! # Configs
+//!
+//! With the feature `config`, [`config::load`] reads a TOML file into any struct that serde can read, changes it by
+//! overrides such as `train.epochs=3`, checks its ranges, and reports every kind of mistake at its place:
+//!
+#![cfg_attr(feature = "config", doc = "```")]
+#![cfg_attr(not(feature = "config"), doc = "```ignore")]
+//! use serde::Deserialize;
+//! use tinylsa_settings::config::{ConfigSource, load};
+//! use tinylsa_settings::{InvalidSetting, require_within};
+//!
+//! #[derive(Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Run { epochs: usize }
+//!
+//! fn validate(run: &Run) -> Result<(), InvalidSetting> {
+//!     require_within("epochs", run.epochs, 1..=1000)
+//! }
+//!
+//! let source = ConfigSource::new("run.toml", "epochs = 3");
+//! assert_eq!(load(&source, &[], validate)?.epochs, 3);
+//!
+//! let wrong = ConfigSource::new("run.toml", "epoch = 3");
+//! let error = load(&wrong, &[], validate).err().unwrap().to_string();
+//! assert!(error.starts_with("run.toml:1:1: unknown key `epoch`, did you mean `epochs`?"), "{error}");
+//!
+//! let error = load(&source, &["epochs=0".to_owned()], validate).err().unwrap().to_string();
+//! assert!(error.starts_with("--set epochs=0: `epochs` is 0, expected 1 to 1000"), "{error}");
+//! # Ok::<(), tinylsa_settings::config::ConfigError>(())
+//! ```
+//!
+//! Beside these are the few words that errors share: [`printable`] for what comes from files and users, and [`counted`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -35,6 +66,8 @@ use thiserror::Error;
 
 pub use words::{counted, printable, printable_lines, printable_path};
 
+#[cfg(feature = "config")]
+pub mod config;
 mod range;
 mod words;
 
@@ -58,6 +91,12 @@ impl InvalidSetting {
         self
     }
 }
+
+/// The caller asks for something that is not possible, such as a class that does not exist. A command line ends with
+/// the exit code of a wrong command line, not with that of a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
 
 /// Requires that `holds` is true of the value at `key`.
 ///

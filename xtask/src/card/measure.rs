@@ -13,7 +13,7 @@ use crate::finished::FinishedRun;
 use crate::matching::require_classes;
 use crate::outcome::UsageError;
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load};
+use tinylsa_settings::config::{ConfigSource, load};
 use tinylsa_system::sha256_hex;
 
 /// How many kinds of mistakes the card names.

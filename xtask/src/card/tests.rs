@@ -6,7 +6,7 @@ use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
 use super::*;
 use crate::evaluation::{ClassReport, SplitName};
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load};
+use tinylsa_settings::config::{ConfigSource, load};
 use tinylsa_system::sha256_hex;
 
 fn report(confusion: Vec<Vec<u64>>) -> EvaluationReport {

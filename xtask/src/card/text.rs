@@ -9,7 +9,7 @@ use super::{CardRun, ModelCard};
 use crate::evaluation::ClassReport;
 use crate::folder::Continuation;
 use crate::schema::ModelSection;
-use crate::settings::to_toml;
+use tinylsa_settings::config::to_toml;
 
 /// The card as a page of Markdown. The same card gives the same text.
 ///

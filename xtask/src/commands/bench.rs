@@ -9,7 +9,7 @@ use crate::bench::{self, PhotographsPlan, PhotographsSplit, Plan, Python, Streng
 use crate::machine::{Machine, git_revision};
 use crate::outcome::{UsageError, say};
 use crate::schema::ExperimentConfig;
-use crate::settings::load;
+use tinylsa_settings::config::load;
 
 /// Arguments of the `bench` command.
 #[derive(Args, Debug)]

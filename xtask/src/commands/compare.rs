@@ -11,7 +11,7 @@ use crate::evaluation::SplitName;
 use crate::finished::FinishedRun;
 use crate::outcome::{UsageError, say};
 use crate::schema::ExperimentConfig;
-use crate::settings::load;
+use tinylsa_settings::config::load;
 
 /// Arguments of the `compare` command.
 #[derive(Args, Debug)]

@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::experiment::{ExperimentOptions, perform};
 use crate::prepare::Experiment;
-use crate::settings::ConfigSource;
+use tinylsa_settings::config::ConfigSource;
 
 /// Arguments of the `experiment` command.
 #[derive(Args, Debug)]

@@ -9,19 +9,21 @@ use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
 
 use super::load_model_or_pretrained;
+use crate::choice::background;
 use crate::dataset::Pictures;
-use crate::explain::page::{DrawnExplanation, Placement};
-use crate::explain::result::PictureExplanation;
-use crate::explain::{
-    Circumstances, ExplainConfig, ExplainedNetwork, Explainer, Family, ImageDirectory, Method, Origin, Request,
-    Subject, background, execution, explain_pictures, noise_background, page, pictures, write_picture,
-};
 use crate::machine::set_threads;
 use crate::matching::require_classes;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::picture::SIDE;
+use crate::progress::ExplainBar;
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigError, ConfigSource, load};
+use tinylsa_explain::page::{DrawnExplanation, Placement};
+use tinylsa_explain::result::PictureExplanation;
+use tinylsa_explain::{
+    Circumstances, ExplainConfig, ExplainedNetwork, Explainer, Family, ImageDirectory, Method, Origin, Request,
+    Subject, execution, explain_pictures, noise_background, page, pictures, write_picture,
+};
+use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 use tinylsa_settings::{counted, printable};
 
 mod sources;
@@ -169,7 +171,7 @@ fn explain(
     let directory = ImageDirectory::begin(output.path(), &names, &[PAGE])?;
     let (placement, shown) = (Placement::of(names.len(), ""), pictures::shown_beside(names.len()));
     let (mut finished, mut number) = (Finished::default(), 0);
-    let ended = explain_pictures(&explainer, subjects, &request, |explained| {
+    let ended = explain_pictures(&explainer, subjects, &request, &mut ExplainBar::default(), |explained| {
         number += 1;
         let explanation = match explained {
             Ok(explanation) => explanation,

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use tinylsa_model::{Classifier, InferenceModel, LoadedInferenceModel, LoadedModel, TinyCnnLsa};
 
-use crate::settings::ConfigSource;
+use tinylsa_settings::config::ConfigSource;
 
 /// The config that is taken unless another one is named: that of the repository, built into the program.
 const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");

@@ -12,7 +12,7 @@ use crate::finished::FinishedRun;
 use crate::folder::{Digests, Manifest, problems};
 use crate::outcome::{UsageError, say};
 use crate::prepare::Experiment;
-use crate::settings::ConfigSource;
+use tinylsa_settings::config::ConfigSource;
 
 /// Arguments of the `reproduce` command.
 #[derive(Args, Debug)]

@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 use tinylsa_settings::counted;
 
 use crate::schema::ExperimentConfig;
-use crate::settings::{ConfigSource, load};
+use tinylsa_settings::config::{ConfigSource, load};
 
 /// Keys that change no bit of a result: names, places, speed, and how the data are found.
 const WITHOUT_EFFECT: [&str; 9] = [

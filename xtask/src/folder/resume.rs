@@ -139,7 +139,7 @@ mod tests {
     use crate::folder::identity::Basis;
     use crate::folder::manifest::tests::manifest;
     use crate::schema::ExperimentConfig;
-    use crate::settings::{ConfigSource, load, to_toml};
+    use tinylsa_settings::config::{ConfigSource, load, to_toml};
 
     fn config(epochs: usize) -> ExperimentConfig {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/ci.toml");

@@ -26,7 +26,7 @@ use crate::folder::{Manifest, existing_run, holds_run};
 use crate::outcome::UsageError;
 use crate::prepare::Experiment;
 use crate::schema::DataSection;
-use crate::settings::ConfigSource;
+use tinylsa_settings::config::ConfigSource;
 
 /// Where a sweep's runs go and what they are given.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require};
 
-use crate::settings::{ConfigError, ConfigSource, load};
+use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 
 /// What a sweep's file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,9 +10,11 @@ use tracing::warn;
 
 use super::{ExplainArguments, IndexedSplit};
 use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size};
-use crate::explain::names::names_of_files;
-use crate::explain::result::Source;
-use crate::explain::{Method, Subject, subject};
+use tinylsa_explain::names::names_of_files;
+use tinylsa_explain::result::Source;
+use tinylsa_explain::{Method, Subject};
+
+use crate::choice::subject;
 use crate::outcome::UsageError;
 use crate::picture::{SIDE, load_picture};
 use tinylsa_settings::{printable, printable_path};

@@ -1,0 +1,269 @@
+//! All methods side by side: of one picture in large, of several pictures in small.
+
+use anyhow::{Context, Result};
+use image::RgbImage;
+use tinylsa_report::{AttentionScale, GreyPicture, MapMatrix, MatrixRow, Panel, Sheet, ValueMap, encode_png};
+
+use super::attention::farthest_query;
+use super::pixels::{self, PixelScales, Quantity};
+use super::subject::{Subject, grey, grid, position};
+use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
+use crate::Method;
+use crate::result::{AttentionMaps, MethodExplanation, MethodMaps, PictureExplanation, Source, pictures_in_words};
+
+/// How many pictures stand side by side.
+const MOST_PICTURES: usize = 10;
+/// Three times the picture.
+const SMALL_WIDTH: usize = 84;
+
+/// The map over tokens that stands for a method beside the others.
+struct TokenMap {
+    /// Which of the method's maps it is.
+    which: String,
+    map: ValueMap,
+    query: Option<usize>,
+    kind: Kind,
+}
+
+/// Only maps of one kind have a scale in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Shares of attention, heads fused.
+    Fused,
+    /// Shares of the attention of one head, which is sharper.
+    SingleHead,
+    /// Gradient-weighted rollout, which sums to nothing.
+    GradientWeighted,
+}
+
+impl Kind {
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Fused => ATTENTION_UNIT,
+            Self::SingleHead => HEAD_UNIT,
+            Self::GradientWeighted => GRADIENT_ROLLOUT_UNIT,
+        }
+    }
+}
+
+/// The map over tokens of a method, none for the methods of pixels.
+fn token_map(method: &MethodExplanation) -> Result<Option<TokenMap>> {
+    let pooled = |map: &[f64], size: usize, kind: Kind| {
+        let (which, query) = ("pooled".to_owned(), None);
+        Ok(Some(TokenMap { which, map: grid(map, size)?, query, kind }))
+    };
+    match &method.maps {
+        MethodMaps::Pixels(_) => Ok(None),
+        MethodMaps::Attention(maps) => attention_map(method.method, maps).map(Some),
+        MethodMaps::Rollout(maps) => {
+            let kind = if maps.gradient_weighted { Kind::GradientWeighted } else { Kind::Fused };
+            pooled(&maps.pooled, maps.grid_size, kind)
+        }
+        MethodMaps::Flow(map) => pooled(&map.pooled, map.grid_size, Kind::Fused),
+        MethodMaps::FixedQueries(maps) => {
+            let (queries, layer) = (maps.layers.last().context("there is no layer")?, maps.layers.len() - 1);
+            let place = maps.queries.iter().position(|query| query.reason.contains("attribution")).unwrap_or(0);
+            let marked = maps.queries.get(place).context("there is no query")?;
+            let map = grid(&queries.get(place).context("there is no map of the query")?.fused, maps.grid_size)?;
+            let which = format!("layer {layer}, {}", marked.reason);
+            Ok(Some(TokenMap { which, map, query: Some(marked.token), kind: Kind::Fused }))
+        }
+    }
+}
+
+/// The last layer's mean row with heads fused; for single heads the row that differs most from the mean.
+fn attention_map(method: Method, maps: &AttentionMaps) -> Result<TokenMap> {
+    if method != Method::MultiHeadAttention {
+        let last = maps.layers.last().context("there is no layer")?;
+        let which = format!("layer {}, mean over all queries", maps.layers.len() - 1);
+        let map = grid(&last.fused.matrix.mean_row(), maps.grid_size)?;
+        return Ok(TokenMap { which, map, query: None, kind: Kind::Fused });
+    }
+    let heads = maps
+        .layers
+        .iter()
+        .enumerate()
+        .flat_map(|(layer, all)| all.heads.iter().enumerate().map(move |(head, matrix)| (layer, head, matrix)));
+    let (layer, head, matrix) = heads
+        .max_by(|a, b| a.2.statistics.largest_query_dependence.total_cmp(&b.2.statistics.largest_query_dependence))
+        .context("there is no head")?;
+    let query = farthest_query(matrix);
+    let which = format!("layer {}, head {}, {}", layer, head, position(query, maps.grid_size));
+    let map = grid(matrix.matrix.row(query)?, maps.grid_size)?;
+    Ok(TokenMap { which, map, query: Some(query), kind: Kind::SingleHead })
+}
+
+/// One scale for each kind of map over tokens that occurs.
+struct TokenScales {
+    scales: Vec<(Kind, AttentionScale)>,
+}
+
+impl TokenScales {
+    fn of<'a>(maps: impl IntoIterator<Item = &'a TokenMap>) -> Result<Self> {
+        let maps: Vec<&TokenMap> = maps.into_iter().collect();
+        let mut scales = Vec::new();
+        for kind in [Kind::Fused, Kind::SingleHead, Kind::GradientWeighted] {
+            let of_kind: Vec<&ValueMap> = maps.iter().filter(|map| map.kind == kind).map(|map| &map.map).collect();
+            if !of_kind.is_empty() {
+                scales.push((kind, AttentionScale::from_zero(of_kind)?.with_unit(kind.unit())));
+            }
+        }
+        Ok(Self { scales })
+    }
+
+    fn panel(&self, title: String, picture: &GreyPicture, tokens: &TokenMap) -> Result<Panel> {
+        let found = self.scales.iter().find(|(kind, _)| *kind == tokens.kind);
+        let (_, scale) = found.with_context(|| format!("there is no scale for {}", tokens.kind.unit()))?;
+        let panel = Panel::attention(title, picture, &tokens.map, scale);
+        Ok(match tokens.query {
+            Some(query) => panel.query(query),
+            None => panel,
+        })
+    }
+}
+
+/// All methods of one picture.
+pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
+    let explanation = subject.explanation;
+    let tokens = explanation.methods.iter().map(token_map).collect::<Result<Vec<_>>>()?;
+    let scales = TokenScales::of(tokens.iter().flatten())?;
+    let mut panels = vec![subject.panel()];
+    for (method, tokens) in explanation.methods.iter().zip(&tokens) {
+        let title = method.method.title().to_owned();
+        panels.push(match (&method.maps, tokens) {
+            (MethodMaps::Pixels(pixels), _) => pixels::panel(title, method, pixels, &subject.scales)?,
+            (_, Some(tokens)) => scales.panel(title, &subject.grey, tokens)?.note(tokens.which.clone()),
+            (_, None) => continue,
+        });
+    }
+    let mut notes = vec![
+        format!("red speaks for {}, blue against it", words::class(explanation, explanation.target)),
+        "maps of the same unit have the same scale; colours of different units do not compare".to_owned(),
+    ];
+    if tokens.iter().any(Option::is_some) {
+        notes.push(words::RECEPTIVE_FIELD.to_owned());
+    }
+    let sheet = Sheet {
+        title: format!("Why {}? Every method", words::class(explanation, explanation.target)),
+        subtitle: subject.subtitle(),
+        columns: 4,
+        panels,
+        notes,
+    };
+    Ok(sheet.draw()?)
+}
+
+/// Which of `count` pictures stand side by side: of more than ten pictures ten that are spread evenly.
+pub fn shown_beside(count: usize) -> Vec<usize> {
+    let shown = count.min(MOST_PICTURES);
+    (0..shown).map(|place| place * count / shown).collect()
+}
+
+/// All methods of the pictures that [`shown_beside`] names, a row for each method and a column for each picture.
+///
+/// # Errors
+/// If there is no picture, or a map does not fit.
+pub fn side_by_side(explanations: &[PictureExplanation]) -> Result<Vec<u8>> {
+    let shown: Vec<&PictureExplanation> = explanations.iter().collect();
+    let mut methods: Vec<Method> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    let pixel_scales = PixelScales::of(shown.iter().copied())?;
+    let greys = shown.iter().map(|explanation| grey(explanation)).collect::<Result<Vec<_>>>()?;
+    let mut tokens = Vec::new();
+    for explanation in &shown {
+        tokens.push(explanation.methods.iter().map(token_map).collect::<Result<Vec<_>>>()?);
+    }
+    let token_scales = TokenScales::of(tokens.iter().flatten().flatten())?;
+
+    let mut rows = vec![MatrixRow {
+        heading: "picture".to_owned(),
+        panels: greys.iter().map(|grey| Some(Panel::picture("", grey))).collect(),
+    }];
+    for method in methods {
+        let mut panels = Vec::new();
+        let mut unit = ATTENTION_UNIT;
+        for ((explanation, grey), maps) in shown.iter().zip(&greys).zip(&tokens) {
+            let Some(place) = explanation.methods.iter().position(|found| found.method == method) else {
+                panels.push(None);
+                continue;
+            };
+            let found = &explanation.methods[place];
+            panels.push(match (&found.maps, &maps[place]) {
+                (MethodMaps::Pixels(pixels), _) => {
+                    unit = Quantity::of(found, pixels).unit();
+                    Some(pixels::panel("", found, pixels, &pixel_scales)?)
+                }
+                (_, Some(tokens)) => {
+                    unit = tokens.kind.unit();
+                    Some(token_scales.panel(String::new(), grey, tokens)?)
+                }
+                (_, None) => None,
+            });
+        }
+        rows.push(MatrixRow { heading: format!("{} ({unit})", method.title()), panels });
+    }
+    let matrix = MapMatrix {
+        title: "Methods side by side".to_owned(),
+        subtitle: sources(&shown),
+        picture: None,
+        panel_width: SMALL_WIDTH,
+        columns: shown.iter().map(|explanation| heading(explanation)).collect(),
+        rows,
+        notes: vec![
+            "headings: the explained class, its probability, and the true label where it is another".to_owned(),
+            "red speaks for the explained class, blue against it".to_owned(),
+            "equal colours mean equal values in all pictures and methods of the same unit".to_owned(),
+            words::RECEPTIVE_FIELD.to_owned(),
+        ],
+    };
+    Ok(encode_png(&matrix.draw()?)?)
+}
+
+fn heading(explanation: &PictureExplanation) -> String {
+    let target = explanation.target;
+    let probability = explanation.shown_probability(target);
+    let mut heading = format!("{} {probability:.2}", words::class(explanation, target));
+    if let Some(label) = explanation.label.filter(|&label| label != target) {
+        heading = format!("{heading}, true {}", words::class(explanation, label));
+    }
+    heading
+}
+
+/// Where the pictures are from: each source once, with the numbers of its pictures.
+fn sources(explanations: &[&PictureExplanation]) -> String {
+    let all: Vec<&Source> = explanations.iter().map(|explanation| &explanation.source).collect();
+    let mut places: Vec<&str> = all.iter().map(|source| source.from.as_str()).collect();
+    places.sort_unstable();
+    places.dedup();
+    let in_words = |place: &str| {
+        let here = all.iter().filter(|source| source.from == place);
+        pictures_in_words(place, &here.filter_map(|source| source.number).collect::<Vec<_>>())
+    };
+    places.into_iter().map(in_words).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::explanation;
+    use super::*;
+
+    #[test]
+    fn ten_of_many_pictures_stand_side_by_side() {
+        assert_eq!(shown_beside(3), [0, 1, 2]);
+        assert_eq!(shown_beside(25), [0, 2, 5, 7, 10, 12, 15, 17, 20, 22]);
+        assert!(shown_beside(0).is_empty());
+    }
+
+    #[test]
+    fn a_source_is_named_once_with_all_its_pictures() {
+        let from = |from: &str, number| {
+            let source = Source { from: from.to_owned(), number };
+            PictureExplanation { source, ..explanation() }
+        };
+        let shown = [from("Fashion-MNIST, test split", Some(3467)), from("shirt.png", None)];
+        let more = from("Fashion-MNIST, test split", Some(17));
+        assert_eq!(sources(&[&shown[0]]), "Fashion-MNIST, test split, picture 3467");
+        assert_eq!(sources(&[&shown[0], &shown[1], &more]), "Fashion-MNIST, test split, pictures 3467, 17; shirt.png");
+    }
+}

@@ -1,0 +1,152 @@
+//! Methods with a signed number for each pixel: gradients, and the values of segments.
+
+use anyhow::{Context, Result};
+use image::RgbImage;
+use tinylsa_report::{AttentionScale, Panel, SharedScale, Sheet, ValueMap};
+
+use super::subject::{self, Subject};
+use super::words;
+use crate::Method;
+use crate::result::{MethodExplanation, MethodMaps, PictureExplanation, PixelMap};
+
+/// The largest magnitudes beyond this percentile have the end colours of a scale: a few sharp pixels would pale the rest.
+const PERCENTILE: f64 = 99.5;
+
+/// What the numbers of a map count. Only maps of the same quantity have a scale in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// What a pixel contributes to the logit.
+    Contribution,
+    /// What a segment contributes to the logit.
+    SegmentContribution,
+    /// How much the logit changes with a pixel.
+    Sensitivity,
+    /// The square of that.
+    SquaredSensitivity,
+}
+
+impl Quantity {
+    const ALL: [Self; 4] = [Self::Contribution, Self::SegmentContribution, Self::Sensitivity, Self::SquaredSensitivity];
+
+    pub(super) fn of(method: &MethodExplanation, map: &PixelMap) -> Self {
+        let squared = method.settings.pointer("/method/kind").is_some_and(|kind| kind == "square");
+        match method.method {
+            _ if map.segments.is_some() => Self::SegmentContribution,
+            Method::SmoothGrad if squared => Self::SquaredSensitivity,
+            Method::SmoothGrad | Method::InputGradient => Self::Sensitivity,
+            _ => Self::Contribution,
+        }
+    }
+
+    pub(super) fn unit(self) -> &'static str {
+        match self {
+            Self::Contribution => "logits per pixel",
+            Self::SegmentContribution => "logits per segment",
+            Self::Sensitivity => "logits per unit of brightness",
+            Self::SquaredSensitivity => "squared logits per unit of brightness",
+        }
+    }
+}
+
+/// One scale for each quantity that occurs, over all methods and pictures that are shown together.
+pub(super) struct PixelScales {
+    scales: Vec<(Quantity, SharedScale)>,
+}
+
+impl PixelScales {
+    pub(super) fn of<'a>(explanations: impl IntoIterator<Item = &'a PictureExplanation>) -> Result<Self> {
+        let mut maps: Vec<(Quantity, ValueMap)> = Vec::new();
+        for method in explanations.into_iter().flat_map(|explanation| &explanation.methods) {
+            if let MethodMaps::Pixels(pixels) = &method.maps {
+                maps.push((Quantity::of(method, pixels), shown_map(pixels)?));
+            }
+        }
+        let mut scales = Vec::new();
+        for quantity in Quantity::ALL {
+            let of_quantity: Vec<&ValueMap> = maps.iter().filter(|(q, _)| *q == quantity).map(|(_, map)| map).collect();
+            if !of_quantity.is_empty() {
+                let percentile = if quantity == Quantity::SegmentContribution { 100.0 } else { PERCENTILE };
+                scales.push((quantity, SharedScale::percentile(of_quantity, percentile)?.with_unit(quantity.unit())));
+            }
+        }
+        Ok(Self { scales })
+    }
+
+    pub(super) fn get(&self, quantity: Quantity) -> Result<&SharedScale> {
+        let found = self.scales.iter().find(|(known, _)| *known == quantity);
+        found.map(|(_, scale)| scale).with_context(|| format!("there is no scale for {}", quantity.unit()))
+    }
+}
+
+/// The map as it is shown: the value of its segment at each pixel for the segment methods, its own value for the others.
+pub(super) fn shown_map(pixels: &PixelMap) -> Result<ValueMap> {
+    let [_, height, width] = pixels.attribution.shape;
+    match &pixels.segments {
+        Some(segments) => subject::map(&segments.segmentation.paint(&segments.values)?, width, height),
+        None => Ok(ValueMap::new(width, height, &pixels.attribution.per_pixel())?),
+    }
+}
+
+/// The map on the scale that all methods of its quantity share, segments outlined.
+pub(super) fn panel(
+    title: impl Into<String>,
+    method: &MethodExplanation,
+    pixels: &PixelMap,
+    scales: &PixelScales,
+) -> Result<Panel> {
+    let scale = scales.get(Quantity::of(method, pixels))?;
+    let panel = Panel::attribution(title, &shown_map(pixels)?, scale);
+    Ok(match &pixels.segments {
+        Some(segments) => panel.outlined(segments.segmentation.labels()),
+        None => panel,
+    })
+}
+
+/// Picture, map and, where the method knows them, standard errors.
+pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &PixelMap) -> Result<RgbImage> {
+    let quantity = Quantity::of(method, pixels);
+    let picture = match &pixels.segments {
+        Some(segments) => Panel::picture("picture with its segments", &subject.grey)
+            .outlined(segments.segmentation.labels())
+            .note(format!("{} segments", segments.segmentation.count())),
+        None => subject.panel(),
+    };
+    let title = match quantity {
+        Quantity::Contribution => "contribution of each pixel",
+        Quantity::SegmentContribution => "contribution of each segment",
+        Quantity::Sensitivity | Quantity::SquaredSensitivity => "sensitivity to each pixel",
+    };
+    let mut panels = vec![picture, panel(title, method, pixels, &subject.scales)?];
+    if let Some(errors) = standard_errors(pixels)? {
+        let scale = AttentionScale::from_zero([&errors])?.with_unit(quantity.unit());
+        panels.push(Panel::magnitude("standard error", &errors, &scale));
+    }
+    let sign = if quantity == Quantity::SquaredSensitivity {
+        "squares have no sign: red is sensitive, whatever the direction".to_owned()
+    } else {
+        format!("red speaks for {}, blue against it", words::class(subject.explanation, subject.explanation.target))
+    };
+    let mut notes = vec![sign, format!("all methods of this picture with {} have this signed scale", quantity.unit())];
+    notes.extend(words::notes(method));
+    let sheet = Sheet {
+        title: subject.title(method),
+        subtitle: subject.subtitle(),
+        columns: panels.len().max(3),
+        panels,
+        notes,
+    };
+    Ok(sheet.draw()?)
+}
+
+/// Nothing for an enumeration, whose errors are all zero: an empty panel would say less than no panel.
+pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
+    let [_, height, width] = pixels.attribution.shape;
+    if let Some(segments) = &pixels.segments {
+        let is_estimate = |errors: &&Vec<f64>| errors.iter().any(|&error| error > 0.0);
+        let estimated = segments.standard_errors.as_ref().filter(is_estimate);
+        let painted = estimated.map(|errors| segments.segmentation.paint(errors));
+        return painted.transpose()?.map(|errors| subject::map(&errors, width, height)).transpose();
+    }
+    let errors = pixels.standard_error.as_ref();
+    Ok(errors.map(|errors| ValueMap::new(width, height, errors)).transpose()?)
+}

@@ -1,0 +1,80 @@
+//! Where chosen tokens look, in every layer, head by head and with heads fused.
+
+use anyhow::Result;
+use image::RgbImage;
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+
+use super::subject::{Subject, grid, position};
+use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
+use crate::result::{FixedQueryMaps, MethodExplanation};
+
+const PANEL_WIDTH: usize = 112;
+
+/// The maps of all queries in one layer.
+struct Layer {
+    fused: Vec<ValueMap>,
+    deviations: Vec<ValueMap>,
+    /// For each head a map of each query.
+    heads: Vec<Vec<ValueMap>>,
+}
+
+/// A column for each query; for each layer a row with heads fused, one without the mean, and one for each head.
+pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &FixedQueryMaps) -> Result<RgbImage> {
+    let size = maps.grid_size;
+    let layers = layers(maps)?;
+    let weights = AttentionScale::from_zero(
+        layers.iter().flat_map(|layer| layer.fused.iter().chain(layer.heads.iter().flatten())),
+    )?
+    .with_unit(ATTENTION_UNIT);
+    let signed = SharedScale::largest(layers.iter().flat_map(|layer| &layer.deviations))?.with_unit(DEVIATION_UNIT);
+    let row = |heading: String, maps_of_queries: &[ValueMap]| MatrixRow {
+        heading,
+        panels: maps_of_queries
+            .iter()
+            .zip(&maps.queries)
+            .map(|(map, query)| Some(Panel::attention("", &subject.grey, map, &weights).query(query.token)))
+            .collect(),
+    };
+    let mut rows = Vec::new();
+    for (index, layer) in layers.iter().enumerate() {
+        rows.push(row(format!("layer {index}, heads fused"), &layer.fused));
+        rows.push(MatrixRow {
+            heading: format!("layer {index}, heads fused, minus the mean over all queries"),
+            panels: layer
+                .deviations
+                .iter()
+                .zip(&maps.queries)
+                .map(|(map, query)| Some(Panel::deviation("", &subject.grey, map, &signed).query(query.token)))
+                .collect(),
+        });
+        for (head, head_maps) in layer.heads.iter().enumerate() {
+            rows.push(row(format!("layer {index}, head {head}"), head_maps));
+        }
+    }
+    let mut notes = vec![words::COUNTING.to_owned(), words::RECEPTIVE_FIELD.to_owned()];
+    notes.extend(words::notes(method));
+    Ok(MapMatrix {
+        title: subject.title(method),
+        subtitle: subject.subtitle(),
+        picture: Some(subject.panel()),
+        panel_width: PANEL_WIDTH,
+        columns: maps.queries.iter().map(|q| format!("{}: {}", q.reason, position(q.token, size))).collect(),
+        rows,
+        notes,
+    }
+    .draw()?)
+}
+
+fn layers(maps: &FixedQueryMaps) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    for (queries, mean_row) in maps.layers.iter().zip(&maps.mean_rows) {
+        let mean = grid(mean_row, maps.grid_size)?;
+        let fused = queries.iter().map(|q| grid(&q.fused, maps.grid_size)).collect::<Result<Vec<_>>>()?;
+        let deviations = fused.iter().map(|map| map.deviation_from(&mean)).collect::<Result<Vec<_>, _>>()?;
+        let heads = queries.iter().map(|query| query.heads.len()).min().unwrap_or(0);
+        let of_head = |head: usize| queries.iter().map(move |query| grid(&query.heads[head], maps.grid_size));
+        let heads = (0..heads).map(|head| of_head(head).collect()).collect::<Result<Vec<Vec<ValueMap>>>>()?;
+        layers.push(Layer { fused, deviations, heads });
+    }
+    Ok(layers)
+}

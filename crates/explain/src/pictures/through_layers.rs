@@ -1,0 +1,89 @@
+//! Rollout and flow: maps that go through all layers, pooled and for some queries.
+
+use anyhow::{Context, Result};
+use image::RgbImage;
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+
+use super::subject::{Subject, grid, position};
+use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT, GRADIENT_ROLLOUT_UNIT};
+use crate::result::{FlowMap, MethodExplanation, RolloutMaps};
+
+const PANEL_WIDTH: usize = 112;
+
+/// The map of one query.
+struct OfQuery {
+    token: usize,
+    map: ValueMap,
+}
+
+/// A pooled map beside those of queries.
+struct Maps {
+    grid_size: usize,
+    pooled: ValueMap,
+    queries: Vec<OfQuery>,
+    unit: &'static str,
+    deviation_unit: &'static str,
+}
+
+pub(super) fn draw_rollout(subject: &Subject<'_>, method: &MethodExplanation, maps: &RolloutMaps) -> Result<RgbImage> {
+    let size = maps.grid_size;
+    let mut queries = Vec::new();
+    for &token in &maps.queries {
+        queries.push(OfQuery { token, map: grid(maps.matrix.row(token)?, size)? });
+    }
+    let pooled = grid(&maps.pooled, size)?;
+    let weighted = maps.gradient_weighted;
+    let unit = if weighted { GRADIENT_ROLLOUT_UNIT } else { ATTENTION_UNIT };
+    let deviation_unit = if weighted { "difference from the pooled map" } else { DEVIATION_UNIT };
+    draw(subject, method, &Maps { grid_size: size, pooled, queries, unit, deviation_unit }, Vec::new())
+}
+
+pub(super) fn draw_flow(subject: &Subject<'_>, method: &MethodExplanation, map: &FlowMap) -> Result<RgbImage> {
+    let size = map.grid_size;
+    let mut queries = Vec::new();
+    for &token in &map.queries {
+        let place = map.flows.queries.iter().position(|&query| query == token);
+        let place = place.with_context(|| format!("there is no flow from token {token}"))?;
+        queries.push(OfQuery { token, map: grid(&map.flows.normalised(place)?, size)? });
+    }
+    let pooled = grid(&map.pooled, size)?;
+    let maps = Maps { grid_size: size, pooled, queries, unit: ATTENTION_UNIT, deviation_unit: DEVIATION_UNIT };
+    let saturated = words::saturation(map.flows.saturated_fraction);
+    draw(subject, method, &maps, vec![saturated, "each map is scaled to sum to 1".to_owned()])
+}
+
+fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut notes: Vec<String>) -> Result<RgbImage> {
+    let all = maps.queries.iter().map(|query| &query.map).chain([&maps.pooled]);
+    let weights = AttentionScale::from_zero(all)?.with_unit(maps.unit);
+    let deviations =
+        maps.queries.iter().map(|query| query.map.deviation_from(&maps.pooled)).collect::<Result<Vec<_>, _>>()?;
+    let mut columns = vec!["pooled".to_owned()];
+    let mut first = vec![Some(Panel::attention("", &subject.grey, &maps.pooled, &weights))];
+    for query in &maps.queries {
+        columns.push(format!("query {}", position(query.token, maps.grid_size)));
+        first.push(Some(Panel::attention("", &subject.grey, &query.map, &weights).query(query.token)));
+    }
+    let mut rows = vec![MatrixRow { heading: "map".to_owned(), panels: first }];
+    if !deviations.is_empty() {
+        let signed = SharedScale::largest(&deviations)?.with_unit(maps.deviation_unit);
+        let mut second = vec![None];
+        second.extend(maps.queries.iter().zip(&deviations).map(|(query, deviation)| {
+            Some(Panel::deviation("", &subject.grey, deviation, &signed).query(query.token))
+        }));
+        rows.push(MatrixRow { heading: "minus the pooled map".to_owned(), panels: second });
+    }
+    notes.push("pooled: the mean over all queries, which is what the classifying head takes".to_owned());
+    notes.push(words::COUNTING.to_owned());
+    notes.push(words::RECEPTIVE_FIELD.to_owned());
+    notes.extend(words::notes(method));
+    Ok(MapMatrix {
+        title: subject.title(method),
+        subtitle: subject.subtitle(),
+        picture: Some(subject.panel()),
+        panel_width: PANEL_WIDTH,
+        columns,
+        rows,
+        notes,
+    }
+    .draw()?)
+}

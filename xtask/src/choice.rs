@@ -1,0 +1,159 @@
+//! Which pictures are explained, and which serve as their background.
+
+use rand::seq::index::sample;
+use tinylsa_data::{Dataset, Split, to_unit};
+use tinylsa_explain::{Background, BackgroundConfig, PictureChoice, Source, Subject};
+use tinylsa_random::{Draw, Purpose};
+use tinylsa_train::Predictions;
+use tinylsa_xai::{ExplainError, Picture};
+
+use crate::outcome::UsageError;
+
+const BACKGROUND: Purpose = Purpose::new("background pictures of expected gradients");
+
+/// The picture of a dataset with this number.
+///
+/// # Errors
+/// [`UsageError`] if there is no such picture.
+pub(crate) fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<Subject, UsageError> {
+    let number = index as usize;
+    if number >= dataset.len() {
+        return Err(UsageError(format!(
+            "there is no picture {number}: the {} split of {} has {} pictures, 0 to {}",
+            dataset.split,
+            dataset.name,
+            dataset.len(),
+            dataset.len().saturating_sub(1)
+        )));
+    }
+    let picture = picture(dataset, number).map_err(|error| UsageError(error.to_string()))?;
+    let is_decisive = |mask: &[u8]| mask.iter().map(|&pixel| pixel != 0).collect();
+    Ok(Subject {
+        id: format!("{}-{number}", dataset.split),
+        source: Source { from: format!("{}, {} split", dataset.name, dataset.split), number: Some(index) },
+        choice,
+        picture,
+        label: Some(dataset.label(number) as usize),
+        truth_mask: dataset.mask(number).filter(|mask| mask.contains(&1)).map(is_decisive),
+    })
+}
+
+fn picture(dataset: &Dataset, number: usize) -> Result<Picture, ExplainError> {
+    Picture::new(to_unit(dataset.image(number)), dataset.shape.dims())
+}
+
+/// The pictures that a config chooses, each once: class by class the surest and the least sure of those that are
+/// predicted right and the surest of those that are not, then those that it names. `predictions` are those of all
+/// pictures of the dataset in order.
+///
+/// # Errors
+/// [`UsageError`] if a picture that is named does not exist.
+pub(crate) fn chosen(
+    dataset: &Dataset,
+    predictions: &Predictions,
+    choice: &PictureChoice,
+) -> Result<Vec<Subject>, UsageError> {
+    let confidence = |index: usize| predictions.row(index)[predictions.predicted(index)];
+    let mut numbered: Vec<(u32, Option<String>)> = Vec::new();
+    for class in 0..predictions.classes() {
+        let of_class = (0..predictions.len()).filter(|&index| predictions.labels()[index] as usize == class);
+        let (mut right, mut wrong): (Vec<usize>, Vec<usize>) =
+            of_class.partition(|&index| predictions.predicted(index) == class);
+        for list in [&mut right, &mut wrong] {
+            list.sort_by(|&left, &other| confidence(other).total_cmp(&confidence(left)));
+        }
+        let kinds: [(&mut dyn Iterator<Item = &usize>, usize, &str); 3] = [
+            (&mut right.iter(), choice.right_highest, "right with the highest confidence"),
+            (&mut right.iter().rev(), choice.right_lowest, "right with the lowest confidence"),
+            (&mut wrong.iter(), choice.wrong_highest, "wrong with the highest confidence"),
+        ];
+        for (list, count, why) in kinds {
+            numbered.extend(list.take(count).map(|&index| (index as u32, Some(why.to_owned()))));
+        }
+    }
+    numbered.extend(choice.indices.iter().map(|&index| (index, None)));
+    let mut subjects: Vec<Subject> = Vec::new();
+    for (index, why) in numbered {
+        let subject = subject(dataset, index, why)?;
+        if subjects.iter().all(|other| other.id != subject.id) {
+            subjects.push(subject);
+        }
+    }
+    Ok(subjects)
+}
+
+/// Different pictures of a dataset, drawn from the seed.
+///
+/// # Errors
+/// If the dataset is empty.
+pub(crate) fn background(dataset: &Dataset, config: &BackgroundConfig, seed: u64) -> Result<Background, ExplainError> {
+    let mut generator = Draw { seed, purpose: BACKGROUND, epoch: 0, index: 0 }.generator();
+    let count = config.pictures.min(dataset.len());
+    let numbers = sample(&mut generator, dataset.len(), count);
+    let half = match dataset.split {
+        Split::Train => "training",
+        Split::Test => "test",
+    };
+    Ok(Background {
+        pictures: numbers.into_iter().map(|number| picture(dataset, number)).collect::<Result<_, _>>()?,
+        description: format!("{count} {half} pictures of {}", dataset.name),
+        warning: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tinylsa_data::{DatasetName, ImageShape};
+
+    use super::*;
+
+    fn dataset(labels: Vec<u32>) -> Dataset {
+        Dataset {
+            name: DatasetName::SYNTHETIC_GARMENTS,
+            split: Split::Test,
+            shape: ImageShape::grey(1, 2),
+            class_names: (0..10).map(|class| class.to_string()).collect(),
+            images: (0..2 * labels.len() as u8).collect(),
+            masks: Some([1, 0].repeat(labels.len())),
+            labels,
+        }
+    }
+
+    /// Class 0: picture 0 right and sure, 1 right and unsure, 2 wrong. Class 1: picture 3 right.
+    fn predictions() -> Predictions {
+        Predictions::new(2, vec![0.9, 0.1, 0.6, 0.4, 0.2, 0.8, 0.3, 0.7], vec![0, 0, 0, 1]).unwrap()
+    }
+
+    #[test]
+    fn each_class_gives_its_surest_and_its_least_sure() {
+        let dataset = dataset(vec![0, 0, 0, 1]);
+        let ids = |right_highest, right_lowest, wrong_highest, indices: &[u32]| -> Vec<String> {
+            let choice = PictureChoice { right_highest, right_lowest, wrong_highest, indices: indices.to_vec() };
+            let subjects = chosen(&dataset, &predictions(), &choice).unwrap();
+            subjects.into_iter().map(|subject| subject.id).collect()
+        };
+        assert_eq!(ids(1, 0, 0, &[]), ["test-0", "test-3"]);
+        assert_eq!(ids(0, 1, 0, &[]), ["test-1", "test-3"]);
+        assert_eq!(ids(0, 0, 5, &[]), ["test-2"]);
+        assert_eq!(ids(1, 1, 1, &[3, 1]), ["test-0", "test-1", "test-2", "test-3"]);
+        assert_eq!(ids(0, 0, 0, &[2]), ["test-2"]);
+    }
+
+    #[test]
+    fn a_picture_that_is_not_there_is_named_with_how_many_there_are() {
+        let error = subject(&dataset(vec![0, 1]), 2, None).unwrap_err().to_string();
+        assert!(error.contains("no picture 2") && error.contains("2 pictures, 0 to 1"), "{error}");
+        assert_eq!(subject(&dataset(vec![0, 1]), 1, None).unwrap().truth_mask, Some(vec![true, false]));
+    }
+
+    #[test]
+    fn a_background_holds_no_picture_twice() {
+        let dataset = dataset(vec![0; 40]);
+        let found = background(&dataset, &BackgroundConfig { pictures: 30 }, 3).unwrap();
+        let mut values: Vec<String> = found.pictures.iter().map(|picture| format!("{:?}", picture.values())).collect();
+        values.sort();
+        values.dedup();
+        assert_eq!(values.len(), 30);
+        assert_eq!(background(&dataset, &BackgroundConfig { pictures: 99 }, 3).unwrap().pictures.len(), 40);
+    }
+}

@@ -1,0 +1,120 @@
+//! The part of an experiment that explains.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use tinylsa_report::Section;
+use tinylsa_system::sha256_hex;
+use tinylsa_train::{Views, predict};
+use tracing::info;
+
+use tinylsa_explain::page::{self, DrawnExplanation, Placement};
+use tinylsa_explain::pictures::{self, shown_beside};
+use tinylsa_explain::scores::{Scoring, first_variant};
+use tinylsa_explain::{
+    ExplainedNetwork, Explainer, ImageDirectory, Origin, Request, ScoreTable, execution, explain_pictures,
+    write_picture,
+};
+
+use crate::choice::{background, chosen};
+use crate::dataset::{Pictures, all_indices};
+use crate::folder::RunFolder;
+use crate::outcome::say;
+use crate::progress::ExplainBar;
+use crate::schema::ExperimentConfig;
+use crate::score_table::for_terminal;
+use tinylsa_settings::counted;
+
+/// The file of the scores, beside the folders of the images.
+const SCORES: &str = "scores.json";
+
+/// What the explanations of a run leave for its manifest and its page.
+pub(crate) struct RunExplanations {
+    pub(crate) sections: Vec<Section>,
+    /// SHA-256 of every `attributions.safetensors` and of the scores.
+    pub(crate) digest: String,
+    pub(crate) scores: Option<ScoreTable>,
+    /// The explained images, in the order of the digest.
+    pub(crate) ids: Vec<String>,
+}
+
+/// Explains the pictures of the test split that the config chooses, scores the explanations, and writes all of it into
+/// the run's folder.
+///
+/// # Errors
+/// The first error of a method or a score; that it was stopped; what the file system says.
+pub(crate) fn explain_run(
+    config: &ExperimentConfig,
+    model: &ExplainedNetwork,
+    model_digest: String,
+    collection: &Pictures,
+    folder: &RunFolder,
+    device: &Device,
+    stop: Arc<AtomicBool>,
+) -> Result<RunExplanations> {
+    let (explain, seed) = (&config.explain, config.run.seed);
+    let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain)?;
+    let subjects = chosen(&collection.test, &predictions, &explain.pictures)?;
+    let background = background(&collection.train, &explain.background, seed)?;
+    let execution = execution(device.clone(), explain.batch_size, seed, stop.into());
+    let explainer = Explainer { model, config: explain, background: &background, execution };
+    let request = Request {
+        methods: &explain.methods,
+        target: None,
+        class_names: &collection.train.class_names,
+        temperature: None,
+    };
+    let origin = Origin { model: model_digest, dataset: Some(collection.name().title().to_owned()), seed };
+    let (images, methods) = (counted(subjects.len(), "test image"), counted(explain.methods.len(), "method"));
+    info!("explaining {images} by {methods}");
+
+    let names: Vec<String> = subjects.iter().map(|subject| subject.id.clone()).collect();
+    let directory = ImageDirectory::begin(&folder.explanations(), &names, &[SCORES])?;
+    let (placement, beside) = (Placement::of(names.len(), "explanations/"), shown_beside(names.len()));
+    let mut scoring = explain.scores.enabled.then(|| Scoring::new(&explainer, names.len())).transpose()?;
+    let (mut shown, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+    explain_pictures(&explainer, subjects, &request, &mut ExplainBar::default(), |explained| {
+        let explanation = explained?;
+        let place = directory.folder(&explanation.id);
+        let written = write_picture(&place, &explanation, &origin, &explainer.execution.cancellation)?;
+        digests.push(format!("{} {}", explanation.id, sha256_hex(&written.attributions)));
+        if let Some(scoring) = &mut scoring {
+            scoring.add(&explanation)?;
+        }
+        let number = drawn.len();
+        drawn.push(DrawnExplanation::new(&explanation, &written.pictures, &placement)?);
+        if beside.contains(&number) {
+            shown.push(explanation);
+        }
+        Ok(())
+    })?;
+    let scores = scoring.filter(|_| !names.is_empty()).map(Scoring::table).transpose()?;
+    if let Some(table) = &scores {
+        let bytes = folder.write_json(&format!("explanations/{SCORES}"), table)?;
+        digests.push(format!("scores {}", sha256_hex(&bytes)));
+    }
+    let side_by_side = if shown.is_empty() { None } else { Some(pictures::side_by_side(&shown)?) };
+    if let Some(png) = &side_by_side {
+        folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
+    }
+    let sections = page::sections(&drawn, scores.as_ref(), side_by_side.as_deref())?;
+    Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores, ids: names })
+}
+
+/// Prints how the methods rank.
+///
+/// # Errors
+/// If standard output is closed.
+pub(crate) fn conclude(table: &ScoreTable, config: &ExperimentConfig) -> Result<()> {
+    let variant = first_variant(&config.explain.scores);
+    for part in for_terminal(table, &variant) {
+        say(part)?;
+    }
+    say(format!(
+        "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
+         {variant}. random, sobel and input-gradient are controls: a method that does not beat them has shown nothing.",
+        counted(table.pictures, "image")
+    ))
+}

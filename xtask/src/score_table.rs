@@ -1,0 +1,166 @@
+//! The scores of explanations on a terminal.
+
+use tinylsa_explain::{ScoreColumn, ScoreEntry, ScoreTable};
+use tinylsa_xai::{Direction, ScoreKind};
+
+/// The characters of a line on a terminal.
+const TERMINAL_WIDTH: usize = 80;
+/// What a table draws beside the words of a column: two spaces and a line.
+const BESIDE: usize = 3;
+
+/// The scores for a terminal, some of them a table, a row a method: the mean over the pictures and, in brackets, the
+/// place. Of scores that were measured in several ways it shows the first, of the randomisation of parameters that of
+/// all layers.
+pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<comfy_table::Table> {
+    let shown: Vec<&ScoreColumn> = scores.scores.iter().filter(|column| is_shown(column, first_variant)).collect();
+    let first = 1 + scores.methods.iter().map(String::len).max().unwrap_or(0) + BESIDE;
+    let mut parts: Vec<Vec<&ScoreColumn>> = Vec::new();
+    let mut width = TERMINAL_WIDTH;
+    for column in shown {
+        let words = std::iter::once(heading(column.kind)).chain(column.entries.iter().map(cell));
+        let more = words.map(|words| words.chars().count()).max().unwrap_or(0) + BESIDE;
+        match parts.last_mut() {
+            Some(part) if width + more <= TERMINAL_WIDTH => {
+                part.push(column);
+                width += more;
+            }
+            _ => {
+                parts.push(vec![column]);
+                width = first + more;
+            }
+        }
+    }
+    parts.iter().map(|columns| part_for_terminal(scores, columns)).collect()
+}
+
+fn part_for_terminal(scores: &ScoreTable, shown: &[&ScoreColumn]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    let headings = shown.iter().map(|column| heading(column.kind));
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
+    table.set_header(std::iter::once("method".to_owned()).chain(headings));
+    for (row, method) in scores.methods.iter().enumerate() {
+        let cells = shown.iter().map(|column| column.entries.get(row).map(cell).unwrap_or_default());
+        table.add_row(std::iter::once(method.clone()).chain(cells));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    table
+}
+/// The mean and the place of a method, nothing if the score is not defined for it.
+fn cell(entry: &ScoreEntry) -> String {
+    let (Some(interval), Some(rank)) = (&entry.mean, entry.rank) else { return String::new() };
+    let magnitude = interval.mean.abs();
+    if magnitude == 0.0 || (1e-3..1e3).contains(&magnitude) {
+        format!("{:.3} ({rank})", interval.mean)
+    } else {
+        format!("{:.1e} ({rank})", interval.mean)
+    }
+}
+
+fn is_shown(column: &ScoreColumn, first_variant: &str) -> bool {
+    match column.kind {
+        ScoreKind::ParameterRandomisation => column.variant == "all layers",
+        ScoreKind::DeletionArea
+        | ScoreKind::InsertionArea
+        | ScoreKind::FaithfulnessCorrelation
+        | ScoreKind::MuFidelity
+        | ScoreKind::Infidelity => column.variant == first_variant,
+        _ => true,
+    }
+}
+
+fn heading(kind: ScoreKind) -> String {
+    let arrow = if kind.direction() == Direction::Higher { '↑' } else { '↓' };
+    format!("{}{arrow}", short_name(kind))
+}
+
+/// What fits above a column of a terminal.
+fn short_name(kind: ScoreKind) -> &'static str {
+    match kind {
+        ScoreKind::DeletionArea => "deletion",
+        ScoreKind::InsertionArea => "insertion",
+        ScoreKind::FaithfulnessCorrelation => "faithful",
+        ScoreKind::MuFidelity => "μFidelity",
+        ScoreKind::Infidelity => "infidelity",
+        ScoreKind::MaxSensitivity => "sensitive",
+        ScoreKind::Sparseness => "sparse",
+        ScoreKind::Complexity => "complex",
+        ScoreKind::ParameterRandomisation => "randomised",
+        ScoreKind::PointingGame => "pointing",
+        ScoreKind::RelevanceRankAccuracy => "rank",
+        ScoreKind::RelevanceMassAccuracy => "mass",
+        ScoreKind::Completeness => "complete",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tinylsa_explain::Method;
+    use tinylsa_xai::{BootstrapInterval, MethodScore, rank_methods};
+
+    use super::*;
+
+    /// A score of all methods, the mean of the method in this place.
+    fn column(kind: ScoreKind, variant: &str, mean: &impl Fn(usize) -> f64) -> ScoreColumn {
+        let score = |(place, method): (usize, Method)| MethodScore {
+            method: method.name().to_owned(),
+            score: Some(mean(place)),
+        };
+        let scores: Vec<MethodScore> = Method::ALL.into_iter().enumerate().map(score).collect();
+        let ranking = rank_methods(kind, &scores).unwrap();
+        let entry = |MethodScore { method, score }: &MethodScore| ScoreEntry {
+            method: method.clone(),
+            mean: score.map(|mean| BootstrapInterval { mean, low: mean, high: mean, level: 0.95, count: 1 }),
+            rank: ranking.methods.iter().find(|place| place.method == *method).map(|place| place.rank),
+            undefined: 0,
+        };
+        let entries = scores.iter().map(entry).collect();
+        ScoreColumn { kind, direction: kind.direction(), variant: variant.to_owned(), entries }
+    }
+
+    /// The tables of every method and score.
+    fn tables(mean: impl Fn(usize) -> f64) -> Vec<comfy_table::Table> {
+        let variant = "black, logits";
+        let of_kind = |kind: ScoreKind| {
+            let variant = if kind == ScoreKind::ParameterRandomisation { "all layers" } else { variant };
+            column(kind, variant, &mean)
+        };
+        let table = ScoreTable {
+            pictures: 1,
+            methods: Method::ALL.map(|method| method.name().to_owned()).to_vec(),
+            scores: ScoreKind::ALL.map(of_kind).to_vec(),
+            curves: Vec::new(),
+            notes: Vec::new(),
+        };
+        for_terminal(&table, variant)
+    }
+
+    #[test]
+    fn the_tables_fit_a_terminal_and_show_every_score_and_method() {
+        let tables = tables(|place| -0.1 * (1 + place) as f64);
+        let text = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= 80, "{widest} characters:\n{text}");
+        for kind in ScoreKind::ALL {
+            assert_eq!(text.matches(&heading(kind)).count(), 1, "{kind:?}:\n{text}");
+        }
+        let rows = text.lines().filter(|line| line.contains("-0.100")).count();
+        assert_eq!(rows, tables.len(), "{text}");
+    }
+
+    #[test]
+    fn large_and_small_numbers_and_shared_places_do_not_widen_the_tables() {
+        for mean in [-123_456.7, 999.999, 1.234e-9, f64::MAX, 0.0] {
+            // all methods but one share a place
+            let shared = tables(|place| if place == 0 { mean / 2.0 } else { mean });
+            for table in shared {
+                let text = table.to_string();
+                let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+                assert!(widest <= 80, "{widest} characters:\n{text}");
+                assert!(text.contains("(7.5)") || text.contains("(8"), "{text}");
+            }
+        }
+    }
+}
