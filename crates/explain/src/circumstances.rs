@@ -28,7 +28,7 @@ pub struct Circumstances {
 impl Circumstances {
     /// Those of a network and the images that it is trained and tested on.
     pub fn new(model: &TinyCnnLsaConfig, training: Option<usize>, test: usize) -> Self {
-        let image = [1, model.image_size, model.image_size];
+        let image = model.input.dims();
         Self { image, classes: model.classes, tokens: model.tokens(), training, test }
     }
 

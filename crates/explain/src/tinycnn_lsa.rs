@@ -82,7 +82,7 @@ fn layers(model: &TinyCnnLsa) -> Vec<(String, Vec<String>)> {
 
 impl AttentionSource for TinyCnnLsa {
     fn trace(&self, images: Tensor<4>) -> Result<ImageAttention, ExplainError> {
-        let Trace { layers: traces, grid_size, .. } = self.forward_traced(images);
+        let Trace { layers: traces, rows, columns, .. } = self.forward_traced(images);
         let (mut layers, mut checks, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
         for (index, trace) in traces.iter().enumerate() {
             let LayerTrace { queries, keys, values, attention, context } = trace;
@@ -98,7 +98,7 @@ impl AttentionSource for TinyCnnLsa {
                 NamedTensor::f32(format!("layer-{index}/{name}"), tensor.dims().to_vec(), values_of(&tensor))
             }));
         }
-        Ok(ImageAttention { grid: TokenGrid::new(grid_size, grid_size), layers, checks, evidence })
+        Ok(ImageAttention { grid: TokenGrid::new(rows, columns), layers, checks, evidence })
     }
 
     fn gradients(&self, images: Tensor<4>, explained: ExplainedScore) -> Option<Vec<Tensor<3>>> {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use tinylsa_model::LoadedModel;
+use tinylsa_model::{ImageShape, LoadedModel};
 use tinylsa_system::{ClaimError, OutputDir, write_atomically};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
@@ -98,12 +98,10 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     settings.require_effect(arguments)?;
     set_threads(arguments.threads)?;
     let loaded = load_model_or_pretrained(arguments.model.as_deref())?;
-    let (config, class_names) = (&loaded.metadata.model, &loaded.metadata.class_names);
-    if config.image_size != SIDE {
-        let size = config.image_size;
-        return Err(
-            UsageError(format!("explain gives images of {SIDE}×{SIDE}, the model expects {size}×{size}")).into()
-        );
+    let (config, class_names) = (&loaded.metadata.config, &loaded.metadata.class_names);
+    let (found, expected) = (config.input, ImageShape::grey(SIDE, SIDE));
+    if found != expected {
+        return Err(UsageError(format!("explain gives images of {expected}, the model expects {found}")).into());
     }
     if config.attention.blocks == 0
         && let Some(method) = settings.methods.iter().find(|method| method.facts().needs == Needs::Attention)
