@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use tinylsa_data::SourceName;
 use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_settings::counted;
 use tinylsa_system::{peak_memory, sha256_hex};
@@ -27,7 +28,7 @@ use crate::outcome::{chain, say, stop_on_interrupt};
 use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared};
 use crate::progress::TrainingProgress;
-use crate::schema::{DataSource, ExperimentConfig, MeasuredSplit};
+use crate::schema::{ExperimentConfig, MeasuredSplit};
 use crate::settings::to_toml;
 
 /// What an experiment is asked for beside its config.
@@ -51,7 +52,7 @@ pub(crate) fn perform(experiment: &Experiment, options: &ExperimentOptions) -> R
     let started = Instant::now();
     let config = &experiment.config;
     set_threads(config.device.threads)?;
-    if options.data_dir.is_some() && config.data.source == DataSource::SyntheticGarments {
+    if options.data_dir.is_some() && config.data.source == SourceName::SYNTHETIC_GARMENTS {
         warn!("--data-dir has no effect: data.source is synthetic-garments");
     }
     let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict)?;
@@ -190,7 +191,7 @@ impl Run<'_> {
         let Prepared { pictures, split, .. } = self.prepared;
         let class_names: Vec<&str> = pictures.train.class_names.iter().map(String::as_str).collect();
         let metadata = ModelMetadata {
-            held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
+            held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.split_seed())),
             ..ModelMetadata::new(trained.model.config(), &class_names, pictures.name().id())
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
+use tinylsa_data::{DatasetName, SourceName, SplitIndices, stratified_split};
 use tinylsa_model::{LoadedModel, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
 use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, Status, read_json, require_checksums};
 use crate::outcome::UsageError;
-use crate::schema::{DataSource, ExperimentConfig};
+use crate::schema::ExperimentConfig;
 use crate::settings::{ConfigSource, load};
 
 /// What a finished run left.
@@ -80,7 +80,7 @@ impl FinishedRun {
         }
         let mut section = self.config.data.clone();
         if is_drawn {
-            section.source = DataSource::SyntheticGarments;
+            section.source = SourceName::SYNTHETIC_GARMENTS;
         }
         let pictures = obtain(&section, data_dir, true)?;
         require_size(&pictures.train, self.config.model.image_size)?;
@@ -95,6 +95,6 @@ impl FinishedRun {
     /// # Errors
     /// If there are fewer pictures than the run set aside.
     pub(crate) fn split(&self, pictures: &Pictures) -> Result<SplitIndices> {
-        Ok(stratified_split(&pictures.train.labels, self.config.data.validation, self.config.run.seed)?)
+        Ok(stratified_split(&pictures.train.labels, self.config.data.validation, self.config.split_seed())?)
     }
 }

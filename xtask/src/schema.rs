@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tinylsa_data::SyntheticConfig;
+use tinylsa_data::DataConfig;
 use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
@@ -16,7 +16,7 @@ use crate::explain::{Circumstances, ExplainConfig};
 pub(crate) struct ExperimentConfig {
     pub(crate) run: RunSection,
     pub(crate) device: DeviceSection,
-    pub(crate) data: DataSection,
+    pub(crate) data: DataConfig,
     pub(crate) model: TinyCnnLsaConfig,
     pub(crate) train: TrainConfig,
     pub(crate) evaluate: EvaluateSection,
@@ -52,37 +52,6 @@ pub(crate) enum Backend {
     Ndarray,
 }
 
-/// The pictures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DataSection {
-    pub(crate) source: DataSource,
-    /// Where the files of Fashion-MNIST are, or go when they are downloaded.
-    pub(crate) dir: PathBuf,
-    pub(crate) offline: Offline,
-    /// Pictures that are cut from the training set for validation.
-    pub(crate) validation: usize,
-    pub(crate) synthetic: SyntheticConfig,
-}
-
-/// The collections of pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum DataSource {
-    FashionMnist,
-    SyntheticGarments,
-}
-
-/// What to do if the pictures are neither on disk nor to be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Offline {
-    /// Go on with the synthetic garments, and say so everywhere.
-    Synthetic,
-    /// Stop.
-    Fail,
-}
-
 /// The measurement at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,7 +79,9 @@ impl ExperimentConfig {
     /// The first key outside its range, or that does not fit.
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
         self.validate_ranges()?;
-        self.explain.validate_against(&self.circumstances()).map_err(|error| error.within("explain"))
+        // The images of some sources are only known when they are read, and are checked then.
+        let Some(explained) = self.circumstances() else { return Ok(()) };
+        self.explain.validate_against(&explained).map_err(|error| error.within("explain"))
     }
 
     /// Checks every range.
@@ -135,13 +106,15 @@ impl ExperimentConfig {
 }
 
 impl ExperimentConfig {
-    /// What is explained, if the images are those of `data.source`.
-    fn circumstances(&self) -> Circumstances {
-        let (training, test) = match self.data.source {
-            DataSource::FashionMnist => (60_000, 10_000),
-            DataSource::SyntheticGarments => (self.data.synthetic.train, self.data.synthetic.test),
-        };
-        Circumstances::new(&self.model, Some(training), test)
+    /// Seed of the validation split.
+    pub(crate) fn split_seed(&self) -> u64 {
+        self.data.split_seed.unwrap_or(self.run.seed)
+    }
+
+    /// What is explained, if it is known of `data.source` how many images it has.
+    fn circumstances(&self) -> Option<Circumstances> {
+        let sizes = self.data.source.source().sizes(&self.data)?;
+        Some(Circumstances::new(&self.model, Some(sizes.train), sizes.test))
     }
 }
 
@@ -152,21 +125,6 @@ impl RunSection {
             && self.name != ".."
             && self.name.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter));
         require("name", is_plain, || format!("{:?}", self.name), "letters, digits, and the signs - _ .")
-    }
-}
-
-impl DataSection {
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        require("dir", !self.dir.as_os_str().is_empty(), || "\"\"".to_owned(), "the path of a directory")?;
-        self.synthetic.validate().map_err(|error| error.within("synthetic"))?;
-        require_within("validation", self.validation, 10..60_000)?;
-        let may_be_synthetic = self.source == DataSource::SyntheticGarments || self.offline == Offline::Synthetic;
-        require(
-            "validation",
-            !may_be_synthetic || self.validation < self.synthetic.train,
-            || self.validation.to_string(),
-            &format!("fewer than the {} synthetic training pictures", self.synthetic.train),
-        )
     }
 }
 
@@ -215,7 +173,12 @@ mod tests {
         check("train.augmentation.flip_probability=1.5", "flip_probability");
         check("train.epoch=3", "did you mean `train.epochs`");
         check("device.backend=flax", "flex");
-        check("data.validation=20000", "fewer than the 12000 synthetic training pictures");
+        check("data.source=fashion", "fashion-mnist");
+        let channels = error_of(&["data.source=folder", "data.folder.channels=2"]);
+        assert!(channels.contains("`data.folder.channels` is 2, expected 1 or 3"), "{channels}");
+        let colour = error_of(&["data.source=folder", "data.folder.colour=true"]);
+        assert!(colour.contains("colour"), "{colour}");
+        check("data.validation=20000", "fewer than the 12000 synthetic training images");
         check("run.name=../elsewhere", "letters, digits");
         check("data.dir=", "`data.dir` is \"\", expected the path of a directory");
         check("model.stages.1.stride=3", "`model.stages.1.stride` is 3");

@@ -56,32 +56,38 @@
 #![deny(missing_docs)]
 
 pub use augmentation::{AugmentationConfig, AugmentationKey, ErasingFill, augment};
+pub use config::{DataConfig, Offline};
 pub use corruption::{Corruption, CorruptionKey, Severity, corrupted};
 pub use dataset::{Dataset, DatasetError, DatasetName, Split, to_unit};
-pub use idx::{IdxArray, IdxError, IdxFault, IdxLimits, decode_idx, read_idx};
-pub use images::{IdxFile, IdxForm, decode_images};
+pub use idx::{IdxArray, IdxError, IdxFault, IdxFile, IdxForm, IdxLimits, decode_idx, decode_images, read_idx};
 pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
 pub use mixing::{MixingConfig, MixingKind, Mixture};
+#[cfg(feature = "download")]
+pub use source::{Certificates, DownloadFailure, DownloadFault, FetchConfig, fetch};
 pub use source::{
-    Certificates, DownloadFailure, DownloadFault, DownloadPolicy, FASHION_MNIST_CLASSES, FASHION_MNIST_FILES,
-    FashionMnist, FetchConfig, FileChecksum, FileFault, FileForm, FoundFile, PUBLISHER_URLS, SourceError, SourceFile,
-    VerifiedFile, VerifyReport, WrongFile, fetch, holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist,
-    verify,
+    CifarError, CifarFault, DataDirectory, DownloadPolicy, FASHION_MNIST, FASHION_MNIST_CLASSES, FileChecksum,
+    FileFault, FileForm, FoundFile, IdxConfig, ImageCollection, ImageSource, KMNIST, MNIST, NamedBy, Place,
+    Publication, SOURCES, SourceError, SourceFile, SourceName, SplitSizes, Unavailable, VerifiedFile, VerifyReport,
+    WrongFile, holds_files_of, load_cifar_10, load_idx, load_published, obtain, verify,
 };
-pub use tinylsa_shape::ImageShape;
-
+#[cfg(feature = "images")]
+pub use source::{FolderConfig, FolderError, load_folder};
 pub use split::{SplitError, SplitIndices, stratified_split};
+pub use statistics::{ChannelStatistics, StatisticsError, channel_statistics};
 pub use synthetic::{SyntheticConfig, SyntheticGarments, synthetic_garments};
 
+pub use tinylsa_shape::ImageShape;
+
 mod augmentation;
+mod config;
 mod corruption;
 mod dataset;
 mod idx;
-mod images;
 mod loader;
 mod mixing;
-#[cfg(feature = "photograph")]
+#[cfg(feature = "images")]
 pub mod photograph;
 mod source;
 mod split;
+mod statistics;
 mod synthetic;

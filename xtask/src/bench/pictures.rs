@@ -13,7 +13,7 @@ use tinylsa_model::{
 };
 use tinylsa_train::{TrainConfig, smoothed_targets};
 
-use crate::dataset::{DEFAULT_DIRECTORY, fashion_mnist, find_directory};
+use crate::dataset::fashion_mnist;
 use crate::matching::require_classes;
 use crate::outcome::UsageError;
 
@@ -25,7 +25,7 @@ const KEY: &str = "bench";
 /// The pictures that a training which is measured learns from.
 pub(crate) fn training_pictures(data_dir: Option<&Path>, image_size: usize) -> Result<Dataset> {
     let dataset = match data_dir {
-        Some(directory) => fashion_mnist(&find_directory(Some(directory), Path::new(DEFAULT_DIRECTORY)))?.train,
+        Some(directory) => fashion_mnist(Some(directory))?.train,
         None => synthetic_garments(&GARMENTS)?.train,
     };
     let (height, width) = (dataset.shape.height, dataset.shape.width);

@@ -9,7 +9,7 @@ use tinylsa_system::write_atomically;
 use tracing::info;
 
 use super::{load_inference_model, load_inference_model_or_pretrained};
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, all_indices, fashion_mnist, find_directory, require_size};
+use crate::dataset::{Pictures, all_indices, fashion_mnist, require_size};
 use crate::evaluation::{MeasuredModel, SplitName, SplitView, measure};
 use crate::finished::FinishedRun;
 use crate::matching::{AskedSplit, require_classes, split_of_training};
@@ -93,7 +93,7 @@ impl Subject {
             let run = FinishedRun::read(folder)?;
             let asked = AskedSplit {
                 validation: Some(run.config.data.validation),
-                seed: arguments.seed.or(Some(run.config.run.seed)),
+                seed: arguments.seed.or(Some(run.config.split_seed())),
             };
             let loaded = load_inference_model(&run.model_path())?;
             return Ok(Self { loaded, pictures: run.pictures(arguments.data_dir.as_deref())?, asked });
@@ -103,7 +103,7 @@ impl Subject {
             let garments = synthetic_garments(&SyntheticConfig::default())?;
             Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
         } else {
-            fashion_mnist(&find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY)))?
+            fashion_mnist(arguments.data_dir.as_deref())?
         };
         let validation = arguments.validation.map(NonZeroUsize::get);
         Ok(Self { loaded, pictures, asked: AskedSplit { validation, seed: arguments.seed } })

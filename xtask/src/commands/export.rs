@@ -56,7 +56,7 @@ fn calibrated(run: &FinishedRun, data_dir: Option<&Path>, precision: Precision) 
         .context("failed to measure the model")?;
     let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
     loaded.metadata.temperature = Some(fit.temperature);
-    loaded.metadata.held_out = Some(held_out(&pictures.train, validation.len(), run.config.run.seed));
+    loaded.metadata.held_out = Some(held_out(&pictures.train, validation.len(), run.config.split_seed()));
     say(format!(
         "temperature {:.4}, fitted to {} validation images: NLL {:.4} to {:.4}, ECE {:.4} to {:.4}",
         fit.temperature, fit.images, fit.before.nll, fit.after.nll, fit.before.ece.value, fit.after.ece.value

@@ -25,8 +25,8 @@ use crate::dataset::{Pictures, obtain};
 use crate::folder::{Manifest, existing_run, holds_run};
 use crate::outcome::UsageError;
 use crate::prepare::Experiment;
-use crate::schema::DataSection;
 use crate::settings::ConfigSource;
+use tinylsa_data::DataConfig;
 
 /// Where a sweep's runs go and what they are given.
 #[derive(Clone, Debug)]
@@ -119,12 +119,12 @@ fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial
 
 /// The images of each data section that a sweep has, read once.
 #[derive(Default)]
-struct Collections(Vec<(DataSection, Pictures)>);
+struct Collections(Vec<(DataConfig, Pictures)>);
 
 impl Collections {
-    fn pictures(&mut self, section: &DataSection, data_dir: Option<&Path>) -> Result<Pictures> {
-        // The size of the validation split does not change what is read.
-        let section = DataSection { validation: 0, ..section.clone() };
+    fn pictures(&mut self, section: &DataConfig, data_dir: Option<&Path>) -> Result<Pictures> {
+        // The validation split does not change what is read.
+        let section = DataConfig { validation: 0, split_seed: None, ..section.clone() };
         if let Some((_, pictures)) = self.0.iter().find(|(known, _)| *known == section) {
             return Ok(pictures.clone());
         }

@@ -19,7 +19,7 @@ use tinylsa_data::{Dataset, DatasetName, stratified_split, to_unit};
 use tinylsa_model::{InferenceModel, LoadedInferenceModel};
 use tracing::info;
 
-use crate::dataset::{DEFAULT_DIRECTORY, all_indices, fashion_mnist, find_directory};
+use crate::dataset::{all_indices, fashion_mnist};
 use crate::picture::{SIDE, TARGET};
 use garment::Garment;
 pub(crate) use kinds::Strengths;
@@ -91,7 +91,7 @@ enum Answer {
 
 pub(super) fn run(plan: &PhotographsPlan) -> Result<PhotographsReport> {
     let loaded = crate::commands::load_inference_model_or_pretrained(plan.model.as_deref())?;
-    let pictures = fashion_mnist(&find_directory(plan.data_dir.as_deref(), DEFAULT_DIRECTORY.as_ref()))?;
+    let pictures = fashion_mnist(plan.data_dir.as_deref())?;
     let (dataset, mut indices) = match plan.split {
         PhotographsSplit::Validation => {
             let split = stratified_split(&pictures.train.labels, VALIDATION, VALIDATION_SEED)?;

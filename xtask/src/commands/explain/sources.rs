@@ -1,6 +1,6 @@
 //! What the `explain` command line names: a class, images of a dataset, files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
@@ -8,7 +8,7 @@ use tinylsa_xai::Picture;
 use tracing::warn;
 
 use super::{ExplainArguments, IndexedSplit};
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size};
+use crate::dataset::{Pictures, fashion_mnist, fashion_mnist_on_disk, require_size};
 use crate::explain::names::names_of_files;
 use crate::explain::result::Source;
 use crate::explain::{Method, Subject, subject};
@@ -59,11 +59,11 @@ pub(super) fn collection(
         let (train, test) = (garments.train, garments.test);
         return Ok(Some(Pictures { train, test, checksums: Vec::new(), substitution: None }));
     }
-    let directory = find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY));
+    let data_dir = arguments.data_dir.as_deref();
     if by_index {
-        return Ok(Some(fashion_mnist(&directory)?));
+        return Ok(Some(fashion_mnist(data_dir)?));
     }
-    let pictures = fashion_mnist_on_disk(&directory)?;
+    let pictures = fashion_mnist_on_disk(data_dir)?;
     if pictures.is_none() {
         warn!("the background of expected-gradients is noise, since there are no training images on this machine");
     }
