@@ -112,6 +112,9 @@ fn check_plan(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), Inva
 fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
     let (size, classes) = (config.model.image_size, config.model.classes);
     let (height, width) = (pictures.train.shape.height, pictures.train.shape.width);
+    let is_grey = pictures.train.shape.channels == 1;
+    let expected = format!("grey images for this network, those of {} are {}", pictures.name(), pictures.train.shape);
+    require("data.source", is_grey, || config.data.source.to_string(), &expected)?;
     let expected = format!("{height}, the size of the images, which are {height}×{width}");
     require("model.image_size", [size, size] == [height, width], || size.to_string(), &expected)?;
     let known = pictures.train.classes();

@@ -146,7 +146,17 @@ mod tests {
 
     #[test]
     fn every_shipped_config_is_valid_and_survives_being_resolved() {
-        for name in ["base.toml", "accurate.toml", "born-again.toml", "quickstart.toml", "ci.toml"] {
+        for name in [
+            "base.toml",
+            "accurate.toml",
+            "born-again.toml",
+            "quickstart.toml",
+            "ci.toml",
+            "mnist.toml",
+            "kmnist.toml",
+            "cifar10.toml",
+            "folder.toml",
+        ] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
             let again = ConfigSource::new("resolved", to_toml(&config).unwrap());
             let resolved: ExperimentConfig = load(&again, &[], ExperimentConfig::validate).unwrap();

@@ -7,6 +7,7 @@ use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
 use crate::source::{FolderConfig, SourceError, load_folder};
+use crate::synthetic::{SyntheticConfig, synthetic_garments};
 
 /// An image that no other number has.
 fn colour(number: usize, [height, width]: [u32; 2]) -> DynamicImage {
@@ -214,4 +215,26 @@ fn a_jpeg_is_read_too() {
     save(&even, &directory.path().join("train/cat/even.jpg"));
     let read = load_folder(directory.path(), &FolderConfig::default()).unwrap();
     assert!(read.train.image(3).iter().all(|level| level.abs_diff(90) <= 2), "{:?}", read.train.image(3));
+}
+
+#[test]
+fn exported_images_come_back_to_the_byte() {
+    let garments = synthetic_garments(&SyntheticConfig { train: 60, test: 20, seed: 3 }).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for dataset in [&garments.train, &garments.test] {
+        for index in 0..dataset.len() {
+            let image = GrayImage::from_raw(28, 28, dataset.image(index).to_vec()).unwrap();
+            let path = format!("{}/{}/{index:05}.png", dataset.split, dataset.label(index));
+            save(&image.into(), &directory.path().join(path));
+        }
+    }
+    let read = load_folder(directory.path(), &FolderConfig { channels: 1, ..FolderConfig::default() }).unwrap();
+    for (drawn, read) in [(&garments.train, &read.train), (&garments.test, &read.test)] {
+        // The files of a folder come class by class.
+        let mut order: Vec<usize> = (0..drawn.len()).collect();
+        order.sort_by_key(|&index| drawn.label(index));
+        let expected: Vec<u8> = order.iter().flat_map(|&index| drawn.image(index)).copied().collect();
+        assert_eq!(read.images, expected);
+        assert_eq!(read.labels, order.iter().map(|&index| drawn.label(index)).collect::<Vec<_>>());
+    }
 }
