@@ -64,6 +64,10 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod contact;
 mod error;
 mod figures;
@@ -74,6 +78,8 @@ mod palette;
 mod raster;
 mod table;
 mod text;
+#[cfg(feature = "xai")]
+mod xai;
 
 pub use contact::{ContactRow, ContactSheet};
 pub use error::ReportError;

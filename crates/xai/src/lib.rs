@@ -11,16 +11,18 @@
 //! Which scores are explained, logits or probabilities, is the scorer's choice. Logits are the better one for most
 //! purposes, since probabilities saturate.
 //!
-//! # Four families
+//! # Where to look
 //!
-//! - *Gradients*: [`integrated_gradients`], [`expected_gradients`], [`smooth_grad`] and, as controls, the plain
-//!   [`input_gradient`] and [`input_times_gradient`]. What a picture is compared with comes from a [`BaselineConfig`] or
-//!   is any [`Picture`].
-//! - *Segments*, shown or hidden: [`exact_shapley`], [`kernel_shap`], [`permutation_shap`] and [`lime`] over a [`Masker`].
-//! - *Attention*: [`LinearAttention`] makes the matrices of linear attention visible, [`attention_rollout`],
+//! - [`gradients`]: [`integrated_gradients`], [`expected_gradients`], [`smooth_grad`], [`grad_cam`] and, as controls, the
+//!   plain [`input_gradient`] and [`input_times_gradient`]. What an image is compared with comes from a [`BaselineConfig`]
+//!   or is any [`Picture`].
+//! - [`shapley`]: [`exact_shapley`], [`kernel_shap`] and [`permutation_shap`] over the segments of a [`Masker`].
+//! - [`perturbation`]: [`lime`](fn@lime) over the same, [`occlusion`](fn@occlusion) and [`rise`](fn@rise).
+//! - [`segmentation`]: grids, superpixels, and segments of one's own.
+//! - [`attention`]: [`LinearAttention`] makes the matrices of linear attention visible, [`attention_rollout`],
 //!   [`gradient_rollout`] and [`attention_flow`] follow them through the layers, [`fixed_query_maps`] shows where chosen
-//!   tokens look.
-//! - *Scores of an explanation*, to tell a map that explains from one that looks good.
+//!   tokens look, [`trace_attention`] obtains the gradients of attention.
+//! - [`scores`] of an explanation, to tell a map that explains from one that looks good.
 //!
 //! # What every method keeps to
 //!
@@ -63,6 +65,11 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![allow(clippy::doc_markdown, reason = "the pages of the methods are formulas in plain text")]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod attention;
 mod attribution;

@@ -56,6 +56,8 @@ impl AttentionFlowConfig {
 /// # Errors
 /// If a setting is out of range, there is no layer or no query, the layers differ in their number of tokens, a query is
 /// no token, or the call is cancelled.
+///
+#[doc = include_str!("../../docs/methods/attention-flow.md")]
 pub fn attention_flow(
     layers: &[LayerAttention],
     queries: Option<&[usize]>,

@@ -19,6 +19,9 @@
 //! assert_eq!(rollout.pooled(TokenGrid::new(1, 2).with_prefix(1))?, [0.0, 0.5]);
 //! # Ok::<(), tinylsa_xai::ExplainError>(())
 //! ```
+//!
+#![doc = include_str!("../../docs/methods/attention.md")]
+#![doc = include_str!("../../docs/methods/multi-head-attention.md")]
 
 mod check;
 mod flow;

@@ -67,6 +67,8 @@ pub struct QueryMap {
 ///
 /// # Errors
 /// If there is no query, or no such token.
+///
+#[doc = include_str!("../../docs/methods/fixed-query.md")]
 pub fn fixed_query_maps<A: AttentionRows + ?Sized>(
     layer: &A,
     queries: &[usize],

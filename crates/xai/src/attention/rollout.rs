@@ -41,6 +41,8 @@ impl AttentionRolloutConfig {
 ///
 /// # Errors
 /// If a setting is out of range, there is no layer, the layers differ in their number of tokens, or the call is cancelled.
+///
+#[doc = include_str!("../../docs/methods/attention-rollout.md")]
 pub fn attention_rollout(
     layers: &[LayerAttention],
     config: &AttentionRolloutConfig,

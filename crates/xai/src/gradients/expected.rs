@@ -73,6 +73,8 @@ pub struct ExpectedGradients {
 /// If the background is empty or a picture of it has another shape, a setting is out of range, the class does not exist,
 /// the scorer gives the picture other scores in another batch, the scores carry no gradient, the call is cancelled, or
 /// the class's score or a gradient is not finite.
+///
+#[doc = include_str!("../../docs/methods/expected-gradients.md")]
 pub fn expected_gradients<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,

@@ -63,6 +63,8 @@ pub struct GradCam {
 /// parts give other scores than the scorer ([`ExplainError::SplitScores`]), there are no feature maps or one is not
 /// finite, the scores carry no gradient of them, the call is cancelled, or the explained score or a gradient is not
 /// finite.
+///
+#[doc = include_str!("../../docs/methods/grad-cam.md")]
 pub fn grad_cam<S, F, H>(
     model: &SplitScorer<'_, S, F, H>,
     picture: &Picture,

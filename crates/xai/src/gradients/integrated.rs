@@ -94,6 +94,8 @@ pub struct PathDiagnostics {
 /// If there is no baseline or one has another shape, a setting is out of range, the class does not exist, the scorer
 /// gives the picture other scores in another batch, the scores carry no gradient, the call is cancelled, or the class's
 /// score or a gradient is not finite.
+///
+#[doc = include_str!("../../docs/methods/integrated-gradients.md")]
 pub fn integrated_gradients<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,

@@ -1,7 +1,61 @@
 //! Explanations by the gradient of a score with respect to the picture.
 //!
 //! All of them evaluate gradients at pictures near the one to explain or between it and a baseline, batch by batch, and
-//! add them up in f64 in the order of the samples, so that the batch size changes the memory alone.
+//! add them up in f64 in the order of the samples, so that the batch size changes the memory alone. [`grad_cam`] differentiates
+//! with respect to feature maps instead.
+//!
+//! ```
+//! use tinylsa_xai::burn::tensor::Tensor;
+//! use tinylsa_xai::gradients::{SmoothGradConfig, smooth_grad};
+//! use tinylsa_xai::{Execution, Picture, Target};
+//!
+//! // the score is the square of the first pixel, whose gradient is twice its value
+//! let square = |images: Tensor<4>| images.flatten::<2>(1, 3).narrow(1, 0, 1).powi_scalar(2);
+//! let image = Picture::new(vec![3.0, 1.0], [1, 1, 2])?;
+//! let found = smooth_grad(&square, &image, Target::Class(0), &SmoothGradConfig::default(), &Execution::default())?;
+//! let error = found.standard_error[0];
+//! assert!((found.attribution.values[0] - 6.0).abs() < 5.0 * error && found.attribution.values[1] == 0.0);
+//! # Ok::<(), tinylsa_xai::ExplainError>(())
+//! ```
+//!
+//! # A model in evaluation mode
+//!
+//! burn's `BatchNorm` and `Dropout` behave as in training as soon as their input is tracked. `model.valid()` switches them
+//! off on every device, and is all it takes:
+//!
+//! ```
+//! use tinylsa_xai::burn::module::Module;
+//! use tinylsa_xai::burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
+//! use tinylsa_xai::burn::tensor::{Device, Tensor};
+//! use tinylsa_xai::{ExplainError, Execution, Picture, Target, input_gradient};
+//!
+//! #[derive(Module, Debug)]
+//! struct Network {
+//!     norm: BatchNorm,
+//!     dropout: Dropout,
+//!     head: Linear,
+//! }
+//!
+//! impl Network {
+//!     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+//!         self.head.forward(self.dropout.forward(self.norm.forward(images)).flatten(1, 3))
+//!     }
+//! }
+//!
+//! let device = Device::default();
+//! let loaded = || Network {
+//!     norm: BatchNormConfig::new(3).init(&device),
+//!     dropout: DropoutConfig::new(0.5).init(),
+//!     head: LinearConfig::new(12, 2).init(&device),
+//! };
+//! let image = Picture::new((0..12).map(|value| value as f32).collect(), [3, 2, 2])?;
+//! let explain = |network: &Network| {
+//!     input_gradient(&|images| network.forward(images), &image, Target::Predicted, &Execution::default())
+//! };
+//! assert!(matches!(explain(&loaded()), Err(ExplainError::TrainingBehaviour { .. })));
+//! assert!(explain(&loaded().valid()).is_ok());
+//! # Ok::<(), ExplainError>(())
+//! ```
 
 mod baseline;
 mod expected;

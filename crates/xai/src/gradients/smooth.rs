@@ -79,6 +79,8 @@ pub struct SmoothGrad {
 /// # Errors
 /// If a setting is out of range, the class does not exist, the scorer gives the picture other scores in another batch,
 /// the scores carry no gradient, the call is cancelled, or the class's score or a gradient is not finite.
+///
+#[doc = include_str!("../../docs/methods/gradient-controls.md")]
 pub fn smooth_grad<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,

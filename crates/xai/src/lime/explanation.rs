@@ -63,6 +63,8 @@ pub struct LimeExplanation {
 /// If a setting is out of range, there are no more samples than segments, the kernel leaves no weight, more memory would
 /// be taken than is allowed, the class does not exist, the scorer gives the picture other scores in another batch, the
 /// call is cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
+///
+#[doc = include_str!("../../docs/methods/lime.md")]
 pub fn lime<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,

@@ -94,6 +94,8 @@ pub struct Occlusion {
 /// If a setting is out of range or the window larger than the image, the replacement has another shape, the class does not
 /// exist, the scorer gives the image other scores in another batch, more memory would be taken than is allowed, the call
 /// is cancelled, or the scores are not `[batch, classes]` or the explained ones not finite.
+///
+#[doc = include_str!("../../docs/methods/occlusion.md")]
 pub fn occlusion<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,

@@ -104,6 +104,8 @@ pub struct Rise {
 /// If a setting is out of range or there are more cells than pixels, the replacement has another shape, the class does not
 /// exist, the scorer gives the image other scores in another batch, more memory would be taken than is allowed, the call
 /// is cancelled, or the scores are not `[batch, classes]` or the explained ones not finite.
+///
+#[doc = include_str!("../../docs/methods/rise.md")]
 pub fn rise<S: Scorer + ?Sized>(
     scorer: &S,
     picture: &Picture,

@@ -7,6 +7,32 @@
 //!
 //! A score that is not defined for a picture, such as a correlation with something that does not vary, is `None` and
 //! never a number that happens to look good or bad.
+//!
+//! ```
+//! use tinylsa_xai::burn::tensor::Tensor;
+//! use tinylsa_xai::scores::{Baseline, DeletionConfig, Probe, ScoreScale, deletion_insertion};
+//! use tinylsa_xai::{Execution, FillConfig, Picture, Target};
+//!
+//! // the score is the first of four pixels; a map that says so beats one that names another pixel
+//! let first = |images: Tensor<4>| images.flatten::<2>(1, 3).narrow(1, 0, 1);
+//! let image = Picture::filled(1.0, [1, 2, 2])?;
+//! let probe = Probe {
+//!     scorer: &first,
+//!     picture: &image,
+//!     target: Target::Class(0),
+//!     scale: ScoreScale::Logits,
+//!     baseline: Baseline::Black,
+//!     fill: &FillConfig::default(),
+//!     execution: &Execution::default(),
+//! };
+//! let config = DeletionConfig { steps: 4 };
+//! let right = deletion_insertion(&probe, &[1.0, 0.0, 0.0, 0.0], &config)?;
+//! let wrong = deletion_insertion(&probe, &[0.0, 0.0, 0.0, 1.0], &config)?;
+//! assert!(right.deletion_area < wrong.deletion_area && right.insertion_area > wrong.insertion_area);
+//! # Ok::<(), tinylsa_xai::ExplainError>(())
+//! ```
+//!
+#![doc = include_str!("../../docs/methods/scores.md")]
 
 mod bootstrap;
 mod controls;

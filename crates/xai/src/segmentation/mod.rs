@@ -4,6 +4,8 @@
 //! whatever would break one of these is an error when it is made, so that the methods need not check. Labels count
 //! from 0. (A label that counts from 1 leaves segment 0 empty, or the last segment never hidden: a known fault of
 //! `lime_image` with SLIC.)
+//!
+#![doc = include_str!("../../docs/methods/segmentation.md")]
 
 mod config;
 mod error;

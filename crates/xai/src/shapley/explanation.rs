@@ -34,6 +34,8 @@ pub struct ShapleyExplanation {
 /// If there are more segments than the config's limit, more memory would be taken than is allowed, the class does not
 /// exist, the scorer gives the picture other scores in another batch, the call is cancelled, or the scores are not
 /// `[batch, classes]` or those of an explained class not finite.
+///
+#[doc = include_str!("../../docs/methods/exact-shapley.md")]
 pub fn exact_shapley<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
@@ -52,6 +54,8 @@ pub fn exact_shapley<S: Scorer + ?Sized>(
 /// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
 /// the picture other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
 /// an explained class not finite.
+///
+#[doc = include_str!("../../docs/methods/kernel-shap.md")]
 pub fn kernel_shap<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
@@ -77,6 +81,8 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
 /// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
 /// the picture other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
 /// an explained class not finite.
+///
+#[doc = include_str!("../../docs/methods/permutation-shap.md")]
 pub fn permutation_shap<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,

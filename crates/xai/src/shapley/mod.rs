@@ -4,6 +4,25 @@
 //! [`ShapleySolution`]. The plans know nothing of pictures and are tested against games whose Shapley values are known.
 //! The functions [`exact_shapley`], [`kernel_shap`] and [`permutation_shap`] put a [`Masker`](crate::Masker) and a
 //! scorer between the two halves.
+//!
+//! ```
+//! use tinylsa_xai::burn::tensor::Tensor;
+//! use tinylsa_xai::shapley::{ExactShapleyConfig, exact_shapley};
+//! use tinylsa_xai::{Execution, Masker, Picture, Segmentation, Target};
+//!
+//! // the score is the product of the left and the right half: worth 6 together and nothing alone
+//! let product = |images: Tensor<4>| {
+//!     let pixels: Tensor<2> = images.flatten(1, 3);
+//!     pixels.clone().narrow(1, 0, 1) * pixels.narrow(1, 1, 1)
+//! };
+//! let execution = Execution::default();
+//! let image = Picture::new(vec![2.0, 3.0], [1, 1, 2])?;
+//! let black = Picture::filled(0.0, [1, 1, 2])?;
+//! let masker = Masker::with_backgrounds(image, Segmentation::grid(1, 2, 1, 2)?, vec![black])?;
+//! let found = exact_shapley(&product, &masker, Target::Predicted, &ExactShapleyConfig::default(), &execution)?;
+//! assert_eq!(found.solution.of(0)?, [3.0, 3.0]);
+//! # Ok::<(), tinylsa_xai::ExplainError>(())
+//! ```
 
 mod exact;
 mod explanation;
