@@ -72,7 +72,7 @@ impl ExplainProgress for ExperimentProgress {
         self.explaining.started(explanations);
     }
 
-    fn explained(&mut self, image: &str, method: Method) {
+    fn explained(&mut self, image: &str, method: MethodId) {
         self.explaining.explained(image, method);
     }
 }
