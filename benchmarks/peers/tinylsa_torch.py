@@ -14,19 +14,22 @@ RELU_EPSILON = 1e-3
 
 
 class TinyCnnLsa:
-    """The network in evaluation: a function of pictures [batch, 1, 28, 28], 0 black and 1 white, to logits."""
+    """The network in evaluation: a function of images [batch, channels, height, width], 0 to 1, to logits."""
 
     def __init__(self, path):
         with safe_open(path, framework="pt") as file:
-            self.config = json.loads(file.metadata()["tinylsa"])["model"]
+            self.config = json.loads(file.metadata()["tinylsa"])["config"]
             self.weights = {name: file.get_tensor(name) for name in file.keys()}
 
     def __call__(self, images):
-        x = (images - self.config["input_mean"]) / self.config["input_deviation"]
+        mean, deviation = (
+            torch.tensor(self.config[name]).reshape(1, -1, 1, 1) for name in ("input_mean", "input_deviation")
+        )
+        x = (images - mean) / deviation
         for index, stage in enumerate(self.config["stages"]):
             x = self.stage(x, f"stages.{index}", stage)
-        batch, width, height, _ = x.shape
-        x = x.permute(0, 2, 3, 1).reshape(batch, height * height, width) + self.weights["positions"]
+        batch, width, rows, columns = x.shape
+        x = x.permute(0, 2, 3, 1).reshape(batch, rows * columns, width) + self.weights["positions"]
         for index in range(self.config["attention"]["blocks"]):
             x = self.block(x, f"blocks.{index}")
         return self.linear(self.layer_norm(x, "norm").mean(dim=1), "head")

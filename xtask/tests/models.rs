@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use burn::tensor::Device;
 use serde_json::Value;
 use tempfile::TempDir;
-use tinylsa_data::CLASS_NAMES;
+use tinylsa_data::FASHION_MNIST_CLASSES;
 use tinylsa_model::{
     ModelMetadata, Precision, State, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors, state_from_safetensors,
     state_to_safetensors,
@@ -155,7 +155,7 @@ fn images_of_other_classes_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let evaluate =
         |model: &Path| fails(dir.path(), 2, &["evaluate", "--synthetic", "--model", model.to_str().unwrap()]);
-    let five = with_classes(dir.path(), &CLASS_NAMES[..5]);
+    let five = with_classes(dir.path(), &FASHION_MNIST_CLASSES[..5]);
     let expected = "the model knows 5 classes, but the images of synthetic garments have 10";
     assert!(evaluate(&five).contains(expected));
     let explain = ["explain", "--index", "0", "--synthetic", "--out", "x", "--model", five.to_str().unwrap()];
@@ -164,7 +164,7 @@ fn images_of_other_classes_are_refused() {
         assert!(fails(dir.path(), 2, &["bench", subject, "--model", five.to_str().unwrap()]).contains(expected));
     }
 
-    let mut permuted = CLASS_NAMES;
+    let mut permuted = FASHION_MNIST_CLASSES;
     permuted.swap(1, 8);
     let permuted = with_classes(dir.path(), &permuted);
     let expected = "class 1 is \"Bag\" to the model, but \"Trouser\" among the images";
@@ -175,10 +175,14 @@ fn images_of_other_classes_are_refused() {
     let said = fails(dir.path(), 1, &["experiment", CONFIG, "--out", "taught", "--set", &teacher]);
     assert!(said.contains("calls class 1 \"Bag\", expected \"Trouser\" as the student"), "{said}");
 
-    let said = fails(dir.path(), 2, &["experiment", CONFIG, "--out", "twelve", "--set", "model.classes=12"]);
-    assert!(said.contains("`model.classes` is 12, expected 10, the number of classes of synthetic garments"), "{said}");
-    let said = fails(dir.path(), 2, &["bench", "infer", "--set", "model.classes=12"]);
-    assert!(said.contains("`model.classes` is 12, but the images have 10 classes"), "{said}");
+    let said =
+        fails(dir.path(), 2, &["experiment", CONFIG, "--out", "twelve", "--set", "model.tinycnn-lsa.classes=12"]);
+    assert!(
+        said.contains("`model.tinycnn-lsa.classes` is 12, expected 10, the number of classes of synthetic garments"),
+        "{said}"
+    );
+    let said = fails(dir.path(), 2, &["bench", "infer", "--set", "model.tinycnn-lsa.classes=12"]);
+    assert!(said.contains("`model.tinycnn-lsa.classes` is 12, but the images have 10 classes"), "{said}");
     for left in ["x", "taught", "twelve"] {
         assert!(!dir.path().join(left).exists(), "{left}");
     }
@@ -307,7 +311,7 @@ fn a_run_is_compared_by_its_own_network_from_anywhere() {
     assert_eq!(base[0]["parameters"], TinyCnnLsaConfig::default().cost().parameters());
     let ratio = |rows: &[Value]| rows.last().unwrap()["parameters_ratio"].as_f64().unwrap();
     assert!(ratio(&rows) > 10.0 * ratio(&base));
-    for arguments in [&["--run", run, CONFIG][..], &["--run", run, "--set", "model.attention.blocks=1"]] {
+    for arguments in [&["--run", run, CONFIG][..], &["--run", run, "--set", "model.tinycnn-lsa.attention.blocks=1"]] {
         let said = fails(dir.path(), 2, &[&["compare"], arguments].concat());
         assert!(said.contains("cannot be used with"), "{said}");
     }
@@ -341,7 +345,10 @@ fn options_without_effect_are_refused() {
     check(&["bench", "explain", "--threads", "1,2"], "`bench explain` takes one number of --threads");
     check(&["bench", "tokens", "--peers"], "--peers has no effect on `bench tokens`");
     check(&["bench", "tokens", "--data-dir", "."], "--data-dir has no effect on `bench tokens`");
-    check(&["bench", "infer", "--model", model, "--set", "model.image_size=14"], "the network is that of --model");
+    check(
+        &["bench", "infer", "--model", model, "--set", "model.tinycnn-lsa.input.width=14"],
+        "the network is that of --model",
+    );
     check(&["evaluate", "--run", "x", "--model", model], "cannot be used with");
     check(&["evaluate", "--run", "x", "--validation", "5"], "cannot be used with");
     let run = run_dir();

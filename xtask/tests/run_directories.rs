@@ -341,7 +341,7 @@ fn what_the_images_do_not_allow_is_told_before_anything_is_written() {
     for (change, expected) in [
         ("train.batch_size=501", "`train.batch_size` is 501, expected at most the 500 images"),
         ("data.validation=599", "`train.batch_size` is 32, expected at most the 1 images"),
-        ("model.classes=12", "`model.classes` is 12, expected 10"),
+        ("model.tinycnn-lsa.classes=12", "`model.tinycnn-lsa.classes` is 12, expected 10"),
     ] {
         let told = fails(dir.path(), &experiment("run", &["--set", change]), 2);
         assert!(told.contains(expected), "{told}");

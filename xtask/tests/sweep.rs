@@ -53,7 +53,7 @@ fn two_at_a_time_give_the_bits_of_one_after_the_other() {
 fn an_invalid_second_variant_is_told_before_the_first_is_trained() {
     let folder = tempfile::tempdir().unwrap();
     for (setting, expected) in [
-        ("model.attention.heads=5", "model.attention.heads"),
+        ("model.tinycnn-lsa.attention.heads=5", "model.tinycnn-lsa.attention.heads"),
         ("train.batch_size=501", "`train.batch_size` is 501"),
         ("train.epoch=3", "did you mean `train.epochs`"),
     ] {

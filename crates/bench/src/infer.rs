@@ -159,7 +159,7 @@ impl Setting<'_> {
             images_per_s: measured.images_per_s().median,
             latency_ms: measured.latency_ms(),
         };
-        let model = self.plan.config.model.cost();
+        let model = self.plan.config.model.network().cost();
         let speed = 2.0 * model.macs() as f64 * ours.images_per_s().median;
         let best = fastest(theirs);
         let ratio = best.map(|best| speed_ratio(ours, best));

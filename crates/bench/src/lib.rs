@@ -41,7 +41,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use tinylsa_data::CLASS_NAMES;
+use tinylsa_data::FASHION_MNIST_CLASSES;
 use tinylsa_model::{ModelMetadata, TinyCnnLsaConfig};
 
 pub use explain::{ExplainReport, MethodReport, case_names};
@@ -183,9 +183,9 @@ impl Plan {
             let loaded = load_model(path)?;
             return Ok(SharedModel { model: loaded.model, metadata: loaded.metadata });
         }
-        require_class_count(&self.config.model)?;
-        let model = initial(&self.config.model, self.config.run.seed)?;
-        let metadata = ModelMetadata::new(&self.config.model, &CLASS_NAMES, "bench");
+        require_class_count(self.config.model.network())?;
+        let model = initial(self.config.model.network(), self.config.run.seed)?;
+        let metadata = ModelMetadata::new(self.config.model.network(), &FASHION_MNIST_CLASSES, "bench");
         Ok(SharedModel { model: with_open_branches(model)?, metadata })
     }
 }

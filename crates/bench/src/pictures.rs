@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
 use tinylsa_kernels::cross_entropy;
 use tinylsa_model::{
-    HostTensor, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors, require_sound,
-    state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
+    HostTensor, ImageShape, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors,
+    require_sound, state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
 };
 use tinylsa_train::{TrainConfig, smoothed_targets};
 
@@ -24,16 +24,16 @@ const GARMENTS: SyntheticConfig = SyntheticConfig { train: 2048, test: 10, seed:
 const KEY: &str = "bench";
 
 /// The images that a training which is measured is trained on.
-pub(crate) fn training_pictures(data_dir: Option<&Path>, image_size: usize) -> Result<Dataset> {
+pub(crate) fn training_pictures(data_dir: Option<&Path>, input: ImageShape) -> Result<Dataset> {
     let dataset = match data_dir {
         Some(directory) => {
             fashion_mnist(&find_directory(Some(directory), Path::new(DEFAULT_DIRECTORY)), &Arc::default())?.train
         }
         None => synthetic_garments(&GARMENTS)?.train,
     };
-    if [dataset.height, dataset.width] != [image_size, image_size] {
-        let (height, width) = (dataset.height, dataset.width);
-        let text = format!("the pictures are {height}×{width}, but the model takes {image_size}×{image_size}");
+    let found = dataset.shape;
+    if found != input {
+        let text = format!("the images are {found}, but the model takes {input}");
         return Err(UsageError(text).into());
     }
     Ok(dataset)
@@ -64,7 +64,7 @@ impl SharedFiles {
         count: usize,
     ) -> Result<Self> {
         let files = Self { folder: tempfile::tempdir().context("failed to make a folder")? };
-        let dataset = training_pictures(data_dir, model.model.config().image_size)?;
+        let dataset = training_pictures(data_dir, model.model.config().input)?;
         require_classes(&model.metadata, &dataset)?;
         files.put("model.safetensors", &model_to_safetensors(&model.model, &model.metadata, Precision::Single)?)?;
         files.put("training.json", &serde_json::to_vec_pretty(train)?)?;
@@ -122,8 +122,8 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     let tracked = plain.clone().autodiff();
     let indices: Vec<usize> = (0..count).map(|index| index % dataset.len()).collect();
     let pixels: Vec<f32> = indices.iter().flat_map(|&index| to_unit(dataset.image(index))).collect();
-    let labels: Vec<u8> = indices.iter().map(|&index| dataset.label(index)).collect();
-    let shape = [count, 1, dataset.height, dataset.width];
+    let labels: Vec<u32> = indices.iter().map(|&index| dataset.label(index)).collect();
+    let shape = [count, dataset.shape.channels, dataset.shape.height, dataset.shape.width];
     let images = |device: &Device| Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape), device);
 
     let logits = values_of(&model.forward(images(&plain)));
@@ -139,7 +139,7 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     };
     put("loss", &[1], values_of(&loss));
     put("images", &shape, pixels.clone());
-    put("labels", &[count], labels.iter().map(|&label| f32::from(label)).collect());
+    put("labels", &[count], labels.iter().map(|&label| label as f32).collect());
     put("logits", &[count, classes], logits);
     require_sound(&state).context("the network that is measured computes with no finite numbers")?;
     Ok(state_to_safetensors(&state, KEY, "batch".to_owned())?)

@@ -49,8 +49,8 @@ pub(super) fn run(plan: &Plan) -> Result<TokensReport> {
                     info!("attention over {} tokens, threads: {threads}", grid * grid);
                     let jobs = [AttentionKind::Linear, AttentionKind::Softmax].map(|kind| TokensJob {
                         grid,
-                        width: plan.config.model.width(),
-                        attention: plan.config.model.attention.clone(),
+                        width: plan.config.model.network().width(),
+                        attention: plan.config.model.network().attention.clone(),
                         kind,
                         passes,
                         batch_size,

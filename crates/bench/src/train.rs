@@ -144,7 +144,7 @@ impl Setting<'_> {
 
     fn ours(&self) -> Result<Contestant> {
         let job = TrainJob {
-            model: self.plan.config.model.clone(),
+            model: self.plan.config.model.network().clone(),
             train: self.train.clone(),
             seed: self.plan.config.run.seed,
             threads: self.threads,
@@ -166,7 +166,7 @@ impl Setting<'_> {
         let seconds = ours.seconds().median;
         let images_per_s = ours.images_per_s();
         let peak = ours.peak_flops();
-        let flops = flops_of_a_step(&self.plan.config.model) * self.train.batch_size as f64;
+        let flops = flops_of_a_step(self.plan.config.model.network()) * self.train.batch_size as f64;
         let phases = ours.phases();
         let convolution: Vec<&PhaseSeconds> =
             phases.iter().filter(|phase| phase.name.starts_with("convolution")).collect();

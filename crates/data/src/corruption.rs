@@ -1,12 +1,14 @@
-//! Pictures made worse on purpose, to see how much of it a classifier bears.
+//! Images made worse on purpose, to see how much of it a classifier bears.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
+use tinylsa_shape::ImageShape;
 
 use crate::dataset::{Dataset, to_unit};
 
@@ -15,18 +17,18 @@ const DIRECTION: Purpose = Purpose::new("data/corruption/shift");
 /// The kernel of a blur ends at this many standard deviations.
 const BLUR_REACH: f64 = 4.0;
 
-/// A way to make a picture worse, in the manner of Hendrycks and Dietterich 2019, "Benchmarking neural network robustness
+/// A way to make an image worse, in the manner of Hendrycks and Dietterich 2019, "Benchmarking neural network robustness
 /// to common corruptions and perturbations". [`Corruption::strength`] says how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Corruption {
-    /// A number from the normal distribution is added to each pixel; what leaves the range 0 to 1 is cut off.
+    /// A number from the normal distribution is added to each value; what leaves the range 0 to 1 is cut off.
     GaussianNoise,
-    /// The picture is blurred by a normal distribution; outside it is black.
+    /// The image is blurred by a normal distribution; outside it is black.
     GaussianBlur,
-    /// The picture is moved to one of the four sides, drawn for each picture; what comes in is black.
+    /// The image is moved to one of the four sides, drawn for each image; what comes in is black.
     Shift,
-    /// Every pixel is moved towards the picture's mean brightness.
+    /// Every value is moved towards the mean of its channel.
     Contrast,
 }
 
@@ -34,12 +36,12 @@ pub enum Corruption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Severity(u8);
 
-/// One corrupted picture: all that its noise and its direction depend on.
+/// One corrupted image: all that its noise and its direction depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CorruptionKey {
     /// The seed of the run.
     pub seed: u64,
-    /// The index of the picture in its dataset.
+    /// The index of the image in its dataset.
     pub index: u64,
 }
 
@@ -83,7 +85,7 @@ impl Corruption {
     }
 
     /// How strong the corruption is at a severity. Noise and contrast are the steps of `ImageNet-C`; blur and shift are
-    /// our own, for pictures of 28 × 28 pixels.
+    /// our own, in pixels, for images about 28 pixels high and wide.
     ///
     /// | severity | 1 | 2 | 3 | 4 | 5 |
     /// |---|---|---|---|---|---|
@@ -101,19 +103,19 @@ impl Corruption {
         steps[usize::from(severity.0) - 1]
     }
 
-    /// Corrupts one picture of `height * width` numbers from 0 to 1. The same key gives the same bits, and at every
-    /// severity the same noise and direction, only stronger.
+    /// Corrupts one image of `[channels, height, width]` numbers from 0 to 1. Every channel is blurred and moved alike.
+    /// The same key gives the same bits, and at every severity the same noise and direction, only stronger.
     ///
     /// # Panics
-    /// If `image` has not `height * width` pixels.
+    /// If `image` does not have the values of `shape`.
     pub fn apply(
         self,
         severity: Severity,
         image: &[f32],
-        [height, width]: [usize; 2],
+        shape: ImageShape,
         CorruptionKey { seed, index }: CorruptionKey,
     ) -> Vec<f32> {
-        assert_eq!(image.len(), height * width, "the picture has the pixels of its height and width");
+        assert_eq!(image.len(), shape.values(), "the image has the values of its shape");
         let strength = self.strength(severity);
         match self {
             Self::GaussianNoise => {
@@ -122,20 +124,20 @@ impl Corruption {
                 image
                     .iter()
                     .zip(noise)
-                    .map(|(pixel, noise)| (pixel + strength as f32 * noise).clamp(0.0, 1.0))
+                    .map(|(value, noise)| (value + strength as f32 * noise).clamp(0.0, 1.0))
                     .collect()
             }
-            Self::GaussianBlur => blur(image, [height, width], strength),
+            Self::GaussianBlur => each_channel(image, shape, |channel| blur(channel, shape, strength)),
             Self::Shift => {
                 let direction = Draw { seed, purpose: DIRECTION, epoch: 0, index }.generator().random_range(0..4);
                 let pixels = strength as isize;
                 let [down, right] = [[pixels, 0], [-pixels, 0], [0, pixels], [0, -pixels]][direction];
-                shift(image, [height, width], [down, right])
+                each_channel(image, shape, |channel| shift(channel, shape, [down, right]))
             }
-            Self::Contrast => {
-                let mean = image.iter().sum::<f32>() / image.len().max(1) as f32;
-                image.iter().map(|pixel| mean + strength as f32 * (pixel - mean)).collect()
-            }
+            Self::Contrast => each_channel(image, shape, |channel| {
+                let mean = channel.iter().sum::<f32>() / channel.len() as f32;
+                channel.iter().map(|value| mean + strength as f32 * (value - mean)).collect()
+            }),
         }
     }
 }
@@ -146,31 +148,37 @@ impl fmt::Display for Corruption {
     }
 }
 
-/// The pictures with these indices, corrupted and rounded to bytes as a file would hold them, in the order of the
+/// The images with these indices, corrupted and rounded to bytes as a file would hold them, in the order of the
 /// indices. Each keeps the noise and the direction of its index in `dataset`. Masks are left out.
 ///
 /// # Panics
 /// If an index is not one of the dataset.
 pub fn corrupted(dataset: &Dataset, indices: &[u32], corruption: Corruption, severity: Severity, seed: u64) -> Dataset {
-    let size = [dataset.height, dataset.width];
     let images = indices.par_iter().flat_map_iter(|&index| {
         let image = to_unit(dataset.image(index as usize));
-        let corrupted = corruption.apply(severity, &image, size, CorruptionKey { seed, index: u64::from(index) });
-        corrupted.into_iter().map(|pixel| (255.0 * pixel).round() as u8)
+        let corrupted =
+            corruption.apply(severity, &image, dataset.shape, CorruptionKey { seed, index: u64::from(index) });
+        corrupted.into_iter().map(|value| (255.0 * value).round() as u8)
     });
     Dataset {
-        name: dataset.name,
+        name: dataset.name.clone(),
         split: dataset.split,
-        height: dataset.height,
-        width: dataset.width,
+        shape: dataset.shape,
+        class_names: Arc::clone(&dataset.class_names),
         images: images.collect(),
         labels: indices.iter().map(|&index| dataset.label(index as usize)).collect(),
         masks: None,
     }
 }
 
-/// Moves a picture down and to the right; what comes in is black.
-fn shift(image: &[f32], [height, width]: [usize; 2], [down, right]: [isize; 2]) -> Vec<f32> {
+/// The image whose channels are those of `image` after `change`.
+fn each_channel(image: &[f32], shape: ImageShape, change: impl Fn(&[f32]) -> Vec<f32>) -> Vec<f32> {
+    // An empty image has no channel to change.
+    image.chunks_exact(shape.pixels().max(1)).flat_map(change).collect()
+}
+
+/// Moves a channel down and to the right; what comes in is black.
+fn shift(image: &[f32], ImageShape { height, width, .. }: ImageShape, [down, right]: [isize; 2]) -> Vec<f32> {
     let pixel = |position: usize| {
         let row = (position / width).checked_add_signed(-down).filter(|&row| row < height);
         let column = (position % width).checked_add_signed(-right).filter(|&column| column < width);
@@ -180,7 +188,7 @@ fn shift(image: &[f32], [height, width]: [usize; 2], [down, right]: [isize; 2]) 
 }
 
 /// Along the rows, then along the columns.
-fn blur(image: &[f32], [height, width]: [usize; 2], deviation: f64) -> Vec<f32> {
+fn blur(image: &[f32], shape: ImageShape, deviation: f64) -> Vec<f32> {
     let reach = (BLUR_REACH * deviation).ceil() as isize;
     let weights: Vec<f64> = (-reach..=reach).map(|step| (-0.5 * (step as f64 / deviation).powi(2)).exp()).collect();
     let sum: f64 = weights.iter().sum();
@@ -188,7 +196,7 @@ fn blur(image: &[f32], [height, width]: [usize; 2], deviation: f64) -> Vec<f32> 
         let mut blurred = vec![0.0; image.len()];
         for (distance, weight) in (-reach..=reach).zip(&weights) {
             let weight = (weight / sum) as f32;
-            for (target, pixel) in blurred.iter_mut().zip(shift(image, [height, width], step(distance))) {
+            for (target, pixel) in blurred.iter_mut().zip(shift(image, shape, step(distance))) {
                 *target += weight * pixel;
             }
         }

@@ -1,54 +1,79 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tinylsa_settings::printable;
+use tinylsa_shape::ImageShape;
+use tinylsa_system::sha256_hex;
 
-/// The names of the ten classes, in the order of their labels 0 to 9.
-pub const CLASS_NAMES: [&str; 10] =
-    ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
+/// The most classes whose labels fit into one byte each.
+const CLASSES_OF_A_BYTE: usize = 256;
 
-/// The number of classes.
-pub const CLASSES: usize = CLASS_NAMES.len();
-
-/// The height and the width of every picture in pixels.
-pub const PICTURE_SIDE: usize = 28;
-
-/// The number of pixels of every image.
-pub(crate) const IMAGE_PIXELS: usize = PICTURE_SIDE * PICTURE_SIDE;
-
-/// Which collection of pictures a [`Dataset`] belongs to. A result on one is never a result on the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DatasetName {
-    /// The photographs of Zalando (Xiao, Rasul and Vollgraf 2017).
-    FashionMnist,
-    /// The pictures that this crate draws itself.
-    SyntheticGarments,
-}
+/// Which collection of images a [`Dataset`] belongs to, such as `fashion-mnist`. A result on one collection is never a
+/// result on another.
+///
+/// It is written as one word. The collections that this crate knows have a [title](Self::title) beside it; of any other,
+/// such as `folder/animals`, the title is the last part of the name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DatasetName(Cow<'static, str>);
 
 impl DatasetName {
+    /// Photographs of garments (Xiao, Rasul and Vollgraf 2017).
+    pub const FASHION_MNIST: Self = Self::published("fashion-mnist");
+    /// The images that this crate draws itself.
+    pub const SYNTHETIC_GARMENTS: Self = Self::published("synthetic-garments");
+
+    /// A collection whose name is known when this crate is compiled.
+    pub(crate) const fn published(id: &'static str) -> Self {
+        Self(Cow::Borrowed(id))
+    }
+
+    /// The collection with this name. Names of one's own begin with the name of their source, such as `folder/animals`,
+    /// so that no folder can pass for a published collection.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(Cow::Owned(id.into()))
+    }
+
+    /// The name in files, such as `fashion-mnist`.
+    pub fn id(&self) -> &str {
+        &self.0
+    }
+
     /// The name for people, such as `Fashion-MNIST`.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::FashionMnist => "Fashion-MNIST",
-            Self::SyntheticGarments => "synthetic garments",
-        }
+    pub fn title(&self) -> &str {
+        let published = TITLES.iter().find(|published| published.id == self.0);
+        published.map_or_else(|| self.0.rsplit('/').next().unwrap_or_default(), |published| published.title)
     }
 }
+
+/// A collection that has a title beside its name.
+struct Title {
+    id: &'static str,
+    title: &'static str,
+}
+
+const TITLES: [Title; 2] = [
+    Title { id: "fashion-mnist", title: "Fashion-MNIST" },
+    Title { id: "synthetic-garments", title: "synthetic garments" },
+];
 
 impl fmt::Display for DatasetName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.title())
+        formatter.write_str(&printable(self.title()))
     }
 }
 
-/// Which half of the collection, as its publisher divided it. A validation set is a choice of indices into the
-/// training half, see [`stratified_split`](crate::stratified_split).
+/// Which part of the collection, as its publisher divided it. A validation split is a choice of indices into the
+/// training split, see [`stratified_split`](crate::stratified_split).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Split {
-    /// The pictures to learn from.
+    /// The images to train on.
     Train,
-    /// The pictures that are looked at once, at the end.
+    /// The images that are read once, at the end.
     Test,
 }
 
@@ -61,80 +86,176 @@ impl fmt::Display for Split {
     }
 }
 
-/// Grey pictures of one size with their classes.
+/// Images of one shape with their classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     /// The collection.
     pub name: DatasetName,
-    /// The half of the collection.
+    /// The part of the collection.
     pub split: Split,
-    /// Height of a picture in pixels.
-    pub height: usize,
-    /// Width of a picture in pixels.
-    pub width: usize,
-    /// Brightness 0 to 255, row by row, picture after picture: `len * height * width` bytes.
+    /// The shape of every image.
+    pub shape: ImageShape,
+    /// The names of the classes, in the order of their labels.
+    pub class_names: Arc<[String]>,
+    /// Levels 0 to 255, image after image: `[len, channels, height, width]`.
     pub images: Vec<u8>,
-    /// Class of every picture, an index into [`CLASS_NAMES`].
-    pub labels: Vec<u8>,
-    /// 1 where a pixel decides the class of its picture and 0 elsewhere, in the shape of `images`. Known for the
-    /// synthetic garments only.
+    /// Class of every image, an index into `class_names`: `[len]`.
+    pub labels: Vec<u32>,
+    /// 1 where a pixel decides the class of its image and 0 elsewhere: `[len, height, width]`. Known for the synthetic
+    /// garments only.
     pub masks: Option<Vec<u8>>,
 }
 
+/// Fields of a [`Dataset`] that contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The values of the images are not those of the labels' images.
+    #[error("the dataset holds {found} values, expected {expected} for {labels} images of {shape}")]
+    Values {
+        /// Number of values.
+        found: usize,
+        /// Number of values that the labels and the shape call for.
+        expected: usize,
+        /// Number of labels.
+        labels: usize,
+        /// The shape of an image.
+        shape: ImageShape,
+    },
+    /// The values of the masks are not those of the labels' images.
+    #[error("the masks hold {found} values, expected {expected} for {labels} images of {shape}")]
+    Masks {
+        /// Number of values.
+        found: usize,
+        /// Number of values that the labels and the shape call for.
+        expected: usize,
+        /// Number of labels.
+        labels: usize,
+        /// The shape of an image.
+        shape: ImageShape,
+    },
+    /// A label names no class.
+    #[error("the label of image {index} is {label}, expected less than {classes}, the number of classes")]
+    Label {
+        /// The image.
+        index: usize,
+        /// Its label.
+        label: u32,
+        /// The number of classes.
+        classes: usize,
+    },
+}
+
 impl Dataset {
-    /// The number of pictures.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is no picture.
+    /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// The number of pixels of one picture.
-    pub fn pixels(&self) -> usize {
-        self.height * self.width
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
     }
 
-    /// The `height * width` pixels of one picture, row by row.
+    /// The values of one image, `[channels, height, width]`.
     ///
     /// # Panics
     /// If `index` is not below [`len`](Self::len).
     pub fn image(&self, index: usize) -> &[u8] {
-        &self.images[index * self.pixels()..][..self.pixels()]
+        &self.images[index * self.shape.values()..][..self.shape.values()]
     }
 
-    /// The class of one picture.
+    /// The class of one image.
     ///
     /// # Panics
     /// If `index` is not below [`len`](Self::len).
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn label(&self, index: usize) -> u32 {
         self.labels[index]
     }
 
-    /// The pixels that decide the class of one picture (1) and the others (0), where they are known.
+    /// The pixels that decide the class of one image (1) and the others (0), `[height, width]`, where they are known.
     ///
     /// # Panics
     /// If `index` is not below [`len`](Self::len).
     pub fn mask(&self, index: usize) -> Option<&[u8]> {
-        self.masks.as_ref().map(|masks| &masks[index * self.pixels()..][..self.pixels()])
+        let pixels = self.shape.pixels();
+        self.masks.as_ref().map(|masks| &masks[index * pixels..][..pixels])
+    }
+
+    /// Checks that the fields belong together.
+    ///
+    /// # Errors
+    /// [`DatasetError`] names what does not.
+    pub fn check(&self) -> Result<(), DatasetError> {
+        let (shape, labels) = (self.shape, self.len());
+        let (found, expected) = (self.images.len(), labels.saturating_mul(shape.values()));
+        if found != expected {
+            return Err(DatasetError::Values { found, expected, labels, shape });
+        }
+        let expected = labels.saturating_mul(shape.pixels());
+        if let Some(found) = self.masks.as_ref().map(Vec::len).filter(|&found| found != expected) {
+            return Err(DatasetError::Masks { found, expected, labels, shape });
+        }
+        let classes = self.classes();
+        match self.labels.iter().position(|&label| label as usize >= classes) {
+            Some(index) => Err(DatasetError::Label { index, label: self.labels[index], classes }),
+            None => Ok(()),
+        }
+    }
+
+    /// The labels as bytes, by which a checksum knows them: one byte each, or four of them, the lowest first, if there
+    /// are more than 256 classes.
+    pub fn label_bytes(&self) -> Vec<u8> {
+        if self.classes() <= CLASSES_OF_A_BYTE {
+            self.labels.iter().map(|&label| label as u8).collect()
+        } else {
+            self.labels.iter().flat_map(|label| label.to_le_bytes()).collect()
+        }
+    }
+
+    /// SHA-256 over those of the images and of the [labels](Self::label_bytes): two datasets with the same images in the
+    /// same order have the same one, whichever files they come from.
+    pub fn digest(&self) -> String {
+        let parts = format!("{} {}", sha256_hex(&self.images), sha256_hex(&self.label_bytes()));
+        sha256_hex(parts.as_bytes())
     }
 }
 
-/// Brightness 0 to 255 as numbers 0 to 1, the scale that every model of this project reads.
-pub fn to_unit(pixels: &[u8]) -> Vec<f32> {
-    pixels.iter().map(|&pixel| unit(pixel)).collect()
+/// Class names of the program's own.
+pub(crate) fn shared_names<const N: usize>(names: &[&str; N]) -> Arc<[String]> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// One pixel of [`to_unit`].
-pub(crate) fn unit(pixel: u8) -> f32 {
-    f32::from(pixel) / 255.0
+/// Levels 0 to 255 as numbers 0 to 1, the scale that every model of this project reads.
+pub fn to_unit(levels: &[u8]) -> Vec<f32> {
+    levels.iter().map(|&level| unit(level)).collect()
+}
+
+/// One value of [`to_unit`].
+pub(crate) fn unit(level: u8) -> f32 {
+    f32::from(level) / 255.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn dataset() -> Dataset {
+        Dataset {
+            name: DatasetName::new("folder/letters"),
+            split: Split::Train,
+            shape: ImageShape { channels: 3, height: 1, width: 2 },
+            class_names: shared_names(&["a", "b"]),
+            images: (0..12).collect(),
+            labels: vec![1, 0],
+            masks: Some(vec![0, 1, 1, 0]),
+        }
+    }
 
     #[test]
     fn unit_scale_reaches_both_ends() {
@@ -142,19 +263,57 @@ mod tests {
     }
 
     #[test]
-    fn pictures_and_masks_are_cut_at_their_borders() {
-        let dataset = Dataset {
-            name: DatasetName::SyntheticGarments,
-            split: Split::Train,
-            height: 1,
-            width: 2,
-            images: vec![1, 2, 3, 4],
-            labels: vec![7, 9],
-            masks: Some(vec![0, 1, 1, 0]),
-        };
-        assert_eq!((dataset.len(), dataset.pixels()), (2, 2));
-        assert_eq!(dataset.image(1), [3, 4]);
-        assert_eq!(dataset.label(1), 9);
+    fn images_and_masks_are_cut_at_their_borders() {
+        let dataset = dataset();
+        dataset.check().unwrap();
+        assert_eq!((dataset.len(), dataset.classes(), dataset.label(0)), (2, 2, 1));
+        assert_eq!(dataset.image(1), [6, 7, 8, 9, 10, 11]);
         assert_eq!(dataset.mask(1), Some(&[1, 0][..]));
+    }
+
+    #[test]
+    fn fields_that_contradict_each_other_are_named() {
+        let check = |change: &dyn Fn(&mut Dataset), expected: &str| {
+            let mut dataset = dataset();
+            change(&mut dataset);
+            assert_eq!(dataset.check().unwrap_err().to_string(), expected);
+        };
+        check(&|dataset| dataset.images.truncate(11), "the dataset holds 11 values, expected 12 for 2 images of 3×1×2");
+        check(&|dataset| dataset.masks = Some(vec![0]), "the masks hold 1 values, expected 4 for 2 images of 3×1×2");
+        check(
+            &|dataset| dataset.labels[1] = 2,
+            "the label of image 1 is 2, expected less than 2, the number of classes",
+        );
+        check(
+            &|dataset| dataset.shape = ImageShape::grey(usize::MAX, 2),
+            &format!("the dataset holds 12 values, expected {} for 2 images of 1×{}×2", usize::MAX, usize::MAX),
+        );
+    }
+
+    #[test]
+    fn a_name_is_one_word_with_a_title() {
+        let check = |name: &DatasetName, id: &str, title: &str| {
+            assert_eq!(serde_json::to_string(name).unwrap(), format!("{id:?}"));
+            assert_eq!(&serde_json::from_str::<DatasetName>(&format!("{id:?}")).unwrap(), name);
+            assert_eq!((name.id(), name.title()), (id, title));
+        };
+        check(&DatasetName::FASHION_MNIST, "fashion-mnist", "Fashion-MNIST");
+        check(&DatasetName::SYNTHETIC_GARMENTS, "synthetic-garments", "synthetic garments");
+        check(&DatasetName::new("folder/кошки"), "folder/кошки", "кошки");
+        assert_eq!(DatasetName::new("idx/a\u{1b}[31m").to_string(), r"a\u{1b}[31m");
+    }
+
+    #[test]
+    fn a_digest_tells_images_and_labels_apart() {
+        let first = dataset().digest();
+        assert_eq!(first, dataset().digest());
+        assert_ne!(first, Dataset { labels: vec![0, 1], ..dataset() }.digest());
+        let mut other = dataset();
+        other.images[11] = 0;
+        assert_ne!(first, other.digest());
+        let many: Arc<[String]> = (0..257).map(|class| class.to_string()).collect();
+        let many = Dataset { class_names: many, labels: vec![256, 1], ..dataset() };
+        assert_eq!(many.label_bytes(), [0, 1, 0, 0, 1, 0, 0, 0]);
+        assert_ne!(many.digest(), Dataset { labels: vec![0, 1], ..many.clone() }.digest());
     }
 }

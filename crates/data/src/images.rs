@@ -1,10 +1,15 @@
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::dataset::{CLASSES, Dataset, DatasetName, IMAGE_PIXELS, PICTURE_SIDE, Split};
+use tinylsa_shape::ImageShape;
+
+use crate::dataset::{Dataset, DatasetName, Split};
 use crate::idx::{IdxArray, IdxError, IdxFault, IdxLimits, decode_idx};
 
 /// The bytes before the first element of an IDX file with one dimension.
 const LABELS_HEADER: u64 = 8;
+/// Where the height stands in an IDX file with three dimensions.
+const HEIGHT_OFFSET: u64 = 8;
 
 /// The bytes of an IDX file, packed with gzip or not, and the path that errors name.
 #[derive(Clone, Copy, Debug)]
@@ -15,29 +20,44 @@ pub struct IdxFile<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Images and their labels, at most `most_images` of them, from two IDX files in the format of Fashion-MNIST.
+/// What is known of images before their files are read.
+#[derive(Clone, Debug)]
+pub struct IdxForm {
+    /// The collection.
+    pub name: DatasetName,
+    /// The part of the collection.
+    pub split: Split,
+    /// The names of the classes; a label that names none of them is refused.
+    pub class_names: Arc<[String]>,
+    /// Height and width of every image; `None` takes them from the file.
+    pub size: Option<[usize; 2]>,
+    /// The most pixels of all images together. Files that announce more are refused before memory is asked for.
+    pub most_pixels: u64,
+}
+
+/// Grey images and their labels from two IDX files, as MNIST and Fashion-MNIST have them: three dimensions `[images,
+/// height, width]` and one dimension `[images]`, of unsigned bytes.
 ///
 /// # Errors
-/// [`IdxError`] if a file is damaged, holds images of another size or other labels than 0 to 9, or the two do not belong
+/// [`IdxError`] if a file is damaged, holds images of another size or labels without a class, or the two do not belong
 /// together.
 pub fn decode_images(
-    name: DatasetName,
-    split: Split,
+    form: &IdxForm,
     images_file: &IdxFile<'_>,
     labels_file: &IdxFile<'_>,
-    most_images: usize,
 ) -> Result<Dataset, IdxError> {
-    let images_limits = IdxLimits { rank: 3, elements: (most_images as u64).saturating_mul(IMAGE_PIXELS as u64) };
+    let images_limits = IdxLimits { rank: 3, elements: form.most_pixels };
     let IdxArray { dimensions, elements: images } = decode_idx(images_file.path, images_file.bytes, images_limits)?;
-    let labels_limits = IdxLimits { rank: 1, elements: most_images as u64 };
+    // No image is smaller than a pixel.
+    let labels_limits = IdxLimits { rank: 1, elements: form.most_pixels };
     let labels = decode_idx(labels_file.path, labels_file.bytes, labels_limits)?.elements;
     let found = [dimensions[1], dimensions[2]];
-    let expected = [PICTURE_SIDE; 2];
-    if found != expected {
-        return Err(IdxError::new(images_file.path, 8, IdxFault::ImageSize { found, expected }));
+    if let Some(expected) = form.size.filter(|&expected| expected != found) {
+        return Err(IdxError::new(images_file.path, HEIGHT_OFFSET, IdxFault::ImageSize { found, expected }));
     }
-    if let Some(position) = labels.iter().position(|&label| usize::from(label) >= CLASSES) {
-        let fault = IdxFault::Label { found: labels[position], classes: CLASSES };
+    let classes = form.class_names.len();
+    if let Some(position) = labels.iter().position(|&label| usize::from(label) >= classes) {
+        let fault = IdxFault::Label { found: labels[position], classes };
         return Err(IdxError::new(labels_file.path, LABELS_HEADER + position as u64, fault));
     }
     if labels.len() != dimensions[0] {
@@ -45,5 +65,14 @@ pub fn decode_images(
         let fault = IdxFault::Count { labels: labels.len(), images, images_file };
         return Err(IdxError::new(labels_file.path, 4, fault));
     }
-    Ok(Dataset { name, split, height: PICTURE_SIDE, width: PICTURE_SIDE, images, labels, masks: None })
+    let [height, width] = found;
+    Ok(Dataset {
+        name: form.name.clone(),
+        split: form.split,
+        shape: ImageShape::grey(height, width),
+        class_names: Arc::clone(&form.class_names),
+        images,
+        labels: labels.into_iter().map(u32::from).collect(),
+        masks: None,
+    })
 }

@@ -47,8 +47,8 @@
 //!     },
 //! )?;
 //! assert_eq!(loader.batches(), 3);
-//! let pictures: usize = loader.map(|batch| batch.len()).sum();
-//! assert_eq!(pictures, 160);
+//! let images: usize = loader.map(|batch| batch.len()).sum();
+//! assert_eq!(images, 160);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -57,16 +57,19 @@
 
 pub use augmentation::{AugmentationConfig, AugmentationKey, ErasingFill, augment};
 pub use corruption::{Corruption, CorruptionKey, Severity, corrupted};
-pub use dataset::{CLASS_NAMES, CLASSES, Dataset, DatasetName, PICTURE_SIDE, Split, to_unit};
+pub use dataset::{Dataset, DatasetError, DatasetName, Split, to_unit};
 pub use idx::{IdxArray, IdxError, IdxFault, IdxLimits, decode_idx, read_idx};
-pub use images::{IdxFile, decode_images};
+pub use images::{IdxFile, IdxForm, decode_images};
 pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
 pub use mixing::{MixingConfig, MixingKind, Mixture};
 pub use source::{
-    Certificates, DownloadFailure, DownloadFault, DownloadPolicy, FASHION_MNIST_FILES, FashionMnist, FetchConfig,
-    FileChecksum, FileFault, FileForm, FoundFile, PUBLISHER_URLS, SourceError, SourceFile, VerifiedFile, VerifyReport,
-    WrongFile, fetch, holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, verify,
+    Certificates, DownloadFailure, DownloadFault, DownloadPolicy, FASHION_MNIST_CLASSES, FASHION_MNIST_FILES,
+    FashionMnist, FetchConfig, FileChecksum, FileFault, FileForm, FoundFile, PUBLISHER_URLS, SourceError, SourceFile,
+    VerifiedFile, VerifyReport, WrongFile, fetch, holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist,
+    verify,
 };
+pub use tinylsa_shape::ImageShape;
+
 pub use split::{SplitError, SplitIndices, stratified_split};
 pub use synthetic::{SyntheticConfig, SyntheticGarments, synthetic_garments};
 

@@ -1,26 +1,26 @@
 use std::panic;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::Receiver;
 use rand::seq::SliceRandom;
 use thiserror::Error;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::InvalidSetting;
 
 use crate::augmentation::{AugmentationConfig, AugmentationKey, augment};
-use crate::dataset::{Dataset, to_unit};
+use crate::dataset::{Dataset, DatasetError, to_unit};
 use crate::mixing::{MixingConfig, Mixture, mix};
 
 const SHUFFLE: Purpose = Purpose::new("data/shuffle");
 
-/// What one pass over the pictures is made of. Apart from `prefetch`, which only says who prepares the batches and how
+/// What one pass over the images is made of. Apart from `prefetch`, which only says who prepares the batches and how
 /// far ahead, equal configs give equal bits.
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
-    /// The pictures of the pass, as indices into the dataset.
+    /// The images of the pass, as indices into the dataset.
     pub indices: Arc<[u32]>,
-    /// Pictures per batch, at least 1.
+    /// Images per batch, at least 1.
     pub batch_size: usize,
     /// Seed of the order and of the augmentation.
     pub seed: u64,
@@ -28,11 +28,11 @@ pub struct LoaderConfig {
     pub epoch: u64,
     /// Whether the order is random rather than that of `indices`.
     pub shuffle: bool,
-    /// How the pictures are varied; `None` for evaluation.
+    /// How the images are varied; `None` for evaluation.
     pub augmentation: Option<AugmentationConfig>,
-    /// How the varied pictures are mixed with each other.
+    /// How the varied images are mixed with each other.
     pub mixing: MixingConfig,
-    /// Whether a last batch with fewer pictures is left out.
+    /// Whether a last batch with fewer images is left out.
     pub drop_last: bool,
     /// The first batch to prepare, so that an interrupted epoch goes on where it stopped.
     pub first_batch: usize,
@@ -54,19 +54,12 @@ pub enum LoaderError {
         index: u32,
         /// Where it stands among the indices.
         position: usize,
-        /// The number of pictures in the dataset.
+        /// The number of images in the dataset.
         len: usize,
     },
-    /// The dataset's pictures and labels do not belong together.
-    #[error("the dataset holds {pixels} pixels, expected {expected} for its {labels} labels")]
-    Dataset {
-        /// The number of pixels.
-        pixels: usize,
-        /// The number of pixels that the labels call for.
-        expected: usize,
-        /// The number of labels.
-        labels: usize,
-    },
+    /// The dataset's images and labels do not belong together.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// A setting of the augmentation or of the mixing is outside its range.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
@@ -75,28 +68,28 @@ pub enum LoaderError {
     Thread(std::io::Error),
 }
 
-/// Some pictures, ready for a model.
+/// Some images, ready for a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Brightness 0 to 1: `[len, 1, height, width]`, row by row.
+    /// Values 0 to 1: `[len, channels, height, width]`.
     pub images: Vec<f32>,
-    /// Class of every picture, `[len]`.
-    pub labels: Vec<u8>,
-    /// What the label of every picture is mixed of, `[len]`; empty if none is mixed.
+    /// Class of every image, `[len]`.
+    pub labels: Vec<u32>,
+    /// What the label of every image is mixed of, `[len]`; empty if none is mixed.
     pub mixtures: Vec<Mixture>,
-    /// Index of every picture in the dataset, `[len]`.
+    /// Index of every image in the dataset, `[len]`.
     pub indices: Vec<u32>,
     /// Which batch of the epoch this is, from 0, also when the epoch was taken up in the middle.
     pub position: usize,
 }
 
 impl Batch {
-    /// The number of pictures.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is no picture; never true of a batch from a [`BatchLoader`].
+    /// Whether there is no image; never true of a batch from a [`BatchLoader`].
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -187,22 +180,19 @@ fn check(dataset: &Dataset, config: &LoaderConfig) -> Result<(), LoaderError> {
     if config.batch_size == 0 {
         return Err(LoaderError::BatchSize);
     }
-    let (pixels, expected) = (dataset.images.len(), dataset.len() * dataset.pixels());
-    if pixels != expected {
-        return Err(LoaderError::Dataset { pixels, expected, labels: dataset.len() });
-    }
+    dataset.check()?;
     if let Some(position) = config.indices.iter().position(|&index| index as usize >= dataset.len()) {
         return Err(LoaderError::Index { index: config.indices[position], position, len: dataset.len() });
     }
     if let Some(augmentation) = &config.augmentation {
-        augmentation.validate()?;
+        augmentation.validate_for(dataset.shape)?;
     }
     config.mixing.validate()?;
     Ok(())
 }
 
 fn ahead(plan: Plan, first_batch: usize, prefetch: usize) -> Result<Supply, LoaderError> {
-    let (sender, queue) = crossbeam_channel::bounded(prefetch);
+    let (sender, queue) = sync_channel(prefetch);
     let work = move || {
         for position in first_batch..plan.batches() {
             if sender.send(plan.batch(position)).is_err() {
@@ -233,33 +223,33 @@ impl Plan {
     }
 
     fn batches(&self) -> usize {
-        let (pictures, size) = (self.order.len(), self.config.batch_size);
-        if self.config.drop_last { pictures / size } else { pictures.div_ceil(size) }
+        let (images, size) = (self.order.len(), self.config.batch_size);
+        if self.config.drop_last { images / size } else { images.div_ceil(size) }
     }
 
     fn batch(&self, position: usize) -> Batch {
         let start = position * self.config.batch_size;
         let end = self.order.len().min(start + self.config.batch_size);
         let indices = self.order[start..end].to_vec();
-        let mut images = Vec::with_capacity(indices.len() * self.dataset.pixels());
+        let mut images = Vec::with_capacity(indices.len() * self.dataset.shape.values());
         for &index in &indices {
-            images.extend(self.picture(index));
+            images.extend(self.image(index));
         }
-        let labels: Vec<u8> = indices.iter().map(|&index| self.dataset.label(index as usize)).collect();
+        let labels: Vec<u32> = indices.iter().map(|&index| self.dataset.label(index as usize)).collect();
         let mixing = &self.config.mixing;
         let mixtures = if mixing.is_active() {
             let keys = indices.iter().map(|&index| self.key(index));
-            mix(&mut images, [self.dataset.height, self.dataset.width], &labels, mixing, keys)
+            mix(&mut images, self.dataset.shape, &labels, mixing, keys)
         } else {
             Vec::new()
         };
         Batch { images, labels, mixtures, indices, position }
     }
 
-    fn picture(&self, index: u32) -> Vec<f32> {
+    fn image(&self, index: u32) -> Vec<f32> {
         let image = self.dataset.image(index as usize);
         let Some(augmentation) = &self.config.augmentation else { return to_unit(image) };
-        augment(image, [self.dataset.height, self.dataset.width], augmentation, self.key(index))
+        augment(image, self.dataset.shape, augmentation, self.key(index))
     }
 
     fn key(&self, index: u32) -> AugmentationKey {

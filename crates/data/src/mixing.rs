@@ -3,28 +3,29 @@ use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require_within};
+use tinylsa_shape::ImageShape;
 
 use crate::augmentation::AugmentationKey;
 
 const MIXING: Purpose = Purpose::new("data/mixing");
 
-/// How training pictures are mixed with each other, after each was varied by itself.
+/// How training images are mixed with each other, after each was varied by itself.
 ///
-/// Each picture of a batch meets the next one, the last the first. How much of each there is, and where, depends on the
-/// first picture and the epoch alone.
+/// Each image of a batch meets the next one, the last the first. How much of each there is, and where, depends on the
+/// first image and the epoch alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MixingConfig {
-    /// What becomes of two pictures.
+    /// What becomes of two images.
     pub kind: MixingKind,
-    /// Probability that a picture is mixed at all, 0 to 1.
+    /// Probability that an image is mixed at all, 0 to 1.
     pub probability: f64,
-    /// α of the symmetric beta distribution from which the share of the first picture is drawn: 1 is uniform, less
+    /// α of the symmetric beta distribution from which the share of the first image is drawn: 1 is uniform, less
     /// prefers shares near 0 and 1.
     pub concentration: f64,
 }
 
-/// The ways to mix two pictures.
+/// The ways to mix two images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MixingKind {
@@ -35,13 +36,13 @@ pub enum MixingKind {
     Cutmix,
 }
 
-/// What the label of a mixed picture is made of.
+/// What the label of a mixed image is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mixture {
-    /// Share of the picture's own label, 0 to 1.
+    /// Share of the image's own label, 0 to 1.
     pub share: f32,
     /// The label of the rest.
-    pub other_label: u8,
+    pub other_label: u32,
 }
 
 impl Default for MixingConfig {
@@ -65,31 +66,31 @@ impl MixingConfig {
         require_within("concentration", self.concentration, 0.01..=100.0)
     }
 
-    /// Whether any picture is mixed.
+    /// Whether any image is mixed.
     pub(crate) fn is_active(&self) -> bool {
         self.probability > 0.0
     }
 }
 
-/// Mixes the pictures of a batch, in place, and says what became of their labels.
+/// Mixes the images of a batch, in place, and says what became of their labels.
 ///
-/// `pictures` holds `height * width` pixels for each of `labels`; `keys` says which picture in which epoch each is.
+/// `images` holds the values of `shape` for each of `labels`; `keys` says which image in which epoch each is.
 pub(crate) fn mix(
-    pictures: &mut [f32],
-    [height, width]: [usize; 2],
-    labels: &[u8],
+    images: &mut [f32],
+    shape: ImageShape,
+    labels: &[u32],
     config: &MixingConfig,
     keys: impl Iterator<Item = AugmentationKey>,
 ) -> Vec<Mixture> {
-    let pixels = height * width;
-    let originals = pictures.to_vec();
+    let values = shape.values();
+    let originals = images.to_vec();
     let successor = |position: usize| (position + 1) % labels.len();
     let mix_one = |(position, key): (usize, AugmentationKey)| {
         let next = successor(position);
-        let (own, other) = (&mut pictures[position * pixels..][..pixels], &originals[next * pixels..][..pixels]);
+        let (own, other) = (&mut images[position * values..][..values], &originals[next * values..][..values]);
         let share = draw(config, key).map_or(1.0, |drawn| match config.kind {
             MixingKind::Mixup => blend(own, other, drawn.share),
-            MixingKind::Cutmix => paste(own, other, [height, width], &drawn),
+            MixingKind::Cutmix => paste(own, other, shape, &drawn),
         });
         Mixture { share, other_label: labels[next] }
     };
@@ -98,7 +99,7 @@ pub(crate) fn mix(
 
 /// Everything that is random about one mixture.
 struct Drawn {
-    /// Share of the first picture.
+    /// Share of the first image.
     share: f64,
     /// Where the middle of the rectangle is, as a fraction of height and width.
     middle: [f64; 2],
@@ -121,8 +122,10 @@ fn blend(own: &mut [f32], other: &[f32], share: f64) -> f32 {
     share
 }
 
-/// The rectangle has the picture's ratio of sides and is cut off at the border; the share is that of the pixels left.
-fn paste(own: &mut [f32], other: &[f32], [height, width]: [usize; 2], drawn: &Drawn) -> f32 {
+/// The rectangle has the image's ratio of sides and is cut off at the border; the share is that of the pixels left. It
+/// is the same in every channel.
+fn paste(own: &mut [f32], other: &[f32], shape: ImageShape, drawn: &Drawn) -> f32 {
+    let ImageShape { height, width, .. } = shape;
     let side = (1.0 - drawn.share).sqrt();
     let span = |size: usize, middle: f64| {
         let half = size as f64 * side / 2.0;
@@ -132,11 +135,13 @@ fn paste(own: &mut [f32], other: &[f32], [height, width]: [usize; 2], drawn: &Dr
     };
     let (rows, columns) = (span(height, drawn.middle[0]), span(width, drawn.middle[1]));
     let pasted = rows.len() * columns.len();
-    for row in rows {
-        let place = row * width + columns.start..row * width + columns.end;
-        own[place.clone()].copy_from_slice(&other[place]);
+    for (own, other) in own.chunks_exact_mut(shape.pixels()).zip(other.chunks_exact(shape.pixels())) {
+        for row in rows.clone() {
+            let place = row * width + columns.start..row * width + columns.end;
+            own[place.clone()].copy_from_slice(&other[place]);
+        }
     }
-    1.0 - pasted as f32 / (height * width) as f32
+    1.0 - pasted as f32 / shape.pixels() as f32
 }
 
 #[cfg(test)]
@@ -145,52 +150,60 @@ mod tests {
 
     use super::*;
 
-    const SIZE: [usize; 2] = [6, 4];
+    const GREY: ImageShape = ImageShape::grey(6, 4);
+    const COLOUR: ImageShape = ImageShape { channels: 3, height: 2, width: 4 };
 
-    fn mixed(kind: MixingKind, probability: f64, epoch: u64) -> (Vec<f32>, Vec<Mixture>) {
+    fn mixed(shape: ImageShape, kind: MixingKind, probability: f64, epoch: u64) -> (Vec<f32>, Vec<Mixture>) {
         let config = MixingConfig { kind, probability, concentration: 1.0 };
-        // picture i is of brightness i
-        let mut pictures: Vec<f32> = (0..5_u8).flat_map(|label| vec![f32::from(label); 24]).collect();
+        // image i is of brightness i
+        let mut images: Vec<f32> = (0..5_u8).flat_map(|label| vec![f32::from(label); 24]).collect();
         let keys = (0..5).map(|index| AugmentationKey { seed: 3, epoch, index });
-        let mixtures = mix(&mut pictures, SIZE, &[0, 1, 2, 3, 4], &config, keys);
-        (pictures, mixtures)
+        let mixtures = mix(&mut images, shape, &[0, 1, 2, 3, 4], &config, keys);
+        (images, mixtures)
     }
 
     #[test]
     fn a_probability_of_zero_changes_nothing() {
         for kind in [MixingKind::Mixup, MixingKind::Cutmix] {
-            let (pictures, mixtures) = mixed(kind, 0.0, 0);
-            assert!(pictures.chunks(24).enumerate().all(|(label, picture)| picture == vec![label as f32; 24]));
+            let (images, mixtures) = mixed(GREY, kind, 0.0, 0);
+            assert!(images.chunks(24).enumerate().all(|(label, image)| image == vec![label as f32; 24]));
             assert!(mixtures.iter().all(|mixture| mixture.share.to_bits() == 1.0_f32.to_bits()));
         }
     }
 
     proptest! {
         #[test]
-        fn the_share_is_that_of_the_pixels(epoch in 0_u64..10_000) {
-            for kind in [MixingKind::Mixup, MixingKind::Cutmix] {
-                let (pictures, mixtures) = mixed(kind, 1.0, epoch);
-                for (own, (picture, mixture)) in pictures.chunks(24).zip(&mixtures).enumerate() {
+        fn the_share_is_that_of_the_pixels_of_every_channel(epoch in 0_u64..10_000) {
+            for (kind, shape) in [
+                (MixingKind::Mixup, GREY), (MixingKind::Cutmix, GREY),
+                (MixingKind::Mixup, COLOUR), (MixingKind::Cutmix, COLOUR),
+            ] {
+                let (images, mixtures) = mixed(shape, kind, 1.0, epoch);
+                for (own, (image, mixture)) in images.chunks(24).zip(&mixtures).enumerate() {
                     let other = (own + 1) % 5;
-                    prop_assert_eq!(usize::from(mixture.other_label), other);
-                    let brightness = picture.iter().sum::<f32>() / 24.0;
+                    prop_assert_eq!(mixture.other_label as usize, other);
+                    let channels: Vec<&[f32]> = image.chunks(shape.pixels()).collect();
+                    prop_assert!(channels.iter().all(|channel| channel == &channels[0]));
+                    let brightness = image.iter().sum::<f32>() / 24.0;
                     let expected = mixture.share * own as f32 + (1.0 - mixture.share) * other as f32;
                     prop_assert!((brightness - expected).abs() < 1e-5, "{} {}", brightness, expected);
                     if kind == MixingKind::Cutmix {
                         let (own, other) = (own as f32, other as f32);
                         let is_one = |&pixel: &f32| pixel.total_cmp(&own).is_eq() || pixel.total_cmp(&other).is_eq();
-                        prop_assert!(picture.iter().all(is_one));
+                        prop_assert!(image.iter().all(is_one));
                     }
                 }
-                prop_assert_eq!(mixed(kind, 1.0, epoch), (pictures, mixtures));
+                prop_assert_eq!(mixed(shape, kind, 1.0, epoch), (images, mixtures));
             }
         }
     }
 
     #[test]
     fn mixtures_come_as_often_as_said_and_differ() {
-        let shares: Vec<f32> =
-            (0..400).flat_map(|epoch| mixed(MixingKind::Mixup, 0.25, epoch).1).map(|mixture| mixture.share).collect();
+        let shares: Vec<f32> = (0..400)
+            .flat_map(|epoch| mixed(GREY, MixingKind::Mixup, 0.25, epoch).1)
+            .map(|mixture| mixture.share)
+            .collect();
         let mixed: Vec<f32> = shares.iter().copied().filter(|&share| share < 1.0).collect();
         assert!((400..600).contains(&mixed.len()), "{} of 2000", mixed.len());
         let mean = mixed.iter().sum::<f32>() / mixed.len() as f32;

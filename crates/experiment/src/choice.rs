@@ -33,13 +33,13 @@ pub fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<
         source: Source { from: format!("{}, {} split", dataset.name, dataset.split), number: Some(index) },
         choice,
         image,
-        label: Some(usize::from(dataset.label(number))),
+        label: Some(dataset.label(number) as usize),
         truth_mask: dataset.mask(number).filter(|mask| mask.contains(&1)).map(is_decisive),
     })
 }
 
 fn picture(dataset: &Dataset, number: usize) -> Result<Picture, ExplainError> {
-    Picture::new(to_unit(dataset.image(number)), [1, dataset.height, dataset.width])
+    Picture::new(to_unit(dataset.image(number)), dataset.shape.dims())
 }
 
 /// The images that a config chooses, each once: class by class the surest and the least sure of those that are
@@ -56,7 +56,7 @@ pub(crate) fn chosen(
     let confidence = |index: usize| predictions.row(index)[predictions.predicted(index)];
     let mut numbered: Vec<(u32, Option<String>)> = Vec::new();
     for class in 0..predictions.classes() {
-        let of_class = (0..predictions.len()).filter(|&index| usize::from(predictions.labels()[index]) == class);
+        let of_class = (0..predictions.len()).filter(|&index| predictions.labels()[index] as usize == class);
         let (mut right, mut wrong): (Vec<usize>, Vec<usize>) =
             of_class.partition(|&index| predictions.predicted(index) == class);
         for list in [&mut right, &mut wrong] {
@@ -103,16 +103,16 @@ pub fn background(dataset: &Dataset, config: &BackgroundConfig, seed: u64) -> Re
 
 #[cfg(test)]
 mod tests {
-    use tinylsa_data::DatasetName;
+    use tinylsa_data::{DatasetName, ImageShape};
 
     use super::*;
 
-    fn dataset(labels: Vec<u8>) -> Dataset {
+    fn dataset(labels: Vec<u32>) -> Dataset {
         Dataset {
-            name: DatasetName::SyntheticGarments,
+            name: DatasetName::SYNTHETIC_GARMENTS,
             split: Split::Test,
-            height: 1,
-            width: 2,
+            shape: ImageShape::grey(1, 2),
+            class_names: (0..10).map(|class| class.to_string()).collect(),
             images: (0..2 * labels.len() as u8).collect(),
             masks: Some([1, 0].repeat(labels.len())),
             labels,

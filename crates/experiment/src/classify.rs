@@ -13,7 +13,7 @@ use tinylsa_settings::{UsageError, printable_path};
 use tinylsa_system::{OutputDir, write_atomically};
 
 use crate::error::ExperimentError;
-use crate::picture::{SIDE, load_picture};
+use crate::picture::{SIDE, TARGET, load_picture};
 
 /// What a directory of prepared images is marked as.
 const PREPARED: &str = "prepared images";
@@ -43,11 +43,11 @@ pub struct ClassProbability {
 /// # Errors
 /// [`UsageError`] names both sizes.
 pub fn require_prepared_size(loaded: &LoadedInferenceModel) -> Result<(), UsageError> {
-    let size = loaded.metadata.model.image_size;
-    if size == SIDE {
+    let found = loaded.metadata.config.input;
+    if found == TARGET {
         return Ok(());
     }
-    Err(UsageError(format!("the network expects {size}×{size}, images are prepared as {SIDE}×{SIDE}")))
+    Err(UsageError(format!("the network expects {found}, images are prepared as {TARGET}")))
 }
 
 /// Brings a PNG or JPEG file into the form of the data set and asks the network what it is. Warns if it is doubtful that

@@ -29,7 +29,7 @@ pub struct ComparedNetwork {
     /// What it is called.
     pub network: String,
     /// Height and width of its images in pixels.
-    pub image_size: usize,
+    pub image_size: [usize; 2],
     /// Trained numbers.
     pub parameters: usize,
     /// Multiply-accumulate operations of one image.
@@ -60,7 +60,7 @@ impl OwnNetwork {
         let FinishedRun { config, evaluation, .. } = FinishedRun::read(run_dir)?;
         Ok(Self {
             name: format!("TinyCNN + LSA, {}", run_dir.display()),
-            model: config.model,
+            model: config.model.network().clone(),
             accuracy: Some(evaluation.accuracy),
             split: Some(evaluation.split),
         })
@@ -83,18 +83,18 @@ pub fn compare(ours: &[OwnNetwork], baseline_size: usize) -> Result<Vec<Compared
     let of_ours = ours.iter().map(|OwnNetwork { name, model, accuracy, split }| ComparedNetwork {
         accuracy: *accuracy,
         split: *split,
-        ..counted(name, model.image_size, &model.cost(), &first_cost)
+        ..counted(name, [model.input.height, model.input.width], &model.cost(), &first_cost)
     });
     let mut compared: Vec<ComparedNetwork> = of_ours.collect();
     let input = BaselineInput { image_size: baseline_size, channels: 3, classes };
     for baseline in Baseline::ALL {
         let cost = baseline.cost(&input).map_err(|error| UsageError(format!("--baseline-size: {error}")))?;
-        compared.push(counted(baseline.name(), input.image_size, &cost, &first_cost));
+        compared.push(counted(baseline.name(), [input.image_size; 2], &cost, &first_cost));
     }
     Ok(compared)
 }
 
-fn counted(network: &str, image_size: usize, cost: &Cost, first: &Cost) -> ComparedNetwork {
+fn counted(network: &str, image_size: [usize; 2], cost: &Cost, first: &Cost) -> ComparedNetwork {
     let (parameters, macs) = (cost.parameters(), cost.macs());
     ComparedNetwork {
         network: network.to_owned(),

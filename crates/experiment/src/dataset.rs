@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, anyhow};
 use thiserror::Error;
 use tinylsa_data::{
-    Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, SourceError, SplitIndices,
-    holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split, synthetic_garments,
+    Certificates, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum, ImageShape, SourceError,
+    SplitIndices, holds_fashion_mnist_files, load_fashion_mnist, obtain_fashion_mnist, stratified_split,
+    synthetic_garments,
 };
 use tinylsa_settings::{InvalidSetting, UsageError, printable_path, require_within};
 use tracing::{info, warn};
@@ -42,8 +43,8 @@ pub struct Pictures {
 
 impl Pictures {
     /// The name of the dataset.
-    pub fn name(&self) -> DatasetName {
-        self.train.name
+    pub fn name(&self) -> &DatasetName {
+        &self.train.name
     }
 
     /// What stands under every figure made from these images.
@@ -271,10 +272,9 @@ pub fn all_indices(dataset: &Dataset) -> Vec<u32> {
 ///
 /// # Errors
 /// If the sizes differ.
-pub fn require_size(dataset: &Dataset, image_size: usize) -> Result<(), ExperimentError> {
-    if dataset.height != image_size || dataset.width != image_size {
-        let (height, width) = (dataset.height, dataset.width);
-        return Err(anyhow!("the images are {height}×{width}, the network expects {image_size}×{image_size}").into());
+pub fn require_size(dataset: &Dataset, input: ImageShape) -> Result<(), ExperimentError> {
+    if dataset.shape != input {
+        return Err(anyhow!("the images are {}, the network expects {input}", dataset.shape).into());
     }
     Ok(())
 }

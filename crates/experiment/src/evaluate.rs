@@ -93,7 +93,7 @@ fn evaluated(request: &EvaluateRequest) -> Result<EvaluatedModel> {
         return Err(UsageError(text).into());
     }
     let Subject { loaded, pictures, asked } = Subject::of(request)?;
-    require_size(&pictures.test, loaded.metadata.model.image_size)?;
+    require_size(&pictures.test, loaded.metadata.config.input)?;
     require_classes(&loaded.metadata, &pictures.test)?;
     let training = || -> Result<_> {
         let split = split_of_training(&loaded.metadata, &pictures.train, asked)?;
@@ -155,9 +155,9 @@ impl EvaluatedModel {
         let Self { loaded, dataset, indices, .. } = self;
         let shown = &indices[..COMPARED.min(indices.len())];
         let pixels: Vec<f32> = shown.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
-        let shape = vec![shown.len(), 1, dataset.height, dataset.width];
+        let shape = [&[shown.len()], &dataset.shape.dims()[..]].concat();
         let logits = loaded.model.logits(&pixels)?;
-        let classes = loaded.metadata.model.classes;
+        let classes = loaded.metadata.config.classes;
         let state = State::from([
             ("images".to_owned(), HostTensor { shape, values: pixels }),
             ("logits".to_owned(), HostTensor { shape: vec![shown.len(), classes], values: logits }),

@@ -149,7 +149,7 @@ pub(crate) fn measured(
     let calibrated = |temperature| calibrated(network, split, temperature, seed);
     let cost = network.config().cost();
     Ok(EvaluationReport {
-        dataset: split.dataset.name,
+        dataset: split.dataset.name.clone(),
         split: split.name,
         images: plain.images,
         accuracy: plain.accuracy.value,

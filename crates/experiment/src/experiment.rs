@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use tinylsa_data::CLASS_NAMES;
-use tinylsa_model::{ModelMetadata, Precision, model_to_safetensors};
+use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_settings::counted;
 use tinylsa_system::{peak_memory, sha256_hex};
 use tinylsa_train::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
@@ -23,7 +22,7 @@ use crate::folder::{
     metrics_lines, problems, read_json,
 };
 use crate::machine::{Machine, git_revision, now, set_threads};
-use crate::matching::{file_name, held_out};
+use crate::matching::held_out;
 use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared};
 use crate::progress::{RunProgress, StartedRun};
@@ -152,7 +151,7 @@ fn finished_already(run: &ExistingRun, config: &ExperimentConfig) -> Result<Comp
 }
 
 /// The training run, from its last checkpoint if it has one.
-fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
+fn ready(plan: &TrainingPlan<TinyCnnLsaConfig>, resumed: bool) -> Result<Training<'_, TinyCnnLsaConfig>> {
     let has_checkpoint = [LAST_CHECKPOINT, BEST_CHECKPOINT].iter().any(|name| plan.checkpoints.join(name).exists());
     if resumed && !has_checkpoint {
         info!("there is no checkpoint yet: starting from the beginning");
@@ -162,7 +161,7 @@ fn ready(plan: &TrainingPlan, resumed: bool) -> Result<Training<'_>> {
 }
 
 /// Refuses teachers that were replaced since their checksums were taken.
-fn require_teachers(manifest: &Manifest, training: &Training<'_>) -> Result<()> {
+fn require_teachers(manifest: &Manifest, training: &Training<'_, TinyCnnLsaConfig>) -> Result<()> {
     for (teacher, loaded) in manifest.teachers.iter().zip(training.teacher_digests()) {
         if teacher.sha256 != loaded {
             bail!("the teacher {} was replaced while it was read", teacher.file);
@@ -197,11 +196,15 @@ impl Run<'_> {
         self.folder.write("config.toml", self.resolved.as_bytes())?;
         self.folder.write_manifest(&self.manifest)?;
         info!("the run directory is {}", self.folder.path().display());
-        progress.run_started(&StartedRun { path: self.folder.path(), cost: &self.config.model.cost() });
+        progress.run_started(&StartedRun { path: self.folder.path(), cost: &self.config.model.network().cost() });
         Ok(())
     }
 
-    fn complete(&mut self, training: Training<'_>, progress: &mut dyn RunProgress) -> Result<CompletedRun> {
+    fn complete(
+        &mut self,
+        training: Training<'_, TinyCnnLsaConfig>,
+        progress: &mut dyn RunProgress,
+    ) -> Result<CompletedRun> {
         let trained = self.train(training, progress)?;
         let measured = self.measure(&trained)?;
         let explaining = Instant::now();
@@ -221,7 +224,11 @@ impl Run<'_> {
         })
     }
 
-    fn train(&mut self, training: Training<'_>, progress: &mut dyn RunProgress) -> Result<Trained> {
+    fn train(
+        &mut self,
+        training: Training<'_, TinyCnnLsaConfig>,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Trained<TinyCnnLsa>> {
         match training.run(&self.stop, progress)? {
             TrainingOutcome::Finished(trained) => Ok(*trained),
             TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
@@ -239,11 +246,12 @@ impl Run<'_> {
     }
 
     /// The test set is read here, once, after every choice is made.
-    fn measure(&self, trained: &Trained) -> Result<Measured> {
+    fn measure(&self, trained: &Trained<TinyCnnLsa>) -> Result<Measured> {
         let Prepared { pictures, split, .. } = self.prepared;
+        let class_names: Vec<&str> = pictures.train.class_names.iter().map(String::as_str).collect();
         let metadata = ModelMetadata {
             held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
-            ..ModelMetadata::new(trained.model.config(), &CLASS_NAMES, file_name(pictures.name()))
+            ..ModelMetadata::new(trained.model.config(), &class_names, pictures.name().id())
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
         self.folder.write("model.safetensors", &model_bytes)?;
@@ -297,7 +305,12 @@ impl Run<'_> {
     }
 
     /// The manifest is the last file: it says "finished" when everything else is on the disk.
-    fn finish(&mut self, trained: &Trained, measured: &Measured, explained: Option<&RunExplanations>) -> Result<()> {
+    fn finish(
+        &mut self,
+        trained: &Trained<TinyCnnLsa>,
+        measured: &Measured,
+        explained: Option<&RunExplanations>,
+    ) -> Result<()> {
         let Measured { model_bytes, evaluation, evaluation_bytes, .. } = measured;
         let explanations = explained.map(|explained| explained.digest.clone());
         let digests = Digests::new(model_bytes, evaluation_bytes, &trained.history, explanations)?;
@@ -331,7 +344,7 @@ impl Run<'_> {
 }
 
 fn new_manifest(config: &ExperimentConfig, prepared: &Prepared) -> Manifest {
-    let cost = config.model.cost();
+    let cost = config.model.network().cost();
     let Prepared { pictures, basis, identity, .. } = prepared;
     Manifest {
         name: config.run.name.clone(),
@@ -342,7 +355,7 @@ fn new_manifest(config: &ExperimentConfig, prepared: &Prepared) -> Manifest {
         burn: basis.burn.clone(),
         git_revision: git_revision(),
         instruction_set: basis.instruction_set.clone(),
-        dataset: pictures.name(),
+        dataset: pictures.name().clone(),
         substitution: pictures.substitution.clone(),
         checksums: pictures.checksums.clone(),
         teachers: basis.teachers.clone(),
@@ -368,7 +381,7 @@ fn continued(manifest: Manifest, earlier: Manifest) -> Manifest {
     Manifest { started: earlier.started, git_revision: earlier.git_revision, continuations, ..manifest }
 }
 
-fn figures(trained: &Trained, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
+fn figures(trained: &Trained<TinyCnnLsa>, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
     RunFigures {
         finished: now(),
         training_seconds: trained.history.iter().map(|record| record.seconds).sum(),

@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_data::CLASS_NAMES;
 use tinylsa_report::Section;
 use tinylsa_system::sha256_hex;
 use tinylsa_train::{Views, predict};
@@ -65,8 +64,13 @@ pub(crate) fn explain_run(
     let background = background(&collection.train, &explain.shared.background, seed)?;
     let execution = execution(device.clone(), explain.batch_size, seed, stop.into());
     let explainer = Explainer { model, config: explain, background: &background, execution };
-    let class_names: Vec<String> = CLASS_NAMES.iter().map(|&name| name.to_owned()).collect();
-    let request = Request { methods: &explain.methods, target: None, class_names: &class_names, temperature: None };
+    let request = Request {
+        methods: &explain.methods,
+        target: None,
+        against: None,
+        class_names: &collection.train.class_names,
+        temperature: None,
+    };
     let origin = Origin { model: run.model_digest.clone(), dataset: Some(collection.name().title().to_owned()), seed };
     let (images, methods) = (counted(subjects.len(), "test image"), counted(explain.methods.len(), "method"));
     info!("explaining {images} by {methods}");

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
-use tinylsa_model::{LoadedModel, TinyCnnLsa};
+use tinylsa_model::{Classifier, LoadedModel, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
 use crate::error::ExperimentError;
@@ -49,7 +49,7 @@ impl FinishedRun {
         let source = ConfigSource::read(&folder.join("config.toml"))?;
         let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate)?;
         let evaluation: EvaluationReport = read_json(&folder.join("evaluation.json"))?;
-        let cost = config.model.cost();
+        let cost = config.model.network().cost();
         if [evaluation.parameters, evaluation.macs] != [cost.parameters(), cost.macs()] {
             bail!("evaluation.json and config.toml in {} are of different networks", folder.display());
         }
@@ -73,7 +73,7 @@ impl FinishedRun {
         let path = self.model_path();
         let loaded = TinyCnnLsa::load(&path, &Device::flex())
             .with_context(|| format!("failed to load the model {}", path.display()))?;
-        if loaded.metadata.model != self.config.model {
+        if &loaded.metadata.config != self.config.model.network() {
             bail!("{} holds another network than {}", path.display(), self.folder.join("config.toml").display());
         }
         Ok(loaded)
@@ -88,7 +88,8 @@ impl FinishedRun {
     }
 
     fn same_pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures> {
-        if let (DatasetName::SyntheticGarments, Some(data_dir)) = (self.manifest.dataset, data_dir) {
+        let is_drawn = self.manifest.dataset == DatasetName::SYNTHETIC_GARMENTS;
+        if let Some(data_dir) = data_dir.filter(|_| is_drawn) {
             return Err(UsageError(format!(
                 "the run in {} was made with synthetic garments, for which --data-dir {} has no effect",
                 self.folder.display(),
@@ -97,12 +98,11 @@ impl FinishedRun {
             .into());
         }
         let mut section = self.config.data.clone();
-        section.source = match self.manifest.dataset {
-            DatasetName::FashionMnist => DataSource::FashionMnist,
-            DatasetName::SyntheticGarments => DataSource::SyntheticGarments,
-        };
+        if is_drawn {
+            section.source = DataSource::SyntheticGarments;
+        }
         let pictures = obtain(&section, data_dir, true, stop)?;
-        require_size(&pictures.train, self.config.model.image_size)?;
+        require_size(&pictures.train, self.config.model.network().input)?;
         if pictures.checksums != self.manifest.checksums {
             bail!("the images have other checksums than those of the run in {}", self.folder.display());
         }

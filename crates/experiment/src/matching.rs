@@ -1,8 +1,7 @@
 //! Whether a model and images belong together: their classes, and which of the images the model was trained on.
 
-use tinylsa_data::{CLASS_NAMES, Dataset, DatasetName, SplitIndices, stratified_split};
-use tinylsa_model::{HeldOut, ModelMetadata, TinyCnnLsaConfig};
-use tinylsa_system::sha256_hex;
+use tinylsa_data::{Dataset, FASHION_MNIST_CLASSES, SplitIndices, stratified_split};
+use tinylsa_model::{HeldOut, ModelConfig, ModelMetadata, TinyCnnLsaConfig};
 
 use tinylsa_settings::UsageError;
 
@@ -11,7 +10,7 @@ use tinylsa_settings::UsageError;
 /// # Errors
 /// [`UsageError`] says what differs.
 pub fn require_classes(metadata: &ModelMetadata, dataset: &Dataset) -> Result<(), UsageError> {
-    let (model, images) = (&metadata.class_names, &CLASS_NAMES);
+    let (model, images) = (&metadata.class_names, &dataset.class_names);
     if model.len() != images.len() {
         return Err(UsageError(format!(
             "the model knows {} classes, but the images of {} have {}",
@@ -20,8 +19,8 @@ pub fn require_classes(metadata: &ModelMetadata, dataset: &Dataset) -> Result<()
             images.len()
         )));
     }
-    let mut numbered = model.iter().zip(images).enumerate();
-    match numbered.find(|(_, (model, images))| model != *images) {
+    let mut numbered = model.iter().zip(images.iter()).enumerate();
+    match numbered.find(|(_, (model, images))| model != images) {
         Some((class, (model, images))) => Err(UsageError(format!(
             "class {class} is {model:?} to the model, but {images:?} among the images of {}",
             dataset.name
@@ -35,16 +34,19 @@ pub fn require_classes(metadata: &ModelMetadata, dataset: &Dataset) -> Result<()
 /// # Errors
 /// [`UsageError`] names the key.
 pub fn require_class_count(config: &TinyCnnLsaConfig) -> Result<(), UsageError> {
-    let (found, expected) = (config.classes, CLASS_NAMES.len());
+    let (found, expected) = (config.classes, FASHION_MNIST_CLASSES.len());
     if found == expected {
         return Ok(());
     }
-    Err(UsageError(format!("`model.classes` is {found}, but the images have {expected} classes")))
+    Err(UsageError(format!(
+        "`model.{}.classes` is {found}, but the images have {expected} classes",
+        TinyCnnLsaConfig::KIND
+    )))
 }
 
 /// The record of a split, as a model file holds it.
 pub(crate) fn held_out(training_set: &Dataset, images: usize, seed: u64) -> HeldOut {
-    HeldOut { pictures: images, seed, training_set: Some(training_set_digest(training_set)) }
+    HeldOut { images, seed, training_set: Some(training_set.digest()) }
 }
 
 /// What is asked for beside what the model file says.
@@ -66,7 +68,7 @@ pub(crate) fn split_of_training(
     training_set: &Dataset,
     asked: AskedSplit,
 ) -> Result<SplitIndices, UsageError> {
-    if metadata.dataset != file_name(training_set.name) {
+    if metadata.dataset != training_set.name.id() {
         return Err(UsageError(format!(
             "the model was trained on {}, so {} has no training and validation split for it; --split test measures it there",
             metadata.dataset, training_set.name
@@ -89,33 +91,19 @@ pub(crate) fn split_of_training(
              images that it was trained on"
         ))
     };
-    if let Some(images) = asked.validation.filter(|&images| images != recorded.pictures) {
-        return Err(contradicts("--validation", &images, &recorded.pictures));
+    if let Some(images) = asked.validation.filter(|&images| images != recorded.images) {
+        return Err(contradicts("--validation", &images, &recorded.images));
     }
     if let Some(seed) = asked.seed.filter(|&seed| seed != recorded.seed) {
         return Err(contradicts("--seed", &seed, &recorded.seed));
     }
-    if recorded.training_set.as_ref().is_some_and(|digest| *digest != training_set_digest(training_set)) {
+    if recorded.training_set.as_ref().is_some_and(|digest| *digest != training_set.digest()) {
         return Err(UsageError(format!(
             "the model was trained on other images of {} than these; --run DIR takes those of its run",
             training_set.name
         )));
     }
-    split(recorded.pictures, recorded.seed)
-}
-
-/// The name of a dataset in model files.
-pub(crate) fn file_name(dataset: DatasetName) -> &'static str {
-    match dataset {
-        DatasetName::FashionMnist => "fashion-mnist",
-        DatasetName::SyntheticGarments => "synthetic-garments",
-    }
-}
-
-/// SHA-256 over those of the images and of the labels.
-fn training_set_digest(dataset: &Dataset) -> String {
-    let parts = format!("{} {}", sha256_hex(&dataset.images), sha256_hex(&dataset.labels));
-    sha256_hex(parts.as_bytes())
+    split(recorded.images, recorded.seed)
 }
 
 #[cfg(test)]
@@ -130,7 +118,7 @@ mod tests {
 
     fn metadata(held_out: Option<HeldOut>) -> ModelMetadata {
         let config = TinyCnnLsaConfig::default();
-        ModelMetadata { held_out, ..ModelMetadata::new(&config, &CLASS_NAMES, "synthetic-garments") }
+        ModelMetadata { held_out, ..ModelMetadata::new(&config, &FASHION_MNIST_CLASSES, "synthetic-garments") }
     }
 
     #[test]
@@ -155,7 +143,10 @@ mod tests {
         require_class_count(&TinyCnnLsaConfig::default()).unwrap();
         for classes in [2, 9, 12] {
             let error = require_class_count(&TinyCnnLsaConfig { classes, ..TinyCnnLsaConfig::default() }).unwrap_err();
-            assert_eq!(error.to_string(), format!("`model.classes` is {classes}, but the images have 10 classes"));
+            assert_eq!(
+                error.to_string(),
+                format!("`model.tinycnn-lsa.classes` is {classes}, but the images have 10 classes")
+            );
         }
     }
 

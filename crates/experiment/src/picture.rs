@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tinylsa_data::photograph::{Doubt, PhotographError, PreparedImage, TargetSize, read_prepared};
+use tinylsa_data::ImageShape;
+use tinylsa_data::photograph::{Doubt, PhotographError, PreparedImage, read_prepared};
 use tinylsa_settings::printable_path;
 use tracing::warn;
 
@@ -10,7 +11,7 @@ use tracing::warn;
 pub const SIDE: usize = 28;
 
 /// The form that photographs are brought into.
-pub const TARGET: TargetSize = TargetSize { height: SIDE, width: SIDE };
+pub const TARGET: ImageShape = ImageShape::grey(SIDE, SIDE);
 
 /// Reads a PNG or JPEG image of any size, depth and colour, and brings it into the form of the data set. Warns if it is
 /// doubtful that what was found is the garment.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_data::{CLASS_NAMES, FileChecksum, SplitIndices};
+use tinylsa_data::{FileChecksum, SplitIndices};
 use tinylsa_kernels::instruction_set;
+use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_system::{read_at_most, sha256_hex};
 use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
@@ -36,7 +37,7 @@ pub(crate) struct Prepared {
     /// Of the training images.
     pub(crate) split: SplitIndices,
     /// The plan of the training run, without a place for its checkpoints.
-    plan: TrainingPlan,
+    plan: TrainingPlan<TinyCnnLsaConfig>,
     pub(crate) basis: Basis,
     pub(crate) identity: Identity,
 }
@@ -91,7 +92,7 @@ impl Experiment {
         let device = device(&config.device)?;
         let split = validation_split(&pictures, config.data.validation, config.run.seed)?;
         let plan = TrainingPlan {
-            model: config.model.clone(),
+            model: config.model.network().clone(),
             train: config.train.clone(),
             seed: config.run.seed,
             dataset: Arc::new(pictures.train.clone()),
@@ -99,11 +100,12 @@ impl Experiment {
             validation_indices: split.validation.clone().into(),
             device: device.clone(),
             checkpoints: PathBuf::new(),
+            load_teacher: load_predictor::<TinyCnnLsa>,
         };
         // What else is wrong with the plan, such as a teacher of another task.
         Training::start(&plan)?;
         let basis = Basis {
-            dataset: pictures.name(),
+            dataset: pictures.name().clone(),
             checksums: pictures.checksums.clone(),
             teachers: teachers(&config.train.distillation.teachers)?,
             instruction_set: instruction_set()?.to_owned(),
@@ -117,7 +119,7 @@ impl Experiment {
 
 impl Prepared {
     /// The plan of the training run, with its checkpoints in this directory.
-    pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan {
+    pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan<TinyCnnLsaConfig> {
         TrainingPlan { checkpoints, ..self.plan.clone() }
     }
 }
@@ -127,17 +129,28 @@ impl Prepared {
 fn check_plan(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
     check_model(config, pictures)?;
     check_split(config, pictures.train.len())?;
-    let explained = Circumstances::new(&config.model, Some(pictures.train.len()), pictures.test.len());
+    let augmentation = config.train.augmentation.validate_for(pictures.train.shape);
+    augmentation.map_err(|error| error.within("augmentation").within("train"))?;
+    let explained = Circumstances::new(config.model.network(), Some(pictures.train.len()), pictures.test.len());
     config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
 }
 
 fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
-    let (size, classes) = (config.model.image_size, config.model.classes);
-    let (height, width) = (pictures.train.height, pictures.train.width);
-    let expected = format!("{height}, the size of the images, which are {height}×{width}");
-    require("model.image_size", [size, size] == [height, width], || size.to_string(), &expected)?;
-    let expected = format!("{}, the number of classes of {}", CLASS_NAMES.len(), pictures.name());
-    require("model.classes", classes == CLASS_NAMES.len(), || classes.to_string(), &expected)
+    let network = config.model.network();
+    let (input, classes) = (network.input, network.classes);
+    let key = |key: &str| format!("model.{}.{key}", config.model.kind.name());
+    let shape = pictures.train.shape;
+    for (name, found, expected) in [
+        ("input.channels", input.channels, shape.channels),
+        ("input.height", input.height, shape.height),
+        ("input.width", input.width, shape.width),
+    ] {
+        let text = format!("{expected}, as the images are {shape}");
+        require(&key(name), found == expected, || found.to_string(), &text)?;
+    }
+    let known = pictures.train.classes();
+    let expected = format!("{known}, the number of classes of {}", pictures.name());
+    require(&key("classes"), classes == known, || classes.to_string(), &expected)
 }
 
 fn check_split(config: &ExperimentConfig, images: usize) -> Result<(), InvalidSetting> {
@@ -190,8 +203,8 @@ mod tests {
         );
         check(&["train.batch_size=201"], "`train.batch_size` is 201, expected at most the 200 images");
         check(&["train.batch_size=65536"], "`train.batch_size` is 65536");
-        check(&["model.classes=12"], "`model.classes` is 12, expected 10");
-        check(&["model.image_size=32"], "`model.image_size` is 32, expected 28");
+        check(&["model.tinycnn-lsa.classes=12"], "`model.tinycnn-lsa.classes` is 12, expected 10");
+        check(&["model.tinycnn-lsa.input.width=32"], "`model.tinycnn-lsa.input.width` is 32, expected 28");
         let error = experiment(&["data.validation=280"]).prepare(pictures()).err().unwrap().to_string();
         assert!(error.contains("ci.toml:") && error.contains("`train.batch_size` is 32"), "{error}");
     }

@@ -60,7 +60,7 @@ pub fn reproduce(
     let expected = digests(&first.manifest)?;
     let mut overrides = Vec::new();
     // a run that fell back to synthetic garments is compared with synthetic garments, whatever lies on this disk
-    if first.manifest.dataset == DatasetName::SyntheticGarments {
+    if first.manifest.dataset == DatasetName::SYNTHETIC_GARMENTS {
         overrides.push("data.source=synthetic-garments".to_owned());
     }
     let experiment = Experiment::from_file(&run_dir.join("config.toml"), &overrides)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tinylsa_data::SyntheticConfig;
-use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_model::{ModelConfig, TinyCnnLsaConfig};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
 
@@ -21,7 +21,7 @@ pub struct ExperimentConfig {
     /// The images.
     pub data: DataSection,
     /// The network.
-    pub model: TinyCnnLsaConfig,
+    pub model: ModelSection,
     /// How it is trained.
     pub train: TrainConfig,
     /// The measurement at the end.
@@ -98,6 +98,25 @@ pub enum Offline {
     Fail,
 }
 
+/// The network: its kind, and one table for each kind. A table that is left out stands for the kind's defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSection {
+    /// Which kind.
+    pub kind: ModelKind,
+    /// `TinyCNN` + LSA.
+    #[serde(rename = "tinycnn-lsa", default)]
+    pub tinycnn_lsa: TinyCnnLsaConfig,
+}
+
+/// The kinds of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModelKind {
+    /// A convolutional stem and linear self-attention.
+    #[serde(rename = "tinycnn-lsa")]
+    TinycnnLsa,
+}
+
 /// The measurement at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,9 +158,9 @@ impl ExperimentConfig {
         self.model.validate().map_err(|error| error.within("model"))?;
         self.train.validate().map_err(|error| error.within("train"))?;
         self.explain.validate().map_err(|error| error.within("explain"))?;
-        let has_attention = self.model.attention.blocks > 0 || !self.explain.needs_attention();
+        let has_attention = self.model.network().attention.blocks > 0 || !self.explain.needs_attention();
         require(
-            "model.attention.blocks",
+            "model.tinycnn-lsa.attention.blocks",
             has_attention,
             || "0".to_owned(),
             "at least 1 for the attention maps of explain.methods",
@@ -156,7 +175,35 @@ impl ExperimentConfig {
             DataSource::FashionMnist => (60_000, 10_000),
             DataSource::SyntheticGarments => (self.data.synthetic.train, self.data.synthetic.test),
         };
-        Circumstances::new(&self.model, Some(training), test)
+        Circumstances::new(self.model.network(), Some(training), test)
+    }
+}
+
+impl ModelKind {
+    /// The name in configs, which is also that of the kind's table, and in model files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::TinycnnLsa => TinyCnnLsaConfig::KIND,
+        }
+    }
+}
+
+impl ModelSection {
+    /// The config of the network that `kind` names.
+    pub fn network(&self) -> &TinyCnnLsaConfig {
+        match self.kind {
+            ModelKind::TinycnnLsa => &self.tinycnn_lsa,
+        }
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        self.network().validate().map_err(|error| error.within(self.kind.name()))
+    }
+}
+
+impl From<TinyCnnLsaConfig> for ModelSection {
+    fn from(tinycnn_lsa: TinyCnnLsaConfig) -> Self {
+        Self { kind: ModelKind::TinycnnLsa, tinycnn_lsa }
     }
 }
 
@@ -215,7 +262,7 @@ mod tests {
     fn the_base_accurate_and_born_again_configs_are_of_the_default_network() {
         for name in ["base.toml", "accurate.toml", "born-again.toml"] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
-            assert_eq!(config.model, TinyCnnLsaConfig::default(), "{name}");
+            assert_eq!(config.model.network(), &TinyCnnLsaConfig::default(), "{name}");
         }
     }
 
@@ -233,8 +280,10 @@ mod tests {
         check("data.validation=20000", "fewer than the 12000 synthetic training pictures");
         check("run.name=../elsewhere", "letters, digits");
         check("data.dir=", "`data.dir` is \"\", expected the path of a directory");
-        check("model.stages.1.stride=3", "`model.stages.1.stride` is 3");
-        check("model.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
+        check("model.tinycnn-lsa.stages.1.stride=3", "`model.tinycnn-lsa.stages.1.stride` is 3");
+        check("model.kind=vit", "tinycnn-lsa");
+        check("model.image_size=28", "image_size");
+        check("model.tinycnn-lsa.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
         check("train.mixing.kind=blend", "mixup");
         check("explain.segmentation.grid.rows=29", "`explain.segmentation.grid.rows` is 29, expected 1 to 28");
         check("explain.pictures.indices=[10000]", "one of the 10000 test images, 0 to 9999");

@@ -28,7 +28,7 @@ pub struct Circumstances {
 impl Circumstances {
     /// Those of a network and the images that it is trained and tested on.
     pub fn new(model: &TinyCnnLsaConfig, training: Option<usize>, test: usize) -> Self {
-        let image = [1, model.image_size, model.image_size];
+        let image = model.input.dims();
         Self { image, classes: model.classes, tokens: model.tokens(), training, test }
     }
 
@@ -76,15 +76,16 @@ impl ExplainConfig {
     fn validate_values(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
         let (baseline, fill, channels) = (&self.shared.baseline, &self.shared.fill, at.image[0]);
         let lists = [
-            ("baseline.black", &baseline.black, baseline.kinds.contains(&BaselineKind::Black)),
-            ("baseline.white", &baseline.white, baseline.kinds.contains(&BaselineKind::White)),
-            ("baseline.mean", &baseline.mean, true),
-            ("baseline.deviation", &baseline.deviation, true),
-            ("fill.black", &fill.black, true),
-            ("fill.mean", &fill.mean, true),
-            ("fill.deviation", &fill.deviation, fill.kind == Fill::Noise),
+            ("baseline.black", Some(&baseline.black), baseline.kinds.contains(&BaselineKind::Black)),
+            ("baseline.white", Some(&baseline.white), baseline.kinds.contains(&BaselineKind::White)),
+            ("baseline.mean", baseline.mean.as_ref(), true),
+            ("baseline.deviation", baseline.deviation.as_ref(), true),
+            ("fill.black", Some(&fill.black), true),
+            ("fill.mean", fill.mean.as_ref(), true),
+            ("fill.deviation", fill.deviation.as_ref(), fill.kind == Fill::Noise),
         ];
         for (key, list, is_used) in lists {
+            let Some(list) = list else { continue };
             let fits = !is_used || list.len() == 1 || list.len() == channels;
             let expected = match channels {
                 1 => "1 number, as the images have 1 channel".to_owned(),

@@ -117,6 +117,13 @@ impl ExplainConfig {
         self.enabled && self.methods.iter().any(|method| method.facts().needs == Needs::Attention)
     }
 
+    /// The fill of the segment methods, and what the baselines of the scores need of it.
+    fn validate_fill(&self) -> Result<(), InvalidSetting> {
+        self.shared.fill.validate()?;
+        let baselines = if self.enabled && self.scores.enabled { self.scores.baselines.as_slice() } else { &[] };
+        baselines.iter().try_for_each(|baseline| self.shared.fill.validate_for(baseline.fill()))
+    }
+
     /// Checks every range.
     ///
     /// # Errors
@@ -131,7 +138,7 @@ impl ExplainConfig {
         require_within("background.pictures", self.shared.background.pictures, 1..=10_000)?;
         self.shared.baseline.validate().map_err(|error| error.within("baseline"))?;
         self.shared.segmentation.validate().map_err(|error| error.within("segmentation"))?;
-        self.shared.fill.validate().map_err(|error| error.within("fill"))?;
+        self.validate_fill().map_err(|error| error.within("fill"))?;
         for (method, settings) in &self.tables {
             settings.validate().map_err(|error| error.within(method.name()))?;
         }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use burn::tensor::{Device, Tensor};
-use tinylsa_xai::{AttentionCheck, ExplainError, LayerAttention};
+use tinylsa_xai::{AttentionCheck, ExplainError, ExplainedScore, LayerAttention, TokenGrid};
 
 use crate::error::Result;
 use crate::maps::NamedTensor;
@@ -53,20 +53,20 @@ pub trait AttentionSource: Debug {
     ///
     /// # Errors
     /// If the matrices are none of attention, or the device fails.
-    fn trace(&self, images: Tensor<4>) -> Result<TracedAttention, ExplainError>;
+    fn trace(&self, images: Tensor<4>) -> Result<ImageAttention, ExplainError>;
 
-    /// The gradient of the first image's score of `class` with respect to the attention of every layer, the first layer
+    /// The gradient of the first image's `explained` score with respect to the attention of every layer, the first layer
     /// first, each `[heads, tokens, tokens]`; nothing if the model does not give gradients of its attention.
-    fn gradients(&self, _images: Tensor<4>, _class: usize) -> Option<Vec<Tensor<3>>> {
+    fn gradients(&self, _images: Tensor<4>, _explained: ExplainedScore) -> Option<Vec<Tensor<3>>> {
         None
     }
 }
 
 /// The attention of every layer on one image.
 #[derive(Clone, Debug)]
-pub struct TracedAttention {
-    /// Rows and columns of the token grid; token `i` lies in row `i / columns` and column `i % columns`.
-    pub grid: [usize; 2],
+pub struct ImageAttention {
+    /// Where the tokens lie on the image.
+    pub grid: TokenGrid,
     /// The matrices, the first layer first.
     pub layers: Vec<LayerAttention>,
     /// How well the matrices account for what each layer computed; empty if that was not compared.

@@ -9,7 +9,7 @@ use tinylsa_model::values_of;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::UsageError;
 use tinylsa_system::available_memory;
-use tinylsa_xai::{Cancellation, Execution, ExplainError, Picture, check_scorer};
+use tinylsa_xai::{Cancellation, Execution, ExplainError, ExplainedScore, Picture, Scores, Target, check_scorer};
 use tracing::{info, info_span};
 
 use crate::background::Background;
@@ -66,10 +66,21 @@ pub struct Request<'a> {
     pub methods: &'a [MethodId],
     /// The class to explain, the predicted one if there is none.
     pub target: Option<usize>,
+    /// The class that it is set against: what is explained is the difference of the two scores.
+    pub against: Option<usize>,
     /// The names of the classes.
     pub class_names: &'a [String],
     /// The number by which logits are divided to be calibrated, where the model has one.
     pub temperature: Option<f64>,
+}
+
+impl Request<'_> {
+    /// The score that is meant, given the scores of an image.
+    fn explained(&self, scores: &Scores) -> Result<ExplainedScore, ExplainError> {
+        let class = self.target.unwrap_or_else(|| scores.predicted(0));
+        let target = self.against.map_or(Target::Class(class), |other| Target::Against { class, other });
+        target.resolve(scores)
+    }
 }
 
 /// Watches explanations as they are made.
@@ -135,17 +146,17 @@ impl Explainer<'_> {
         &'b self,
         shared: &'b SharedSettings,
         image: &'b Picture,
-        class: usize,
+        explained: ExplainedScore,
         seed: u64,
     ) -> MethodContext<'b> {
         let execution = Execution { seed, ..self.execution.clone() };
-        MethodContext::new(self.model, shared, self.background, execution, image, class)
+        MethodContext::new(self.model, shared, self.background, execution, image, explained)
     }
 
     /// Says what is expensive before it begins.
     fn announce(&self, first: Option<&ImageToExplain>, methods: &[MethodId]) -> Result<()> {
         let Some(first) = first else { return Ok(()) };
-        let context = self.context(&self.config.shared, &first.image, 0, 0);
+        let context = self.context(&self.config.shared, &first.image, 0.into(), 0);
         for &method in methods {
             if let Some(announcement) = self.config.method(method).announcement(&context)? {
                 info!("{announcement}");
@@ -163,16 +174,12 @@ impl Explainer<'_> {
         self.require_support(request.methods)?;
         let found = self.predict(&image.image, request.temperature);
         let found = found.with_context(|| format!("failed to score {}", image.id))?;
-        let classes = found.logits.len();
+        let classes = found.scores.classes();
         if let Some(label) = image.label.filter(|&label| label >= classes) {
             let id = &image.id;
             return Err(UsageError(format!("{id} is of class {label}, the model knows {classes} classes")).into());
         }
-        let target = request.target.unwrap_or(found.class);
-        if let Some(&value) = found.logits.get(target).filter(|logit| !logit.is_finite()) {
-            return Err(ExplainError::Score { class: target, value })
-                .with_context(|| format!("failed to score {}", image.id));
-        }
+        let target = request.explained(&found.scores).with_context(|| format!("failed to score {}", image.id))?;
         let seed = seed_of(self.execution.seed, &image.id);
         let context = self.context(&self.config.shared, &image.image, target, seed);
         let mut methods = Vec::with_capacity(request.methods.len());
@@ -189,9 +196,9 @@ impl Explainer<'_> {
             methods.push(explained);
         }
         Ok(ImageExplanation {
-            predicted: found.class,
+            predicted: found.scores.predicted(0),
             target,
-            logits: found.logits,
+            logits: found.scores.of(0).to_vec(),
             probabilities: found.probabilities,
             calibrated: found.calibrated,
             temperature: request.temperature,
@@ -227,18 +234,18 @@ impl Explainer<'_> {
             softmax_in_place(&mut calibrated);
             calibrated
         });
-        let data = TensorData::new(logits.clone(), [1, logits.len()]);
+        let classes = logits.len();
+        let data = TensorData::new(logits, [1, classes]);
         let probabilities = values_of(&softmax(Tensor::<2>::from_data(data, &self.execution.device), 1));
-        Ok(Prediction { class: scores.predicted(0), logits, probabilities, calibrated })
+        Ok(Prediction { scores, probabilities, calibrated })
     }
 }
 
 /// What the model says of an image, checked: the same in any batch, no number among them that is none.
 struct Prediction {
-    logits: Vec<f32>,
+    scores: Scores,
     probabilities: Vec<f32>,
     calibrated: Option<Vec<f32>>,
-    class: usize,
 }
 
 fn softmax_in_place(logits: &mut [f32]) {

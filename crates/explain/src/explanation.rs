@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use tinylsa_settings::printable;
-use tinylsa_xai::Picture;
+use tinylsa_xai::{ExplainedScore, Picture};
 
 use crate::method::MethodExplanation;
 
@@ -22,8 +22,8 @@ pub struct ImageExplanation {
     pub label: Option<usize>,
     /// The class of the largest logit.
     pub predicted: usize,
-    /// The class that is explained.
-    pub target: usize,
+    /// The score that is explained: of a class, or of a class against another.
+    pub target: ExplainedScore,
     /// One for each class.
     pub logits: Vec<f32>,
     /// Their softmax.
@@ -46,6 +46,12 @@ impl ImageExplanation {
     /// The name of a class, as it may be shown on a terminal and a page.
     pub fn class_name(&self, class: usize) -> String {
         self.class_names.get(class).map_or_else(|| format!("class {class}"), |name| printable(name).into_owned())
+    }
+
+    /// What is explained: the name of a class, or "Coat rather than Pullover".
+    pub fn target_name(&self) -> String {
+        let class = self.class_name(self.target.class);
+        self.target.against.map_or(class.clone(), |other| format!("{class} rather than {}", self.class_name(other)))
     }
 
     /// The probability of a class as it is shown: calibrated where the model has a temperature. NaN for no class.

@@ -79,6 +79,9 @@ struct Metadata<'a> {
     /// The seed of the picture's own draws.
     picture_seed: u64,
     target: usize,
+    /// The class that the target is set against, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<usize>,
     predicted: usize,
     label: Option<usize>,
     settings: BTreeMap<MethodId, &'a Value>,
@@ -89,7 +92,8 @@ fn attributions(explanation: &ImageExplanation, origin: &Origin) -> Result<Vec<u
         picture: &explanation.id,
         origin,
         picture_seed: explanation.seed,
-        target: explanation.target,
+        target: explanation.target.class,
+        against: explanation.target.against,
         predicted: explanation.predicted,
         label: explanation.label,
         settings: explanation.methods.iter().map(|method| (method.method, &method.settings)).collect(),
@@ -104,12 +108,12 @@ fn tensors(explanation: &ImageExplanation) -> BTreeMap<String, NamedTensor> {
     let image = &explanation.image;
     let classes = vec![explanation.logits.len()];
     let mut own = vec![
-        NamedTensor::f32("picture", image.shape().to_vec(), image.values().to_vec()),
+        NamedTensor::f32("picture", image.shape().dims().to_vec(), image.values().to_vec()),
         NamedTensor::f32("logits", classes.clone(), explanation.logits.clone()),
         NamedTensor::f32("probabilities", classes, explanation.probabilities.clone()),
     ];
     if let Some(mask) = &explanation.truth_mask {
-        let [_, height, width] = image.shape();
+        let [_, height, width] = image.shape().dims();
         let inside = mask.iter().map(|&inside| u8::from(inside)).collect();
         own.push(NamedTensor::u8("truth_mask", vec![height, width], inside));
     }
@@ -139,7 +143,7 @@ fn matrix(name: impl Into<String>, of: &TokenMatrix) -> NamedTensor {
 }
 
 fn pixel_tensors(map: &PixelMap) -> Vec<NamedTensor> {
-    let shape = map.attribution.shape.to_vec();
+    let shape = map.attribution.shape.dims().to_vec();
     let mut tensors = vec![NamedTensor::f32("attribution", shape.clone(), map.attribution.values.clone())];
     tensors.extend(map.standard_error.clone().map(|errors| NamedTensor::f32("standard_error", shape, errors)));
     tensors
@@ -235,6 +239,9 @@ struct Diagnostics<'a> {
     label: Option<ClassLogit<'a>>,
     predicted: ClassLogit<'a>,
     target: ClassLogit<'a>,
+    /// The class that the target is set against, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<ClassLogit<'a>>,
     methods: BTreeMap<MethodId, MethodDiagnostics<'a>>,
 }
 
@@ -280,7 +287,8 @@ fn diagnostics<'a>(explanation: &'a ImageExplanation, origin: &'a Origin) -> Dia
         temperature: explanation.temperature,
         label: explanation.label.map(class),
         predicted: class(explanation.predicted),
-        target: class(explanation.target),
+        target: class(explanation.target.class),
+        against: explanation.target.against.map(class),
         methods: explanation.methods.iter().map(|method| (method.method, of_method(method))).collect(),
     }
 }

@@ -26,7 +26,7 @@
 //! let explainer = Explainer { model: &model, config: &config, background: &background, execution };
 //! let names = ["left".to_owned(), "right".to_owned()];
 //! let methods = [MethodId::named("input-gradient").unwrap(), MethodId::named("kernel-shap").unwrap()];
-//! let request = Request { methods: &methods, target: None, class_names: &names, temperature: None };
+//! let request = Request { methods: &methods, target: None, against: None, class_names: &names, temperature: None };
 //! let explanation = explainer.explain(ImageToExplain::new("bar", image), &request)?;
 //!
 //! assert_eq!(explanation.predicted, 0);
@@ -72,7 +72,7 @@ pub use config::{BackgroundConfig, ExplainConfig, ImageChoice, SharedSettings};
 pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, draw, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
-pub use explainable::{AttentionSource, Explainable, FromFunction, RandomisedModel, TracedAttention};
+pub use explainable::{AttentionSource, Explainable, FromFunction, ImageAttention, RandomisedModel};
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, Unwatched, execution};
 pub use explanation::{ImageExplanation, Source};
 pub use files::{Origin, WrittenImage, write_image};
@@ -84,7 +84,9 @@ pub use method::{
     Diagnostics, Explained, Meaning, Method, MethodContext, MethodExplanation, MethodFacts, Needs, Registered,
     SharedSetting,
 };
-pub use methods::{FixedQuery, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention};
+pub use methods::{
+    FixedQueryConfig, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention,
+};
 pub use names::names_of_files;
 pub use registry::{ALL_METHODS, MethodId};
 pub use tinycnn_lsa::ExplainedNetwork;

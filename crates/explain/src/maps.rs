@@ -3,7 +3,9 @@
 //! Drawing, scoring and writing go by the kind of a map and by what its numbers mean, never by the method it is from.
 
 use serde::{Deserialize, Serialize};
-use tinylsa_xai::{AttentionStatistics, Attribution, AttributionKind, FlowMaps, QueryMap, Segmentation, TokenMatrix};
+use tinylsa_xai::{
+    AttentionStatistics, Attribution, AttributionKind, FlowMaps, QueryMap, Segmentation, TokenGrid, TokenMatrix,
+};
 
 /// The maps of a method.
 #[derive(Clone, Debug)]
@@ -112,8 +114,8 @@ pub struct SegmentMap {
 /// The attention of every layer, the first layer first.
 #[derive(Clone, Debug)]
 pub struct AttentionMaps {
-    /// Rows and columns of the token grid.
-    pub grid: [usize; 2],
+    /// Where the tokens lie.
+    pub grid: TokenGrid,
     /// What is shown of it.
     pub view: AttentionView,
     /// The layers.
@@ -158,11 +160,11 @@ impl From<TokenMatrix> for AttentionMatrix {
 /// Maps over the grid of tokens that go through all layers.
 #[derive(Clone, Debug)]
 pub struct RolloutMaps {
-    /// Rows and columns of the token grid.
-    pub grid: [usize; 2],
+    /// Where the tokens lie.
+    pub grid: TokenGrid,
     /// Row `i` is the map of query `i`.
     pub matrix: TokenMatrix,
-    /// The map of the pooled head, `[tokens]`.
+    /// What the classifying head takes from each token of the grid, `[rows, columns]`.
     pub pooled: Vec<f64>,
     /// The queries that are shown.
     pub queries: Vec<usize>,
@@ -173,11 +175,11 @@ pub struct RolloutMaps {
 /// Attention flow.
 #[derive(Clone, Debug)]
 pub struct FlowMap {
-    /// Rows and columns of the token grid.
-    pub grid: [usize; 2],
+    /// Where the tokens lie.
+    pub grid: TokenGrid,
     /// The flows from every token, and the share of them that depends on no query.
     pub flows: FlowMaps,
-    /// The mean of the normalised maps of all queries, `[tokens]`.
+    /// What the classifying head takes from each token of the grid, `[rows, columns]`.
     pub pooled: Vec<f64>,
     /// The queries that are shown.
     pub queries: Vec<usize>,
@@ -186,8 +188,8 @@ pub struct FlowMap {
 /// Where chosen tokens look.
 #[derive(Clone, Debug)]
 pub struct FixedQueryMaps {
-    /// Rows and columns of the token grid.
-    pub grid: [usize; 2],
+    /// Where the tokens lie.
+    pub grid: TokenGrid,
     /// The tokens that look, each with the reason why it was chosen, such as "centre".
     pub queries: Vec<MarkedToken>,
     /// For each layer, the first layer first, a map for each query: its row in every head, and the heads fused.

@@ -7,13 +7,13 @@ use burn::tensor::{Tensor, TensorData};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tinylsa_settings::InvalidSetting;
-use tinylsa_xai::{Execution, Picture, Target};
+use tinylsa_xai::{Execution, ExplainedScore, Picture, Target};
 
 use crate::background::Background;
 use crate::circumstances::Circumstances;
 use crate::config::SharedSettings;
 use crate::error::{Context, Result};
-use crate::explainable::{Explainable, TracedAttention};
+use crate::explainable::{Explainable, ImageAttention};
 use crate::maps::{Maps, NamedTensor};
 use crate::registry::MethodId;
 use crate::scores::RerunConfig;
@@ -143,7 +143,7 @@ pub enum SharedSetting {
     Fill,
 }
 
-/// An image, the class that is explained, and everything a method may ask for.
+/// An image, the score that is explained, and everything a method may ask for.
 #[derive(Debug)]
 pub struct MethodContext<'a> {
     /// The model.
@@ -156,27 +156,28 @@ pub struct MethodContext<'a> {
     pub execution: Execution,
     /// The image.
     pub image: &'a Picture,
-    /// The class that is explained.
-    pub class: usize,
-    traced: OnceCell<TracedAttention>,
+    /// The score that is explained.
+    pub explained: ExplainedScore,
+    traced: OnceCell<ImageAttention>,
 }
 
 impl<'a> MethodContext<'a> {
-    /// The context of one class of one image.
+    /// The context of one score of one image.
     pub fn new(
         model: &'a dyn Explainable,
         shared: &'a SharedSettings,
         background: &'a Background,
         execution: Execution,
         image: &'a Picture,
-        class: usize,
+        explained: ExplainedScore,
     ) -> Self {
-        Self { model, shared, background, execution, image, class, traced: OnceCell::new() }
+        Self { model, shared, background, execution, image, explained, traced: OnceCell::new() }
     }
 
-    /// The explained class as a target.
+    /// The explained score as a target.
     pub fn target(&self) -> Target {
-        Target::Class(self.class)
+        let class = self.explained.class;
+        self.explained.against.map_or(Target::Class(class), |other| Target::Against { class, other })
     }
 
     /// The model as a function that gives scores and nothing else.
@@ -193,7 +194,7 @@ impl<'a> MethodContext<'a> {
     ///
     /// # Errors
     /// If the model has no attention, or what it gives is none.
-    pub fn attention(&self) -> Result<&TracedAttention> {
+    pub fn attention(&self) -> Result<&ImageAttention> {
         if let Some(traced) = self.traced.get() {
             return Ok(traced);
         }
@@ -205,7 +206,7 @@ impl<'a> MethodContext<'a> {
     /// `[2, channels, height, width]`: the image and a copy of it. Alone it would be multiplied in another order of
     /// summation than among others.
     pub fn image_pair(&self) -> Tensor<4> {
-        let [channels, height, width] = self.image.shape();
+        let [channels, height, width] = self.image.shape().dims();
         let data = TensorData::new(self.image.values().to_vec(), [1, channels, height, width]);
         let image = Tensor::from_data(data, &self.execution.device);
         Tensor::cat(vec![image.clone(), image], 0)

@@ -97,9 +97,8 @@ impl DrawnExplanation {
             remarks.extend(found.warnings.iter().map(|warning| format!("Warning: {warning}")));
             methods.push(DrawnMethod { method: found.method, drawing: drawing(Some(found.method))?, remarks });
         }
-        let target = explanation.target;
-        let name = explanation.class_name(target);
-        let probability = explanation.shown_probability(target);
+        let name = explanation.target_name();
+        let probability = explanation.shown_probability(explanation.target.class);
         Ok(Self {
             id: explanation.id.clone(),
             verdict: verdict(explanation),

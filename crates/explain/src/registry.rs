@@ -13,7 +13,7 @@ use tinylsa_xai::{
 
 use crate::method::{Method, MethodFacts, Registered};
 use crate::methods::{
-    FixedQuery, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention,
+    FixedQueryConfig, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention,
 };
 
 /// Lists the methods by the types of their settings, in the order in which they are run and shown.
@@ -44,7 +44,7 @@ registry! {
     AttentionRolloutConfig,
     GradientRollout,
     AttentionFlowConfig,
-    FixedQuery,
+    FixedQueryConfig,
     IntegratedGradientsConfig,
     ExpectedGradientsConfig,
     SmoothGradConfig,
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_list_names_methods_once_and_in_order() {
         let chosen = |names: &[&str]| MethodId::chosen(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
-        let expected = [MethodId::of::<FixedQuery>(), MethodId::of::<LimeConfig>()];
+        let expected = [MethodId::of::<FixedQueryConfig>(), MethodId::of::<LimeConfig>()];
         assert_eq!(chosen(&["lime", "fixed-query", "lime"]).unwrap(), expected);
         assert_eq!(chosen(&["lime", "all"]).unwrap(), MethodId::all().collect::<Vec<_>>());
         let error = chosen(&["kernelshap"]).unwrap_err().to_string();

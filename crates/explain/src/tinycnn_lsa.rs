@@ -4,10 +4,10 @@ use burn::tensor::{Device, Tensor};
 use tinylsa_model::{
     AttentionKind, InferenceModel, LayerTrace, State, TinyCnnLsa, Trace, state_of, values_of, with_state,
 };
-use tinylsa_xai::{ExplainError, LayerAttention, LinearAttention, check_attention};
+use tinylsa_xai::{ExplainError, ExplainedScore, LayerAttention, LinearAttention, TokenGrid, check_attention};
 
 use crate::error::{Context, Result};
-use crate::explainable::{AttentionSource, Explainable, RandomisedModel, TracedAttention};
+use crate::explainable::{AttentionSource, Explainable, ImageAttention, RandomisedModel};
 use crate::maps::NamedTensor;
 
 /// `TinyCNN` + LSA in the two forms that methods ask.
@@ -81,8 +81,8 @@ fn layers(model: &TinyCnnLsa) -> Vec<(String, Vec<String>)> {
 }
 
 impl AttentionSource for TinyCnnLsa {
-    fn trace(&self, images: Tensor<4>) -> Result<TracedAttention, ExplainError> {
-        let Trace { layers: traces, grid_size, .. } = self.forward_traced(images);
+    fn trace(&self, images: Tensor<4>) -> Result<ImageAttention, ExplainError> {
+        let Trace { layers: traces, rows, columns, .. } = self.forward_traced(images);
         let (mut layers, mut checks, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
         for (index, trace) in traces.iter().enumerate() {
             let LayerTrace { queries, keys, values, attention, context } = trace;
@@ -98,12 +98,19 @@ impl AttentionSource for TinyCnnLsa {
                 NamedTensor::f32(format!("layer-{index}/{name}"), tensor.dims().to_vec(), values_of(&tensor))
             }));
         }
-        Ok(TracedAttention { grid: [grid_size; 2], layers, checks, evidence })
+        Ok(ImageAttention { grid: TokenGrid::new(rows, columns), layers, checks, evidence })
     }
 
-    fn gradients(&self, images: Tensor<4>, class: usize) -> Option<Vec<Tensor<3>>> {
-        let classes = vec![class; images.dims()[0]];
-        Some(self.attention_gradients(images, &classes).iter().map(first).collect())
+    fn gradients(&self, images: Tensor<4>, explained: ExplainedScore) -> Option<Vec<Tensor<3>>> {
+        let of_class = |class: usize| -> Vec<Tensor<3>> {
+            let classes = vec![class; images.dims()[0]];
+            self.attention_gradients(images.clone(), &classes).iter().map(first).collect()
+        };
+        let gradients = of_class(explained.class);
+        Some(match explained.against {
+            None => gradients,
+            Some(other) => gradients.into_iter().zip(of_class(other)).map(|(one, other)| one - other).collect(),
+        })
     }
 }
 

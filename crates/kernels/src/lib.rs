@@ -85,3 +85,8 @@ pub use update::{
     AdamW, AdamWState, ExponentialAverage, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,
     exponential_average_reference, nesterov, nesterov_reference,
 };
+
+/// The examples of the README are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

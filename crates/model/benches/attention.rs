@@ -4,11 +4,11 @@
 //! `cargo bench --package tinylsa-model --bench attention`
 //!
 //! The network is two blocks of width 64 with four heads on a grid of 7×7, 14×14 or 28×28 tokens, behind one
-//! convolution of one input channel, whose share is small. A batch has 16 pictures.
+//! convolution of one input channel, whose share is small. A batch has 16 images.
 
 use burn::tensor::{Device, Tensor};
 use divan::{AllocProfiler, Bencher, black_box};
-use tinylsa_model::{AttentionConfig, AttentionKind, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
+use tinylsa_model::{AttentionConfig, AttentionKind, ImageShape, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -23,7 +23,7 @@ fn main() {
 
 fn network(grid: usize, kind: AttentionKind, device: &Device) -> TinyCnnLsa {
     let config = TinyCnnLsaConfig {
-        image_size: grid,
+        input: ImageShape::grey(grid, grid),
         stages: vec![StageConfig { channels: 64, stride: 1, residual_blocks: 0, pool: false }],
         attention: AttentionConfig { blocks: 2, heads: 4, mlp_width: 128, kind, ..AttentionConfig::default() },
         ..TinyCnnLsaConfig::default()

@@ -7,7 +7,8 @@ use tinylsa_kernels::{
     Activation, AttentionBlockOptions, AttentionBlockParameters, linear_attention, linear_attention_block,
 };
 
-use crate::config::{AttentionConfig, AttentionKind, FeatureMap};
+use crate::architecture::{BlockSpec, MixingSpec};
+use crate::config::{AttentionKind, FeatureMap};
 use crate::layers::{EPSILON, LayerNorm, Linear};
 use crate::trace::LayerTrace;
 
@@ -40,15 +41,16 @@ pub(crate) struct Projections {
 }
 
 impl AttentionBlock {
-    pub(crate) fn zeros(width: usize, config: &AttentionConfig, device: &Device) -> Self {
+    pub(crate) fn zeros(spec: &BlockSpec, device: &Device) -> Self {
+        let MixingSpec { heads, kind, feature_map, .. } = spec.mixing;
         Self {
-            attention_norm: LayerNorm::ones(width, device),
-            query_key_value: Linear::zeros(width, 3 * width, device),
-            projection: Linear::zeros(width, width, device),
-            mlp_norm: LayerNorm::ones(width, device),
-            expand: Linear::zeros(width, config.mlp_width, device),
-            contract: Linear::zeros(config.mlp_width, width, device),
-            mixing: Mixing { heads: config.heads, kind: config.kind, feature_map: config.feature_map },
+            attention_norm: LayerNorm::ones(&spec.attention_norm, device),
+            query_key_value: Linear::zeros(&spec.query_key_value, device),
+            projection: Linear::zeros(&spec.projection, device),
+            mlp_norm: LayerNorm::ones(&spec.mlp_norm, device),
+            expand: Linear::zeros(&spec.expand, device),
+            contract: Linear::zeros(&spec.contract, device),
+            mixing: Mixing { heads, kind, feature_map },
         }
     }
 

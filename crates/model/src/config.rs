@@ -1,8 +1,12 @@
+use std::ops::RangeInclusive;
+
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use tinylsa_settings::{InvalidSetting, require, require_within};
+use tinylsa_settings::{InvalidSetting, counted, require, require_within};
+use tinylsa_shape::ImageShape;
 
+use crate::architecture::{Architecture, StageSpec};
 use crate::network::TinyCnnLsa;
 
 /// Stages of the stem, at the most: ten halvings take the largest image to one token.
@@ -10,22 +14,22 @@ const MOST_STAGES: usize = 16;
 /// Parameters, at the most: 1 GiB of numbers, twice those of VGG-19.
 const MOST_PARAMETERS: usize = 1 << 28;
 
-/// What a [`TinyCnnLsa`] is made of.
+/// The config of a [`TinyCnnLsa`].
 ///
 /// The default is the network of `configs/base.toml`. The paper that the project follows fixes no layer sizes; these
 /// are our own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TinyCnnLsaConfig {
-    /// Height and width of a picture.
-    pub image_size: usize,
+    /// Channels, height and width of an image.
+    pub input: ImageShape,
     /// Number of classes, the length of the logits.
     pub classes: usize,
-    /// Mean of the pixels of the training pictures, on a scale from 0 to 1. The network takes it off its input.
-    pub input_mean: f32,
-    /// Standard deviation of those pixels. The network divides its input by it.
-    pub input_deviation: f32,
-    /// The convolutional stem, from the picture to the token grid.
+    /// Mean of each channel over the training images, on a scale from 0 to 1. The network subtracts it from its input.
+    pub input_mean: Vec<f32>,
+    /// Standard deviation of each channel over the training images. The network divides its input by it.
+    pub input_deviation: Vec<f32>,
+    /// The convolutional stem, from the image to the token grid.
     pub stages: Vec<StageConfig>,
     /// The attention blocks on the token grid; their width is the channels of the last stage.
     pub attention: AttentionConfig,
@@ -88,10 +92,10 @@ impl Default for TinyCnnLsaConfig {
     fn default() -> Self {
         let stage = |channels, residual_blocks, pool| StageConfig { channels, stride: 1, residual_blocks, pool };
         Self {
-            image_size: 28,
+            input: ImageShape::grey(28, 28),
             classes: 10,
-            input_mean: 0.286,
-            input_deviation: 0.353,
+            input_mean: vec![0.286],
+            input_deviation: vec![0.353],
             stages: vec![stage(32, 1, true), stage(64, 1, true), stage(96, 1, false)],
             attention: AttentionConfig::default(),
         }
@@ -110,10 +114,12 @@ impl TinyCnnLsaConfig {
     /// # Errors
     /// [`InvalidSetting`] names the first key that does not fit.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("image_size", self.image_size, 4..=1024)?;
+        require_within("input.channels", self.input.channels, 1..=256)?;
+        require_within("input.height", self.input.height, 4..=1024)?;
+        require_within("input.width", self.input.width, 4..=1024)?;
         require_within("classes", self.classes, 2..=10_000)?;
-        require_within("input_mean", self.input_mean, 0.0..=1.0)?;
-        require_within("input_deviation", self.input_deviation, 1e-3..=10.0)?;
+        self.require_each_channel("input_mean", &self.input_mean, 0.0..=1.0)?;
+        self.require_each_channel("input_deviation", &self.input_deviation, 1e-3..=10.0)?;
         require("stages", !self.stages.is_empty(), || "empty".to_owned(), "at least one stage")?;
         let count = self.stages.len();
         require(
@@ -122,9 +128,9 @@ impl TinyCnnLsaConfig {
             || format!("a list of {count}"),
             &format!("at most {MOST_STAGES} stages"),
         )?;
-        let mut resolution = self.image_size;
+        let mut shape = self.input;
         for (index, stage) in self.stages.iter().enumerate() {
-            resolution = stage.validate(resolution).map_err(|error| error.within(&format!("stages.{index}")))?;
+            shape = stage.validate(shape).map_err(|error| error.within(&format!("stages.{index}")))?;
         }
         self.attention.validate(self.width()).map_err(|error| error.within("attention"))?;
         let parameters = self.cost().parameters();
@@ -142,7 +148,13 @@ impl TinyCnnLsaConfig {
     /// [`InvalidSetting`] if the config does not validate.
     pub fn init(&self, device: &Device) -> Result<TinyCnnLsa, InvalidSetting> {
         self.validate()?;
-        Ok(TinyCnnLsa::with_zero_weights(self, device).with_initial_weights(0).materialize())
+        Ok(TinyCnnLsa::zeros(self, device).with_initial_weights(0).materialize())
+    }
+
+    /// What the last stage makes of an image: as many channels as a token is wide, and a row and a column of tokens for
+    /// each of its rows and columns.
+    pub fn feature_map(&self) -> ImageShape {
+        self.architecture().stages.last().map_or(self.input, StageSpec::output)
     }
 
     /// Channels of the last stage, which is the width of the tokens.
@@ -150,36 +162,50 @@ impl TinyCnnLsaConfig {
         self.stages.last().map_or(0, |stage| stage.channels)
     }
 
-    /// Height and width of the token grid.
-    pub fn grid_size(&self) -> usize {
-        self.stages.iter().fold(self.image_size, |resolution, stage| stage.output_size(resolution))
+    /// Number of tokens of an image.
+    pub fn tokens(&self) -> usize {
+        self.feature_map().pixels()
     }
 
-    /// Number of tokens of a picture.
-    pub fn tokens(&self) -> usize {
-        self.grid_size().pow(2)
+    pub(crate) fn architecture(&self) -> Architecture {
+        Architecture::new(self)
+    }
+
+    fn require_each_channel(
+        &self,
+        key: &str,
+        values: &[f32],
+        range: RangeInclusive<f32>,
+    ) -> Result<(), InvalidSetting> {
+        let channels = self.input.channels;
+        require(
+            key,
+            values.len() == channels,
+            || format!("a list of {}", values.len()),
+            &format!("one number for each of the {}", counted(channels, "channel")),
+        )?;
+        values
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, &value)| require_within(&format!("{key}.{index}"), value, range.clone()))
     }
 }
 
 impl StageConfig {
-    /// Height and width of what the stage makes of a square input.
-    pub fn output_size(&self, resolution: usize) -> usize {
-        let strided = resolution.div_ceil(self.stride);
-        if self.pool { strided / 2 } else { strided }
-    }
-
-    fn validate(&self, resolution: usize) -> Result<usize, InvalidSetting> {
+    /// Checks the ranges, and returns what the stage makes of an input of this shape.
+    fn validate(&self, input: ImageShape) -> Result<ImageShape, InvalidSetting> {
         require_within("channels", self.channels, 1..=1024)?;
         require_within("stride", self.stride, 1..=2)?;
         require_within("residual_blocks", self.residual_blocks, 0..=16)?;
-        let pooled = resolution.div_ceil(self.stride);
+        let spec = StageSpec::new("", input, self);
+        let ImageShape { height, width, .. } = spec.entry.convolved();
         require(
             "pool",
-            !self.pool || pooled.is_multiple_of(2),
-            || format!("true on a grid of {pooled}×{pooled}"),
+            !self.pool || (height.is_multiple_of(2) && width.is_multiple_of(2)),
+            || format!("true on a grid of {height}×{width}"),
             "pooling of an even grid only",
         )?;
-        Ok(self.output_size(resolution))
+        Ok(spec.output())
     }
 }
 

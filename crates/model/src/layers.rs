@@ -4,6 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{Activation, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, layer_norm, linear};
 
+use crate::architecture::{ConvolutionSpec, LinearSpec, NormSpec};
+
 /// What all normalisations add to a variance before its square root is taken.
 pub const EPSILON: f64 = 1e-5;
 
@@ -24,7 +26,7 @@ pub(crate) enum Statistics<'a> {
     Batch(&'a mut Vec<BatchStatistics>),
 }
 
-/// A 3×3 convolution without bias, then batch normalisation.
+/// A 3×3 convolution without bias, batch normalisation, a rectifier, and 2×2 maximum pooling if the spec has it.
 #[derive(Module, Debug)]
 pub(crate) struct ConvNorm {
     /// `[out, in, 3, 3]`
@@ -38,43 +40,45 @@ pub(crate) struct ConvNorm {
     /// `[out]`
     running_variance: Param<Tensor<1>>,
     stride: usize,
-}
-
-/// What follows the normalisation of a [`ConvNorm`].
-#[derive(Default)]
-pub(crate) struct After {
-    /// Added before the rectifier.
-    pub(crate) residual: Option<Tensor<4>>,
-    /// Whether 2×2 maximum pooling follows the rectifier.
-    pub(crate) pool: bool,
+    pool: bool,
 }
 
 impl ConvNorm {
-    pub(crate) fn zeros(inputs: usize, outputs: usize, stride: usize, device: &Device) -> Self {
+    pub(crate) fn zeros(spec: &ConvolutionSpec, device: &Device) -> Self {
+        let (inputs, outputs) = (spec.input.channels, spec.outputs);
         Self {
             weight: Param::from_tensor(Tensor::zeros([outputs, inputs, 3, 3], device)),
             gamma: Param::from_tensor(Tensor::ones([outputs], device)),
             beta: Param::from_tensor(Tensor::zeros([outputs], device)),
             running_mean: Param::from_tensor(Tensor::zeros([outputs], device)).set_require_grad(false),
             running_variance: Param::from_tensor(Tensor::ones([outputs], device)).set_require_grad(false),
-            stride,
+            stride: spec.stride,
+            pool: spec.pool,
         }
     }
 
+    /// The residual is added before the rectifier.
+    ///
     /// # Shapes
     /// - x: `[batch, height, width, in]`
-    /// - output: `[batch, height / stride, width / stride, out]`, halved again if pooled
-    pub(crate) fn forward(&self, x: Tensor<4>, after: After, statistics: &mut Statistics<'_>) -> Tensor<4> {
+    /// - residual: `[batch, height / stride, width / stride, out]`
+    /// - output: as the residual, halved again if pooled
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        statistics: &mut Statistics<'_>,
+    ) -> Tensor<4> {
         let convolved = conv3x3(x, self.weight.val(), self.stride);
-        let options = NormOptions { epsilon: EPSILON, activation: Activation::Relu, pool: after.pool };
+        let options = NormOptions { epsilon: EPSILON, activation: Activation::Relu, pool: self.pool };
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
         match statistics {
             Statistics::Running => {
                 let (mean, variance) = (self.running_mean.val(), self.running_variance.val());
-                batch_norm_eval(convolved, gamma, beta, mean, variance, after.residual, &options)
+                batch_norm_eval(convolved, gamma, beta, mean, variance, residual, &options)
             }
             Statistics::Batch(seen) => {
-                let normed = batch_norm_train(convolved, gamma, beta, after.residual, &options);
+                let normed = batch_norm_train(convolved, gamma, beta, residual, &options);
                 seen.push(BatchStatistics { mean: normed.mean, variance: normed.variance });
                 normed.output
             }
@@ -104,7 +108,8 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    pub(crate) fn zeros(inputs: usize, outputs: usize, device: &Device) -> Self {
+    pub(crate) fn zeros(spec: &LinearSpec, device: &Device) -> Self {
+        let (inputs, outputs) = (spec.inputs, spec.outputs);
         Self {
             weight: Param::from_tensor(Tensor::zeros([inputs, outputs], device)),
             bias: Param::from_tensor(Tensor::zeros([outputs], device)),
@@ -135,10 +140,10 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    pub(crate) fn ones(width: usize, device: &Device) -> Self {
+    pub(crate) fn ones(spec: &NormSpec, device: &Device) -> Self {
         Self {
-            gamma: Param::from_tensor(Tensor::ones([width], device)),
-            beta: Param::from_tensor(Tensor::zeros([width], device)),
+            gamma: Param::from_tensor(Tensor::ones([spec.width], device)),
+            beta: Param::from_tensor(Tensor::zeros([spec.width], device)),
         }
     }
 

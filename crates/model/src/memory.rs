@@ -1,5 +1,6 @@
 //! What a network takes in memory, estimated before it is asked for.
 
+use crate::architecture::{BlockSpec, LayerSpec, MixingSpec};
 use crate::config::{AttentionKind, TinyCnnLsaConfig};
 
 /// Numbers that a training step holds for each output of a convolution: what it reads, what the normalisation makes of it,
@@ -20,31 +21,32 @@ impl TinyCnnLsaConfig {
 
     /// Numbers that a training step holds for each image.
     fn activations(&self) -> f64 {
-        let image = (self.image_size * self.image_size) as f64;
-        3.0 * image + PER_CONVOLUTION_OUTPUT * self.convolution_outputs() + self.block_activations()
+        let architecture = self.architecture();
+        let of_layers: f64 = architecture.layers().iter().map(LayerSpec::activations).sum();
+        let of_blocks: f64 = architecture.blocks.iter().map(BlockSpec::activations).sum();
+        3.0 * self.input.values() as f64 + of_layers + of_blocks
     }
+}
 
-    fn convolution_outputs(&self) -> f64 {
-        let mut resolution = self.image_size;
-        let mut outputs = 0;
-        for stage in &self.stages {
-            let convolved = resolution.div_ceil(stage.stride);
-            outputs += convolved * convolved * stage.channels * (1 + 2 * stage.residual_blocks);
-            resolution = stage.output_size(resolution);
+impl LayerSpec<'_> {
+    /// Numbers that a training step holds for each image, those of attention blocks left out.
+    fn activations(&self) -> f64 {
+        match self {
+            Self::Convolution(convolution) => PER_CONVOLUTION_OUTPUT * convolution.convolved().values() as f64,
+            Self::Positions(_) | Self::Norm(_) | Self::Linear(_) | Self::Mixing(_) => 0.0,
         }
-        outputs as f64
     }
+}
 
-    fn block_activations(&self) -> f64 {
-        let attention = &self.attention;
-        let [tokens, width, hidden, heads] =
-            [self.tokens(), self.width(), attention.mlp_width, attention.heads].map(|size| size as f64);
-        let of_a_block = match attention.kind {
+impl BlockSpec {
+    fn activations(&self) -> f64 {
+        let MixingSpec { tokens, width, heads, kind, .. } = self.mixing;
+        let [tokens, width, hidden, heads] = [tokens, width, self.expand.outputs, heads].map(|size| size as f64);
+        match kind {
             // The fused block keeps its input, queries, keys, values, their mixture and the hidden units.
             AttentionKind::Linear => tokens * (5.0 * width + hidden),
             // Stock operations keep more, and four matrices of attention for each head.
             AttentionKind::Softmax => tokens * (8.0 * width + 2.0 * hidden) + 4.0 * heads * tokens * tokens,
-        };
-        attention.blocks as f64 * of_a_block
+        }
     }
 }

@@ -1,8 +1,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_kernels::{Activation, add_positions, mean_tokens};
+use tinylsa_shape::ImageShape;
 
+use crate::architecture::PositionsSpec;
 use crate::attention::AttentionBlock;
+use crate::classifier::TrainingOutput;
 use crate::config::TinyCnnLsaConfig;
 use crate::initial::InitialWeights;
 use crate::layers::{BatchStatistics, LayerNorm, Linear, Statistics};
@@ -24,28 +27,17 @@ pub struct TinyCnnLsa {
     config: TinyCnnLsaConfig,
 }
 
-/// What a forward pass in training returns.
-#[derive(Debug)]
-pub struct TrainingOutput {
-    /// `[batch, classes]`
-    pub logits: Tensor<2>,
-    /// The statistics of every batch normalisation, in the order of the forward pass;
-    /// [`TinyCnnLsa::update_running`] takes them.
-    pub statistics: Vec<BatchStatistics>,
-}
-
 impl TinyCnnLsa {
-    pub(crate) fn with_zero_weights(config: &TinyCnnLsaConfig, device: &Device) -> Self {
-        let width = config.width();
-        let inputs = std::iter::once(1).chain(config.stages.iter().map(|stage| stage.channels));
+    /// The network of a valid config, with weights that are still to be set.
+    pub(crate) fn zeros(config: &TinyCnnLsaConfig, device: &Device) -> Self {
+        let architecture = config.architecture();
+        let PositionsSpec { tokens, width, .. } = architecture.positions;
         Self {
-            stages: inputs.zip(&config.stages).map(|(inputs, stage)| Stage::zeros(inputs, stage, device)).collect(),
-            positions: Param::from_tensor(Tensor::zeros([config.tokens(), width], device)),
-            blocks: (0..config.attention.blocks)
-                .map(|_| AttentionBlock::zeros(width, &config.attention, device))
-                .collect(),
-            norm: LayerNorm::ones(width, device),
-            head: Linear::zeros(width, config.classes, device),
+            stages: architecture.stages.iter().map(|stage| Stage::zeros(stage, device)).collect(),
+            positions: Param::from_tensor(Tensor::zeros([tokens, width], device)),
+            blocks: architecture.blocks.iter().map(|block| AttentionBlock::zeros(block, device)).collect(),
+            norm: LayerNorm::ones(&architecture.norm, device),
+            head: Linear::zeros(&architecture.head, device),
             config: config.clone(),
         }
     }
@@ -66,41 +58,59 @@ impl TinyCnnLsa {
     /// Logits in evaluation, with the running statistics of the batch normalisations.
     ///
     /// # Shapes
-    /// - images: `[batch, 1, image_size, image_size]`, 0 is black and 1 is white
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
     /// - output: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let tokens = self.tokens(images, &mut Statistics::Running);
-        let tokens = self.blocks.iter().fold(tokens, |x, block| block.forward(x));
-        self.classify(tokens)
+        self.logits(self.stem(images, &mut Statistics::Running))
+    }
+
+    /// What the last stage of the stem makes of the images in evaluation, which is what the attention blocks are given
+    /// before the positions are added: the map that Grad-CAM explains.
+    ///
+    /// # Shapes
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
+    /// - output: `[batch, width of the tokens, rows, columns]`, see [`TinyCnnLsaConfig::feature_map`]
+    pub fn feature_map(&self, images: Tensor<4>) -> Tensor<4> {
+        self.stem(images, &mut Statistics::Running).permute([0, 3, 1, 2])
+    }
+
+    /// The rest of [`TinyCnnLsa::forward`] behind [`TinyCnnLsa::feature_map`].
+    ///
+    /// # Shapes
+    /// - map: `[batch, width of the tokens, rows, columns]`
+    /// - output: `[batch, classes]`
+    pub fn forward_from_features(&self, map: Tensor<4>) -> Tensor<2> {
+        self.logits(map.permute([0, 2, 3, 1]))
     }
 
     /// Logits in training, with the statistics of the batch.
     ///
     /// # Shapes
-    /// - images: `[batch, 1, image_size, image_size]`, 0 is black and 1 is white
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
     pub fn forward_training(&self, images: Tensor<4>) -> TrainingOutput {
         let mut statistics = Vec::new();
-        let tokens = self.tokens(images, &mut Statistics::Batch(&mut statistics));
-        let tokens = self.blocks.iter().fold(tokens, |x, block| block.forward(x));
-        TrainingOutput { logits: self.classify(tokens), statistics }
+        let map = self.stem(images, &mut Statistics::Batch(&mut statistics));
+        TrainingOutput { logits: self.logits(map), statistics }
     }
 
     /// The logits of [`TinyCnnLsa::forward`], with what every attention layer did.
     ///
     /// # Shapes
-    /// - images: `[batch, 1, image_size, image_size]`, 0 is black and 1 is white
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
     pub fn forward_traced(&self, images: Tensor<4>) -> Trace {
-        let mut tokens = self.tokens(images, &mut Statistics::Running);
+        let map = self.stem(images, &mut Statistics::Running);
+        let [_, rows, columns, _] = map.dims();
+        let mut tokens = self.tokens(map);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             let (output, layer) = block.forward_traced(tokens);
             tokens = output;
             layers.push(layer);
         }
-        Trace { logits: self.classify(tokens), layers, grid_size: self.config.grid_size() }
+        Trace { logits: self.classify(tokens), layers, rows, columns }
     }
 
-    /// The gradient of one class's logit, for each picture its own class, with respect to the attention of every
+    /// The gradient of one class's logit, for each image its own class, with respect to the attention of every
     /// layer, the first layer first. Every entry of A counts as free, the values V of the layer as fixed: with the
     /// context `A · V`, the gradient is `∂logit/∂context · Vᵀ`. Class-specific attention maps are weighted by it
     /// (Chefer et al. 2021, "Generic attention-model explainability").
@@ -108,17 +118,17 @@ impl TinyCnnLsa {
     /// The weights of the network are on a plain device; so are the images and the result.
     ///
     /// # Shapes
-    /// - images: `[batch, 1, image_size, image_size]`, 0 is black and 1 is white
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
     /// - classes: `batch` numbers below the number of classes
     /// - each entry of the output: `[batch, heads, tokens, tokens]`
     ///
     /// # Panics
-    /// If there is not exactly one class for each picture, or one of them does not exist.
+    /// If there is not exactly one class for each image, or one of them does not exist.
     pub fn attention_gradients(&self, images: Tensor<4>, classes: &[usize]) -> Vec<Tensor<4>> {
         let batch = images.dims()[0];
-        assert_eq!(classes.len(), batch, "one class for each of the {batch} pictures");
+        assert_eq!(classes.len(), batch, "one class for each of the {batch} images");
         let device = images.device();
-        let mut tokens = self.tokens(images, &mut Statistics::Running);
+        let mut tokens = self.tokens(self.stem(images, &mut Statistics::Running));
         let mut layers = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             let probe = Tensor::zeros(tokens.dims(), &device).autodiff().require_grad();
@@ -135,7 +145,7 @@ impl TinyCnnLsa {
         layers.into_iter().map(of_layer).collect()
     }
 
-    /// The sum over the pictures of the logit of each one's class.
+    /// The sum over the images of the logit of each one's class.
     fn sum_of_logits(&self, tokens: Tensor<3>, classes: &[usize]) -> Tensor<1> {
         let logits = self.classify(tokens);
         let device = logits.device();
@@ -154,20 +164,39 @@ impl TinyCnnLsa {
         Self { stages, ..self }
     }
 
-    /// The stem, then the positions: `[batch, tokens, width]`.
-    fn tokens(&self, images: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<3> {
+    /// The normalised images through the stages: `[batch, rows, columns, width]`.
+    fn stem(&self, images: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
+        let expected = self.config.input;
+        let [_, channels, height, width] = images.dims();
+        let found = ImageShape { channels, height, width };
+        assert_eq!(found, expected, "TinyCnnLsa was made for images of {expected}, found {found}");
+        self.stages.iter().fold(self.normalised(images), |x, stage| stage.forward(x, statistics))
+    }
+
+    /// Takes off the mean and divides by the deviation of each channel: `[batch, height, width, channels]`.
+    fn normalised(&self, images: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = images.dims();
-        let size = self.config.image_size;
-        assert_eq!(
-            [channels, height, width],
-            [1, size, size],
-            "TinyCnnLsa takes images of shape [batch, 1, {size}, {size}]"
-        );
-        // One channel: channels first and channels last are the same memory.
-        let pixels = images.reshape([batch, size, size, 1]);
-        let normalised = (pixels - self.config.input_mean) / self.config.input_deviation;
-        let map = self.stages.iter().fold(normalised, |x, stage| stage.forward(x, statistics));
-        add_positions(map.reshape([batch, self.config.tokens(), self.config.width()]), self.positions.val())
+        let (mean, deviation) = (&self.config.input_mean, &self.config.input_deviation);
+        if let ([mean], [deviation]) = (mean.as_slice(), deviation.as_slice()) {
+            // One channel: channels first and channels last are the same memory.
+            return (images.reshape([batch, height, width, 1]) - *mean) / *deviation;
+        }
+        let device = images.device();
+        let of_channels =
+            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 1, channels]), &device);
+        (images.permute([0, 2, 3, 1]) - of_channels(mean)) / of_channels(deviation)
+    }
+
+    /// The map as tokens with their positions: `[batch, tokens, width]`.
+    fn tokens(&self, map: Tensor<4>) -> Tensor<3> {
+        let [batch, rows, columns, width] = map.dims();
+        add_positions(map.reshape([batch, rows * columns, width]), self.positions.val())
+    }
+
+    /// Everything behind the stem: `[batch, classes]`.
+    fn logits(&self, map: Tensor<4>) -> Tensor<2> {
+        let tokens = self.tokens(map);
+        self.classify(self.blocks.iter().fold(tokens, |x, block| block.forward(x)))
     }
 
     /// Mean over the normalised tokens, then the linear head: `[batch, classes]`.

@@ -1,5 +1,6 @@
 use burn::tensor::Device;
 
+use crate::classifier::Classifier;
 use crate::file::{LoadedModel, ModelFileError};
 use crate::inference::{InferenceModel, LoadedInferenceModel};
 use crate::network::TinyCnnLsa;
@@ -30,6 +31,16 @@ impl TinyCnnLsa {
 
 impl InferenceModel {
     /// The folded form of [`TinyCnnLsa::pretrained`].
+    ///
+    /// ```
+    /// use tinylsa_model::InferenceModel;
+    ///
+    /// let pixels = vec![0.0; 28 * 28];
+    /// let classified = InferenceModel::pretrained()?.classify(&pixels)?;
+    /// let best = classified[0].best();
+    /// assert!(best.probability > 0.1 && !best.name.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ModelFileError`] if the crate was built with a file that does not fit this version of the network.

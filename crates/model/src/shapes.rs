@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use crate::architecture::{ConvolutionSpec, LayerSpec, LinearSpec, NormSpec, PositionsSpec};
 use crate::config::TinyCnnLsaConfig;
 
 /// The shape of every tensor by its name.
@@ -9,50 +10,30 @@ impl TinyCnnLsaConfig {
     /// The shape of every tensor of the network by its name, those of [`state_of`](crate::state_of), without making the
     /// network.
     pub fn tensor_shapes(&self) -> TensorShapes {
-        let mut shapes = TensorShapes::new();
-        let mut inputs = 1;
-        for (index, stage) in self.stages.iter().enumerate() {
-            push_convolution(&mut shapes, &format!("stages.{index}.entry"), [stage.channels, inputs]);
-            for block in 0..stage.residual_blocks {
-                for part in ["first", "second"] {
-                    let name = format!("stages.{index}.residual.{block}.{part}");
-                    push_convolution(&mut shapes, &name, [stage.channels; 2]);
-                }
+        self.architecture().layers().iter().flat_map(LayerSpec::tensors).collect()
+    }
+}
+
+impl LayerSpec<'_> {
+    /// Name and shape of every tensor of the layer.
+    fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let parts = |name: &str, parts: &[(&str, &[usize])]| {
+            parts.iter().map(|(part, shape)| (format!("{name}.{part}"), shape.to_vec())).collect()
+        };
+        match *self {
+            Self::Convolution(ConvolutionSpec { name, input, outputs, .. }) => {
+                let channels = &[*outputs][..];
+                let statistics = ["gamma", "beta", "running_mean", "running_variance"].map(|part| (part, channels));
+                let weight: (&str, &[usize]) = ("weight", &[*outputs, input.channels, 3, 3]);
+                parts(name, &[&[weight], &statistics[..]].concat())
             }
-            inputs = stage.channels;
+            Self::Positions(PositionsSpec { name, tokens, width }) => vec![(name.clone(), vec![*tokens, *width])],
+            Self::Norm(NormSpec { name, width, .. }) => parts(name, &[("gamma", &[*width]), ("beta", &[*width])]),
+            Self::Linear(LinearSpec { name, inputs, outputs, .. }) => {
+                parts(name, &[("weight", &[*inputs, *outputs]), ("bias", &[*outputs])])
+            }
+            Self::Mixing(_) => Vec::new(),
         }
-        let (width, hidden) = (self.width(), self.attention.mlp_width);
-        shapes.insert("positions".to_owned(), vec![self.tokens(), width]);
-        for block in 0..self.attention.blocks {
-            let name = |part: &str| format!("blocks.{block}.{part}");
-            push_norm(&mut shapes, &name("attention_norm"), width);
-            push_linear(&mut shapes, &name("query_key_value"), [width, 3 * width]);
-            push_linear(&mut shapes, &name("projection"), [width, width]);
-            push_norm(&mut shapes, &name("mlp_norm"), width);
-            push_linear(&mut shapes, &name("expand"), [width, hidden]);
-            push_linear(&mut shapes, &name("contract"), [hidden, width]);
-        }
-        push_norm(&mut shapes, "norm", width);
-        push_linear(&mut shapes, "head", [width, self.classes]);
-        shapes
-    }
-}
-
-fn push_convolution(shapes: &mut TensorShapes, name: &str, [outputs, inputs]: [usize; 2]) {
-    shapes.insert(format!("{name}.weight"), vec![outputs, inputs, 3, 3]);
-    for part in ["gamma", "beta", "running_mean", "running_variance"] {
-        shapes.insert(format!("{name}.{part}"), vec![outputs]);
-    }
-}
-
-fn push_linear(shapes: &mut TensorShapes, name: &str, [inputs, outputs]: [usize; 2]) {
-    shapes.insert(format!("{name}.weight"), vec![inputs, outputs]);
-    shapes.insert(format!("{name}.bias"), vec![outputs]);
-}
-
-fn push_norm(shapes: &mut TensorShapes, name: &str, width: usize) {
-    for part in ["gamma", "beta"] {
-        shapes.insert(format!("{name}.{part}"), vec![width]);
     }
 }
 
@@ -72,11 +53,12 @@ mod tests {
         let configs = [
             TinyCnnLsaConfig::default(),
             TinyCnnLsaConfig {
-                image_size: 16,
+                input: [2, 16, 24].into(),
+                input_mean: vec![0.5; 2],
+                input_deviation: vec![0.25; 2],
                 classes: 3,
                 stages: vec![stage(4, 2, 0, false), stage(6, 1, 2, true)],
                 attention: softmax,
-                ..TinyCnnLsaConfig::default()
             },
             TinyCnnLsaConfig {
                 attention: AttentionConfig { blocks: 0, ..AttentionConfig::default() },

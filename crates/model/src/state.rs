@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use thiserror::Error;
 
 use crate::path::ModulePath;
@@ -46,10 +46,12 @@ pub enum StateError {
     },
 }
 
-/// Reads every float tensor of a module back to the host.
+/// Reads every float tensor of a module back to the host. Running statistics of burn's own layers, which a plain visit
+/// returns as they were one forward pass ago, are up to date.
 pub fn state_of(module: &impl Module) -> State {
     let mut reader = Reader { path: ModulePath::default(), gradients: None, state: State::new() };
-    module.visit(&mut reader);
+    // Taking a module out of training is what makes burn finish the updates of its running statistics.
+    module.valid().visit(&mut reader);
     reader.state
 }
 
@@ -60,22 +62,37 @@ pub fn gradients_of(module: &impl Module, gradients: &Gradients) -> State {
     reader.state
 }
 
-/// Puts a state into a module. Devices and gradient settings stay those of the module.
+/// Puts a state into a module. Devices and gradient settings stay those of the module. Other clones of the module keep
+/// their own tensors.
 ///
 /// # Errors
 /// [`StateError`] if the names or shapes differ.
 pub fn with_state<M: Module>(module: M, state: &State) -> Result<M, StateError> {
-    let mut writer = Writer { path: ModulePath::default(), state, error: None, used: 0 };
-    let module = module.map(&mut writer);
+    with_owned_state(module, state.clone())
+}
+
+/// The same as [`with_state`], without a copy of the values.
+///
+/// # Errors
+/// [`StateError`] if the names or shapes differ.
+#[expect(clippy::needless_pass_by_value, reason = "the module is replaced by the one that is returned")]
+pub fn with_owned_state<M: Module>(module: M, state: State) -> Result<M, StateError> {
+    let mut writer = Writer { path: ModulePath::default(), state, error: None };
+    let module = apart(&module).map(&mut writer);
     if let Some(error) = writer.error {
         return Err(error);
     }
-    if writer.used < state.len() {
-        let known = state_of(&module);
-        let unexpected = state.keys().find(|name| !known.contains_key(*name)).cloned().unwrap_or_default();
-        return Err(StateError::Unexpected { name: unexpected });
+    match writer.state.into_keys().next() {
+        Some(name) => Err(StateError::Unexpected { name }),
+        None => Ok(module),
     }
-    Ok(module)
+}
+
+/// The module with running statistics of its own: clones of a module share those of burn's layers, so that writing to
+/// one would change the others.
+fn apart<M: Module>(module: &M) -> M {
+    let is_in_training = module.devices().iter().any(Device::is_autodiff);
+    if is_in_training { module.valid().train() } else { module.valid() }
 }
 
 /// The values of a tensor, in row-major order.
@@ -116,30 +133,29 @@ impl ModuleVisitor for Reader<'_> {
     }
 }
 
-struct Writer<'a> {
+struct Writer {
     path: ModulePath,
-    state: &'a State,
+    /// What has found no place yet.
+    state: State,
     error: Option<StateError>,
-    used: usize,
 }
 
-impl Writer<'_> {
-    fn tensor_for<const D: usize>(&self, old: &Tensor<D>) -> Result<Tensor<D>, StateError> {
+impl Writer {
+    fn tensor_for<const D: usize>(&mut self, old: &Tensor<D>) -> Result<Tensor<D>, StateError> {
         let name = self.path.name();
-        let Some(host) = self.state.get(&name) else {
+        let Some(host) = self.state.remove(&name) else {
             return Err(StateError::Missing { name });
         };
         let expected = old.dims().to_vec();
         if host.shape != expected {
-            return Err(StateError::Shape { name, found: host.shape.clone(), expected });
+            return Err(StateError::Shape { name, found: host.shape, expected });
         }
-        let data = TensorData::new(host.values.clone(), host.shape.clone());
-        let new = Tensor::from_data(data, &old.device());
+        let new = Tensor::from_data(TensorData::new(host.values, host.shape), &old.device());
         Ok(if old.is_require_grad() { new.require_grad() } else { new })
     }
 }
 
-impl ModuleMapper for Writer<'_> {
+impl ModuleMapper for Writer {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.enter(name);
     }
@@ -153,10 +169,7 @@ impl ModuleMapper for Writer<'_> {
             return parameter;
         }
         match self.tensor_for(&parameter.val()) {
-            Ok(tensor) => {
-                self.used += 1;
-                parameter.map(|_| tensor)
-            }
+            Ok(tensor) => parameter.map(|_| tensor),
             Err(error) => {
                 self.error = Some(error);
                 parameter

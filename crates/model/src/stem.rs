@@ -1,25 +1,23 @@
-//! The convolutional stem: from a picture to the token grid.
+//! The convolutional stem: from an image to the token grid.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::StageConfig;
-use crate::layers::{After, BatchStatistics, ConvNorm, Statistics};
+use crate::architecture::{ResidualSpec, StageSpec};
+use crate::layers::{BatchStatistics, ConvNorm, Statistics};
 
 /// An entry convolution, then residual blocks at one resolution.
 #[derive(Module, Debug)]
 pub(crate) struct Stage {
     entry: ConvNorm,
     residual: Vec<ResidualBlock>,
-    pool: bool,
 }
 
 impl Stage {
-    pub(crate) fn zeros(inputs: usize, config: &StageConfig, device: &Device) -> Self {
+    pub(crate) fn zeros(spec: &StageSpec, device: &Device) -> Self {
         Self {
-            entry: ConvNorm::zeros(inputs, config.channels, config.stride, device),
-            residual: (0..config.residual_blocks).map(|_| ResidualBlock::zeros(config.channels, device)).collect(),
-            pool: config.pool,
+            entry: ConvNorm::zeros(&spec.entry, device),
+            residual: spec.residual.iter().map(|block| ResidualBlock::zeros(block, device)).collect(),
         }
     }
 
@@ -27,12 +25,8 @@ impl Stage {
     /// - x: `[batch, height, width, in]`
     /// - output: `[batch, height', width', channels]`
     pub(crate) fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
-        let pool_behind = |position: usize| self.pool && position == self.residual.len();
-        let entered = self.entry.forward(x, After { residual: None, pool: pool_behind(0) }, statistics);
-        self.residual
-            .iter()
-            .enumerate()
-            .fold(entered, |x, (index, block)| block.forward(x, pool_behind(index + 1), statistics))
+        let entered = self.entry.forward(x, None, statistics);
+        self.residual.iter().fold(entered, |x, block| block.forward(x, statistics))
     }
 
     /// Takes as many batch statistics as the stage has convolutions, in the order of the forward pass.
@@ -47,7 +41,6 @@ impl Stage {
                     second: update_next(block.second, seen, momentum),
                 })
                 .collect(),
-            pool: self.pool,
         }
     }
 }
@@ -67,15 +60,12 @@ struct ResidualBlock {
 }
 
 impl ResidualBlock {
-    fn zeros(channels: usize, device: &Device) -> Self {
-        Self {
-            first: ConvNorm::zeros(channels, channels, 1, device),
-            second: ConvNorm::zeros(channels, channels, 1, device),
-        }
+    fn zeros(spec: &ResidualSpec, device: &Device) -> Self {
+        Self { first: ConvNorm::zeros(&spec.first, device), second: ConvNorm::zeros(&spec.second, device) }
     }
 
-    fn forward(&self, x: Tensor<4>, pool: bool, statistics: &mut Statistics<'_>) -> Tensor<4> {
-        let hidden = self.first.forward(x.clone(), After::default(), statistics);
-        self.second.forward(hidden, After { residual: Some(x), pool }, statistics)
+    fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
+        let hidden = self.first.forward(x.clone(), None, statistics);
+        self.second.forward(hidden, Some(x), statistics)
     }
 }

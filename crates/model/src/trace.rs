@@ -10,8 +10,10 @@ pub struct Trace {
     pub logits: Tensor<2>,
     /// One entry a block, the first block first.
     pub layers: Vec<LayerTrace>,
-    /// Height and width of the token grid; token `i` lies in row `i / grid_size`, column `i % grid_size`.
-    pub grid_size: usize,
+    /// Rows of the token grid.
+    pub rows: usize,
+    /// Columns of the token grid; token `i` lies in row `i / columns`, column `i % columns`.
+    pub columns: usize,
 }
 
 /// What one attention layer did.

@@ -5,7 +5,7 @@ use std::error::Error;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use tinylsa_model::{
-    HostTensor, InferenceModel, ModelFileError, State, StateError, TinyCnnLsa, TinyCnnLsaConfig,
+    Classifier, HostTensor, InferenceModel, ModelFileError, State, StateError, TinyCnnLsa, TinyCnnLsaConfig,
     state_from_safetensors, state_of, state_to_safetensors, with_state,
 };
 
@@ -67,7 +67,7 @@ fn a_file_gives_back_the_weights_and_the_config() {
     let bytes = model.to_safetensors(&NAMES, "made up").unwrap();
     let loaded = TinyCnnLsa::from_safetensors(&bytes, &device).unwrap();
     assert_eq!(state_of(&loaded.model), state_of(&model));
-    assert_eq!(&loaded.metadata.model, model.config());
+    assert_eq!(&loaded.metadata.config, model.config());
     assert_eq!(loaded.metadata.class_names, NAMES);
     assert_eq!(loaded.metadata.dataset, "made up");
     assert_eq!(loaded.model.to_safetensors(&NAMES, "made up").unwrap(), bytes);
@@ -94,7 +94,7 @@ fn changed_contents_are_refused_and_a_file_without_a_checksum_is_read() {
     assert!(refused_description("made up", "made in").starts_with("the file is damaged"));
 
     let (state, text) = state_from_safetensors(&whole, KEY).unwrap();
-    let unsealed = text.replace(&text[1..text.find("\"model\"").unwrap()], "");
+    let unsealed = text.replace(&text[1..text.find("\"kind\"").unwrap()], "");
     let loaded =
         TinyCnnLsa::from_safetensors(&state_to_safetensors(&state, KEY, unsealed).unwrap(), &Device::flex()).unwrap();
     assert_eq!(state_of(&loaded.model), state);
@@ -122,13 +122,16 @@ fn metadata_out_of_range_is_refused() {
         let error = refused_description(from, to);
         assert!(error.contains(expected), "{error}");
     };
+    check("\"kind\":\"tinycnn-lsa\"", "\"kind\":\"vit\"", "a network of the kind \"vit\", expected \"tinycnn-lsa\"");
+    check("\"kind\":\"tinycnn-lsa\",", "", "does not name the kind of the network, expected \"tinycnn-lsa\"");
+    check("\"input_mean\":[0.286]", "\"input_mean\":[]", "input_mean is a list of 0, expected one number for each");
     check("\"heads\":4", "\"heads\":5", "the model's config is invalid: attention.heads is 5");
     check("\"heads\":4", "\"hats\":4", "does not hold a model's description: unknown field `hats`");
     for temperature in ["0.0", "-1.0", "1e-300", "5e-324", "1e300", "0.0099"] {
         let to = format!("\"temperature\":{temperature},\"dataset\":");
         check("\"dataset\":", &to, "expected 0.01 to 100");
     }
-    check("\"dataset\":", "\"held_out\":{\"pictures\":0,\"seed\":0},\"dataset\":", "held_out.pictures is 0");
+    check("\"dataset\":", "\"held_out\":{\"images\":0,\"seed\":0},\"dataset\":", "held_out.images is 0");
     check("\"classes\":10", "\"classes\":9", "the metadata names 10 classes, but the model has 9");
     check("\"boot\"", "\"bag\"", "the metadata names class 1 \"bag\", expected a name that no other class has");
     check("\"boot\"", "\"bo\\u0007ot\"", "expected a name without control characters");

@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, FeatureMap, InferenceModel, ModelFileError, PixelCountError, StageConfig, State,
-    StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
+    AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, ImageShape, InferenceModel,
+    ModelFileError, PixelError, Precision, StageConfig, State, StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of,
+    values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -20,8 +21,8 @@ fn stage(channels: usize, stride: usize, residual_blocks: usize, pool: bool) -> 
 fn configs() -> Vec<TinyCnnLsaConfig> {
     let attention =
         |heads, mlp_width, kind, feature_map| AttentionConfig { blocks: 2, heads, mlp_width, kind, feature_map };
-    let with = |image_size, classes, stages, attention| TinyCnnLsaConfig {
-        image_size,
+    let with = |size, classes, stages, attention| TinyCnnLsaConfig {
+        input: ImageShape::grey(size, size),
         classes,
         stages,
         attention,
@@ -44,7 +45,35 @@ fn configs() -> Vec<TinyCnnLsaConfig> {
             AttentionConfig { blocks: 0, ..attention(4, 8, linear, elu) },
         ),
         with(4, 5, vec![stage(32, 1, 1, true), stage(64, 1, 1, false)], attention(4, 32, linear, elu)),
+        of_shape(
+            3,
+            32,
+            32,
+            with(4, 7, vec![stage(16, 1, 1, true), stage(24, 2, 1, false)], attention(2, 16, linear, elu)),
+        ),
+        of_shape(
+            17,
+            8,
+            12,
+            with(4, 3, vec![stage(18, 1, 0, true), stage(16, 1, 1, false)], attention(4, 8, softmax, elu)),
+        ),
+        of_shape(
+            1,
+            20,
+            30,
+            with(4, 4, vec![stage(16, 1, 1, true), stage(24, 2, 1, false)], attention(3, 24, linear, elu)),
+        ),
     ]
+}
+
+/// The same network for images of another shape, with numbers of its own for each channel.
+fn of_shape(channels: usize, height: usize, width: usize, config: TinyCnnLsaConfig) -> TinyCnnLsaConfig {
+    TinyCnnLsaConfig {
+        input: ImageShape { channels, height, width },
+        input_mean: (0..channels).map(|channel| 0.3 + 0.02 * channel as f32).collect(),
+        input_deviation: (0..channels).map(|channel| 0.5 - 0.02 * channel as f32).collect(),
+        ..config
+    }
 }
 
 /// A network whose every weight and running statistic is away from what it begins with.
@@ -66,14 +95,15 @@ fn trained(config: &TinyCnnLsaConfig, seed: u64) -> TinyCnnLsa {
     with_state(model, &state).unwrap()
 }
 
-fn pictures(config: &TinyCnnLsaConfig, count: usize) -> Vec<f32> {
+fn images(config: &TinyCnnLsaConfig, count: usize) -> Vec<f32> {
     let mut generator = Draw { seed: 3, purpose: Purpose::new("pictures"), epoch: 0, index: 0 }.generator();
-    (0..count * config.image_size.pow(2)).map(|_| generator.random_range(0.0..1.0)).collect()
+    (0..count * config.input.values()).map(|_| generator.random_range(0.0..1.0)).collect()
 }
 
 fn tensor(config: &TinyCnnLsaConfig, pixels: &[f32], device: &Device) -> Tensor<4> {
-    let size = config.image_size;
-    Tensor::from_data(TensorData::new(pixels.to_vec(), [pixels.len() / (size * size), 1, size, size]), device)
+    let [channels, height, width] = config.input.dims();
+    let shape = [pixels.len() / config.input.values(), channels, height, width];
+    Tensor::from_data(TensorData::new(pixels.to_vec(), shape), device)
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -90,7 +120,7 @@ fn the_logits_are_those_of_the_unfolded_network() {
     for (index, config) in configs().iter().enumerate() {
         for seed in 0..3 {
             let model = trained(config, seed);
-            let pixels = pictures(config, 9);
+            let pixels = images(config, 9);
             let expected = values_of(&model.forward(tensor(config, &pixels, &device)));
             let found = model.for_inference().logits(&pixels).unwrap();
             assert_eq!(found.len(), expected.len());
@@ -103,14 +133,14 @@ fn the_logits_are_those_of_the_unfolded_network() {
 }
 
 #[test]
-fn the_bits_of_a_picture_depend_neither_on_its_batch_nor_on_the_threads() {
+fn the_bits_of_an_image_depend_neither_on_its_batch_nor_on_the_threads() {
     for config in configs() {
         let model = trained(&config, 7).for_inference();
-        let pixels = pictures(&config, 64);
-        let picture = config.image_size.pow(2);
+        let pixels = images(&config, 64);
+        let image = config.input.values();
         let together = bits(&on_threads(1, || model.logits(&pixels)).unwrap());
         for (threads, batch) in [(1, 7), (2, 64), (2, 7), (3, 1)] {
-            let batches = pixels.chunks(batch * picture);
+            let batches = pixels.chunks(batch * image);
             let apart: Vec<u32> =
                 on_threads(threads, || batches.flat_map(|pixels| bits(&model.logits(pixels).unwrap())).collect());
             assert_eq!(apart, together, "batches of {batch} on {threads} threads");
@@ -122,7 +152,7 @@ fn the_bits_of_a_picture_depend_neither_on_its_batch_nor_on_the_threads() {
 fn tensors_give_what_slices_give_on_any_device() {
     let config = TinyCnnLsaConfig::default();
     let model = trained(&config, 1).for_inference();
-    let pixels = pictures(&config, 5);
+    let pixels = images(&config, 5);
     let expected = model.logits(&pixels).unwrap();
     for device in [Device::flex(), Device::flex().autodiff()] {
         let logits = model.forward(tensor(&config, &pixels, &device));
@@ -144,7 +174,7 @@ fn a_file_gives_the_network_that_was_written() {
     let loaded = InferenceModel::from_safetensors(&bytes).unwrap();
     assert_eq!(loaded.metadata.class_names, names);
     assert_eq!(loaded.model.config(), &config);
-    let pixels = pictures(&config, 2);
+    let pixels = images(&config, 2);
     assert_eq!(loaded.model.logits(&pixels), model.for_inference().logits(&pixels));
 
     let folder = tempfile::tempdir().unwrap();
@@ -174,12 +204,26 @@ fn tensors_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn half_a_picture_is_an_error_and_none_is_no_logits() {
+fn pixels_that_are_not_finite_are_refused_with_their_place() {
+    let config = of_shape(3, 8, 12, TinyCnnLsaConfig::default());
+    let model = config.init(&Device::flex()).unwrap();
+    for predictor in [model.predictor(), Box::new(ForwardPredictor::new(&model))] {
+        for value in [f32::INFINITY, f32::NEG_INFINITY] {
+            let mut pixels = images(&config, 2);
+            pixels[288 + 2 * 96 + 7 * 12 + 11] = value;
+            let error = predictor.logits(&pixels).unwrap_err();
+            assert_eq!(error, PixelError::NotFinite { image: 1, channel: 2, row: 7, column: 11, value });
+        }
+    }
+}
+
+#[test]
+fn half_an_image_is_an_error_and_none_is_no_logits() {
     let config = TinyCnnLsaConfig::default();
     let model = config.init(&Device::flex()).unwrap().for_inference();
     let error = model.logits(&[0.0; 1000]).unwrap_err();
-    assert_eq!(error, PixelCountError { found: 1000, size: 28 });
-    assert_eq!(error.to_string(), "1000 pixels are no whole number of pictures of 28×28");
+    assert_eq!(error, PixelError::Count { found: 1000, expected: ImageShape::grey(28, 28) });
+    assert_eq!(error.to_string(), "1000 values are no whole number of images of 1×28×28");
     assert_eq!(model.logits(&[]), Ok(Vec::new()));
 }
 
@@ -195,4 +239,39 @@ fn every_instruction_set_gives_the_logits_of_the_unfolded_network() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "{instruction_set}: {said}");
     }
+}
+
+#[cfg(feature = "pretrained")]
+#[test]
+fn the_weights_that_ship_name_and_rank_every_class() {
+    let pretrained = InferenceModel::pretrained().unwrap();
+    let pixels = images(pretrained.model.config(), 3);
+    let classified = pretrained.classify(&pixels).unwrap();
+    assert_eq!(classified.len(), 3);
+    let probabilities = pretrained.metadata.probabilities(&pretrained.model.logits(&pixels).unwrap()).unwrap();
+    for (classification, row) in classified.iter().zip(probabilities.chunks_exact(10)) {
+        assert!(classification.ranked.is_sorted_by(|one, next| one.probability >= next.probability));
+        assert!((classification.ranked.iter().map(|class| class.probability).sum::<f32>() - 1.0).abs() < 1e-5);
+        for ranked in &classification.ranked {
+            assert_eq!(ranked.probability.to_bits(), row[ranked.class].to_bits());
+            assert_eq!(ranked.name, pretrained.metadata.class_names[ranked.class]);
+        }
+        assert_eq!(classification.best(), &classification.ranked[0]);
+    }
+    assert!(
+        pretrained.classify(&pixels[1..]).unwrap_err().to_string().contains("no whole number of images of 1×28×28")
+    );
+    let mut poisoned = pixels.clone();
+    poisoned[2 * 784 + 3 * 28 + 5] = f32::NAN;
+    let error = pretrained.classify(&poisoned).unwrap_err();
+    let expected = "channel 0 of the pixel in row 3, column 5 of image 2 is NaN, expected 0 to 1";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[cfg(feature = "pretrained")]
+#[test]
+fn the_file_that_ships_is_what_this_version_writes() {
+    let pretrained = TinyCnnLsa::pretrained(&Device::flex()).unwrap();
+    let written = pretrained.to_safetensors(Precision::Half).unwrap();
+    assert_eq!(TinyCnnLsa::from_safetensors(&written, &Device::flex()).unwrap().sha256, pretrained.sha256);
 }

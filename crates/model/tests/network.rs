@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of,
-    with_state,
+    AttentionConfig, AttentionKind, Classifier, FeatureMap, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, state_of,
+    values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -32,7 +32,7 @@ fn shaken(config: &TinyCnnLsaConfig, device: &Device) -> TinyCnnLsa {
     with_state(model, &state).unwrap()
 }
 
-fn pictures(count: usize, device: &Device) -> Tensor<4> {
+fn images(count: usize, device: &Device) -> Tensor<4> {
     let mut generator = Draw { seed: 1, purpose: Purpose::new("pictures"), epoch: 0, index: 0 }.generator();
     let values: Vec<f32> = (0..count * 784).map(|_| generator.random_range(0.0..1.0)).collect();
     Tensor::from_data(TensorData::new(values, [count, 1, 28, 28]), device)
@@ -48,7 +48,7 @@ fn the_default_network_stays_under_half_a_million_weights() {
     let config = TinyCnnLsaConfig::default();
     let cost = config.cost();
     assert!(cost.parameters() < 500_000, "{}", cost.parameters());
-    assert!([7, 14].contains(&config.grid_size()));
+    assert_eq!(config.feature_map().dims(), [96, 7, 7]);
     assert!(config.attention.blocks >= 2);
 }
 
@@ -80,7 +80,7 @@ fn attention_recovered_from_the_linear_form_gives_back_the_context() {
     for feature_map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
         let mut config = small();
         config.attention.feature_map = feature_map;
-        let trace = shaken(&config, &device).forward_traced(pictures(3, &device));
+        let trace = shaken(&config, &device).forward_traced(images(3, &device));
         assert_eq!(trace.layers.len(), config.attention.blocks);
         for layer in trace.layers {
             let again = layer.attention.clone().matmul(layer.values);
@@ -96,7 +96,7 @@ fn softmax_attention_gives_back_the_context() {
     let device = Device::flex();
     let mut config = small();
     config.attention.kind = AttentionKind::Softmax;
-    for layer in shaken(&config, &device).forward_traced(pictures(2, &device)).layers {
+    for layer in shaken(&config, &device).forward_traced(images(2, &device)).layers {
         let again = layer.attention.matmul(layer.values);
         assert!(largest_difference(&again, &layer.context) <= 2e-6);
     }
@@ -111,7 +111,7 @@ fn attention_gradients_foretell_what_a_change_of_the_attention_does_to_the_logit
         let mut config = small();
         config.attention.kind = kind;
         let model = shaken(&config, &device);
-        let images = pictures(2, &device);
+        let images = images(2, &device);
         let classes = [3, 7];
         let gradients = model.attention_gradients(images.clone(), &classes);
         for (layer, gradient) in gradients.into_iter().enumerate() {
@@ -120,9 +120,9 @@ fn attention_gradients_foretell_what_a_change_of_the_attention_does_to_the_logit
             let change = after.layers[layer].attention.clone() - before.layers[layer].attention.clone();
             let foretold = values_of(&(gradient * change).sum_dims_squeeze::<1, _>(&[1, 2, 3]));
             let logits = values_of(&(after.logits - before.logits));
-            for (picture, &class) in classes.iter().enumerate() {
-                let seen = logits[picture * config.classes + class];
-                assert!((foretold[picture] - seen).abs() <= 0.02 * seen.abs() + 2e-6, "{} {seen}", foretold[picture]);
+            for (image, &class) in classes.iter().enumerate() {
+                let seen = logits[image * config.classes + class];
+                assert!((foretold[image] - seen).abs() <= 0.02 * seen.abs() + 2e-6, "{} {seen}", foretold[image]);
                 assert!(seen.abs() > 1e-5, "the test moves the logit");
             }
         }
@@ -144,16 +144,16 @@ fn with_query_bias(model: &TinyCnnLsa, layer: usize, step: f32) -> TinyCnnLsa {
 fn tracing_changes_no_logit() {
     let device = Device::flex();
     let model = shaken(&small(), &device);
-    let images = pictures(4, &device);
+    let images = images(4, &device);
     let plain = model.forward(images.clone());
     assert_eq!(values_of(&plain), values_of(&model.forward_traced(images).logits));
 }
 
 #[test]
-fn the_logits_of_a_picture_do_not_depend_on_its_batch() {
+fn the_logits_of_an_image_do_not_depend_on_its_batch() {
     let device = Device::flex();
     let model = shaken(&small(), &device);
-    let images = pictures(5, &device);
+    let images = images(5, &device);
     let together = model.forward(images.clone());
     for index in 0..5 {
         let alone = model.forward(images.clone().narrow(0, index, 1));
@@ -166,7 +166,7 @@ fn the_order_of_tokens_matters_only_through_the_positions() {
     let device = Device::flex();
     let mut config = small();
     config.stages = vec![StageConfig { channels: 8, stride: 1, residual_blocks: 0, pool: false }];
-    config.image_size = 4;
+    config.input = [1, 4, 4].into();
     config.attention.heads = 2;
     let model = shaken(&config, &device);
     let positions = state_of(&model)["positions"].clone();
@@ -174,7 +174,7 @@ fn the_order_of_tokens_matters_only_through_the_positions() {
 
     let mut without = state_of(&model);
     without.get_mut("positions").unwrap().values.fill(0.0);
-    // A kernel that looks at its own pixel alone, so that a shuffled picture is a shuffle of its tokens.
+    // A kernel that looks at its own pixel alone, so that a shuffled image is a shuffle of its tokens.
     for (index, value) in without.get_mut("stages.0.entry.weight").unwrap().values.iter_mut().enumerate() {
         *value = if index % 9 == 4 { 1.0 + index as f32 / 50.0 } else { 0.0 };
     }
@@ -206,7 +206,7 @@ fn a_residual_block_begins_as_the_identity() {
 fn training_statistics_move_the_running_statistics() {
     let device = Device::flex().autodiff();
     let model = small().init(&device).unwrap();
-    let images = pictures(8, &device);
+    let images = images(8, &device);
     let output = model.forward_training(images.clone());
     let expected: Vec<f32> = values_of(&output.statistics[0].mean).iter().map(|mean| 0.25 * mean).collect();
     let model = model.update_running(output.statistics, 0.25);
@@ -227,17 +227,17 @@ fn training_statistics_move_the_running_statistics() {
 fn every_weight_receives_a_gradient() {
     let device = Device::flex().autodiff();
     let model = shaken(&small(), &device);
-    let loss = model.forward_training(pictures(4, &device)).logits.powi_scalar(2).sum();
+    let loss = model.forward_training(images(4, &device)).logits.powi_scalar(2).sum();
     let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &model);
     let trained = state_of(&model).keys().filter(|name| !name.contains("running_")).count();
     assert_eq!(gradients.len(), trained);
 }
 
 #[test]
-fn evaluation_can_be_differentiated_by_the_picture() {
+fn evaluation_can_be_differentiated_by_the_image() {
     let device = Device::flex().autodiff();
     let model = shaken(&small(), &device);
-    let images = pictures(1, &device).require_grad();
+    let images = images(1, &device).require_grad();
     let gradients = model.forward(images.clone()).sum().backward();
     let gradient = values_of(&images.grad(&gradients).unwrap());
     assert!(gradient.iter().any(|value| value.abs() > 1e-6));
@@ -260,6 +260,80 @@ fn a_config_that_does_not_fit_names_its_key() {
         |config| config.stages[1].pool = true,
         "stages.1.pool is true on a grid of 7×7, expected pooling of an even grid only",
     );
-    check(|config| config.input_deviation = f32::NAN, "input_deviation is NaN, expected 0.001 to 10");
+    check(|config| config.input_deviation = vec![f32::NAN], "input_deviation.0 is NaN, expected 0.001 to 10");
+    check(
+        |config| config.input.channels = 3,
+        "input_mean is a list of 1, expected one number for each of the 3 channels",
+    );
+    check(|config| config.input.width = 2000, "input.width is 2000, expected 4 to 1024");
+    check(
+        |config| config.input.height = 27,
+        "stages.0.pool is true on a grid of 27×28, expected pooling of an even grid only",
+    );
     check(|config| config.attention.blocks = 17, "attention.blocks is 17, expected 0 to 16");
+}
+
+/// Colour, and an image that is no square.
+fn other_shapes() -> [TinyCnnLsaConfig; 2] {
+    let colour = TinyCnnLsaConfig {
+        input: [3, 32, 32].into(),
+        input_mean: vec![0.5, 0.4, 0.3],
+        input_deviation: vec![0.2, 0.25, 0.3],
+        classes: 7,
+        ..small()
+    };
+    [colour, TinyCnnLsaConfig { input: [1, 20, 30].into(), ..small() }]
+}
+
+fn images_of(config: &TinyCnnLsaConfig, count: usize, device: &Device) -> Tensor<4> {
+    let [channels, height, width] = config.input.dims();
+    let mut generator = Draw { seed: 2, purpose: Purpose::new("images"), epoch: 0, index: 0 }.generator();
+    let values: Vec<f32> = (0..count * config.input.values()).map(|_| generator.random_range(0.0..1.0)).collect();
+    Tensor::from_data(TensorData::new(values, [count, channels, height, width]), device)
+}
+
+#[test]
+fn the_map_of_the_last_stage_gives_the_logits_of_the_network() {
+    let device = Device::flex();
+    for config in other_shapes().into_iter().chain([small()]) {
+        let model = shaken(&config, &device);
+        let images = images_of(&config, 3, &device);
+        let map = model.feature_map(images.clone());
+        let [batch, channels, rows, columns] = map.dims();
+        assert_eq!((batch, [channels, rows, columns]), (3, config.feature_map().dims()));
+        assert_eq!(values_of(&model.forward_from_features(map)), values_of(&model.forward(images.clone())));
+        let trace = model.forward_traced(images);
+        assert_eq!([trace.rows, trace.columns], [rows, columns]);
+        assert_eq!(trace.layers[0].attention.dims(), [3, 2, rows * columns, rows * columns]);
+    }
+}
+
+/// The mean and deviation of a channel are part of the network: shifted and stretched images, described by other
+/// numbers, are the same input.
+#[test]
+fn each_channel_is_normalised_by_its_own_numbers() {
+    let device = Device::flex();
+    let [config, _] = other_shapes();
+    let model = shaken(&config, &device);
+    let plain = TinyCnnLsaConfig { input_mean: vec![0.0; 3], input_deviation: vec![1.0; 3], ..config.clone() };
+    let plain = with_state(plain.init(&device).unwrap(), &state_of(&model)).unwrap();
+    let images = images_of(&config, 2, &device);
+    let channel =
+        |index: usize| (images.clone().narrow(1, index, 1) - config.input_mean[index]) / config.input_deviation[index];
+    let normalised = Tensor::cat((0..3).map(channel).collect(), 1);
+    assert!(largest_difference(&model.forward(images), &plain.forward(normalised)) <= 1e-5);
+}
+
+#[test]
+fn the_layers_of_the_module_are_those_of_the_cost_table() {
+    for config in other_shapes().into_iter().chain([TinyCnnLsaConfig::default()]) {
+        let layers = config.init(&Device::flex()).unwrap().layers();
+        let found: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        let cost = config.cost();
+        let expected: Vec<&str> =
+            cost.layers.iter().filter(|layer| layer.parameters > 0).map(|layer| layer.name.as_str()).collect();
+        assert_eq!(found, expected);
+        let tensors: usize = layers.iter().map(|layer| layer.tensors.len()).sum();
+        assert_eq!(tensors, config.tensor_shapes().len());
+    }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    LoadedModel, ModelFileError, Precision, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
+    Classifier, LoadedModel, ModelFileError, Precision, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 

@@ -6,13 +6,13 @@ use std::process::Command;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionKind, FeatureMap, HostTensor, State, TinyCnnLsaConfig, state_of, state_to_safetensors, values_of,
-    with_state,
+    AttentionKind, Classifier, FeatureMap, HostTensor, State, TinyCnnLsaConfig, state_of, state_to_safetensors,
+    values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
 const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benchmarks/peers");
-const PICTURES: usize = 16;
+const IMAGES: usize = 16;
 
 /// The Python to ask: `PYTHON`, or the one on the path. `None` if it lacks what the comparison needs.
 fn python() -> Option<String> {
@@ -21,7 +21,7 @@ fn python() -> Option<String> {
     probe.status.success().then_some(python)
 }
 
-/// Writes a network with every weight away from zero and one, pictures, and its logits for them.
+/// Writes a network with every weight away from zero and one, images, and its logits for them.
 fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
     let device = Device::flex();
     let mut generator = Draw { seed: 9, purpose: Purpose::new("pytorch"), epoch: 0, index: 0 }.generator();
@@ -35,10 +35,11 @@ fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
         }
     }
     let model = with_state(model, &state).unwrap();
-    let pixels: Vec<f32> = (0..PICTURES * 784).map(|_| generator.random_range(0.0..1.0)).collect();
-    let shape = vec![PICTURES, 1, 28, 28];
+    let [channels, height, width] = config.input.dims();
+    let pixels: Vec<f32> = (0..IMAGES * config.input.values()).map(|_| generator.random_range(0.0..1.0)).collect();
+    let shape = vec![IMAGES, channels, height, width];
     let images = Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape.clone()), &device);
-    let logits = HostTensor { shape: vec![PICTURES, 10], values: values_of(&model.forward(images)) };
+    let logits = HostTensor { shape: vec![IMAGES, 10], values: values_of(&model.forward(images)) };
     let case =
         State::from([("images".to_owned(), HostTensor { shape, values: pixels }), ("logits".to_owned(), logits)]);
     let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -63,7 +64,13 @@ fn pytorch_gives_the_same_logits() {
     softmax.attention.kind = AttentionKind::Softmax;
     let mut softplus = TinyCnnLsaConfig::default();
     softplus.attention.feature_map = FeatureMap::Softplus;
-    for config in [TinyCnnLsaConfig::default(), strided, softmax, softplus] {
+    let colour = TinyCnnLsaConfig {
+        input: [3, 20, 36].into(),
+        input_mean: vec![0.5, 0.4, 0.3],
+        input_deviation: vec![0.2, 0.25, 0.3],
+        ..TinyCnnLsaConfig::default()
+    };
+    for config in [TinyCnnLsaConfig::default(), strided, softmax, softplus, colour] {
         let folder = tempfile::tempdir().unwrap();
         write_case(folder.path(), &config);
         let output = Command::new(&python)

@@ -6,8 +6,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use tinylsa_report::{
-    AttentionScale, Better, Block, ClassScores, Column, ContactRow, ContactSheet, EpochPoint, Estimate, Figure,
-    GreyPicture, IntervalBar, MapMatrix, MatrixRow, MethodScores, Panel, PerturbationCurve, RankedTable,
+    AttentionScale, Better, Block, ClassScores, Column, ContactRow, ContactSheet, EpochPoint, Estimate, Figure, Image,
+    IntervalBar, MapMatrix, MatrixRow, MatrixScale, MethodScores, Panel, PerturbationCurve, RankedTable,
     ReliabilityBin, ReportError, ReportPage, Score, Section, SharedScale, Sheet, SummaryEntry, Table, ValueMap,
     Warning, confusion_matrix, encode_png, interval_bars, per_class, perturbation_curves, reliability, training_curves,
 };
@@ -159,7 +159,7 @@ fn estimate(value: f64) -> Estimate {
 }
 
 /// A shirt with sleeves, its pose shifted and its cloth striped by `variant`.
-fn garment(variant: usize) -> Result<GreyPicture, ReportError> {
+fn garment(variant: usize) -> Result<Image, ReportError> {
     let shift = variant as f32 * 0.6 - 1.0;
     let pixels: Vec<f32> = (0..784)
         .map(|index| {
@@ -171,7 +171,7 @@ fn garment(variant: usize) -> Result<GreyPicture, ReportError> {
             if (body || sleeve) && !collar { cloth } else { 0.0 }
         })
         .collect();
-    GreyPicture::from_unit(28, 28, &pixels)
+    Image::from_unit([1, 28, 28], &pixels)
 }
 
 fn contact_sheet() -> Result<ContactSheet, ReportError> {
@@ -194,7 +194,7 @@ fn attribution(method: usize) -> Result<ValueMap, ReportError> {
             strength * (sleeve - 0.8 * waist) * (1.0 + 0.4 * (index as f32 * 1.3).sin())
         })
         .collect();
-    ValueMap::new(28, 28, &values)
+    ValueMap::new([28, 28], &values)
 }
 
 fn attention(layer: usize, head: usize, side: usize) -> Result<ValueMap, ReportError> {
@@ -206,7 +206,7 @@ fn attention(layer: usize, head: usize, side: usize) -> Result<ValueMap, ReportE
         })
         .collect();
     let sum: f32 = weights.iter().sum();
-    ValueMap::new(side, side, &weights.iter().map(|weight| weight / sum).collect::<Vec<_>>())
+    ValueMap::new([side, side], &weights.iter().map(|weight| weight / sum).collect::<Vec<_>>())
 }
 
 fn methods() -> Result<Sheet, ReportError> {
@@ -281,6 +281,7 @@ fn small_heads() -> Result<MapMatrix, ReportError> {
         panel_width: 140,
         columns: (1..=4).map(|head| format!("head {head}")).collect(),
         rows: rows.collect(),
+        scale: MatrixScale::AsGiven,
         notes: vec!["Tokens see more than their patch: the receptive field of the convolutions.".to_owned()],
     })
 }

@@ -1,9 +1,9 @@
 //! Contact sheets: pictures of a dataset, plain beside augmented, a row for each class.
 
-use image::{Rgb, RgbImage, imageops};
+use crate::raster::{Rgb, RgbImage};
 
 use crate::text::{TextStyle, draw_text};
-use crate::{GreyPicture, ReportError};
+use crate::{Image, ReportError};
 
 /// A row of a contact sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,9 +11,9 @@ pub struct ContactRow {
     /// What the pictures show, in front of the row.
     pub label: String,
     /// Pictures as they are in the dataset.
-    pub plain: Vec<GreyPicture>,
+    pub plain: Vec<Image>,
     /// The same pictures as the training sees them; empty if there are none to show.
-    pub augmented: Vec<GreyPicture>,
+    pub augmented: Vec<Image>,
 }
 
 /// A contact sheet.
@@ -30,9 +30,9 @@ pub struct ContactSheet {
 const ZOOM: u32 = 2;
 const GAP: u32 = 6;
 const MARGIN: u32 = 16;
-const PAPER: Rgb<u8> = Rgb([255; 3]);
-const INK: Rgb<u8> = Rgb([26; 3]);
-const FAINT_INK: Rgb<u8> = Rgb([90; 3]);
+const PAPER: Rgb = Rgb([255; 3]);
+const INK: Rgb = Rgb([26; 3]);
+const FAINT_INK: Rgb = Rgb([90; 3]);
 
 impl ContactSheet {
     /// Draws the sheet: labels on the left, then the plain pictures, then the augmented ones, all twice as large.
@@ -58,7 +58,7 @@ impl ContactSheet {
             for (x, pictures) in [(layout.plain_x, &row.plain), (layout.augmented_x, &row.augmented)] {
                 for (column, picture) in pictures.iter().enumerate() {
                     let x = x + column as u32 * layout.cell_width;
-                    imageops::replace(&mut sheet, &picture.enlarged(ZOOM), i64::from(x), i64::from(y));
+                    sheet.paste(&picture.enlarged(ZOOM), x, y);
                 }
             }
         }
@@ -88,9 +88,9 @@ impl Layout {
         if let Some(other) = pictures().find(|p| (p.width(), p.height()) != (first.width(), first.height())) {
             return Err(ReportError::Shape {
                 figure,
-                found_width: other.width(),
                 found_height: other.height(),
-                expected: format!("{}x{} as the first picture", first.width(), first.height()),
+                found_width: other.width(),
+                expected: format!("{}x{} as the first picture", first.height(), first.width()),
             });
         }
         let longest = |count: fn(&ContactRow) -> usize| sheet.rows.iter().map(count).max().unwrap_or(0) as u32;
@@ -118,8 +118,8 @@ impl Layout {
 mod tests {
     use super::*;
 
-    fn picture(value: u8) -> GreyPicture {
-        GreyPicture::from_bytes(28, 28, &[value; 784]).unwrap()
+    fn picture(value: u8) -> Image {
+        Image::from_bytes([1, 28, 28], &[value; 784]).unwrap()
     }
 
     fn sheet() -> ContactSheet {
@@ -139,7 +139,7 @@ mod tests {
     fn every_picture_is_on_the_sheet_at_twice_its_size() {
         let drawn = sheet().draw().unwrap();
         for (value, pictures) in [(100, 3), (101, 2), (110, 3), (111, 2)] {
-            let pixels = drawn.pixels().filter(|p| p.0 == [value; 3]).count();
+            let pixels = drawn.pixels().iter().filter(|p| p.0 == [value; 3]).count();
             // the smoothed edge of a letter can have the same grey
             assert!((pictures * 56 * 56..pictures * 56 * 56 + 20).contains(&pixels), "{value}: {pixels}");
         }
@@ -151,7 +151,7 @@ mod tests {
         let empty = ContactSheet { rows: Vec::new(), ..sheet() };
         assert!(matches!(empty.draw(), Err(ReportError::Empty { .. })));
         let mut mixed = sheet();
-        mixed.rows[1].augmented.push(GreyPicture::from_bytes(14, 14, &[0; 196]).unwrap());
+        mixed.rows[1].augmented.push(Image::from_bytes([1, 14, 14], &[0; 196]).unwrap());
         assert_eq!(
             mixed.draw().unwrap_err().to_string(),
             "contact sheet: found 14x14, expected 28x28 as the first picture"

@@ -53,27 +53,27 @@ pub enum ReportError {
     },
 
     /// A picture or map with a side that is too long to be drawn.
-    #[error("{figure}: found {width}x{height}, expected sides of at most {largest}")]
+    #[error("{figure}: found {height}x{width}, expected sides of at most {largest}")]
     TooLarge {
         /// The figure or map.
         figure: &'static str,
-        /// Width that was found.
-        width: usize,
         /// Height that was found.
         height: usize,
+        /// Width that was found.
+        width: usize,
         /// The longest side that is allowed.
         largest: usize,
     },
 
-    /// Two pictures or maps that belong together differ in width and height.
-    #[error("{figure}: found {found_width}x{found_height}, expected {expected}")]
+    /// Two images or maps that belong together differ in height and width.
+    #[error("{figure}: found {found_height}x{found_width}, expected {expected}")]
     Shape {
         /// The figure or map.
         figure: &'static str,
-        /// Width that was found.
-        found_width: usize,
         /// Height that was found.
         found_height: usize,
+        /// Width that was found.
+        found_width: usize,
         /// What was expected, in words.
         expected: String,
     },
@@ -96,7 +96,18 @@ pub enum ReportError {
         message: String,
     },
 
-    /// A picture could not be written as PNG, or read from it.
-    #[error("failed to write or read a PNG picture")]
-    Encode(#[from] image::ImageError),
+    /// An image that is neither grey nor red, green and blue.
+    #[error("image: found {found} channels, expected 1 (grey) or 3 (red, green and blue)")]
+    Channels {
+        /// How many channels it has.
+        found: usize,
+    },
+
+    /// A figure could not be written as PNG.
+    #[error("failed to write a PNG file")]
+    Encode(#[from] png::EncodingError),
+
+    /// A figure could not be read from PNG.
+    #[error("failed to read a PNG file")]
+    Decode(#[from] png::DecodingError),
 }

@@ -26,13 +26,13 @@
 //! [`Figure::linked`]. So neither a font file nor a C library is needed, and equal input gives equal bytes.
 //!
 //! ```
-//! use tinylsa_report::{Block, Figure, GreyPicture, Panel, ReportPage, Section, SharedScale, Sheet, ValueMap, encode_png};
+//! use tinylsa_report::{Block, Figure, Image, Panel, ReportPage, Section, SharedScale, Sheet, ValueMap, encode_png};
 //!
 //! # fn main() -> Result<(), tinylsa_report::ReportError> {
 //! let pixels: Vec<f32> = (0..784).map(|i| if i % 28 < 14 { 0.8 } else { 0.0 }).collect();
-//! let picture = GreyPicture::from_unit(28, 28, &pixels)?;
-//! let gradient = ValueMap::new(28, 28, &pixels.iter().map(|p| 0.02 * p - 0.004).collect::<Vec<_>>())?;
-//! let lime = ValueMap::new(28, 28, &pixels.iter().map(|p| 0.01 * p).collect::<Vec<_>>())?;
+//! let image = Image::from_unit([1, 28, 28], &pixels)?;
+//! let gradient = ValueMap::new([28, 28], &pixels.iter().map(|p| 0.02 * p - 0.004).collect::<Vec<_>>())?;
+//! let lime = ValueMap::new([28, 28], &pixels.iter().map(|p| 0.01 * p).collect::<Vec<_>>())?;
 //!
 //! // one scale for both methods
 //! let scale = SharedScale::percentile([&gradient, &lime], 99.0)?;
@@ -41,7 +41,7 @@
 //!     subtitle: "class Trouser, probability 0.98".to_owned(),
 //!     columns: 3,
 //!     panels: vec![
-//!         Panel::picture("picture", &picture),
+//!         Panel::picture("image", &image),
 //!         Panel::attribution("gradient", &gradient, &scale),
 //!         Panel::attribution("LIME", &lime, &scale).note("held-out R² 0.71"),
 //!     ],
@@ -67,10 +67,11 @@
 mod contact;
 mod error;
 mod figures;
+mod image;
 mod maps;
 mod page;
 mod palette;
-mod picture;
+mod raster;
 mod table;
 mod text;
 
@@ -80,9 +81,9 @@ pub use figures::{
     ClassScores, EpochPoint, IntervalBar, PerturbationCurve, ReliabilityBin, confusion_matrix, interval_bars,
     per_class, perturbation_curves, reliability, training_curves,
 };
-pub use image::RgbImage;
-pub use maps::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, Sheet, ValueMap};
+pub use image::{Image, decode_png, encode_png};
+pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{Block, Figure, FigureContent, ReportPage, Section, SummaryEntry, Warning};
 pub use palette::compact_png;
-pub use picture::{GreyPicture, encode_png};
+pub use raster::{Rgb, RgbImage};
 pub use table::{Align, Better, Cell, Column, Estimate, MethodScores, RankedTable, Row, Score, Table};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use image::{ImageError, RgbImage};
-
 use crate::ReportError;
+use crate::image::decode_png;
+use crate::raster::RgbImage;
 
 type Colour = [u8; 3];
 
@@ -19,9 +19,9 @@ const EXACT: usize = 128;
 /// and the rest is divided by median cut (Heckbert 1982); letters and flat areas stay as they are. The same file gives
 /// the same bytes.
 pub fn compact_png(png: &[u8]) -> Result<Vec<u8>, ReportError> {
-    let picture = image::load_from_memory(png)?.to_rgb8();
+    let picture = decode_png(png)?;
     let (palette, places) = palette(&picture);
-    let pixels: Vec<u8> = picture.pixels().map(|pixel| places[&pixel.0]).collect();
+    let pixels: Vec<u8> = picture.pixels().iter().map(|pixel| places[&pixel.0]).collect();
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
     encoder.set_color(png::ColorType::Indexed);
@@ -29,11 +29,9 @@ pub fn compact_png(png: &[u8]) -> Result<Vec<u8>, ReportError> {
     encoder.set_palette(palette.concat());
     encoder.set_compression(png::Compression::High);
     encoder.set_filter(png::Filter::NoFilter);
-    let encoded = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(&pixels)?;
-        writer.finish()
-    });
-    encoded.map_err(|error| ImageError::IoError(std::io::Error::other(error)))?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
     Ok(bytes)
 }
 
@@ -95,13 +93,11 @@ fn mean(colours: &[(Colour, u32)]) -> Colour {
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
-
     use super::*;
-    use crate::encode_png;
+    use crate::{Rgb, encode_png};
 
     fn decoded(png: &[u8]) -> RgbImage {
-        image::load_from_memory(png).unwrap().to_rgb8()
+        decode_png(png).unwrap()
     }
 
     #[test]
@@ -120,7 +116,7 @@ mod tests {
         let compact = compact_png(&png).unwrap();
         let shown = decoded(&compact);
         let mut off = 0;
-        for (expected, found) in picture.pixels().zip(shown.pixels()) {
+        for (expected, found) in picture.pixels().iter().zip(shown.pixels()) {
             assert!(expected.0 != [255; 3] || found.0 == [255; 3]);
             off = expected.0.iter().zip(found.0).map(|(&a, b)| a.abs_diff(b)).max().unwrap_or(0).max(off);
         }
@@ -131,6 +127,6 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_refused() {
-        assert!(matches!(compact_png(b"no picture"), Err(ReportError::Encode(_))));
+        assert!(matches!(compact_png(b"no picture"), Err(ReportError::Decode(_))));
     }
 }

@@ -1,7 +1,9 @@
-//! Labels inside pixel pictures: one monospaced font that is part of the program.
+//! Labels inside figures of pixels, from two fonts that are part of the program: Noto Sans Mono for Latin letters and GNU
+//! Unifont for every other character.
 
-use image::{Rgb, RgbImage};
+use crate::raster::{Rgb, RgbImage};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
+use unifont::{Glyph, get_glyph};
 
 /// Size and weight of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,34 +30,50 @@ impl TextStyle {
         self.font().1.val() as u32 + 2
     }
 
-    /// Pixels that a character takes.
-    pub(crate) fn character_width(self) -> u32 {
+    /// Pixels that a Latin letter takes.
+    fn character_width(self) -> u32 {
         let (weight, height) = self.font();
         get_raster_width(weight, height) as u32
     }
 
     /// Pixels that `text` takes on one line.
     pub(crate) fn width(self, text: &str) -> u32 {
-        printable(text).chars().count() as u32 * self.character_width()
+        printable(text).chars().map(|character| self.advance(character)).sum()
+    }
+
+    /// Pixels that a character takes.
+    fn advance(self, character: char) -> u32 {
+        let (weight, height) = self.font();
+        if get_raster(character, weight, height).is_some() {
+            return self.character_width();
+        }
+        self.character_width().max(wide_glyph(character).map_or(0, |glyph| glyph.get_width() as u32))
     }
 
     /// `text` on lines of at most `width` pixels, broken between words; a word that is too long is cut.
     pub(crate) fn wrap(self, text: &str, width: u32) -> Vec<String> {
-        let limit = (width / self.character_width()).max(1) as usize;
+        let space = self.character_width();
         let mut lines: Vec<String> = Vec::new();
-        let mut line = String::new();
+        let (mut line, mut used) = (String::new(), 0);
         for word in printable(text).split_whitespace() {
-            let mut rest: Vec<char> = word.chars().collect();
-            if !line.is_empty() && line.chars().count() + 1 + rest.len() > limit {
+            if !line.is_empty() && used + space + self.width(word) > width {
                 lines.push(std::mem::take(&mut line));
-            }
-            while rest.len() > limit {
-                lines.push(rest.drain(..limit).collect());
+                used = 0;
             }
             if !line.is_empty() {
                 line.push(' ');
+                used += space;
             }
-            line.extend(rest);
+            for character in word.chars() {
+                let advance = self.advance(character);
+                // a word that is longer than a line goes on in the next one; a line has one character at least
+                if !line.is_empty() && used + advance > width {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0;
+                }
+                line.push(character);
+                used += advance;
+            }
         }
         if !line.is_empty() {
             lines.push(line);
@@ -65,25 +83,39 @@ impl TextStyle {
 }
 
 /// Draws `text` with its upper left corner at (`x`, `y`); what falls outside the picture is left out.
-pub(crate) fn draw_text(picture: &mut RgbImage, x: u32, y: u32, text: &str, style: TextStyle, colour: Rgb<u8>) {
+pub(crate) fn draw_text(picture: &mut RgbImage, x: u32, y: u32, text: &str, style: TextStyle, colour: Rgb) {
     let (weight, height) = style.font();
     let mut left = x;
     for character in printable(text).chars() {
         if let Some(glyph) = get_raster(character, weight, height) {
             for (row, line) in glyph.rows().enumerate() {
                 for (column, &coverage) in line.iter().enumerate() {
-                    if let Some(pixel) = picture.get_pixel_mut_checked(left + column as u32, y + row as u32) {
-                        *pixel = mix(*pixel, colour, f64::from(coverage) / 255.0);
-                    }
+                    let share = f64::from(coverage) / 255.0;
+                    picture.change(left + column as u32, y + row as u32, |pixel| mix(pixel, colour, share));
                 }
             }
+        } else if let Some(glyph) = wide_glyph(character) {
+            // on the line on which the smaller glyphs of the other font stand
+            let top = y + (height.val() as u32).saturating_sub(WIDE_ROWS);
+            let places = (0..WIDE_ROWS).flat_map(|row| (0..glyph.get_width() as u32).map(move |column| (row, column)));
+            for (row, column) in places.filter(|&(row, column)| glyph.get_pixel(column as usize, row as usize)) {
+                picture.change(left + column, top + row, |_| colour);
+            }
         }
-        left += style.character_width();
+        left += style.advance(character);
     }
 }
 
+/// Rows of a glyph of Unifont.
+const WIDE_ROWS: u32 = 16;
+
+/// The glyph of Unifont, which has one for nearly every character; one without gets the replacement character.
+fn wide_glyph(character: char) -> Option<&'static Glyph> {
+    get_glyph(character).or_else(|| get_glyph(char::REPLACEMENT_CHARACTER))
+}
+
 /// The colour at `share` of the way from `from` (0) to `to` (1).
-pub(crate) fn mix(from: Rgb<u8>, to: Rgb<u8>, share: f64) -> Rgb<u8> {
+pub(crate) fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
     let channel = |i: usize| {
         let (a, b) = (f64::from(from.0[i]), f64::from(to.0[i]));
         (a + (b - a) * share).round().clamp(0.0, 255.0) as u8
@@ -91,7 +123,7 @@ pub(crate) fn mix(from: Rgb<u8>, to: Rgb<u8>, share: f64) -> Rgb<u8> {
     Rgb([channel(0), channel(1), channel(2)])
 }
 
-/// `text` in the characters that the font has: the nearest ASCII spelling, or a question mark.
+/// `text` without characters that do not print, and with signs that letters say better.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
@@ -108,8 +140,8 @@ fn printable(text: &str) -> String {
             '\u{03a3}' => printable.push_str("sum"),
             '\u{0394}' | '\u{03b4}' => printable.push_str("delta"),
             '\u{a0}' | '\u{202f}' | '\n' | '\t' => printable.push(' '),
-            ' '..='~' | '\u{a1}'..='\u{ff}' => printable.push(character),
-            _ => printable.push('?'),
+            _ if character.is_control() => printable.push('?'),
+            _ => printable.push(character),
         }
     }
     printable
@@ -149,6 +181,32 @@ mod tests {
     fn text_beyond_the_edge_is_left_out() {
         let mut picture = RgbImage::from_pixel(10, 5, Rgb([255; 3]));
         draw_text(&mut picture, 4, 2, "WWWW", TextStyle::Label, Rgb([0; 3]));
-        assert_eq!(picture.dimensions(), (10, 5));
+        assert_eq!((picture.width(), picture.height()), (10, 5));
+    }
+
+    #[test]
+    fn names_in_any_script_are_drawn_letter_by_letter() {
+        let drawn = |text: &str, style: TextStyle| {
+            let mut picture = RgbImage::from_pixel(style.width(text) + 8, 24, Rgb([255; 3]));
+            draw_text(&mut picture, 0, 0, text, style, Rgb([0; 3]));
+            picture
+        };
+        let question_marks = drawn("??", TextStyle::Label);
+        for text in ["Tシャツ", "足首", "Hæmsökü", "сапог", "ζ", "حذاء"] {
+            for style in [TextStyle::Label, TextStyle::Strong, TextStyle::Title] {
+                let picture = drawn(text, style);
+                let dark: Vec<u32> =
+                    picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] < 128).map(|(x, ..)| x).collect();
+                assert!(dark.len() > 8, "{text}");
+                assert!(dark.iter().all(|&x| x < style.width(text)), "{text}");
+                assert_ne!(picture, question_marks);
+            }
+        }
+        // every letter is another one
+        assert_ne!(drawn("シ", TextStyle::Label), drawn("ツ", TextStyle::Label));
+        assert_eq!(TextStyle::Label.width("足首"), 32);
+        let lines = TextStyle::Label.wrap("足首までの靴 足首までの靴", 64);
+        assert_eq!(lines, ["足首まで", "の靴", "足首まで", "の靴"]);
+        assert!(lines.iter().all(|line| TextStyle::Label.width(line) <= 64));
     }
 }

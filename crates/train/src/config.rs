@@ -9,15 +9,16 @@ use crate::targets::DistillationConfig;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Passes over the training pictures.
+    /// Passes over the training images.
     pub epochs: usize,
-    /// Pictures of a step.
+    /// Images of a step.
     pub batch_size: usize,
     /// The share of the target spread evenly over all classes (Szegedy et al. 2016).
     pub label_smoothing: f64,
     /// The largest Euclidean norm of all gradients together; longer ones are shortened to it. 0 switches it off.
     pub gradient_norm: f64,
-    /// The fraction by which the running statistics of the batch normalisations move towards those of a batch.
+    /// The fraction by which the running statistics of the batch normalisations move towards those of a batch. burn's own
+    /// `BatchNorm` has a momentum of its own instead.
     pub norm_momentum: f64,
     /// Which epoch's averaged weights are the result.
     pub keep: KeptEpoch,
@@ -33,21 +34,21 @@ pub struct TrainConfig {
     pub ema: EmaConfig,
     /// The rule that changes the weights.
     pub optimizer: OptimizerConfig,
-    /// How the pictures are varied from epoch to epoch.
+    /// How the images are varied from epoch to epoch.
     pub augmentation: AugmentationConfig,
-    /// How the varied pictures are mixed with each other.
+    /// How the varied images are mixed with each other.
     pub mixing: MixingConfig,
-    /// Other networks to learn from.
+    /// Other networks whose probabilities are learnt.
     pub distillation: DistillationConfig,
 }
 
-/// The epoch whose averaged weights a training leaves.
+/// The epoch whose averaged weights a training run results in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeptEpoch {
     /// The one with the best validation accuracy, the first of several.
     Best,
-    /// The last one: for a recipe that was chosen before, and validation pictures too few to choose among its epochs.
+    /// The last one: for a recipe that was chosen before, and validation images too few to choose among its epochs.
     Last,
 }
 
@@ -69,6 +70,41 @@ pub struct EmaConfig {
     pub decay: f64,
     /// In step `t` the average keeps at most `(1 + t) / (warmup + t)`, so that it forgets the first weights soon.
     pub warmup: f64,
+}
+
+impl Default for TrainConfig {
+    /// The recipe of `configs/base.toml`.
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 128,
+            label_smoothing: 0.05,
+            gradient_norm: 1.0,
+            norm_momentum: 0.1,
+            keep: KeptEpoch::Best,
+            patience: 0,
+            checkpoint_steps: 200,
+            prefetch: 4,
+            schedule: ScheduleConfig::default(),
+            ema: EmaConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            augmentation: AugmentationConfig::default(),
+            mixing: MixingConfig::default(),
+            distillation: DistillationConfig::default(),
+        }
+    }
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self { warmup_epochs: 0.25, last_fraction: 0.01 }
+    }
+}
+
+impl Default for EmaConfig {
+    fn default() -> Self {
+        Self { decay: 0.998, warmup: 10.0 }
+    }
 }
 
 impl TrainConfig {
@@ -130,6 +166,14 @@ impl EmaConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_defaults_are_the_recipe_of_the_base_config() {
+        let base: toml::Table = toml::from_str(include_str!("../../../configs/base.toml")).unwrap();
+        let recipe: TrainConfig = base["train"].clone().try_into().unwrap();
+        assert_eq!(TrainConfig::default(), recipe);
+        recipe.validate().unwrap();
+    }
 
     #[test]
     fn the_rate_rises_to_one_and_falls_to_the_last_fraction() {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tinylsa_model::ModelConfig;
+
 use crate::checkpoint::{
     BEST_CHECKPOINT, CheckpointError, CheckpointForm, Counters, EpochRecord, LAST_CHECKPOINT, SealedCheckpoint,
 };
@@ -9,7 +11,11 @@ use crate::error::{Rescue, TrainError};
 use crate::plan::TrainingPlan;
 
 /// What to do without the last checkpoint: the best one is a whole checkpoint of an earlier epoch.
-pub(crate) fn without_last(plan: &TrainingPlan, form: &CheckpointForm, error: TrainError) -> TrainError {
+pub(crate) fn without_last<C: ModelConfig>(
+    plan: &TrainingPlan<C>,
+    form: &CheckpointForm,
+    error: TrainError,
+) -> TrainError {
     let is_absent = matches!(
         &error,
         TrainError::CheckpointFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound
@@ -26,7 +32,11 @@ pub(crate) fn without_last(plan: &TrainingPlan, form: &CheckpointForm, error: Tr
 
 /// Refuses a best checkpoint that is not the one of the counters' history. One of the epoch that comes next is allowed:
 /// it was written before a kill, and is written again when that epoch is finished again.
-pub(crate) fn require_best(plan: &TrainingPlan, form: &CheckpointForm, counters: &Counters) -> Result<(), TrainError> {
+pub(crate) fn require_best<C: ModelConfig>(
+    plan: &TrainingPlan<C>,
+    form: &CheckpointForm,
+    counters: &Counters,
+) -> Result<(), TrainError> {
     if counters.history.is_empty() {
         return Ok(());
     }

@@ -2,44 +2,62 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use tinylsa_data::LoaderError;
-use tinylsa_model::{ModelFileError, StateError};
+use tinylsa_model::{GeneratorBusy, ImageShape, InitError, ModelFileError, StateError};
 use tinylsa_settings::InvalidSetting;
 
 use crate::checkpoint::CheckpointError;
 use crate::measure::MeasureError;
+use crate::targets::Task;
 
-/// A training that cannot begin or go on.
+/// A training run that cannot begin or continue.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// A setting is outside its range.
     #[error("the training's config is invalid")]
     Config(#[from] InvalidSetting),
-    /// The pictures cannot be handed out.
+    /// The images cannot be handed out.
     #[error("the batches cannot be prepared")]
     Loader(#[from] LoaderError),
-    /// There are fewer training pictures than one batch has.
-    #[error("there are {pictures} training pictures, expected at least one batch of {batch_size}")]
-    TooFewPictures {
-        /// Training pictures there are.
-        pictures: usize,
-        /// Pictures of a step.
+    /// There are fewer training images than a batch needs.
+    #[error("there are {images} training images, expected at least one batch of {batch_size}")]
+    TooFewImages {
+        /// Training images there are.
+        images: usize,
+        /// Images of a step.
         batch_size: usize,
     },
     /// There is nothing to choose an epoch by.
     #[error("there are no validation images, expected at least one")]
     NoValidationImages,
+    /// The images have another shape than those of the network.
+    #[error("the images are {found}, the network expects {expected}")]
+    ImageShape {
+        /// The shape of the images.
+        found: ImageShape,
+        /// The shape that the network was made for.
+        expected: ImageShape,
+    },
+    /// The network cannot be made.
+    #[error("the network cannot be made")]
+    Init(#[from] InitError),
+    /// The network's config has no form in JSON, by which a checkpoint knows it.
+    #[error("the network's config cannot be written as JSON")]
+    ConfigForm(#[source] serde_json::Error),
+    /// burn's random numbers are in use by another training run.
+    #[error("the network draws random numbers, which cannot be made reproducible here")]
+    Random(#[from] GeneratorBusy),
     /// An image is of a class that the network does not have.
     #[error("training image {index} has label {label}, expected less than the network's {classes} classes")]
     Label {
-        /// The picture.
+        /// The image.
         index: u32,
         /// Its label.
-        label: u8,
+        label: u32,
         /// Number of classes.
         classes: usize,
     },
-    /// A network that is to be learnt from cannot be read.
+    /// A teacher cannot be read.
     #[error("failed to load the teacher {}", path.display())]
     Teacher {
         /// The file.
@@ -47,20 +65,20 @@ pub enum TrainError {
         /// Why.
         source: ModelFileError,
     },
-    /// A network that is to be learnt from does not do what the student is to do.
+    /// A teacher takes other images or has another number of classes than the student.
     #[error(
-        "the teacher {} takes pictures of {} pixels a side and knows {} classes, expected {} and {} as the student",
-        path.display(), found[0], found[1], expected[0], expected[1]
+        "the teacher {} takes images of {} and knows {} classes, expected {} and {} as the student",
+        path.display(), found.input, found.classes, expected.input, expected.classes
     )]
     OtherTask {
         /// The file.
         path: PathBuf,
-        /// The teacher's picture size and number of classes.
-        found: [usize; 2],
+        /// The teacher's images and classes.
+        found: Task,
         /// The student's.
-        expected: [usize; 2],
+        expected: Task,
     },
-    /// A network that is to be learnt from knows other classes than the student, or the same ones in another order.
+    /// A teacher knows other classes than the student, or the same ones in another order.
     #[error("the teacher {} calls class {class} {found:?}, expected {expected:?} as the student", path.display())]
     OtherClasses {
         /// The file.
@@ -72,7 +90,7 @@ pub enum TrainError {
         /// Its name in the dataset.
         expected: String,
     },
-    /// A network that is to be learnt from gives scores that are not finite.
+    /// A teacher gives scores that are not finite.
     #[error("the teacher {} gives no probabilities", path.display())]
     TeacherScores {
         /// The file.

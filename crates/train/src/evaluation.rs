@@ -29,9 +29,9 @@ pub struct Interval {
 /// What was measured on one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Number of pictures.
+    /// Number of images.
     pub images: usize,
-    /// Share of pictures whose most probable class is theirs; Wilson's interval (1927).
+    /// Share of images whose most probable class is theirs; Wilson's interval (1927).
     pub accuracy: Interval,
     /// Mean negative log-likelihood of the true class, in nats; the interval of the normal approximation.
     pub nll: Interval,
@@ -40,13 +40,13 @@ pub struct Evaluation {
     pub ece: Interval,
     /// One entry a class, in the order of the labels.
     pub classes: Vec<ClassEvaluation>,
-    /// `confusion[truth][prediction]`: numbers of pictures.
+    /// `confusion[truth][prediction]`: numbers of images.
     pub confusion: Vec<Vec<u64>>,
     /// The bins of the calibration error, from confidence 0 to 1.
     pub calibration: Vec<CalibrationBin>,
 }
 
-/// What was measured on the pictures of one class.
+/// What was measured on the images of one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassEvaluation {
     /// Share of the images predicted as the class that are of it; `None` if none is predicted.
@@ -59,14 +59,14 @@ pub struct ClassEvaluation {
     pub support: u64,
 }
 
-/// The pictures whose confidence falls into one bin.
+/// The images whose confidence falls into one bin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
     /// Lower end of the bin.
     pub lower: f64,
     /// Upper end of the bin.
     pub upper: f64,
-    /// Number of pictures.
+    /// Number of images.
     pub count: u64,
     /// Mean probability of the predicted class; 0 if the bin is empty.
     pub confidence: f64,
@@ -103,7 +103,7 @@ struct Outcome {
 impl Outcome {
     fn of(predictions: &Predictions, index: usize) -> Self {
         let row = predictions.row(index);
-        let label = usize::from(predictions.labels()[index]);
+        let label = predictions.labels()[index] as usize;
         let predicted = predictions.predicted(index);
         Self {
             right: predicted == label,
@@ -116,7 +116,7 @@ impl Outcome {
 fn confusion(predictions: &Predictions) -> Vec<Vec<u64>> {
     let mut counts = vec![vec![0; predictions.classes()]; predictions.classes()];
     for (index, &label) in predictions.labels().iter().enumerate() {
-        counts[usize::from(label)][predictions.predicted(index)] += 1;
+        counts[label as usize][predictions.predicted(index)] += 1;
     }
     counts
 }
@@ -196,7 +196,7 @@ fn calibration_error_interval(outcomes: &[Outcome], value: f64, seed: u64) -> In
 mod tests {
     use super::*;
 
-    fn predictions(rows: &[([f32; 2], u8)]) -> Predictions {
+    fn predictions(rows: &[([f32; 2], u32)]) -> Predictions {
         let probabilities = rows.iter().flat_map(|(row, _)| *row).collect();
         Predictions::new(2, probabilities, rows.iter().map(|&(_, label)| label).collect()).unwrap()
     }
@@ -210,7 +210,7 @@ mod tests {
         assert!((result.accuracy.value - 0.75).abs() < 1e-12);
         let expected = -(0.9_f64.ln() + 0.2_f64.ln() + 0.7_f64.ln() + 0.6_f64.ln()) / 4.0;
         assert!((result.nll.value - expected).abs() < 1e-7);
-        // Four bins of one picture each: |1 − .9|, |0 − .8|, |1 − .7|, |1 − .6|, a quarter of each.
+        // Four bins of one image each: |1 − .9|, |0 − .8|, |1 − .7|, |1 − .6|, a quarter of each.
         assert!((result.ece.value - (0.1 + 0.8 + 0.3 + 0.4) / 4.0).abs() < 1e-7);
         assert!((result.classes[0].precision.unwrap().value - 0.5).abs() < 1e-12);
         assert!((result.classes[0].recall.unwrap().value - 1.0).abs() < 1e-12);
@@ -228,10 +228,10 @@ mod tests {
 
     #[test]
     fn every_interval_holds_its_figure() {
-        let rows: Vec<([f32; 2], u8)> = (0..200)
+        let rows: Vec<([f32; 2], u32)> = (0..200)
             .map(|index| {
                 let sure = 0.5 + 0.45 * (index as f32 / 200.0);
-                ([sure, 1.0 - sure], u8::from(index % 5 == 0))
+                ([sure, 1.0 - sure], u32::from(index % 5 == 0))
             })
             .collect();
         let result = evaluate(&predictions(&rows), 1).unwrap();

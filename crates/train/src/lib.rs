@@ -1,63 +1,36 @@
-//! Training, evaluation and exact continuation of [`TinyCnnLsa`](tinylsa_model::TinyCnnLsa).
+//! Training, evaluation and exact resumption of any [`Classifier`](tinylsa_model::Classifier).
 //!
-//! [`train`] takes a [`TrainingPlan`], plain data that says all there is to say, and runs the loop: forward, loss,
-//! backward, optimiser, average of the weights; validation and checkpoints after each epoch. There is no framework of
-//! callbacks. Whoever wants to show how it goes passes a [`Progress`]; whoever wants it to stop sets a flag.
+//! [`train`] takes a [`TrainingPlan`], plain data that describes the whole run, and runs the loop: forward, loss, backward,
+//! optimizer, average of the weights; validation and checkpoints after each epoch. There is no framework of callbacks. A
+//! [`Progress`] watches, a flag stops; [`TrainingPlan::run`] does without both.
 //!
-//! [`resume`] goes on from the last checkpoint and ends with the same bits as a training that was never interrupted.
-//! That holds because nothing in a step depends on what the process did before except what a checkpoint holds:
-//! weights, their average, the optimizer's moments and a few counters. Order and augmentation are functions of seed,
-//! epoch and picture, the learning rate and the average's decay functions of the step.
+//! [`resume`] starts at the last checkpoint and ends with the same bits as a run that was never interrupted. That holds
+//! because nothing in a step depends on what the process did before except what a checkpoint holds: weights, running
+//! statistics, their average, the optimizer's moments and a few counters. Order and augmentation are functions of seed,
+//! epoch and image; the learning rate, the decay of the average and what the network draws itself are functions of the
+//! step.
 //!
-//! [`predict`] and [`evaluate`] measure a network: accuracy, likelihood, calibration, each with its 95 % interval.
+//! [`predict`] and [`evaluate`] measure a network: accuracy, likelihood, calibration, each with its 95 % interval. They ask
+//! a [`Predictor`](tinylsa_model::Predictor), the forward pass of a network or a faster form of it.
 //!
 //! ```
-//! use std::sync::{Arc, atomic::AtomicBool};
-//! use burn::tensor::Device;
-//! use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments};
+//! use tinylsa_data::{SyntheticConfig, stratified_split, synthetic_garments};
 //! use tinylsa_model::{StageConfig, TinyCnnLsaConfig};
-//! use tinylsa_train::{
-//!     DistillationConfig, EmaConfig, KeptEpoch, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig,
-//!     TrainingOutcome, TrainingPlan, train,
-//! };
+//! use tinylsa_train::TrainingPlan;
 //!
 //! let garments = synthetic_garments(&SyntheticConfig { train: 80, test: 10, seed: 0 })?;
 //! let split = stratified_split(&garments.train.labels, 20, 0)?;
-//! let mut model = TinyCnnLsaConfig::default();
-//! model.stages = vec![StageConfig { channels: 8, stride: 2, residual_blocks: 0, pool: true }];
-//! let folder = tempfile::tempdir()?;
-//! let plan = TrainingPlan {
-//!     model,
-//!     train: TrainConfig {
-//!         epochs: 1,
-//!         batch_size: 20,
-//!         label_smoothing: 0.1,
-//!         gradient_norm: 1.0,
-//!         norm_momentum: 0.1,
-//!         keep: KeptEpoch::Best,
-//!         patience: 0,
-//!         checkpoint_steps: 0,
-//!         prefetch: 1,
-//!         schedule: ScheduleConfig { warmup_epochs: 0.5, last_fraction: 0.0 },
-//!         ema: EmaConfig { decay: 0.99, warmup: 10.0 },
-//!         optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
-//!         augmentation: AugmentationConfig::default(),
-//!         mixing: MixingConfig::none(),
-//!         distillation: DistillationConfig::default(),
-//!     },
-//!     seed: 0,
-//!     dataset: Arc::new(garments.train),
-//!     train_indices: split.train.into(),
-//!     validation_indices: split.validation.into(),
-//!     device: Device::flex(),
-//!     checkpoints: folder.path().to_owned(),
-//! };
-//! let TrainingOutcome::Finished(trained) = train(&plan, &AtomicBool::new(false), &mut Silent)? else {
-//!     unreachable!("nobody asked for a stop");
-//! };
-//! assert_eq!(trained.history.len(), 1);
+//! let mut network = TinyCnnLsaConfig::default();
+//! network.stages = vec![StageConfig { channels: 8, stride: 2, residual_blocks: 0, pool: true }];
+//! let checkpoints = tempfile::tempdir()?;
+//! let mut plan = TrainingPlan::new(network, garments.train, split, checkpoints.path());
+//! plan.train.epochs = 1;
+//! plan.train.batch_size = 20;
+//! assert_eq!(plan.run()?.history.len(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The crate's `README.md` trains a network of stock burn layers on images of its own.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -85,9 +58,14 @@ pub use evaluation::{CALIBRATION_BINS, CalibrationBin, ClassEvaluation, Evaluati
 pub use measure::MeasureError;
 pub use optimizer::{AdamWConfig, Moments, MuonConfig, NesterovConfig, OptimizerConfig, OptimizerKind, OptimizerState};
 pub use plan::TrainingPlan;
-pub use prediction::{Predictions, Views, predict, softmax};
+pub use prediction::{Predictions, Views, argmax, predict, softmax};
 pub use progress::{Progress, Silent};
 pub use robustness::{CorruptionRobustness, Robustness, SeverityRobustness, robustness};
-pub use targets::{DistillationConfig, smoothed_targets};
+pub use targets::{DistillationConfig, LoadTeacher, Task, smoothed_targets};
 pub use temperature::{Calibration, Logits, TemperatureError, TemperatureFit, fit_temperature};
 pub use training::{Trained, Training, TrainingOutcome, resume, train};
+
+/// The examples of the README are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

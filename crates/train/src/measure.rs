@@ -1,4 +1,5 @@
 use thiserror::Error;
+use tinylsa_model::{ImageShape, PixelError};
 
 /// Images, labels and scores that cannot be measured.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -18,14 +19,17 @@ pub enum MeasureError {
         /// What is measured.
         measure: &'static str,
     },
-    /// The images have another size than those of the network.
-    #[error("the images are {}×{}, the network expects {expected}×{expected}", found[0], found[1])]
-    ImageSize {
-        /// Height and width of the images.
-        found: [usize; 2],
-        /// Height and width that the network was made for.
-        expected: usize,
+    /// The images have another shape than those of the network.
+    #[error("the images are {found}, the network expects {expected}")]
+    ImageShape {
+        /// The shape of the images.
+        found: ImageShape,
+        /// The shape that the network was made for.
+        expected: ImageShape,
     },
+    /// The network does not take the pixels.
+    #[error(transparent)]
+    Pixels(#[from] PixelError),
     /// There is no image of this number.
     #[error("there is no image {index}, the dataset has {images}")]
     Index {
@@ -50,7 +54,7 @@ pub enum MeasureError {
         /// The image, counted from 0 over those that are measured.
         index: usize,
         /// Its label.
-        label: u8,
+        label: u32,
         /// Number of classes.
         classes: usize,
     },
@@ -74,14 +78,14 @@ pub(crate) fn require_scores(
     score: &'static str,
     classes: usize,
     values: &[f32],
-    labels: &[u8],
+    labels: &[u32],
 ) -> Result<(), MeasureError> {
     require_images(labels.len(), 1, "a measurement")?;
     if classes == 0 || values.len() != labels.len() * classes {
         return Err(MeasureError::Shape { values: values.len(), images: labels.len(), classes });
     }
     require_finite(score, classes, values, 0)?;
-    match labels.iter().position(|&label| usize::from(label) >= classes) {
+    match labels.iter().position(|&label| label as usize >= classes) {
         Some(index) => Err(MeasureError::Label { index, label: labels[index], classes }),
         None => Ok(()),
     }

@@ -1,48 +1,70 @@
 //! The plan of a training run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use tinylsa_data::{CLASS_NAMES, Dataset};
-use tinylsa_model::{AttentionKind, TinyCnnLsa, TinyCnnLsaConfig};
+use tinylsa_data::{Dataset, SplitIndices};
+use tinylsa_model::{ModelConfig, load_predictor};
 
 use crate::checkpoint::{CheckpointForm, Environment, Layout, Schedule};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::optimizer::OptimizerKind;
-use crate::targets::Teachers;
+use crate::targets::{LoadTeacher, Teachers};
 use tinylsa_system::{available_memory, hexadecimal};
 
 /// What is trained, on what, and where its checkpoints go.
 #[derive(Clone, Debug)]
-pub struct TrainingPlan {
+pub struct TrainingPlan<C> {
     /// The network.
-    pub model: TinyCnnLsaConfig,
-    /// The training.
+    pub model: C,
+    /// The recipe.
     pub train: TrainConfig,
-    /// Seed of the initial weights, the order and the augmentation.
+    /// Seed of the initial weights, the order, the augmentation, and what the network draws itself.
     pub seed: u64,
-    /// The pictures.
+    /// The images.
     pub dataset: Arc<Dataset>,
-    /// Which of them are learnt from.
+    /// Which of them are trained on.
     pub train_indices: Arc<[u32]>,
     /// Which of them every choice is made on.
     pub validation_indices: Arc<[u32]>,
     /// Where to compute; without automatic differentiation, which the loop adds itself.
     pub device: Device,
-    /// A folder that exists once the training runs.
+    /// A directory that exists once the training runs.
     pub checkpoints: PathBuf,
+    /// How the teachers of `train.distillation` are read.
+    pub load_teacher: LoadTeacher,
 }
 
-impl TrainingPlan {
-    /// Refuses settings out of range, too few pictures, and pictures of classes that the network does not have.
+impl<C: ModelConfig> TrainingPlan<C> {
+    /// The plan with the default recipe, seed 0, on the CPU, and with teachers of the network's own kind.
+    pub fn new(model: C, dataset: Dataset, split: SplitIndices, checkpoints: &Path) -> Self {
+        Self {
+            model,
+            train: TrainConfig::default(),
+            seed: 0,
+            dataset: Arc::new(dataset),
+            train_indices: split.train.into(),
+            validation_indices: split.validation.into(),
+            device: Device::flex(),
+            checkpoints: checkpoints.to_owned(),
+            load_teacher: load_predictor::<C::Model>,
+        }
+    }
+
+    /// Refuses settings out of range, too few images, and images that the network was not made for.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         self.train.validate()?;
+        self.model.validate()?;
+        let (found, expected) = (self.dataset.shape, self.model.input());
+        if found != expected {
+            return Err(TrainError::ImageShape { found, expected });
+        }
         if self.steps_per_epoch() == 0 {
-            let (pictures, batch_size) = (self.train_indices.len(), self.train.batch_size);
-            return Err(TrainError::TooFewPictures { pictures, batch_size });
+            let (images, batch_size) = (self.train_indices.len(), self.train.batch_size);
+            return Err(TrainError::TooFewImages { images, batch_size });
         }
         if self.validation_indices.is_empty() {
             return Err(TrainError::NoValidationImages);
@@ -51,35 +73,35 @@ impl TrainingPlan {
         self.require_memory()
     }
 
-    pub(crate) fn initial_model(&self) -> Result<TinyCnnLsa, TrainError> {
-        let model = self.model.init(&self.device.clone().autodiff())?;
-        Ok(model.with_initial_weights(self.seed))
+    pub(crate) fn initial_model(&self) -> Result<C::Model, TrainError> {
+        Ok(self.model.init_with_seed(self.seed, &self.device.clone().autodiff())?)
     }
 
     pub(crate) fn teachers(&self) -> Result<Teachers, TrainError> {
-        Teachers::load(&self.train.distillation, &self.model, &CLASS_NAMES)
+        let class_names: Vec<&str> = self.dataset.class_names.iter().map(String::as_str).collect();
+        Teachers::load(&self.train.distillation, &self.model, &class_names, self.load_teacher)
     }
 
     /// Refuses batches that the memory of this machine cannot hold, before any is asked for.
     fn require_memory(&self) -> Result<(), TrainError> {
-        self.model.validate()?;
         let batch_size = self.train.batch_size;
-        let needed = self.model.training_memory(batch_size);
-        match available_memory() {
-            Some(available) if needed > available => Err(TrainError::Memory { batch_size, needed, available }),
-            Some(_) | None => Ok(()),
+        match (self.model.known_training_memory(batch_size), available_memory()) {
+            (Some(needed), Some(available)) if needed > available => {
+                Err(TrainError::Memory { batch_size, needed, available })
+            }
+            (Some(_) | None, Some(_) | None) => Ok(()),
         }
     }
 
     fn require_known_labels(&self) -> Result<(), TrainError> {
-        let classes = self.model.classes;
+        let classes = self.model.classes();
         let label = |index: u32| self.dataset.label(index as usize);
         let indices = self
             .train_indices
             .iter()
             .chain(&*self.validation_indices)
             .filter(|&&index| (index as usize) < self.dataset.len());
-        match indices.copied().find(|&index| usize::from(label(index)) >= classes) {
+        match indices.copied().find(|&index| label(index) as usize >= classes) {
             Some(index) => Err(TrainError::Label { index, label: label(index), classes }),
             None => Ok(()),
         }
@@ -90,7 +112,7 @@ impl TrainingPlan {
     }
 
     /// What a checkpoint of this plan holds; `model` is the plan's, with automatic differentiation.
-    pub(crate) fn checkpoint_form(&self, experiment: String, model: &TinyCnnLsa) -> CheckpointForm {
+    pub(crate) fn checkpoint_form(&self, experiment: String, model: &C::Model) -> CheckpointForm {
         CheckpointForm {
             experiment,
             environment: Environment::here(),
@@ -104,27 +126,28 @@ impl TrainingPlan {
         }
     }
 
-    /// Muon and softmax attention multiply by burn, and off Flex everything is computed by burn.
+    /// Muon multiplies by burn, as some networks do, and off Flex everything is computed by burn.
     fn uses_burn_products(&self) -> bool {
         self.train.optimizer.kind == OptimizerKind::Muon
-            || self.model.attention.kind == AttentionKind::Softmax
+            || self.model.uses_burn_operations()
             || self.device != Device::flex()
     }
 
     /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, how often checkpoints are
     /// written and where teachers lie is not part of it; what they are is.
-    pub(crate) fn digest(&self, teachers: &Teachers) -> String {
+    pub(crate) fn digest(&self, teachers: &Teachers) -> Result<String, TrainError> {
         let mut train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
         train.distillation.teachers.clear();
         let mut hash = Sha256::new();
         teachers.digests().for_each(|digest| hash.update(digest));
-        hash.update(format!("{:?}\n{train:?}\n{}\n", self.model, self.seed));
+        let model = serde_json::to_string(&self.model).map_err(TrainError::ConfigForm)?;
+        hash.update(format!("{} {model}\n{train:?}\n{}\n", C::KIND, self.seed));
         for indices in [&self.train_indices, &self.validation_indices] {
             hash.update((indices.len() as u64).to_le_bytes());
             indices.iter().for_each(|index| hash.update(index.to_le_bytes()));
         }
         hash.update(&self.dataset.images);
-        hash.update(&self.dataset.labels);
-        hexadecimal(&hash.finalize())
+        hash.update(self.dataset.label_bytes());
+        Ok(hexadecimal(&hash.finalize()))
     }
 }

@@ -1,5 +1,5 @@
 use tinylsa_data::{Dataset, to_unit};
-use tinylsa_model::InferenceModel;
+use tinylsa_model::{ImageShape, Predictor};
 
 use crate::evaluation::{Interval, wilson};
 use crate::measure::{MeasureError, require_finite, require_images, require_scores};
@@ -13,7 +13,7 @@ pub(crate) const BATCH: usize = 250;
 pub struct Predictions {
     classes: usize,
     probabilities: Vec<f32>,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
 }
 
 /// What the network is shown of an image.
@@ -31,7 +31,7 @@ impl Predictions {
     ///
     /// # Errors
     /// [`MeasureError`] if there are none, or if they do not belong together.
-    pub fn new(classes: usize, probabilities: Vec<f32>, labels: Vec<u8>) -> Result<Self, MeasureError> {
+    pub fn new(classes: usize, probabilities: Vec<f32>, labels: Vec<u32>) -> Result<Self, MeasureError> {
         require_scores("probability", classes, &probabilities, &labels)?;
         Ok(Self { classes, probabilities, labels })
     }
@@ -42,7 +42,7 @@ impl Predictions {
     }
 
     /// The true class of each image.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
@@ -70,12 +70,12 @@ impl Predictions {
     /// # Panics
     /// If `index` is not below [`Predictions::len`].
     pub fn predicted(&self, index: usize) -> usize {
-        largest(self.row(index))
+        argmax(self.row(index))
     }
 
     /// The number of images whose most probable class is theirs.
     pub fn correct(&self) -> usize {
-        (0..self.len()).filter(|&index| self.predicted(index) == usize::from(self.labels[index])).count()
+        (0..self.len()).filter(|&index| self.predicted(index) == self.labels[index] as usize).count()
     }
 
     /// Share of images whose most probable class is theirs.
@@ -91,14 +91,14 @@ impl Predictions {
     /// Mean negative log-likelihood of the true class, in nats.
     pub fn nll(&self) -> f64 {
         let sum: f64 = (0..self.len())
-            .map(|index| -f64::from(self.row(index)[usize::from(self.labels[index])].max(f32::MIN_POSITIVE)).ln())
+            .map(|index| -f64::from(self.row(index)[self.labels[index] as usize].max(f32::MIN_POSITIVE)).ln())
             .sum();
         sum / self.len() as f64
     }
 }
 
-/// The position of the largest value; the first of several.
-pub(crate) fn largest(row: &[f32]) -> usize {
+/// The position of the largest value; the first of several. 0 if there are none.
+pub fn argmax(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, index| if row[index] > row[best] { index } else { best })
 }
 
@@ -116,23 +116,23 @@ pub fn softmax(logits: &mut [f32], classes: usize) {
     }
 }
 
-/// Lets a network look at the images with these indices.
+/// The probabilities that a network gives the images with these indices.
 ///
-/// Networks are measured in the form in which they are used, with their batch normalisations folded
-/// ([`TinyCnnLsa::for_inference`](tinylsa_model::TinyCnnLsa::for_inference)): its logits differ from those of the
-/// unfolded network by rounding alone.
+/// Networks are measured in the form in which they are used, which is their
+/// [`predictor`](tinylsa_model::Classifier::predictor): the forward pass, or a faster form whose logits differ from it by
+/// rounding alone.
 ///
 /// # Errors
-/// [`MeasureError`] if there are no indices or one is not of the dataset, if the images have another size than the
+/// [`MeasureError`] if there are no indices or one is not of the dataset, if the images have another shape than the
 /// network's, if a label is not one of its classes, or if a logit is not finite.
 pub fn predict(
-    model: &InferenceModel,
+    model: &dyn Predictor,
     dataset: &Dataset,
     indices: &[u32],
     views: Views,
 ) -> Result<Predictions, MeasureError> {
     let labels = labels_for(model, dataset, indices)?;
-    let classes = model.config().classes;
+    let classes = model.classes();
     let mut probabilities = Vec::with_capacity(indices.len() * classes);
     for (batch, first) in indices.chunks(BATCH).zip((0..).step_by(BATCH)) {
         let images: Vec<Vec<f32>> = batch.iter().map(|&index| to_unit(dataset.image(index as usize))).collect();
@@ -142,36 +142,40 @@ pub fn predict(
 }
 
 /// The labels of the images with these indices, after checking that the network can be measured on them.
-pub(crate) fn labels_for(model: &InferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<Vec<u8>, MeasureError> {
-    let (found, expected) = ([dataset.height, dataset.width], model.config().image_size);
-    if found != [expected; 2] {
-        return Err(MeasureError::ImageSize { found, expected });
+pub(crate) fn labels_for(model: &dyn Predictor, dataset: &Dataset, indices: &[u32]) -> Result<Vec<u32>, MeasureError> {
+    let (found, expected) = (dataset.shape, model.input());
+    if found != expected {
+        return Err(MeasureError::ImageShape { found, expected });
     }
     require_images(indices.len(), 1, "a measurement")?;
     if let Some(&index) = indices.iter().find(|&&index| index as usize >= dataset.len()) {
         return Err(MeasureError::Index { index, images: dataset.len() });
     }
-    let labels: Vec<u8> = indices.iter().map(|&index| dataset.label(index as usize)).collect();
-    let classes = model.config().classes;
-    match labels.iter().position(|&label| usize::from(label) >= classes) {
+    let labels: Vec<u32> = indices.iter().map(|&index| dataset.label(index as usize)).collect();
+    let classes = model.classes();
+    match labels.iter().position(|&label| label as usize >= classes) {
         Some(index) => Err(MeasureError::Label { index, label: labels[index], classes }),
         None => Ok(labels),
     }
 }
 
-/// The logits of images that the network was found to fit, the first of them being image `first`.
-pub(crate) fn finite_logits(model: &InferenceModel, pixels: &[f32], first: usize) -> Result<Vec<f32>, MeasureError> {
-    let logits = model.logits(pixels).expect("the pixels are those of whole images");
-    require_finite("logit", model.config().classes, &logits, first)?;
+/// The logits of some images, as many and as finite as they must be; the first is that of image `first`.
+pub(crate) fn finite_logits(model: &dyn Predictor, pixels: &[f32], first: usize) -> Result<Vec<f32>, MeasureError> {
+    let (logits, classes) = (model.logits(pixels)?, model.classes());
+    let images = pixels.len() / model.input().values();
+    if logits.len() != images * classes {
+        return Err(MeasureError::Shape { values: logits.len(), images, classes });
+    }
+    require_finite("logit", classes, &logits, first)?;
     Ok(logits)
 }
 
-fn averaged(model: &InferenceModel, images: &[Vec<f32>], views: Views, first: usize) -> Result<Vec<f32>, MeasureError> {
-    let (size, classes) = (model.config().image_size, model.config().classes);
+fn averaged(model: &dyn Predictor, images: &[Vec<f32>], views: Views, first: usize) -> Result<Vec<f32>, MeasureError> {
+    let (shape, classes) = (model.input(), model.classes());
     let poses = poses(views);
     let mut sums = vec![0.0; images.len() * classes];
     for &pose in poses {
-        let pixels: Vec<f32> = images.iter().flat_map(|image| posed(image, size, size, pose)).collect();
+        let pixels: Vec<f32> = images.iter().flat_map(|image| posed(image, shape, pose)).collect();
         let mut probabilities = finite_logits(model, &pixels, first)?;
         softmax(&mut probabilities, classes);
         for (sum, probability) in sums.iter_mut().zip(probabilities) {
@@ -210,16 +214,20 @@ fn poses(views: Views) -> &'static [Pose] {
     }
 }
 
-/// The picture in another pose; what comes in from outside is black.
-fn posed(picture: &[f32], height: usize, width: usize, pose: Pose) -> Vec<f32> {
-    let mut result = vec![0.0; picture.len()];
-    for row in 0..height {
-        for column in 0..width {
-            let source_row = row.checked_add_signed(-pose.down).filter(|&row| row < height);
-            let source_column = column.checked_add_signed(-pose.right).filter(|&column| column < width);
-            if let (Some(source_row), Some(source_column)) = (source_row, source_column) {
-                let source_column = if pose.mirrored { width - 1 - source_column } else { source_column };
-                result[row * width + column] = picture[source_row * width + source_column];
+/// The image in another pose; what comes in from outside is black.
+fn posed(image: &[f32], shape: ImageShape, pose: Pose) -> Vec<f32> {
+    let ImageShape { height, width, .. } = shape;
+    let mut result = vec![0.0; image.len()];
+    let channels = image.chunks_exact(shape.pixels()).zip(result.chunks_exact_mut(shape.pixels()));
+    for (image, result) in channels {
+        for row in 0..height {
+            for column in 0..width {
+                let source_row = row.checked_add_signed(-pose.down).filter(|&row| row < height);
+                let source_column = column.checked_add_signed(-pose.right).filter(|&column| column < width);
+                if let (Some(source_row), Some(source_column)) = (source_row, source_column) {
+                    let source_column = if pose.mirrored { width - 1 - source_column } else { source_column };
+                    result[row * width + column] = image[source_row * width + source_column];
+                }
             }
         }
     }
@@ -230,19 +238,27 @@ fn posed(picture: &[f32], height: usize, width: usize, pose: Pose) -> Vec<f32> {
 mod tests {
     use burn::tensor::Device;
     use tinylsa_data::{DatasetName, Split};
-    use tinylsa_model::{AttentionConfig, StageConfig, TinyCnnLsaConfig, state_of};
+    use tinylsa_model::{AttentionConfig, InferenceModel, StageConfig, TinyCnnLsaConfig, state_of};
 
     use super::*;
 
     #[test]
     fn poses_shift_and_mirror() {
-        let picture = [1.0, 2.0, 3.0, 4.0];
-        let show = |mirrored, right, down| posed(&picture, 2, 2, Pose { mirrored, right, down });
+        let image = [1.0, 2.0, 3.0, 4.0];
+        let show = |mirrored, right, down| posed(&image, ImageShape::grey(2, 2), Pose { mirrored, right, down });
         assert_eq!(show(false, 0, 0), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(show(false, 1, 0), [0.0, 1.0, 0.0, 3.0]);
         assert_eq!(show(false, 0, -1), [3.0, 4.0, 0.0, 0.0]);
         assert_eq!(show(true, 0, 0), [2.0, 1.0, 4.0, 3.0]);
         assert_eq!(show(true, 1, 0), [0.0, 2.0, 0.0, 4.0]);
+    }
+
+    #[test]
+    fn each_channel_of_an_image_that_is_no_square_takes_the_pose() {
+        // Two channels of one row and three columns.
+        let shape = ImageShape { channels: 2, height: 1, width: 3 };
+        let posed = posed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], shape, Pose { mirrored: true, right: 1, down: 0 });
+        assert_eq!(posed, [0.0, 3.0, 2.0, 0.0, 6.0, 5.0]);
     }
 
     #[test]
@@ -256,13 +272,19 @@ mod tests {
 
     #[test]
     fn the_first_of_equal_values_is_the_largest() {
-        assert_eq!(largest(&[0.2, 0.4, 0.4]), 1);
+        assert_eq!(argmax(&[0.2, 0.4, 0.4]), 1);
     }
 
     fn network() -> InferenceModel {
         let stages = vec![StageConfig { channels: 4, stride: 2, residual_blocks: 0, pool: false }];
         let attention = AttentionConfig { blocks: 0, heads: 2, ..AttentionConfig::default() };
-        let config = TinyCnnLsaConfig { image_size: 4, classes: 3, stages, attention, ..TinyCnnLsaConfig::default() };
+        let config = TinyCnnLsaConfig {
+            input: ImageShape::grey(4, 4),
+            classes: 3,
+            stages,
+            attention,
+            ..TinyCnnLsaConfig::default()
+        };
         let model = config.init(&Device::flex()).unwrap();
         let mut state = state_of(&model);
         // Finite, but a product with what the head reads is not.
@@ -271,12 +293,12 @@ mod tests {
         InferenceModel::from_state(&config, &state).unwrap()
     }
 
-    fn images(side: usize, labels: &[u8]) -> Dataset {
+    fn images(side: usize, labels: &[u32]) -> Dataset {
         Dataset {
-            name: DatasetName::SyntheticGarments,
+            name: DatasetName::SYNTHETIC_GARMENTS,
             split: Split::Test,
-            height: side,
-            width: side,
+            shape: ImageShape::grey(side, side),
+            class_names: (0..4).map(|class| class.to_string()).collect(),
             images: vec![7; labels.len() * side * side],
             labels: labels.to_vec(),
             masks: None,
@@ -289,7 +311,7 @@ mod tests {
             predict(&network(), dataset, indices, Views::Plain).unwrap_err().to_string()
         };
         assert_eq!(refused(&images(4, &[0]), &[]), "there are 0 images, expected at least 1 for a measurement");
-        assert_eq!(refused(&images(5, &[0]), &[0]), "the images are 5×5, the network expects 4×4");
+        assert_eq!(refused(&images(5, &[0]), &[0]), "the images are 1×5×5, the network expects 1×4×4");
         assert_eq!(refused(&images(4, &[0, 1]), &[1, 2]), "there is no image 2, the dataset has 2");
         let expected = "image 1 has label 3, expected less than the 3 classes of the network";
         assert_eq!(refused(&images(4, &[0, 3]), &[0, 1]), expected);
@@ -299,8 +321,8 @@ mod tests {
 
     #[test]
     fn probabilities_from_elsewhere_belong_together() {
-        let new = |probabilities: &[f32], labels: &[u8]| Predictions::new(2, probabilities.to_vec(), labels.to_vec());
-        let refused = |probabilities: &[f32], labels: &[u8]| new(probabilities, labels).unwrap_err().to_string();
+        let new = |probabilities: &[f32], labels: &[u32]| Predictions::new(2, probabilities.to_vec(), labels.to_vec());
+        let refused = |probabilities: &[f32], labels: &[u32]| new(probabilities, labels).unwrap_err().to_string();
         assert!(refused(&[], &[]).starts_with("there are 0 images"));
         assert_eq!(refused(&[0.5; 3], &[0, 1]), "there are 3 scores for 2 images, expected 2 for each");
         assert!(refused(&[0.5; 4], &[0, 2]).starts_with("image 1 has label 2"));

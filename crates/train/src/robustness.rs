@@ -1,19 +1,19 @@
-//! What is left of a network's accuracy when its pictures get worse.
+//! The accuracy of a network on corrupted images.
 
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{Corruption, Dataset, Severity, corrupted};
-use tinylsa_model::InferenceModel;
+use tinylsa_model::Predictor;
 
 use crate::evaluation::Interval;
 use crate::measure::MeasureError;
 use crate::prediction::{Views, predict};
 
-/// The accuracy of a network on the same pictures, clean and corrupted.
+/// The accuracy of a network on the same images, clean and corrupted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Robustness {
-    /// Number of pictures.
+    /// Number of images.
     pub images: usize,
-    /// Accuracy on the pictures as they are.
+    /// Accuracy on the images as they are.
     pub clean: Interval,
     /// One entry a corruption.
     pub corruptions: Vec<CorruptionRobustness>,
@@ -37,7 +37,7 @@ pub struct SeverityRobustness {
     pub severity: u8,
     /// What it stands for, see [`Corruption::strength`].
     pub strength: f64,
-    /// Accuracy on the corrupted pictures.
+    /// Accuracy on the corrupted images.
     pub accuracy: Interval,
 }
 
@@ -47,7 +47,7 @@ pub struct SeverityRobustness {
 /// # Errors
 /// As [`predict`].
 pub fn robustness(
-    model: &InferenceModel,
+    model: &dyn Predictor,
     dataset: &Dataset,
     indices: &[u32],
     seed: u64,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::Gradients;
 use rayon::prelude::*;
 use tinylsa_kernels::ExponentialAverage;
-use tinylsa_model::{HostTensor, State, TinyCnnLsa, gradients_of, state_of, with_state};
+use tinylsa_model::{HostTensor, State, gradients_of, state_of, with_owned_state};
 
 use crate::optimizer::{Moments, OptimizerConfig, OptimizerState, Update};
 
@@ -13,7 +14,7 @@ use crate::optimizer::{Moments, OptimizerConfig, OptimizerState, Update};
 pub(crate) struct HostGradients(State);
 
 impl HostGradients {
-    pub(crate) fn of(model: &TinyCnnLsa, gradients: &Gradients) -> Self {
+    pub(crate) fn of(model: &impl Module, gradients: &Gradients) -> Self {
         Self(gradients_of(model, gradients))
     }
 
@@ -65,13 +66,13 @@ struct Job<'a> {
     weights: &'a mut HostTensor,
     average: &'a mut HostTensor,
     /// Gradient and moments; running statistics have none.
-    learnt: Option<(&'a [f32], &'a mut Moments)>,
+    trained: Option<(&'a [f32], &'a mut Moments)>,
 }
 
 impl StepRule<'_> {
     /// Changes the weights that have a gradient, and the average of all towards them. Tensors do not wait for each other:
     /// each is one task, and none depends on another.
-    pub(crate) fn apply(self, model: TinyCnnLsa) -> TinyCnnLsa {
+    pub(crate) fn apply<M: Module>(self, model: M) -> M {
         let mut weights = state_of(&model);
         for name in self.gradients.0.keys() {
             self.state.entry(name.clone()).or_default();
@@ -87,19 +88,19 @@ impl StepRule<'_> {
             .iter_mut()
             .filter_map(|(name, weights)| {
                 let gradient = self.gradients.0.get(name).map(|gradient| gradient.values.as_slice());
-                let learnt = gradient.zip(moments.remove(name.as_str()));
-                Some(Job { weights, average: averages.remove(name.as_str())?, learnt })
+                let trained = gradient.zip(moments.remove(name.as_str()));
+                Some(Job { weights, average: averages.remove(name.as_str())?, trained })
             })
             .collect();
         let (optimizer, fraction, step) = (self.optimizer, self.fraction, self.step);
         let average_rule = ExponentialAverage { decay: self.decay };
-        jobs.into_par_iter().for_each(|Job { weights, average, learnt }| {
-            if let Some((gradient, moments)) = learnt {
+        jobs.into_par_iter().for_each(|Job { weights, average, trained }| {
+            if let Some((gradient, moments)) = trained {
                 let HostTensor { shape, values } = &mut *weights;
                 optimizer.update(Update { shape: &*shape, weights: values, gradient, moments, fraction, step });
             }
             average_rule.update(&mut average.values, &weights.values);
         });
-        with_state(model, &weights).expect("a network takes its own tensors back")
+        with_owned_state(model, weights).expect("a network takes its own tensors back")
     }
 }

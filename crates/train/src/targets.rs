@@ -1,18 +1,16 @@
-//! What a batch is taught: a distribution over the classes for each picture.
+//! The targets of a batch: a distribution over the classes for each image.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tinylsa_data::Batch;
-use tinylsa_model::{InferenceModel, LoadedInferenceModel, ModelFileError, TinyCnnLsaConfig, read_model_file};
+use tinylsa_model::{ImageShape, LoadedPredictor, ModelConfig, ModelFileError, Predictor};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::TrainError;
-use crate::measure::require_finite;
-use crate::prediction::softmax;
+use crate::prediction::{finite_logits, softmax};
 
-/// Learning from other networks what they say of the same varied pictures (Hinton et al. 2015, "Distilling the knowledge
+/// Training on the probabilities that other networks give the same varied images (Hinton et al. 2015, "Distilling the knowledge
 /// in a neural network", at temperature 1).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,39 +29,44 @@ impl DistillationConfig {
     }
 }
 
-/// The networks that are learnt from, made ready.
+/// The networks whose probabilities are learnt, ready to be asked.
 #[derive(Debug, Default)]
 pub(crate) struct Teachers(Vec<Teacher>);
 
 #[derive(Debug)]
 struct Teacher {
     path: PathBuf,
-    network: InferenceModel,
-    /// SHA-256 of its file.
-    digest: [u8; 32],
+    network: Box<dyn Predictor>,
+    /// SHA-256 of its file, in hexadecimal.
+    sha256: String,
 }
+
+/// How a teacher is read from its file: [`load_predictor`](tinylsa_model::load_predictor) for networks of one kind, or a
+/// function that looks at the kind and knows several.
+pub type LoadTeacher = fn(&Path) -> Result<LoadedPredictor, ModelFileError>;
 
 impl Teachers {
     /// Reads the teachers of a student that learns these classes.
     pub(crate) fn load(
         config: &DistillationConfig,
-        student: &TinyCnnLsaConfig,
+        student: &impl ModelConfig,
         class_names: &[&str],
+        load: LoadTeacher,
     ) -> Result<Self, TrainError> {
-        config.teachers.iter().map(|path| load_teacher(path, student, class_names)).collect::<Result<_, _>>().map(Self)
+        let teacher = |path: &PathBuf| load_teacher(path, student, class_names, load);
+        config.teachers.iter().map(teacher).collect::<Result<_, _>>().map(Self)
     }
 
-    /// SHA-256 of each file, in order.
-    pub(crate) fn digests(&self) -> impl Iterator<Item = [u8; 32]> {
-        self.0.iter().map(|teacher| teacher.digest)
+    /// SHA-256 of each file in hexadecimal, in order.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|teacher| teacher.sha256.as_str())
     }
 
     /// The mean of their probabilities: a row of `classes` values for each image.
     fn probabilities(&self, pixels: &[f32], classes: usize) -> Result<Vec<f32>, TrainError> {
         let mut sums: Vec<f32> = Vec::new();
         for teacher in &self.0 {
-            let mut probabilities = teacher.network.logits(pixels).expect("a batch is a whole number of images");
-            require_finite("logit", classes, &probabilities, 0)
+            let mut probabilities = finite_logits(&*teacher.network, pixels, 0)
                 .map_err(|source| TrainError::TeacherScores { path: teacher.path.clone(), source })?;
             softmax(&mut probabilities, classes);
             if sums.is_empty() {
@@ -77,22 +80,34 @@ impl Teachers {
     }
 }
 
-fn load_teacher(path: &Path, student: &TinyCnnLsaConfig, class_names: &[&str]) -> Result<Teacher, TrainError> {
-    let failed = |source: ModelFileError| TrainError::Teacher { path: path.to_owned(), source };
-    let bytes = read_model_file(path).map_err(failed)?;
-    let LoadedInferenceModel { model: network, metadata, .. } =
-        InferenceModel::from_safetensors(&bytes).map_err(failed)?;
-    let sizes = |config: &TinyCnnLsaConfig| [config.image_size, config.classes];
-    let (found, expected) = (sizes(network.config()), sizes(student));
+fn load_teacher(
+    path: &Path,
+    student: &impl ModelConfig,
+    class_names: &[&str],
+    load: LoadTeacher,
+) -> Result<Teacher, TrainError> {
+    let LoadedPredictor { predictor: network, class_names: known, sha256 } =
+        load(path).map_err(|source| TrainError::Teacher { path: path.to_owned(), source })?;
+    let found = Task { input: network.input(), classes: network.classes() };
+    let expected = Task { input: student.input(), classes: student.classes() };
     if found != expected {
         return Err(TrainError::OtherTask { path: path.to_owned(), found, expected });
     }
-    let mut classes = metadata.class_names.iter().zip(class_names).enumerate();
+    let mut classes = known.iter().zip(class_names).enumerate();
     if let Some((class, (found, expected))) = classes.find(|(_, (found, expected))| found != *expected) {
         let (found, expected) = (found.clone(), (*expected).to_owned());
         return Err(TrainError::OtherClasses { path: path.to_owned(), class, found, expected });
     }
-    Ok(Teacher { path: path.to_owned(), network, digest: Sha256::digest(&bytes).into() })
+    Ok(Teacher { path: path.to_owned(), network, sha256 })
+}
+
+/// What a network takes and tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The shape of its images.
+    pub input: ImageShape,
+    /// The number of its classes.
+    pub classes: usize,
 }
 
 /// All of the target but `smoothing` on the label, `smoothing` spread evenly over all classes (Szegedy et al. 2016): a
@@ -100,10 +115,10 @@ fn load_teacher(path: &Path, student: &TinyCnnLsaConfig, class_names: &[&str]) -
 ///
 /// # Panics
 /// If a label is not below `classes`.
-pub fn smoothed_targets(labels: &[u8], classes: usize, smoothing: f64) -> Vec<f32> {
+pub fn smoothed_targets(labels: &[u32], classes: usize, smoothing: f64) -> Vec<f32> {
     let mut targets = vec![(smoothing / classes as f64) as f32; labels.len() * classes];
     for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
-        row[usize::from(label)] += (1.0 - smoothing) as f32;
+        row[label as usize] += (1.0 - smoothing) as f32;
     }
     targets
 }
@@ -123,8 +138,8 @@ pub(crate) fn targets(
     let labels = batch.labels.iter().zip(&batch.mixtures);
     for (row, (&label, mixture)) in targets.chunks_exact_mut(classes).zip(labels) {
         let moved = (1.0 - mixture.share) * (1.0 - smoothing) as f32;
-        row[usize::from(label)] -= moved;
-        row[usize::from(mixture.other_label)] += moved;
+        row[label as usize] -= moved;
+        row[mixture.other_label as usize] += moved;
     }
     let weight = distillation.weight as f32;
     for (target, taught) in targets.iter_mut().zip(teachers.probabilities(&batch.images, classes)?) {
@@ -136,7 +151,7 @@ pub(crate) fn targets(
 #[cfg(test)]
 mod tests {
     use tinylsa_data::Mixture;
-    use tinylsa_model::state_of;
+    use tinylsa_model::{Classifier, InferenceModel, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of};
 
     use super::*;
 
@@ -165,7 +180,7 @@ mod tests {
     fn teachers_have_their_share() {
         let student = TinyCnnLsaConfig::default();
         let network = || student.init(&burn::tensor::Device::flex()).unwrap().for_inference();
-        let teacher = || Teacher { path: PathBuf::new(), network: network(), digest: [0; 32] };
+        let teacher = || Teacher { path: PathBuf::new(), network: Box::new(network()), sha256: String::new() };
         let teachers = Teachers(vec![teacher(), teacher()]);
         let mut taught = network().logits(&batch(Vec::new()).images).unwrap();
         softmax(&mut taught, 10);
@@ -203,12 +218,16 @@ mod tests {
         };
         let load = |path: &Path| {
             let config = DistillationConfig { teachers: vec![path.to_owned()], weight: 0.5 };
-            Teachers::load(&config, &student, &["a", "b", "c"])
+            Teachers::load(&config, &student, &["a", "b", "c"], load_predictor::<TinyCnnLsa>)
         };
         write(&student, &["a", "b", "c"]);
         load(&path).unwrap();
         write(&TinyCnnLsaConfig { classes: 2, ..student.clone() }, &["a", "b"]);
-        assert!(matches!(load(&path), Err(TrainError::OtherTask { found: [28, 2], expected: [28, 3], .. })));
+        let error = load(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with("takes images of 1×28×28 and knows 2 classes, expected 1×28×28 and 3 as the student"),
+            "{error}"
+        );
         write(&student, &["a", "c", "b"]);
         let error = load(&path).unwrap_err().to_string();
         assert!(error.ends_with("calls class 1 \"c\", expected \"b\" as the student"), "{error}");
@@ -222,7 +241,8 @@ mod tests {
         state.get_mut("norm.beta").unwrap().values.fill(1e30);
         state.get_mut("head.weight").unwrap().values.fill(1e30);
         let network = InferenceModel::from_state(&config, &state).unwrap();
-        let teachers = Teachers(vec![Teacher { path: PathBuf::from("loud"), network, digest: [0; 32] }]);
+        let teachers =
+            Teachers(vec![Teacher { path: PathBuf::from("loud"), network: Box::new(network), sha256: String::new() }]);
         let distillation = DistillationConfig { weight: 0.5, teachers: vec![PathBuf::from("loud")] };
         let error = targets(&batch(Vec::new()), 10, 0.1, &teachers, &distillation).unwrap_err();
         assert_eq!(error.to_string(), "the teacher loud gives no probabilities");

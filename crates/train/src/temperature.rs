@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tinylsa_data::{Dataset, to_unit};
-use tinylsa_model::{InferenceModel, TEMPERATURES};
+use tinylsa_model::{Predictor, TEMPERATURES};
 
 use crate::evaluation::{Interval, evaluate};
 use crate::measure::{MeasureError, require_images, require_scores};
@@ -21,7 +21,7 @@ const HALVINGS: usize = 64;
 pub struct Logits {
     classes: usize,
     values: Vec<f32>,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
 }
 
 /// How far the probabilities of a network can be relied on.
@@ -71,7 +71,7 @@ impl Logits {
     ///
     /// # Errors
     /// [`MeasureError`] if there are none, if they do not belong together, or if one is not finite.
-    pub fn new(classes: usize, values: Vec<f32>, labels: Vec<u8>) -> Result<Self, MeasureError> {
+    pub fn new(classes: usize, values: Vec<f32>, labels: Vec<u32>) -> Result<Self, MeasureError> {
         require_scores("logit", classes, &values, &labels)?;
         Ok(Self { classes, values, labels })
     }
@@ -80,9 +80,9 @@ impl Logits {
     ///
     /// # Errors
     /// As [`predict`](crate::predict).
-    pub fn of(model: &InferenceModel, dataset: &Dataset, indices: &[u32]) -> Result<Self, MeasureError> {
+    pub fn of(model: &dyn Predictor, dataset: &Dataset, indices: &[u32]) -> Result<Self, MeasureError> {
         let labels = labels_for(model, dataset, indices)?;
-        let classes = model.config().classes;
+        let classes = model.classes();
         let mut values = Vec::with_capacity(indices.len() * classes);
         for (batch, first) in indices.chunks(BATCH).zip((0..).step_by(BATCH)) {
             let pixels: Vec<f32> = batch.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
@@ -122,7 +122,7 @@ impl Logits {
     }
 
     /// The derivative of the mean negative log-likelihood with respect to the inverse temperature: the mean over the
-    /// pictures of the expected logit less the true class's. It only rises, since the second derivative is the mean
+    /// images of the expected logit less the true class's. It only rises, since the second derivative is the mean
     /// variance of the logits.
     fn slope(&self, inverse: f64) -> f64 {
         let sum: f64 = self.rows(inverse).map(|(row, label)| row.expected_logit() - f64::from(row.logits[label])).sum();
@@ -131,11 +131,11 @@ impl Logits {
 
     fn rows(&self, inverse: f64) -> impl Iterator<Item = (Row<'_>, usize)> {
         let rows = self.values.chunks_exact(self.classes).map(move |logits| Row { logits, inverse });
-        rows.zip(self.labels.iter().map(|&label| usize::from(label)))
+        rows.zip(self.labels.iter().map(|&label| label as usize))
     }
 }
 
-/// The logits of one picture, and what they are multiplied by.
+/// The logits of one image, and what they are multiplied by.
 struct Row<'a> {
     logits: &'a [f32],
     inverse: f64,
@@ -211,7 +211,7 @@ mod tests {
             for (class, &count) in counts.iter().enumerate() {
                 for _ in 0..count {
                     logits.values.extend(counts.map(|count| f32::from(count).ln() + 0.3));
-                    logits.labels.push(class as u8);
+                    logits.labels.push(class as u32);
                 }
             }
         }
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn logits_belong_together_and_are_finite() {
-        let refused = |classes: usize, values: &[f32], labels: &[u8]| {
+        let refused = |classes: usize, values: &[f32], labels: &[u32]| {
             Logits::new(classes, values.to_vec(), labels.to_vec()).unwrap_err().to_string()
         };
         assert!(refused(3, &[], &[]).starts_with("there are 0 images"));

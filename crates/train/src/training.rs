@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
+use rand::RngExt;
 use tinylsa_data::{Batch, BatchLoader, LoaderConfig};
 use tinylsa_kernels::cross_entropy;
-use tinylsa_model::{State, TinyCnnLsa, state_of, values_of, with_state};
+use tinylsa_model::{Classifier, ModelConfig, State, state_of, values_of, with_burn_seed, with_state};
+use tinylsa_random::{Draw, Purpose};
 
 use crate::checkpoint::{
     BEST_CHECKPOINT, Checkpoint, CheckpointError, CheckpointForm, Counters, EpochRecord, LAST_CHECKPOINT, Running,
@@ -20,18 +22,21 @@ use crate::continuation::{best_epoch, require_best, require_same, without_last};
 use crate::error::TrainError;
 use crate::optimizer::OptimizerState;
 use crate::plan::TrainingPlan;
-use crate::prediction::{Predictions, Views, largest, predict};
-use crate::progress::Progress;
+use crate::prediction::{Predictions, Views, argmax, predict};
+use crate::progress::{Progress, Silent};
 use crate::step::{HostGradients, StepRule};
 use crate::targets::{Teachers, targets};
-use tinylsa_system::{hexadecimal, peak_memory};
+use tinylsa_system::peak_memory;
 
-/// How a training ended.
+/// What the network itself draws in a step, such as by dropout.
+const STEP: Purpose = Purpose::new("train/step");
+
+/// How a training run ended.
 #[derive(Debug)]
-pub enum TrainingOutcome {
+pub enum TrainingOutcome<M> {
     /// All epochs are done, or the patience is at its end.
-    Finished(Box<Trained>),
-    /// A stop was requested; `checkpoint` is where to go on.
+    Finished(Box<Trained<M>>),
+    /// A stop was requested; `checkpoint` is what to resume from.
     Interrupted {
         /// The checkpoint that was written.
         checkpoint: PathBuf,
@@ -42,11 +47,11 @@ pub enum TrainingOutcome {
     },
 }
 
-/// What a training leaves.
+/// The result of a training run.
 #[derive(Debug)]
-pub struct Trained {
-    /// The averaged weights of the epoch that was kept.
-    pub model: TinyCnnLsa,
+pub struct Trained<M> {
+    /// The network with the averaged weights of the epoch that was kept.
+    pub model: M,
     /// That epoch, counted from 1.
     pub kept_epoch: usize,
     /// One entry an epoch.
@@ -57,32 +62,48 @@ pub struct Trained {
 ///
 /// # Errors
 /// As those two.
-pub fn train(
-    plan: &TrainingPlan,
+pub fn train<C: ModelConfig>(
+    plan: &TrainingPlan<C>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
-) -> Result<TrainingOutcome, TrainError> {
+) -> Result<TrainingOutcome<C::Model>, TrainError> {
     Training::start(plan)?.run(stop, progress)
 }
 
-/// Goes on from the last checkpoint, to the same bits as a training that was never interrupted: [`Training::resume`] and
+impl<C: ModelConfig> TrainingPlan<C> {
+    /// Trains to the end, with nobody to watch or to stop it: the short form of [`train`].
+    ///
+    /// # Errors
+    /// As [`train`].
+    ///
+    /// # Panics
+    /// Never: nobody asks for a stop.
+    pub fn run(&self) -> Result<Trained<C::Model>, TrainError> {
+        match train(self, &AtomicBool::new(false), &mut Silent)? {
+            TrainingOutcome::Finished(trained) => Ok(*trained),
+            TrainingOutcome::Interrupted { .. } => unreachable!("nobody asked for a stop"),
+        }
+    }
+}
+
+/// Resumes from the last checkpoint, to the same bits as a training that was never interrupted: [`Training::resume`] and
 /// [`Training::run`].
 ///
 /// # Errors
 /// As those two.
-pub fn resume(
-    plan: &TrainingPlan,
+pub fn resume<C: ModelConfig>(
+    plan: &TrainingPlan<C>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
-) -> Result<TrainingOutcome, TrainError> {
+) -> Result<TrainingOutcome<C::Model>, TrainError> {
     Training::resume(plan)?.run(stop, progress)
 }
 
 /// A training that is ready to run: everything that can be wrong with its plan was looked at, and nothing was written.
 #[derive(Debug)]
-pub struct Training<'a> {
-    plan: &'a TrainingPlan,
-    model: TinyCnnLsa,
+pub struct Training<'a, C: ModelConfig> {
+    plan: &'a TrainingPlan<C>,
+    model: C::Model,
     teachers: Teachers,
     average: State,
     optimizer: OptimizerState,
@@ -107,17 +128,17 @@ struct Validated {
     seconds: f64,
 }
 
-impl<'a> Training<'a> {
+impl<'a, C: ModelConfig> Training<'a, C> {
     /// Begins with the initial weights.
     ///
     /// # Errors
     /// [`TrainError`] says what is wrong with the plan.
-    pub fn start(plan: &'a TrainingPlan) -> Result<Self, TrainError> {
+    pub fn start(plan: &'a TrainingPlan<C>) -> Result<Self, TrainError> {
         plan.check()?;
         let model = plan.initial_model()?;
         let average = state_of(&model);
         let teachers = plan.teachers()?;
-        let form = plan.checkpoint_form(plan.digest(&teachers), &model);
+        let form = plan.checkpoint_form(plan.digest(&teachers)?, &model);
         let counters = Counters::at_the_start(form.experiment.clone());
         Ok(Self { plan, model, teachers, average, optimizer: OptimizerState::new(), counters, form, saved: None })
     }
@@ -126,11 +147,11 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     /// [`TrainError`] also if there is no checkpoint, if it or the best one is damaged, or if another plan made them.
-    pub fn resume(plan: &'a TrainingPlan) -> Result<Self, TrainError> {
+    pub fn resume(plan: &'a TrainingPlan<C>) -> Result<Self, TrainError> {
         plan.check()?;
         let teachers = plan.teachers()?;
         let initial = plan.initial_model()?;
-        let form = plan.checkpoint_form(plan.digest(&teachers), &initial);
+        let form = plan.checkpoint_form(plan.digest(&teachers)?, &initial);
         let path = plan.checkpoints.join(LAST_CHECKPOINT);
         let SealedCheckpoint { checkpoint, sha256 } =
             form.read(&path).map_err(|error| without_last(plan, &form, error))?;
@@ -149,14 +170,18 @@ impl<'a> Training<'a> {
 
     /// SHA-256 of each teacher's file in hexadecimal, in the order of the plan.
     pub fn teacher_digests(&self) -> impl Iterator<Item = String> {
-        self.teachers.digests().map(|digest| hexadecimal(&digest))
+        self.teachers.digests().map(str::to_owned)
     }
 
     /// Trains to the end, or until `stop` is set, which is heeded after the step under way.
     ///
     /// # Errors
     /// [`TrainError`] says what is wrong; checkpoints that were written stay.
-    pub fn run(mut self, stop: &AtomicBool, progress: &mut dyn Progress) -> Result<TrainingOutcome, TrainError> {
+    pub fn run(
+        mut self,
+        stop: &AtomicBool,
+        progress: &mut dyn Progress,
+    ) -> Result<TrainingOutcome<C::Model>, TrainError> {
         let config = &self.plan.train;
         while self.counters.epoch < config.epochs && !self.is_out_of_patience() {
             for batch in self.loader(progress)? {
@@ -198,8 +223,7 @@ impl<'a> Training<'a> {
 
     fn advance(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let started = Instant::now();
-        // on a thread of the pool, so that no operation is handed over to it anew
-        let result = rayon::scope(|_| self.step(batch))?;
+        let result = self.step_in_pool(batch)?;
         self.counters.batch += 1;
         let running = &mut self.counters.running;
         running.images += batch.len();
@@ -210,13 +234,24 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
+    /// A step on a thread of the pool, so that no operation is handed over to it anew. What a network draws itself is a
+    /// function of seed and step, so that a resumed run draws the same.
+    fn step_in_pool(&mut self, batch: &Batch) -> Result<StepResult, TrainError> {
+        if !self.model.draws_random_numbers() {
+            return rayon::scope(|_| self.step(batch));
+        }
+        let draw = Draw { seed: self.plan.seed, purpose: STEP, epoch: 0, index: self.counters.step as u64 };
+        let seed = draw.generator().random();
+        with_burn_seed(seed, &self.plan.device, || rayon::scope(|_| self.step(batch)))?
+    }
+
     /// Forward, loss, backward, optimiser, average.
     fn step(&mut self, batch: &Batch) -> Result<StepResult, TrainError> {
         let config = &self.plan.train;
         let device = self.plan.device.clone().autodiff();
-        let size = self.plan.model.image_size;
-        let images = TensorData::new(batch.images.clone(), [batch.len(), 1, size, size]);
-        let classes = self.plan.model.classes;
+        let [channels, height, width] = self.plan.model.input().dims();
+        let images = TensorData::new(batch.images.clone(), [batch.len(), channels, height, width]);
+        let classes = self.plan.model.classes();
         let targets = targets(batch, classes, config.label_smoothing, &self.teachers, &config.distillation)?;
 
         let output = self.model.forward_training(Tensor::from_data(images, &device));
@@ -269,18 +304,18 @@ impl<'a> Training<'a> {
     fn validate(&mut self, stop: &AtomicBool) -> Result<Option<Validated>, TrainError> {
         let started = Instant::now();
         let plan = self.plan;
-        let model = self.averaged_model(&self.average, &plan.checkpoints)?.for_inference();
+        let model = self.averaged_model(&self.average, &plan.checkpoints)?.predictor();
         let failed = |source| TrainError::Validation { epoch: self.counters.epoch + 1, source };
         let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
         for chunk in plan.validation_indices.chunks(VALIDATION_CHUNK) {
-            let of_chunk = predict(&model, &plan.dataset, chunk, Views::Plain).map_err(failed)?;
+            let of_chunk = predict(&*model, &plan.dataset, chunk, Views::Plain).map_err(failed)?;
             probabilities.extend_from_slice(of_chunk.probabilities());
             labels.extend_from_slice(of_chunk.labels());
             if stop.load(Ordering::Relaxed) && labels.len() < plan.validation_indices.len() {
                 return Ok(None);
             }
         }
-        let predictions = Predictions::new(plan.model.classes, probabilities, labels).map_err(failed)?;
+        let predictions = Predictions::new(plan.model.classes(), probabilities, labels).map_err(failed)?;
         Ok(Some(Validated { predictions, seconds: started.elapsed().as_secs_f64() }))
     }
 
@@ -355,7 +390,7 @@ impl<'a> Training<'a> {
         Ok(sha256)
     }
 
-    fn interrupted(&mut self, progress: &mut dyn Progress) -> Result<TrainingOutcome, TrainError> {
+    fn interrupted(&mut self, progress: &mut dyn Progress) -> Result<TrainingOutcome<C::Model>, TrainError> {
         self.write(LAST_CHECKPOINT, progress)?;
         Ok(TrainingOutcome::Interrupted {
             checkpoint: self.plan.checkpoints.join(LAST_CHECKPOINT),
@@ -364,7 +399,7 @@ impl<'a> Training<'a> {
         })
     }
 
-    fn finished(self) -> Result<TrainingOutcome, TrainError> {
+    fn finished(self) -> Result<TrainingOutcome<C::Model>, TrainError> {
         let (model, kept_epoch) = match self.plan.train.keep {
             KeptEpoch::Best => {
                 let path = self.plan.checkpoints.join(BEST_CHECKPOINT);
@@ -378,14 +413,14 @@ impl<'a> Training<'a> {
     }
 
     /// The network with averaged weights, on the device without automatic differentiation.
-    fn averaged_model(&self, average: &State, path: &Path) -> Result<TinyCnnLsa, TrainError> {
+    fn averaged_model(&self, average: &State, path: &Path) -> Result<C::Model, TrainError> {
         with_state(self.model.valid(), average)
             .map_err(|source| TrainError::CheckpointState { path: path.to_owned(), source })
     }
 }
 
-fn count_right(logits: &[f32], labels: &[u8]) -> usize {
+fn count_right(logits: &[f32], labels: &[u32]) -> usize {
     let classes = logits.len() / labels.len();
     let rows = logits.chunks_exact(classes);
-    rows.zip(labels).filter(|&(row, &label)| largest(row) == usize::from(label)).count()
+    rows.zip(labels).filter(|&(row, &label)| argmax(row) == label as usize).count()
 }

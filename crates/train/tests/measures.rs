@@ -4,10 +4,12 @@ use std::sync::{Arc, LazyLock, atomic::AtomicBool};
 
 use burn::tensor::Device;
 use tinylsa_data::{
-    AugmentationConfig, CLASS_NAMES, Corruption, Dataset, MixingConfig, Severity, SyntheticConfig, corrupted,
+    AugmentationConfig, Corruption, Dataset, FASHION_MNIST_CLASSES, MixingConfig, Severity, SyntheticConfig, corrupted,
     stratified_split, synthetic_garments,
 };
-use tinylsa_model::{InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig};
+use tinylsa_model::{
+    Classifier, InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor,
+};
 use tinylsa_train::{
     DistillationConfig, EmaConfig, KeptEpoch, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,
     TrainConfig, TrainingOutcome, TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
@@ -51,11 +53,12 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
         validation_indices: split.validation.into(),
         device: Device::flex(),
         checkpoints: folder.path().to_owned(),
+        load_teacher: load_predictor::<TinyCnnLsa>,
     };
     let TrainingOutcome::Finished(trained) = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap() else {
         panic!("nobody asked for a stop");
     };
-    let bytes = trained.model.to_safetensors(&CLASS_NAMES, "synthetic-garments").unwrap();
+    let bytes = trained.model.to_safetensors(&FASHION_MNIST_CLASSES, "synthetic-garments").unwrap();
     let loaded = TinyCnnLsa::from_safetensors(&bytes, &Device::flex()).unwrap();
     let indices = (0..garments.test.len() as u32).collect();
     Trained { loaded, test: garments.test, indices }
@@ -91,7 +94,7 @@ fn a_temperature_makes_a_network_more_likely_and_no_less_right() {
 }
 
 #[test]
-fn robustness_is_the_accuracy_on_corrupted_pictures() {
+fn robustness_is_the_accuracy_on_corrupted_images() {
     let Trained { loaded, test, indices } = &*TRAINED;
     let (model, some) = (loaded.model.for_inference(), &indices[100..180]);
     let measured = robustness(&model, test, some, 7).unwrap();
@@ -108,7 +111,7 @@ fn robustness_is_the_accuracy_on_corrupted_pictures() {
     assert_eq!(measured.corruptions.len(), Corruption::ALL.len());
     assert!((measured.mean - sum / 20.0).abs() < 1e-12);
 
-    // A cell measured by hand, picture by picture.
+    // A cell measured by hand, image by image.
     let severity = Severity::new(2).unwrap();
     let right = some.iter().filter(|&&index| {
         let one = corrupted(test, &[index], Corruption::GaussianNoise, severity, 7);

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, synthetic_garments};
-use tinylsa_model::{State, TinyCnnLsaConfig, state_of};
+use tinylsa_model::{State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of};
 use tinylsa_train::{
     DistillationConfig, EmaConfig, KeptEpoch, NesterovConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,
     TrainConfig, TrainingOutcome, TrainingPlan, train,
@@ -49,6 +49,7 @@ fn weights_after_training() -> State {
         validation_indices: (0..10).collect(),
         device: Device::flex(),
         checkpoints: folder.path().to_owned(),
+        load_teacher: load_predictor::<TinyCnnLsa>,
     };
     match train(&plan, &AtomicBool::new(false), &mut Silent).unwrap() {
         TrainingOutcome::Finished(trained) => state_of(&trained.model),

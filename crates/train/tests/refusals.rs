@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use tinylsa_data::{AugmentationConfig, Dataset, DatasetName, MixingConfig, Split};
-use tinylsa_model::{StageConfig, TinyCnnLsaConfig};
+use tinylsa_data::{AugmentationConfig, Dataset, DatasetName, FASHION_MNIST_CLASSES, ImageShape, MixingConfig, Split};
+use tinylsa_model::{StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_train::{
     DistillationConfig, EmaConfig, KeptEpoch, OptimizerConfig, OptimizerKind, ScheduleConfig, TrainConfig, TrainError,
     Training, TrainingPlan,
 };
 
 /// Twenty black images of two classes, and a network as small as can be.
-fn plan() -> TrainingPlan {
+fn plan() -> TrainingPlan<TinyCnnLsaConfig> {
     let dataset = Dataset {
-        name: DatasetName::SyntheticGarments,
+        name: DatasetName::SYNTHETIC_GARMENTS,
         split: Split::Train,
-        height: 28,
-        width: 28,
+        shape: ImageShape::grey(28, 28),
+        class_names: FASHION_MNIST_CLASSES.map(str::to_owned).into(),
         images: vec![0; 20 * 784],
         labels: (0..20).map(|index| index % 2).collect(),
         masks: None,
@@ -49,11 +49,12 @@ fn plan() -> TrainingPlan {
         validation_indices: (16..20).collect(),
         device: Device::flex(),
         checkpoints: "no/such/directory".into(),
+        load_teacher: load_predictor::<TinyCnnLsa>,
     }
 }
 
 #[track_caller]
-fn refused(change: impl FnOnce(&mut TrainingPlan)) -> TrainError {
+fn refused(change: impl FnOnce(&mut TrainingPlan<TinyCnnLsaConfig>)) -> TrainError {
     let mut plan = plan();
     Training::start(&plan).unwrap();
     change(&mut plan);
@@ -98,4 +99,10 @@ fn validation_images_are_there_and_of_known_classes() {
         plan.dataset = Arc::new(dataset);
     });
     assert!(matches!(error, TrainError::Label { index: 18, label: 10, classes: 10 }), "{error}");
+}
+
+#[test]
+fn images_of_another_shape_than_the_network_expects_are_refused() {
+    let error = refused(|plan| plan.model.input.width = 32);
+    assert_eq!(error.to_string(), "the images are 1×28×28, the network expects 1×28×32");
 }

@@ -1,20 +1,27 @@
 //! What a training promises: the same bits however it was interrupted, and a stop that loses nothing.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use tempfile::TempDir;
 use tinylsa_data::{
-    AugmentationConfig, CLASS_NAMES, Dataset, MixingConfig, SyntheticConfig, stratified_split, synthetic_garments,
+    AugmentationConfig, Dataset, FASHION_MNIST_CLASSES, MixingConfig, SyntheticConfig, stratified_split,
+    synthetic_garments,
 };
-use tinylsa_model::{AttentionConfig, StageConfig, State, TinyCnnLsaConfig, state_of};
+use tinylsa_model::{
+    AttentionConfig, Classifier, StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of,
+};
 use tinylsa_train::{
     BEST_CHECKPOINT, CheckpointError, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT,
-    OptimizerConfig, OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, Trained,
-    TrainingOutcome, TrainingPlan, Views, evaluate, predict, resume, train,
+    OptimizerConfig, OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, TrainingOutcome,
+    TrainingPlan, Views, evaluate, predict, resume, train,
 };
+
+use common::{StopAfter, finished, measured, trained};
 
 fn model() -> TinyCnnLsaConfig {
     let stage = |channels, residual_blocks, pool| StageConfig { channels, stride: 1, residual_blocks, pool };
@@ -25,7 +32,9 @@ fn model() -> TinyCnnLsaConfig {
     }
 }
 
-fn plan(folder: &Path) -> TrainingPlan {
+type Plan = TrainingPlan<TinyCnnLsaConfig>;
+
+fn plan(folder: &Path) -> Plan {
     let garments = synthetic_garments(&SyntheticConfig { train: 240, test: 10, seed: 0 }).unwrap();
     let split = stratified_split(&garments.train.labels, 40, 0).unwrap();
     TrainingPlan {
@@ -53,53 +62,12 @@ fn plan(folder: &Path) -> TrainingPlan {
         validation_indices: split.validation.into(),
         device: Device::flex(),
         checkpoints: folder.to_owned(),
+        load_teacher: load_predictor::<TinyCnnLsa>,
     }
-}
-
-fn finished(outcome: TrainingOutcome) -> Trained {
-    match outcome {
-        TrainingOutcome::Finished(trained) => *trained,
-        TrainingOutcome::Interrupted { .. } => panic!("nobody asked for a stop"),
-    }
-}
-
-fn trained(plan: &TrainingPlan) -> Trained {
-    finished(train(plan, &AtomicBool::new(false), &mut Silent).unwrap())
-}
-
-/// The measurements without those of time and memory.
-fn measured(history: &[EpochRecord]) -> Vec<EpochRecord> {
-    let timeless = |record: &EpochRecord| EpochRecord {
-        images_per_second: 0.0,
-        seconds: 0.0,
-        peak_memory: None,
-        ..record.clone()
-    };
-    history.iter().map(timeless).collect()
-}
-
-/// Asks for a stop after a number of steps.
-struct StopAfter<'a> {
-    steps: usize,
-    stop: &'a AtomicBool,
-}
-
-impl Progress for StopAfter<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
-
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
-        self.steps -= 1;
-        if self.steps == 0 {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
-    fn checkpoint_written(&mut self, _path: &Path) {}
 }
 
 /// The weights and measurements of a training that is stopped after these many steps and then resumed.
-fn stopped_and_resumed(plan: &TrainingPlan, steps: usize) -> (State, Vec<EpochRecord>) {
+fn stopped_and_resumed(plan: &Plan, steps: usize) -> (State, Vec<EpochRecord>) {
     let folder = tempfile::tempdir().unwrap();
     let plan = TrainingPlan { checkpoints: folder.path().to_owned(), ..plan.clone() };
     let stop = AtomicBool::new(false);
@@ -131,11 +99,11 @@ fn a_stop_anywhere_changes_no_bit_of_the_result() {
     }
 }
 
-/// A plan in which pictures are mixed and an untrained network, whose file it is given, teaches.
-fn taught(folder: &Path, teacher: &Path) -> TrainingPlan {
+/// A plan in which images are mixed and an untrained network, whose file it is given, teaches.
+fn taught(folder: &Path, teacher: &Path) -> Plan {
     let mut plan = plan(folder);
     let network = plan.model.init(&plan.device).unwrap().with_initial_weights(9);
-    std::fs::write(teacher, network.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
+    std::fs::write(teacher, network.to_safetensors(&FASHION_MNIST_CLASSES, "none").unwrap()).unwrap();
     plan.train.mixing = MixingConfig { probability: 0.5, ..MixingConfig::none() };
     plan.train.distillation = DistillationConfig { teachers: vec![teacher.to_owned()], weight: 0.5 };
     plan
@@ -167,12 +135,12 @@ fn a_teacher_may_move_but_not_change() {
     plan.train.epochs = 1;
     trained(&plan);
     std::fs::rename(&here, &there).unwrap();
-    let refused = |plan: &TrainingPlan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    let refused = |plan: &Plan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
     assert!(matches!(refused(&plan), TrainError::Teacher { .. }));
     plan.train.distillation.teachers = vec![there.clone()];
     finished(resume(&plan, &AtomicBool::new(false), &mut Silent).unwrap());
     let other = plan.model.init(&plan.device).unwrap().with_initial_weights(10);
-    std::fs::write(&there, other.to_safetensors(&CLASS_NAMES, "none").unwrap()).unwrap();
+    std::fs::write(&there, other.to_safetensors(&FASHION_MNIST_CLASSES, "none").unwrap()).unwrap();
     assert!(is_of_another_experiment(&refused(&plan)));
 }
 
@@ -183,9 +151,9 @@ struct KeepStepEight<'a> {
 }
 
 impl Progress for KeepStepEight<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
 
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
+    fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {
         self.steps += 1;
     }
 
@@ -318,7 +286,7 @@ fn a_checkpoint_of_another_plan_is_refused() {
     trained(&plan);
     assert!(folder.path().join(BEST_CHECKPOINT).exists());
 
-    let refused = |plan: &TrainingPlan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
+    let refused = |plan: &Plan| resume(plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
     plan.seed += 1;
     assert!(is_of_another_experiment(&refused(&plan)));
     plan.seed -= 1;
@@ -337,7 +305,7 @@ fn is_of_another_experiment(error: &TrainError) -> bool {
 }
 
 /// The checkpoints of a training that was stopped after two epochs and a half, in a folder of their own.
-fn stopped(plan: &TrainingPlan) -> TempDir {
+fn stopped(plan: &Plan) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let plan = TrainingPlan { checkpoints: folder.path().to_owned(), ..plan.clone() };
     let stop = AtomicBool::new(false);
@@ -345,7 +313,7 @@ fn stopped(plan: &TrainingPlan) -> TempDir {
     folder
 }
 
-fn resumed_in(plan: &TrainingPlan, folder: &Path) -> Result<TrainingOutcome, TrainError> {
+fn resumed_in(plan: &Plan, folder: &Path) -> Result<TrainingOutcome<TinyCnnLsa>, TrainError> {
     let plan = TrainingPlan { checkpoints: folder.to_owned(), ..plan.clone() };
     resume(&plan, &AtomicBool::new(false), &mut Silent)
 }
@@ -390,7 +358,7 @@ fn a_damaged_last_checkpoint_is_replaced_by_the_best_one_as_the_error_says() {
     std::fs::copy(&best, &last).unwrap();
     let again = finished(resumed_in(&plan, folder.path()).unwrap());
     let whole = tempfile::tempdir().unwrap();
-    let whole = trained(&TrainingPlan { checkpoints: whole.path().to_owned(), ..plan });
+    let whole = trained(&Plan { checkpoints: whole.path().to_owned(), ..plan });
     assert!(state_of(&again.model) == state_of(&whole.model));
     assert_eq!(measured(&again.history), measured(&whole.history));
 }
@@ -401,8 +369,8 @@ struct KeepAfterBest<'a> {
 }
 
 impl Progress for KeepAfterBest<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {}
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
+    fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {}
     fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
 
     fn checkpoint_written(&mut self, path: &Path) {
@@ -445,16 +413,16 @@ fn weights_that_overflow_stop_the_training_and_leave_no_checkpoint() {
 }
 
 #[test]
-fn too_few_pictures_and_bad_settings_are_errors() {
+fn too_few_images_and_bad_settings_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |change: fn(&mut TrainingPlan), expected: &str| {
+    let check = |change: fn(&mut Plan), expected: &str| {
         let mut plan = plan(folder.path());
         change(&mut plan);
         let error = train(&plan, &AtomicBool::new(false), &mut Silent).unwrap_err();
         let source = std::error::Error::source(&error).map(ToString::to_string);
         assert_eq!(source.unwrap_or_else(|| error.to_string()), expected);
     };
-    check(|plan| plan.train.batch_size = 1000, "there are 200 training pictures, expected at least one batch of 1000");
+    check(|plan| plan.train.batch_size = 1000, "there are 200 training images, expected at least one batch of 1000");
     check(|plan| plan.model.classes = 9, "training image 9 has label 9, expected less than the network's 9 classes");
     check(|plan| plan.train.epochs = 0, "epochs is 0, expected 1 to 10000");
     check(|plan| plan.train.ema.decay = 1.5, "ema.decay is 1.5, expected 0 to 0.999999");

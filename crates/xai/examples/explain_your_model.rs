@@ -74,7 +74,7 @@ fn show(method: &str, attribution: &Attribution, note: &str) {
     let pixels = attribution.per_pixel();
     let mut order: Vec<usize> = (0..pixels.len()).collect();
     order.sort_by(|&left, &right| pixels[right].total_cmp(&pixels[left]));
-    println!("{method}, class {}: {note}", attribution.target);
+    println!("{method}, {}: {note}", attribution.target);
     for &pixel in &order[..5] {
         println!("  row {:2}, column {:2}: {:+.4}", pixel / SIDE, pixel % SIDE, pixels[pixel]);
     }
@@ -101,7 +101,7 @@ fn main() -> Result<(), ExplainError> {
 
     let segmentation = Segmentation::grid(SIDE, SIDE, 4, 4)?;
     let masker = Masker::new(picture, segmentation, &FillConfig::default(), &execution)?;
-    let found = kernel_shap(&scorer, &masker, Some(Target::Predicted), &KernelShapConfig::default(), &execution)?;
+    let found = kernel_shap(&scorer, &masker, Target::Predicted, &KernelShapConfig::default(), &execution)?;
     show("KernelSHAP", &found.attributions[0], "sixteen square segments");
     Ok(())
 }

@@ -1,4 +1,4 @@
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
@@ -28,39 +28,89 @@ pub fn check_scorer<S: Scorer + ?Sized>(
     picture: &Picture,
     execution: &Execution,
 ) -> Result<Scores, ExplainError> {
+    Ok(pass_door(scorer, picture, execution)?.scores)
+}
+
+/// [`check_scorer`], and the same images once more with automatic differentiation: the gradient methods begin here.
+///
+/// burn's `BatchNorm` and `Dropout` behave as in training as soon as the *images* lie on an autodiff device, unless
+/// `valid` or `freeze` switched them off, wherever the weights lie. Such a model passes [`check_scorer`], whose images are
+/// plain, and its gradients are those of another function.
+///
+/// # Errors
+/// As [`check_scorer`], and [`ExplainError::TrainingBehaviour`] if the scores of tracked images differ by more than
+/// rounding from those of plain ones. A batch normalisation has then moved its running statistics once, which cannot be
+/// undone from outside.
+pub fn check_differentiable_scorer<S: Scorer + ?Sized>(
+    scorer: &S,
+    picture: &Picture,
+    execution: &Execution,
+) -> Result<Scores, ExplainError> {
+    let passed = pass_door(scorer, picture, execution)?;
+    execution.cancellation.check("evaluations", 0, 1)?;
+    let images = pair_of_images([&company(picture), picture], execution)?.autodiff().require_grad();
+    let tracked = scores_of_pair(scorer, images)?;
+    for row in 0..2 {
+        let (plain, tracked) = (passed.beside_another.scores.of(row), tracked.scores.of(row));
+        if let Some(class) = first_difference(plain, tracked, passed.beside_another.rounding) {
+            return Err(ExplainError::TrainingBehaviour { class, plain: plain[class], tracked: tracked[class] });
+        }
+    }
+    Ok(passed.scores)
+}
+
+/// Requires the two parts of a model to say of an image what the whole says.
+///
+/// # Errors
+/// [`ExplainError::SplitScores`] if they do not.
+pub(crate) fn require_same_scores(whole: &[f32], parts: &[f32]) -> Result<(), ExplainError> {
+    crate::error::require_shape("the scores of the head", &[parts.len()], &[whole.len()])?;
+    match first_difference(whole, parts, ROUNDING) {
+        Some(class) => Err(ExplainError::SplitScores { class, whole: whole[class], parts: parts[class] }),
+        None => Ok(()),
+    }
+}
+
+/// What the scorer said of an image in different company.
+struct Passed {
+    scores: Scores,
+    beside_another: PairScores,
+}
+
+fn pass_door<S: Scorer + ?Sized>(scorer: &S, picture: &Picture, execution: &Execution) -> Result<Passed, ExplainError> {
     execution.validate()?;
     execution.cancellation.check("evaluations", 0, 1)?;
     let other = company(picture);
-    let beside_itself = scores_of_pair(scorer, [picture, picture], execution)?;
+    let beside_itself = scores_of_pair(scorer, pair_of_images([picture, picture], execution)?)?;
     execution.cancellation.check("evaluations", 0, 1)?;
-    let beside_another = scores_of_pair(scorer, [&other, picture], execution)?;
+    let beside_another = scores_of_pair(scorer, pair_of_images([&other, picture], execution)?)?;
     let first = beside_itself.scores.of(0);
     for second in [beside_itself.scores.of(1), beside_another.scores.of(1)] {
-        require_equal(first, second, beside_itself.rounding)?;
+        if let Some(class) = first_difference(first, second, beside_itself.rounding) {
+            return Err(ExplainError::UnstableScorer { class, first: first[class], second: second[class] });
+        }
     }
-    Scores::new(first.to_vec(), first.len())
+    Ok(Passed { scores: Scores::new(first.to_vec(), first.len())?, beside_another })
 }
 
 /// The scores of two images in one batch, and how far they are rounded.
-struct Pair {
+struct PairScores {
     scores: Scores,
     rounding: f32,
 }
 
-fn scores_of_pair<S: Scorer + ?Sized>(
-    scorer: &S,
-    pair: [&Picture; 2],
-    execution: &Execution,
-) -> Result<Pair, ExplainError> {
-    let images =
-        image_batch(pair[0].shape(), 0..2, execution, |index, values| values.copy_from_slice(pair[index].values()))?;
+fn pair_of_images(pair: [&Picture; 2], execution: &Execution) -> Result<Tensor<4>, ExplainError> {
+    image_batch(pair[0].shape(), 0..2, execution, |index, values| values.copy_from_slice(pair[index].values()))
+}
+
+fn scores_of_pair<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) -> Result<PairScores, ExplainError> {
     let scores = scorer.scores(images);
     let classes = check_scores(&scores, 2, 0)?;
     let rounding = match scores.dtype() {
         DType::F16 | DType::BF16 => HALF_ROUNDING,
         _ => ROUNDING,
     };
-    Ok(Pair { scores: Scores::new(read_scores(scores, None)?, classes)?, rounding })
+    Ok(PairScores { scores: Scores::new(read_scores(scores, None)?, classes)?, rounding })
 }
 
 /// An image whose mean and spread are different from those of `picture`, so that no statistic of a batch is the same
@@ -70,13 +120,11 @@ fn company(picture: &Picture) -> Picture {
     picture.map(|value| if is_black { 1.0 } else { 0.5 * value })
 }
 
+/// The first class of which two lists of scores differ by more than rounding.
 #[expect(clippy::float_cmp, reason = "two minus infinities, or two equal scores, need no tolerance")]
-fn require_equal(first: &[f32], second: &[f32], rounding: f32) -> Result<(), ExplainError> {
+fn first_difference(first: &[f32], second: &[f32], rounding: f32) -> Option<usize> {
     let finite = first.iter().chain(second).filter(|score| score.is_finite());
     let tolerance = rounding * finite.fold(0.0_f32, |largest, score| largest.max(score.abs()));
     let differs = |(a, b): (&f32, &f32)| a != b && ((a - b).abs() > tolerance || !a.is_finite() || !b.is_finite());
-    match first.iter().zip(second).position(differs) {
-        Some(class) => Err(ExplainError::UnstableScorer { class, first: first[class], second: second[class] }),
-        None => Ok(()),
-    }
+    first.iter().zip(second).position(differs)
 }

@@ -88,6 +88,34 @@ pub enum ExplainError {
         /// Its second score.
         second: f32,
     },
+    /// The scores of images that automatic differentiation tracks are other ones than those of plain images.
+    #[error(
+        "the score of class {class} is {plain} for plain images and {tracked} for the same images on an autodiff device: \
+         the model behaves as in training as soon as its images are tracked; hand over `model.valid()`, which switches \
+         burn's BatchNorm and Dropout to evaluation on every device. The check ran the model once in training behaviour: \
+         a batch normalisation of it has moved its running statistics by one step, so load the model again"
+    )]
+    TrainingBehaviour {
+        /// The first class whose scores differ by more than rounding.
+        class: usize,
+        /// Its score for plain images.
+        plain: f32,
+        /// Its score for tracked images.
+        tracked: f32,
+    },
+    /// The two parts of a model give other scores than the whole.
+    #[error(
+        "the score of class {class} is {whole} by the scorer and {parts} by the head of the features: the two parts must \
+         be the model, one after the other"
+    )]
+    SplitScores {
+        /// The first class whose scores differ by more than rounding.
+        class: usize,
+        /// Its score by the whole model.
+        whole: f32,
+        /// Its score by the parts.
+        parts: f32,
+    },
     /// The kernel of LIME gives next to no weight to any coalition but the whole image.
     #[error(
         "the kernel_width {kernel_width} leaves a weight of {weight:.1e} to all {samples} coalitions together, expected at \

@@ -1,5 +1,7 @@
 use burn::tensor::Tensor;
+use tinylsa_shape::ImageShape;
 
+use crate::attribution::ExplainedScore;
 use crate::error::{ExplainError, require_finite, require_index};
 use crate::execution::Execution;
 use crate::scorer::{Scorer, batch_scores, check_scores, image_batch, read_scores, read_tensor, require_finite_score};
@@ -12,7 +14,7 @@ pub(crate) struct PictureGradient<'a> {
     pub(crate) gradient: &'a [f32],
 }
 
-/// The gradients of the score of `class` with respect to each of `count` pictures of one shape, handed over in
+/// The gradients of the explained score with respect to each of `count` pictures of one shape, handed over in
 /// ascending order; `fill(index, values)` writes a picture into the zeroed `values` when its turn comes.
 ///
 /// The gradient of the sum of a batch's scores is the gradient of each, since the scores of one picture do not depend
@@ -22,9 +24,9 @@ pub(crate) struct PictureGradient<'a> {
 /// If the call is cancelled, the class does not exist, or the scores or gradients are missing or not finite.
 pub(crate) fn score_gradients<S: Scorer + ?Sized>(
     scorer: &S,
-    shape: [usize; 3],
+    shape: ImageShape,
     count: usize,
-    class: usize,
+    explained: ExplainedScore,
     execution: &Execution,
     mut fill: impl FnMut(usize, &mut [f32]),
     mut receive: impl FnMut(PictureGradient),
@@ -32,20 +34,29 @@ pub(crate) fn score_gradients<S: Scorer + ?Sized>(
     if count == 0 {
         return Err(ExplainError::Empty { what: "list of pictures" });
     }
-    let size: usize = shape.iter().product();
+    let size = shape.values();
     execution.in_batches("gradients", count, |batch| {
         let images = image_batch(shape, batch.clone(), execution, &mut fill)?.autodiff().require_grad();
         let scores = batch_scores(scorer, images.clone());
         let classes = check_scores(&scores, batch.len(), 0)?;
-        require_index("class", class, classes)?;
+        for class in std::iter::once(explained.class).chain(explained.against) {
+            require_index("class", class, classes)?;
+        }
         if !scores.is_tracked() {
             return Err(ExplainError::NoGradient);
         }
-        let class_scores: Tensor<2> = scores.slice([0..batch.len(), class..class + 1]);
-        for score in read_scores(class_scores.clone(), Some(class))? {
-            require_finite_score(class, score)?;
+        let of_class = |class: usize| {
+            let of_class: Tensor<2> = scores.clone().slice([0..batch.len(), class..class + 1]);
+            for score in read_scores(of_class.clone(), Some(class))? {
+                require_finite_score(class, score)?;
+            }
+            Ok::<_, ExplainError>(of_class)
+        };
+        let mut differentiated = of_class(explained.class)?;
+        if let Some(other) = explained.against {
+            differentiated = differentiated - of_class(other)?;
         }
-        let gradients = class_scores.sum().backward();
+        let gradients = differentiated.sum().backward();
         let gradient = images.grad(&gradients).ok_or(ExplainError::NoGradient)?;
         let gradient = read_tensor("the gradient", gradient)?;
         require_finite("the gradient", &gradient)?;

@@ -55,7 +55,7 @@
 //! let config = IntegratedGradientsConfig::default();
 //! let found = integrated_gradients(&model, &picture, &baselines, Target::Predicted, &config, &execution)?;
 //!
-//! assert_eq!(found.attribution.target, 0);
+//! assert_eq!(found.attribution.target.class, 0);
 //! assert!(found.converged);
 //! assert!((found.attribution.values[0] - 2.0).abs() < 0.02, "all of the score of 2 comes from the corner");
 //! # Ok::<(), tinylsa_xai::ExplainError>(())
@@ -64,40 +64,47 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod attention;
+pub mod attention;
 mod attribution;
 mod door;
 mod error;
 mod execution;
 mod gradient;
-mod gradients;
+pub mod gradients;
 mod lime;
 mod masker;
 mod normal;
+pub mod perturbation;
 mod picture;
+mod resize;
 mod scorer;
-mod scores;
-mod segmentation;
-mod shapley;
+pub mod scores;
+pub mod segmentation;
+pub mod shapley;
 mod surrogate;
 
 pub use attention::{
-    AttentionCheck, AttentionFlowConfig, AttentionRolloutConfig, AttentionRows, AttentionStatistics, FlowMaps,
-    HeadFusion, LayerAttention, LinearAttention, QueryMap, Rollout, TokenMatrix, attention_flow, attention_rollout,
-    check_attention, fixed_query_maps, fixed_query_positions, gradient_rollout, token_of_largest_attribution,
+    AttentionCheck, AttentionFlowConfig, AttentionRolloutConfig, AttentionRows, AttentionStatistics, AttentionTap,
+    FixedQuery, FlowMaps, HeadFusion, LayerAttention, LinearAttention, QueryMap, Rollout, TokenGrid, TokenMatrix,
+    TracedAttention, attention_flow, attention_rollout, check_attention, fixed_query_maps, fixed_query_positions,
+    gradient_rollout, token_of_largest_attribution, trace_attention,
 };
-pub use attribution::{Attribution, Target};
-pub use door::check_scorer;
+pub use attribution::{Attribution, ExplainedScore, Target, Targets};
+pub use burn;
+pub use door::{check_differentiable_scorer, check_scorer};
 pub use error::ExplainError;
 pub use execution::{Cancellation, Execution};
 pub use gradients::{
-    BaselineConfig, BaselineKind, ExpectedGradients, ExpectedGradientsConfig, IntegratedGradients,
-    IntegratedGradientsConfig, PathDiagnostics, Quadrature, QuadratureRule, SmoothGrad, SmoothGradConfig,
-    SmoothGradKind, expected_gradients, for_every_class, input_gradient, input_times_gradient, integrated_gradients,
-    smooth_grad,
+    BaselineConfig, BaselineKind, ExpectedGradients, ExpectedGradientsConfig, GradCam, GradCamConfig,
+    IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, Quadrature, QuadratureRule, SmoothGrad,
+    SmoothGradConfig, SmoothGradKind, SplitScorer, expected_gradients, for_every_class, grad_cam, input_gradient,
+    input_times_gradient, integrated_gradients, smooth_grad,
 };
-pub use lime::{LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, lime};
-pub use masker::{ClassValues, CoalitionValues, Coalitions, EvaluatedGame, Fill, FillConfig, Masker};
+pub use masker::{CoalitionValues, Coalitions, EvaluatedGame, ExplainedValues, Fill, FillConfig, Masker};
+pub use perturbation::{
+    LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, Occlusion, OcclusionConfig, Rise, RiseConfig,
+    lime, occlusion, rise,
+};
 pub use picture::Picture;
 pub use scorer::{Scorer, Scores};
 pub use scores::{
@@ -114,3 +121,5 @@ pub use shapley::{
     ShapleyExplanation, ShapleySolution, exact_shapley, exact_shapley_evaluations, kernel_shap, permutation_shap,
 };
 pub use surrogate::{RidgeSurrogate, fit_ridge};
+pub use tinylsa_settings::InvalidSetting;
+pub use tinylsa_shape::ImageShape;

@@ -1,33 +1,36 @@
 use burn::tensor::Tensor;
+use tinylsa_shape::ImageShape;
 
 use crate::error::{ExplainError, require_count, require_finite, value_count};
 use crate::scorer::read_tensor;
 
-/// One picture on the host, in the units that the model is fed with.
+/// One image on the host, in the units that the model is fed with.
 ///
 /// The values are finite and as many as the shape says: whoever holds a `Picture` need not check again. Baselines and
-/// backgrounds are pictures too.
+/// backgrounds are images too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     values: Vec<f32>,
-    shape: [usize; 3],
+    shape: ImageShape,
 }
 
 impl Picture {
-    /// The picture with these values, row by row within each channel, of the shape `[channels, height, width]`.
+    /// The image with these values, channel after channel, each row by row. A shape is also made from
+    /// `[channels, height, width]`.
     ///
     /// # Errors
     /// If the shape is empty or larger than any memory, does not fit the number of values, or a value is not finite.
-    pub fn new(values: Vec<f32>, shape: [usize; 3]) -> Result<Self, ExplainError> {
-        if shape.contains(&0) {
+    pub fn new(values: Vec<f32>, shape: impl Into<ImageShape>) -> Result<Self, ExplainError> {
+        let shape = shape.into();
+        if shape.dims().contains(&0) {
             return Err(ExplainError::Empty { what: "picture" });
         }
-        require_count("picture", values.len(), value_count("picture", &shape)?)?;
+        require_count("picture", values.len(), value_count("picture", &shape.dims())?)?;
         require_finite("picture", &values)?;
         Ok(Self { values, shape })
     }
 
-    /// The picture in a tensor `[channels, height, width]` of any device.
+    /// The image in a tensor `[channels, height, width]` of any device.
     ///
     /// # Errors
     /// As [`Picture::new`], or if the device fails.
@@ -37,32 +40,33 @@ impl Picture {
         Self::new(values, shape)
     }
 
-    /// The picture of this shape whose every value is `value`.
+    /// The image of this shape whose every value is `value`.
     ///
     /// # Errors
     /// As [`Picture::new`].
-    pub fn filled(value: f32, shape: [usize; 3]) -> Result<Self, ExplainError> {
-        let count = value_count("picture", &shape)?;
+    pub fn filled(value: f32, shape: impl Into<ImageShape>) -> Result<Self, ExplainError> {
+        let shape = shape.into();
+        let count = value_count("picture", &shape.dims())?;
         let mut values = Vec::new();
         values
             .try_reserve_exact(count)
-            .map_err(|_| ExplainError::TooLarge { what: "picture", shape: shape.to_vec() })?;
+            .map_err(|_| ExplainError::TooLarge { what: "picture", shape: shape.dims().to_vec() })?;
         values.resize(count, value);
         Self::new(values, shape)
     }
 
-    /// The picture with `change` applied to every value, which must leave it finite.
+    /// The image with `change` applied to every value, which must leave it finite.
     pub(crate) fn map(&self, change: impl Fn(f32) -> f32) -> Self {
         Self { values: self.values.iter().map(|&value| change(value)).collect(), shape: self.shape }
     }
 
-    /// The values, row by row within each channel.
+    /// The values, channel after channel, each row by row.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// `[channels, height, width]`.
-    pub fn shape(&self) -> [usize; 3] {
+    /// Channels, height and width.
+    pub fn shape(&self) -> ImageShape {
         self.shape
     }
 }

@@ -1,4 +1,5 @@
 use burn::tensor::{DType, Tensor, TensorData};
+use tinylsa_shape::ImageShape;
 
 use crate::error::{ExplainError, require_index, require_shape};
 use crate::execution::Execution;
@@ -84,9 +85,13 @@ impl Scores {
     /// # Panics
     /// If there is no such picture.
     pub fn predicted(&self, picture: usize) -> usize {
-        let scores = self.of(picture);
-        (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
+        first_largest(self.of(picture))
     }
+}
+
+/// The place of the largest of some values, at least one; the first of equal ones.
+pub(crate) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, place| if values[place] > values[best] { place } else { best })
 }
 
 /// The scores of `count` pictures of one shape, of which only a batch exists at a time: `fill(index, values)` writes
@@ -96,7 +101,7 @@ impl Scores {
 /// If the call is cancelled, or the scores are not `[batch, classes]`, NaN or plus infinity.
 pub(crate) fn score_pictures<S: Scorer + ?Sized>(
     scorer: &S,
-    shape: [usize; 3],
+    shape: ImageShape,
     count: usize,
     execution: &Execution,
     mut fill: impl FnMut(usize, &mut [f32]),
@@ -135,12 +140,12 @@ pub(crate) fn batch_scores<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) ->
 /// # Errors
 /// If it would take more memory than is allowed.
 pub(crate) fn image_batch(
-    shape: [usize; 3],
+    shape: ImageShape,
     batch: std::ops::Range<usize>,
     execution: &Execution,
     mut fill: impl FnMut(usize, &mut [f32]),
 ) -> Result<Tensor<4>, ExplainError> {
-    let [channels, height, width] = shape;
+    let ImageShape { channels, height, width } = shape;
     let rows = batch.len();
     execution.require_memory("a batch of images", "batch_size", [rows, channels, height, width])?;
     let mut values = vec![0.0; rows * channels * height * width];

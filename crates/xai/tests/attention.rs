@@ -4,10 +4,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    AttentionRolloutConfig, AttentionStatistics, Attribution, Cancellation, ExplainError, HeadFusion, LayerAttention,
-    LinearAttention, attention_rollout, fixed_query_maps, fixed_query_positions, gradient_rollout,
-    token_of_largest_attribution,
+    AttentionFlowConfig, AttentionRolloutConfig, AttentionStatistics, Attribution, Cancellation, ExplainError,
+    HeadFusion, LayerAttention, LinearAttention, TokenGrid, attention_flow, attention_rollout, fixed_query_maps,
+    fixed_query_positions, gradient_rollout, token_of_largest_attribution,
 };
+
+fn tokens_of(grid: TokenGrid) -> Result<Vec<usize>, ExplainError> {
+    Ok(fixed_query_positions(grid)?.into_iter().map(|query| query.token).collect())
+}
 
 fn never() -> Cancellation {
     Cancellation::default()
@@ -189,8 +193,10 @@ fn rollout_is_the_product_of_its_layers() {
         close(rollout.of_query(query).expect("in range"), &expected, 1e-12);
     }
     let pooled: Vec<f64> = expected.row_mean().iter().copied().collect();
-    close(&rollout.pooled(), &pooled, 1e-12);
-    assert!((rollout.pooled().iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    let grid = TokenGrid::new(1, tokens);
+    let found = rollout.pooled(grid).expect("as many tokens");
+    close(&found, &pooled, 1e-12);
+    assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
 }
 
 #[test]
@@ -238,7 +244,11 @@ fn gradients_make_rollout_class_specific() {
     }
     let against: Vec<Vec<f64>> = gradients.iter().map(|gradient| vec![-1.0; gradient.len()]).collect();
     let nothing = gradient_rollout(&layers, &against, &never()).expect("shapes fit");
-    assert_eq!(nothing.pooled(), vec![0.0; tokens], "what speaks only against the class leaves an empty map");
+    assert_eq!(
+        nothing.pooled(TokenGrid::new(1, tokens)),
+        Ok(vec![0.0; tokens]),
+        "what speaks only against the class leaves an empty map"
+    );
     assert!(matches!(gradient_rollout(&layers, &gradients[1..], &never()), Err(ExplainError::ValueCount { .. })));
     let nan = vec![vec![f64::NAN; heads * tokens * tokens]; 3];
     assert!(matches!(gradient_rollout(&layers, &nan, &never()), Err(ExplainError::NotFinite { .. })));
@@ -247,7 +257,7 @@ fn gradients_make_rollout_class_specific() {
 #[test]
 fn query_maps_are_rows_of_the_matrices() {
     let layer = random_layer(5, 3, 16);
-    let queries = fixed_query_positions([4, 4]).expect("the grid has tokens");
+    let queries = tokens_of(TokenGrid::new(4, 4)).expect("the grid has tokens");
     assert_eq!(queries, [10, 0, 3, 12, 15]);
     let maps = fixed_query_maps(&layer, &queries, HeadFusion::Mean).expect("in range");
     for map in &maps {
@@ -265,9 +275,38 @@ fn query_maps_are_rows_of_the_matrices() {
 
 #[test]
 fn positions_of_small_grids_are_named_once() {
-    assert_eq!(fixed_query_positions([1, 1]), Ok(vec![0]));
-    assert_eq!(fixed_query_positions([7, 7]), Ok(vec![24, 0, 6, 42, 48]));
-    assert_eq!(fixed_query_positions([0, 7]), Err(ExplainError::Empty { what: "token grid" }));
+    assert_eq!(tokens_of(TokenGrid::new(1, 1)), Ok(vec![0]));
+    assert_eq!(tokens_of(TokenGrid::new(7, 7)), Ok(vec![24, 0, 6, 42, 48]));
+    assert_eq!(tokens_of(TokenGrid::new(0, 7)), Err(ExplainError::Empty { what: "token grid" }));
+    // places stay true where a corner is the centre
+    let places: Vec<&str> =
+        fixed_query_positions(TokenGrid::new(1, 3)).expect("it has tokens").iter().map(|query| query.place).collect();
+    assert_eq!(places, ["centre", "top left", "top right"]);
+    let of_vit = fixed_query_positions(TokenGrid::new(6, 4).with_prefix(1)).expect("it has tokens");
+    assert_eq!((of_vit[0].token, of_vit[0].place), (0, "class token"));
+    assert_eq!(of_vit.iter().map(|query| query.token).collect::<Vec<_>>(), [0, 15, 1, 4, 21, 24]);
+}
+
+#[test]
+fn with_a_class_token_the_pooled_map_is_its_row_on_the_grid() {
+    let grid = TokenGrid::new(2, 3).with_prefix(2);
+    let layers = [random_layer(1, 2, 8), random_layer(2, 2, 8)];
+    let rollout = attention_rollout(&layers, &AttentionRolloutConfig::default(), &never()).expect("layers fit");
+    let row = rollout.of_query(0).expect("there is a class token");
+    assert_eq!(rollout.pooled(grid).expect("eight tokens"), row[2..]);
+    let config = AttentionFlowConfig::default();
+    let flow = attention_flow(&layers, None, &config, &never()).expect("layers fit");
+    assert_eq!(flow.pooled(grid).expect("eight tokens"), flow.normalised(0).expect("in range")[2..]);
+    let alone = attention_flow(&layers, Some(&[0]), &config, &never()).expect("layers fit");
+    assert_eq!(alone.pooled(grid), flow.pooled(grid));
+    let without = attention_flow(&layers, Some(&[3]), &config, &never()).expect("layers fit");
+    assert!(matches!(without.pooled(grid), Err(ExplainError::Undefined { .. })));
+    // a grid that does not fit is never cut to size
+    for wrong in [TokenGrid::new(2, 3), TokenGrid::new(2, 3).with_prefix(1), TokenGrid::new(8, 8)] {
+        assert!(matches!(rollout.pooled(wrong), Err(ExplainError::ValueCount { .. })));
+        assert!(matches!(flow.pooled(wrong), Err(ExplainError::ValueCount { .. })));
+    }
+    assert!(TokenGrid::new(usize::MAX, 1).with_prefix(1).tokens().is_err());
 }
 
 #[test]
@@ -276,7 +315,10 @@ fn the_token_of_the_largest_attribution_covers_its_pixels() {
     values[5 * 28 + 20] = 1.0;
     values[28 * 28 + 5 * 28 + 20] = 0.5;
     values[20 * 28 + 3] = 1.2;
-    let attribution = Attribution { values, shape: [2, 28, 28], target: 0 };
-    assert_eq!(token_of_largest_attribution(&attribution, [7, 7]), Ok(7 + 5));
-    assert!(matches!(token_of_largest_attribution(&attribution, [29, 7]), Err(ExplainError::OutOfRange { .. })));
+    let attribution = Attribution { values, shape: [2, 28, 28].into(), target: 0.into() };
+    assert_eq!(token_of_largest_attribution(&attribution, TokenGrid::new(7, 7)), Ok(7 + 5));
+    let behind_two = TokenGrid::new(7, 7).with_prefix(2);
+    assert_eq!(token_of_largest_attribution(&attribution, behind_two), Ok(2 + 7 + 5));
+    let finer = token_of_largest_attribution(&attribution, TokenGrid::new(29, 7));
+    assert!(matches!(finer, Err(ExplainError::OutOfRange { .. })));
 }

@@ -217,9 +217,9 @@ fn every_class_is_explained_by_its_own_gradient() {
     })
     .expect("the model has gradients");
     assert_eq!(all.iter().map(|found| found.values.clone()).collect::<Vec<_>>(), weights);
-    assert_eq!(all.iter().map(|found| found.target).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(all.iter().map(|found| found.target.class).collect::<Vec<_>>(), [0, 1, 2]);
     let predicted = input_gradient(&model, &picture, Target::Predicted, &execution).expect("gradients");
-    assert_eq!(predicted.target, 0, "1 + 2 is the largest score");
+    assert_eq!(predicted.target, 0.into(), "1 + 2 is the largest score");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use tinylsa_xai::{
     Cancellation, CoalitionValues, ExactShapleyConfig, ExactShapleyPlan, Execution, ExplainError, Fill, FillConfig,
     KernelShapConfig, KernelShapPlan, LayerAttention, LimeConfig, LimePlan, LinearAttention, Masker,
     PermutationShapConfig, PermutationShapPlan, Picture, Segmentation, SegmentationError, SlicConfig, SmoothGradConfig,
-    Target, attention_flow, attention_rollout, bootstrap_interval, exact_shapley, fixed_query_positions,
-    gradient_rollout, kernel_shap, lime, permutation_shap, random_map, smooth_grad, token_of_largest_attribution,
+    Target, Targets, TokenGrid, attention_flow, attention_rollout, bootstrap_interval, exact_shapley,
+    fixed_query_positions, gradient_rollout, kernel_shap, lime, permutation_shap, random_map, smooth_grad,
+    token_of_largest_attribution,
 };
 
 const HUGE: usize = 1 << (usize::BITS - 1);
@@ -26,9 +27,12 @@ fn sizes_whose_product_overflows_are_named() {
     assert_eq!(random_map(HUGE, 0), Err(too_large("the random map", &[HUGE])));
     assert_eq!(LayerAttention::new(vec![], 2, HUGE), Err(too_large("attention", &[2, HUGE, HUGE])));
     assert_eq!(LinearAttention::new(vec![], vec![], shape), Err(too_large("linear attention", &shape)));
-    assert_eq!(fixed_query_positions([HUGE, 2]), Err(too_large("token grid", &[HUGE, 2])));
-    let attribution = Attribution { values: vec![], shape, target: 0 };
-    assert_eq!(token_of_largest_attribution(&attribution, [1, 1]), Err(too_large("the attribution", &shape)));
+    assert_eq!(fixed_query_positions(TokenGrid::new(HUGE, 2)), Err(too_large("token grid", &[HUGE, 2])));
+    let attribution = Attribution { values: vec![], shape: shape.into(), target: 0.into() };
+    assert_eq!(
+        token_of_largest_attribution(&attribution, TokenGrid::new(1, 1)),
+        Err(too_large("the attribution", &shape))
+    );
     assert!(attribution.per_pixel().is_empty());
 
     let segments = SegmentationError::TooLarge { channels: 1, height: HUGE, width: 2 };
@@ -36,7 +40,7 @@ fn sizes_whose_product_overflows_are_named() {
     assert_eq!(Segmentation::from_masks(HUGE, 2, &[]), Err(segments.clone()));
     assert_eq!(Segmentation::grid(HUGE, 2, 1, 1), Err(segments));
     let never = Cancellation::default();
-    let slic = Segmentation::slic(&[], 4, HUGE / 2, 1, &SlicConfig::default(), &never);
+    let slic = Segmentation::slic(&[], [4, HUGE / 2, 1], &SlicConfig::default(), &never);
     assert_eq!(slic, Err(SegmentationError::TooLarge { channels: 4, height: HUGE / 2, width: 1 }));
     assert!(CoalitionValues::new(usize::MAX, vec![0.0, 1.0]).is_err());
 }
@@ -72,9 +76,21 @@ fn settings_that_the_memory_does_not_hold_are_refused_by_their_key() {
     let walks = PermutationShapConfig { permutations: 1_000_000 };
     assert_eq!(key(PermutationShapPlan::new(784, &walks, &execution).map(drop)), "permutations");
     let picture = Picture::filled(0.5, [1, 28, 28]).unwrap();
-    let noise = BaselineConfig { kinds: vec![BaselineKind::Noise], noise_draws: 10_000, ..BaselineConfig::default() };
+    let noise = BaselineConfig {
+        kinds: vec![BaselineKind::Noise],
+        mean: Some(vec![0.5]),
+        deviation: Some(vec![0.1]),
+        noise_draws: 10_000,
+        ..BaselineConfig::default()
+    };
     assert_eq!(key(noise.pictures(&picture, &execution).map(drop)), "noise_draws");
-    let fill = FillConfig { kind: Fill::Noise, noise_draws: 10_000, ..FillConfig::default() };
+    let fill = FillConfig {
+        kind: Fill::Noise,
+        mean: Some(vec![0.5]),
+        deviation: Some(vec![0.1]),
+        noise_draws: 10_000,
+        ..FillConfig::default()
+    };
     let grid = Segmentation::grid(28, 28, 2, 2).unwrap();
     assert_eq!(key(Masker::new(picture, grid, &fill, &execution).map(drop)), "noise_draws");
 }
@@ -98,12 +114,12 @@ fn one_of_a_thousand_classes_takes_the_memory_of_one() {
     let segments = Segmentation::from_labels(4, 4, labels).unwrap();
     let masker = Masker::new(picture, segments, &black, &execution).unwrap();
     let config = ExactShapleyConfig { limit: 14 };
-    let one = exact_shapley(&thousand, &masker, Some(Target::Class(19)), &config, &execution).unwrap();
-    assert_eq!((one.classes.as_slice(), one.game.values.outputs()), ([19].as_slice(), 1));
+    let one = exact_shapley(&thousand, &masker, Target::Class(19), &config, &execution).unwrap();
+    assert_eq!((one.explained.as_slice(), one.game.values.outputs()), ([19.into()].as_slice(), 1));
     // class 19 is pixel 3, which is segment 3
     let expected: Vec<f64> = (0..14).map(|segment| if segment == 3 { 3.0 } else { 0.0 }).collect();
     one.solution.values.iter().zip(&expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} {b}"));
-    let all = exact_shapley(&thousand, &masker, None, &config, &execution).unwrap_err();
+    let all = exact_shapley(&thousand, &masker, Targets::EveryClass, &config, &execution).unwrap_err();
     assert!(matches!(all, ExplainError::Memory { what: "the values of the coalitions", .. }), "{all}");
     assert!(all.to_string().contains("393.2 MB, allowed are 1.0 MB"), "{all}");
 }
@@ -127,11 +143,17 @@ fn plans_fills_and_segments_hear_a_cancellation() {
     is_cancelled(PermutationShapPlan::new(784, &PermutationShapConfig::default(), &execution));
     is_cancelled(LimePlan::new(784, &LimeConfig::default(), &execution));
     let picture = Picture::filled(0.5, [1, 28, 28]).unwrap();
-    let noise = BaselineConfig { kinds: vec![BaselineKind::Noise], ..BaselineConfig::default() };
+    let noise = BaselineConfig {
+        kinds: vec![BaselineKind::Noise],
+        mean: Some(vec![0.5]),
+        deviation: Some(vec![0.1]),
+        ..BaselineConfig::default()
+    };
     is_cancelled(noise.pictures(&picture, &execution));
-    let fill = FillConfig { kind: Fill::Noise, ..FillConfig::default() };
+    let fill =
+        FillConfig { kind: Fill::Noise, mean: Some(vec![0.5]), deviation: Some(vec![0.1]), ..FillConfig::default() };
     is_cancelled(Masker::new(picture.clone(), Segmentation::grid(28, 28, 2, 2).unwrap(), &fill, &execution));
-    let slic = Segmentation::slic(picture.values(), 1, 28, 28, &SlicConfig::default(), &execution.cancellation);
+    let slic = Segmentation::slic(picture.values(), [1, 28, 28], &SlicConfig::default(), &execution.cancellation);
     is_cancelled(slic.map_err(ExplainError::from));
     let scores = vec![0.5; 100];
     is_cancelled(bootstrap_interval(&scores, &BootstrapConfig::default(), 0, &execution.cancellation));
@@ -177,18 +199,18 @@ fn solvers_hear_a_cancellation() {
     };
     check(&|scorer, masker, execution| {
         let scorer = |images: Tensor<4>| scorer(images);
-        exact_shapley(&scorer, masker, None, &ExactShapleyConfig::default(), execution).map(drop)
+        exact_shapley(&scorer, masker, Targets::EveryClass, &ExactShapleyConfig::default(), execution).map(drop)
     });
     check(&|scorer, masker, execution| {
         let scorer = |images: Tensor<4>| scorer(images);
-        kernel_shap(&scorer, masker, None, &KernelShapConfig::default(), execution).map(drop)
+        kernel_shap(&scorer, masker, Targets::EveryClass, &KernelShapConfig::default(), execution).map(drop)
     });
     check(&|scorer, masker, execution| {
         let scorer = |images: Tensor<4>| scorer(images);
-        permutation_shap(&scorer, masker, None, &PermutationShapConfig::default(), execution).map(drop)
+        permutation_shap(&scorer, masker, Targets::EveryClass, &PermutationShapConfig::default(), execution).map(drop)
     });
     check(&|scorer, masker, execution| {
         let scorer = |images: Tensor<4>| scorer(images);
-        lime(&scorer, masker, None, &LimeConfig::default(), execution).map(drop)
+        lime(&scorer, masker, Targets::EveryClass, &LimeConfig::default(), execution).map(drop)
     });
 }

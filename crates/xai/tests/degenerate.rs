@@ -6,9 +6,9 @@ use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
     Baseline, DeletionConfig, Execution, ExpectedGradientsConfig, ExplainError, FaithfulnessConfig, Fill, FillConfig,
     InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, LimeWarning, Masker, MuFidelityConfig,
-    Picture, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, completeness, deletion_insertion,
-    expected_gradients, faithfulness_correlation, infidelity, input_gradient, integrated_gradients, kernel_shap, lime,
-    mu_fidelity, pointing_game, relevance_mass_accuracy, relevance_rank_accuracy, smooth_grad,
+    Picture, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, Targets, completeness,
+    deletion_insertion, expected_gradients, faithfulness_correlation, infidelity, input_gradient, integrated_gradients,
+    kernel_shap, lime, mu_fidelity, pointing_game, relevance_mass_accuracy, relevance_rank_accuracy, smooth_grad,
 };
 
 const SHAPE: [usize; 3] = [1, 4, 4];
@@ -59,7 +59,15 @@ fn the_probability_of_the_only_class_is_not_scored() {
     for (number, scorer) in scorers.iter().enumerate() {
         for scale in [ScoreScale::Logits, ScoreScale::Probabilities] {
             let (class, baseline) = (0, Baseline::Black);
-            let probe = Probe { scorer, picture: &picture, class, scale, baseline, fill: &fill, execution: &execution };
+            let probe = Probe {
+                scorer,
+                picture: &picture,
+                target: Target::Class(class),
+                scale,
+                baseline,
+                fill: &fill,
+                execution: &execution,
+            };
             let is_constant = number < 2 && scale == ScoreScale::Probabilities;
             for found in probed(&probe, &map) {
                 assert_eq!(matches!(found, Err(ExplainError::Undefined { .. })), is_constant, "{found:?}");
@@ -78,7 +86,7 @@ fn masker(rows: usize, columns: usize) -> Masker {
 fn lime_names_a_kernel_that_leaves_no_weight() {
     let explain = |kernel_width: f64| {
         let config = LimeConfig { kernel_width, ..LimeConfig::default() };
-        lime(&two_classes, &masker(4, 2), None, &config, &execution())
+        lime(&two_classes, &masker(4, 2), Targets::EveryClass, &config, &execution())
     };
     for width in [1e-3, 0.01] {
         let error = explain(width).unwrap_err();
@@ -93,14 +101,14 @@ fn lime_names_a_kernel_that_leaves_no_weight() {
 fn a_fit_that_is_not_determined_does_not_pass_as_one() {
     // no more samples than segments: refused before the model is asked
     let config = |samples: usize| LimeConfig { samples, folds: 2, ..LimeConfig::default() };
-    let few = |samples: usize| lime(&two_classes, &masker(4, 2), None, &config(samples), &execution());
+    let few = |samples: usize| lime(&two_classes, &masker(4, 2), Targets::EveryClass, &config(samples), &execution());
     for samples in [4, 7, 8] {
         assert_eq!(few(samples).unwrap_err(), ExplainError::Underdetermined { rows: samples, unknowns: 9 });
     }
     // enough samples whose coalitions repeat one another: said
     let warned = |samples: usize, seed: u64| {
         let execution = Execution { seed, ..execution() };
-        let found = lime(&two_classes, &masker(4, 1), None, &config(samples), &execution).unwrap();
+        let found = lime(&two_classes, &masker(4, 1), Targets::EveryClass, &config(samples), &execution).unwrap();
         let warning = LimeWarning::Underdetermined { samples, segments: 4 };
         assert_eq!(found.warnings.contains(&warning), !found.solution.determined);
         !found.solution.determined
@@ -109,7 +117,7 @@ fn a_fit_that_is_not_determined_does_not_pass_as_one() {
     assert!((0..20).all(|seed| !warned(200, seed)));
 
     let config = KernelShapConfig { evaluations: Some(4) };
-    let found = kernel_shap(&two_classes, &masker(4, 4), None, &config, &execution()).unwrap();
+    let found = kernel_shap(&two_classes, &masker(4, 4), Targets::EveryClass, &config, &execution()).unwrap();
     assert!(found.solution.underdetermined);
     assert_eq!(found.solution.standard_errors, None);
 }
@@ -159,7 +167,7 @@ fn scores_that_any_map_would_reach_are_refused() {
     let probe = Probe {
         scorer: &constant,
         picture: &picture,
-        class: 0,
+        target: Target::Class(0),
         scale: ScoreScale::Logits,
         baseline: Baseline::Black,
         fill: &fill,
@@ -176,7 +184,7 @@ fn scores_that_any_map_would_reach_are_refused() {
     let probe = Probe {
         scorer: &single,
         picture: &pixel,
-        class: 0,
+        target: Target::Class(0),
         scale: ScoreScale::Logits,
         baseline: Baseline::Black,
         fill: &fill,

@@ -6,9 +6,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_xai::{
     Baseline, DeletionConfig, ExactShapleyConfig, Execution, ExpectedGradientsConfig, ExplainError, FaithfulnessConfig,
     FillConfig, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, Masker, MuFidelityConfig,
-    PermutationShapConfig, Picture, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, check_scorer,
-    deletion_insertion, exact_shapley, expected_gradients, faithfulness_correlation, infidelity, input_gradient,
-    input_times_gradient, integrated_gradients, kernel_shap, lime, mu_fidelity, permutation_shap, smooth_grad,
+    PermutationShapConfig, Picture, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, Targets,
+    check_scorer, deletion_insertion, exact_shapley, expected_gradients, faithfulness_correlation, infidelity,
+    input_gradient, input_times_gradient, integrated_gradients, kernel_shap, lime, mu_fidelity, permutation_shap,
+    smooth_grad,
 };
 
 const SHAPE: [usize; 3] = [1, 4, 4];
@@ -40,17 +41,16 @@ fn every_method(scorer: &impl Scorer, target: Target) -> Vec<(&'static str, Resu
     let segments = Segmentation::grid(4, 4, 2, 2).unwrap();
     let masker = Masker::with_backgrounds(picture.clone(), segments, black.to_vec()).unwrap();
     let fill = FillConfig::default();
-    let class = if let Target::Class(class) = target { class } else { 0 };
     let probe = Probe {
         scorer,
         picture: &picture,
-        class,
+        target,
         scale: ScoreScale::Probabilities,
         baseline: Baseline::Black,
         fill: &fill,
         execution: &execution,
     };
-    let (map, some) = ([1.0, 2.0].repeat(8), Some(target));
+    let map = [1.0, 2.0].repeat(8);
     let integrated = IntegratedGradientsConfig { steps: 4, maximum_steps: 4, ..Default::default() };
     let (subsets, cells) =
         (FaithfulnessConfig { subsets: 3, pixels: 4 }, MuFidelityConfig { grid: 2, fraction: 0.5, samples: 3 });
@@ -68,13 +68,13 @@ fn every_method(scorer: &impl Scorer, target: Target) -> Vec<(&'static str, Resu
             expected_gradients(scorer, &picture, &black, target, &ExpectedGradientsConfig::default(), &execution)
                 .map(drop),
         ),
-        ("exact Shapley", exact_shapley(scorer, &masker, some, &ExactShapleyConfig::default(), &execution).map(drop)),
-        ("KernelSHAP", kernel_shap(scorer, &masker, some, &KernelShapConfig::default(), &execution).map(drop)),
+        ("exact Shapley", exact_shapley(scorer, &masker, target, &ExactShapleyConfig::default(), &execution).map(drop)),
+        ("KernelSHAP", kernel_shap(scorer, &masker, target, &KernelShapConfig::default(), &execution).map(drop)),
         (
             "permutation SHAP",
-            permutation_shap(scorer, &masker, some, &PermutationShapConfig::default(), &execution).map(drop),
+            permutation_shap(scorer, &masker, target, &PermutationShapConfig::default(), &execution).map(drop),
         ),
-        ("LIME", lime(scorer, &masker, some, &LimeConfig::default(), &execution).map(drop)),
+        ("LIME", lime(scorer, &masker, target, &LimeConfig::default(), &execution).map(drop)),
         ("deletion", deletion_insertion(&probe, &map, &DeletionConfig { steps: 4 }).map(drop)),
         ("faithfulness", faithfulness_correlation(&probe, &map, &subsets).map(drop)),
         ("mu fidelity", mu_fidelity(&probe, &map, &cells).map(drop)),
@@ -156,10 +156,10 @@ fn a_class_that_is_ruled_out_does_not_keep_another_from_being_explained() {
     let segments = Segmentation::grid(4, 4, 2, 2).unwrap();
     let masker = Masker::new(picture(), segments, &FillConfig::default(), &execution).unwrap();
     let config = ExactShapleyConfig::default();
-    let alone = exact_shapley(&ruled_out, &masker, Some(Target::Class(1)), &config, &execution).unwrap();
-    let among = exact_shapley(&sums, &masker, None, &config, &execution).unwrap();
+    let alone = exact_shapley(&ruled_out, &masker, Target::Class(1), &config, &execution).unwrap();
+    let among = exact_shapley(&sums, &masker, Targets::EveryClass, &config, &execution).unwrap();
     assert_eq!(alone.solution.values, among.solution.of(1).unwrap());
-    let all = exact_shapley(&ruled_out, &masker, None, &config, &execution);
+    let all = exact_shapley(&ruled_out, &masker, Targets::EveryClass, &config, &execution);
     assert_eq!(all.unwrap_err(), ExplainError::Score { class: 2, value: f32::NEG_INFINITY });
 }
 

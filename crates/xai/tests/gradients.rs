@@ -218,8 +218,8 @@ fn no_call_of_the_scorer_sees_more_pictures_than_the_batch_size() {
     let config = IntegratedGradientsConfig { steps: 12, tolerance: f64::INFINITY, ..Default::default() };
     integrated_gradients(&model, &picture(0), &background, Target::Predicted, &config, &execution).expect("gradients");
     assert_eq!(largest.get(), 5);
-    // each method first scores the picture in two pairs; the scores of the backgrounds come with the picture's again
-    assert_eq!(rows.get(), (4 + 23) + (4 + 8 + 7 * 4) + (4 + 8 + 7 * 12));
+    // each method first scores the picture in three pairs, the last of them tracked; the scores of the backgrounds come with the picture's again
+    assert_eq!(rows.get(), (6 + 23) + (6 + 8 + 7 * 4) + (6 + 8 + 7 * 12));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_cancelled_call_stops_at_the_next_batch() {
     let calls = Cell::new(0);
     let model = |images: Tensor<4>| {
         calls.set(calls.get() + 1);
-        if calls.get() == 3 {
+        if calls.get() == 4 {
             cancellation.cancel();
         }
         network.forward(images)
@@ -237,9 +237,9 @@ fn a_cancelled_call_stops_at_the_next_batch() {
     let execution = Execution { batch_size: 4, cancellation: cancellation.clone(), ..Execution::default() };
     let config = SmoothGradConfig { samples: 100, ..SmoothGradConfig::default() };
     let found = smooth_grad(&model, &picture(0), Target::Predicted, &config, &execution);
-    // two calls that check the scorer, and the first batch
+    // three calls that check the scorer, and the first batch
     assert_eq!(found, Err(ExplainError::Cancelled { what: "gradients", done: 4, total: 100 }));
-    assert_eq!(calls.get(), 3);
+    assert_eq!(calls.get(), 4);
 }
 
 /// What every gradient method says of one scorer.
@@ -359,6 +359,8 @@ fn baselines_are_what_their_names_say() {
             BaselineKind::Noise,
         ],
         black: vec![-1.0],
+        mean: Some(vec![0.286]),
+        deviation: Some(vec![0.353]),
         noise_draws: 3,
         ..BaselineConfig::default()
     };

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
-    Cancellation, CoalitionValues, Coalitions, Execution, ExplainError, FillConfig, LimeConfig, LimePlan, LimeWarning,
-    Masker, Picture, Segmentation, Target, fit_ridge, lime,
+    Cancellation, CoalitionValues, Coalitions, Execution, ExplainError, ExplainedScore, FillConfig, LimeConfig,
+    LimePlan, LimeWarning, Masker, Picture, Segmentation, Target, Targets, fit_ridge, lime,
 };
 
 fn never() -> Cancellation {
@@ -170,8 +170,8 @@ fn a_picture_is_explained_with_warnings_where_due() {
     let black = FillConfig { kind: tinylsa_xai::Fill::Black, ..FillConfig::default() };
     let masker = Masker::new(picture.clone(), Segmentation::grid(8, 8, 4, 4).unwrap(), &black, &execution()).unwrap();
     let config = LimeConfig { penalty: 1e-9, ..LimeConfig::default() };
-    let all = lime(&halves, &masker, None, &config, &execution()).unwrap();
-    assert_eq!(all.classes, [0, 1]);
+    let all = lime(&halves, &masker, Targets::EveryClass, &config, &execution()).unwrap();
+    assert_eq!(all.explained, [0, 1].map(ExplainedScore::from));
     let sums = masker.segmentation().means(picture.values()).unwrap();
     for (segment, mean) in sums.iter().enumerate() {
         let expected = if segment % 4 < 2 { f64::from(4.0 * mean) } else { 0.0 };
@@ -180,12 +180,15 @@ fn a_picture_is_explained_with_warnings_where_due() {
     assert!((all.attributions[1].sum() - all.solution.of(1).unwrap().iter().sum::<f64>()).abs() < 1e-4);
     assert!(all.warnings.is_empty());
 
-    let one = lime(&halves, &masker, Some(Target::Predicted), &config, &execution()).unwrap();
-    assert_eq!((one.classes.as_slice(), one.solution.of(0).unwrap()), ([1].as_slice(), all.solution.of(1).unwrap()));
+    let one = lime(&halves, &masker, Target::Predicted, &config, &execution()).unwrap();
+    assert_eq!(
+        (one.explained.as_slice(), one.solution.of(0).unwrap()),
+        ([1.into()].as_slice(), all.solution.of(1).unwrap())
+    );
 
     let flat = Picture::filled(0.5, [1, 8, 8]).unwrap();
     let few = Masker::new(flat, Segmentation::grid(8, 8, 1, 3).unwrap(), &FillConfig::default(), &execution()).unwrap();
-    let warned = lime(&halves, &few, None, &LimeConfig::default(), &execution()).unwrap();
+    let warned = lime(&halves, &few, Targets::EveryClass, &LimeConfig::default(), &execution()).unwrap();
     let inert = LimeWarning::InertSegments { segments: vec![0, 1, 2] };
     assert_eq!(warned.warnings, [LimeWarning::FewSegments { segments: 3 }, inert]);
     assert_eq!(warned.solution.r2_in_sample, [None, None]);

@@ -8,7 +8,7 @@ use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
     AttributionKind, Baseline, BootstrapConfig, Cancellation, DeletionConfig, Direction, Execution, ExplainError,
     FaithfulnessConfig, FillConfig, InfidelityConfig, MaxSensitivityConfig, MethodScore, MuFidelityConfig, Picture,
-    Probe, ScoreKind, ScoreScale, Scorer, bootstrap_interval, completeness, complexity, deletion_insertion,
+    Probe, ScoreKind, ScoreScale, Scorer, Target, bootstrap_interval, completeness, complexity, deletion_insertion,
     faithfulness_correlation, infidelity, magnitude_rank_correlation, max_sensitivity, mu_fidelity,
     parameter_randomisation, pointing_game, random_map, rank_methods, relevance_mass_accuracy, relevance_rank_accuracy,
     sobel_edge_map, sparseness,
@@ -58,14 +58,14 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let execution = Execution { device: Device::flex(), seed: 3, ..Execution::default() };
-        Self { picture: picture(), fill: FillConfig::default(), execution }
+        Self { picture: picture(), fill: FillConfig { mean: Some(vec![0.286]), ..FillConfig::default() }, execution }
     }
 
     fn probe<'a, S: Scorer>(&'a self, scorer: &'a S) -> Probe<'a, S> {
         Probe {
             scorer,
             picture: &self.picture,
-            class: 0,
+            target: Target::Class(0),
             scale: ScoreScale::Logits,
             baseline: Baseline::Black,
             fill: &self.fill,
@@ -155,7 +155,7 @@ fn baselines_and_scales_are_what_they_are_called() {
 
     let probabilities = Probe { scale: ScoreScale::Probabilities, ..probe };
     close(ends(&probabilities).0, 1.0 / (1.0 + (-2.0 * logit).exp()), 1e-6);
-    close(ends(&Probe { class: 1, ..probabilities }).0, 1.0 / (1.0 + (2.0 * logit).exp()), 1e-6);
+    close(ends(&Probe { target: Target::Class(1), ..probabilities }).0, 1.0 / (1.0 + (2.0 * logit).exp()), 1e-6);
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn what_cannot_be_scored_is_an_error() {
     let short = deletion_insertion(&probe, &truth[1..], &steps);
     assert!(matches!(short, Err(ExplainError::ValueCount { found: 783, expected: 784, .. })));
     assert!(matches!(deletion_insertion(&probe, &[f32::NAN; PIXELS], &steps), Err(ExplainError::NotFinite { .. })));
-    let class = deletion_insertion(&Probe { class: 2, ..probe }, &truth, &steps);
+    let class = deletion_insertion(&Probe { target: Target::Class(2), ..probe }, &truth, &steps);
     assert_eq!(class, Err(ExplainError::OutOfRange { what: "class", index: 2, count: 2 }));
     let broken = |images: Tensor<4>| linear(images) / 0.0;
     assert!(matches!(deletion_insertion(&bench.probe(&broken), &truth, &steps), Err(ExplainError::Score { .. })));

@@ -78,19 +78,19 @@ fn painted_maps_show_values_and_spread_maps_share_them() {
 fn slic_follows_an_edge_that_a_grid_would_cross() {
     // Left half dark, right half bright, with the border at column 9 of 28.
     let values: Vec<f32> = (0..28 * 28).map(|pixel| if pixel % 28 < 9 { 0.0 } else { 1.0 }).collect();
-    let superpixels = Segmentation::slic(&values, 1, 28, 28, &SlicConfig::default(), &never()).unwrap();
+    let superpixels = Segmentation::slic(&values, [1, 28, 28], &SlicConfig::default(), &never()).unwrap();
     let means = superpixels.means(&values).unwrap();
     assert!(means.iter().all(|mean| *mean == 0.0 || *mean == 1.0), "{means:?}");
 }
 
 #[test]
 fn slic_of_flat_and_tiny_pictures_is_a_segmentation_still() {
-    let flat = Segmentation::slic(&[0.5; 784], 1, 28, 28, &SlicConfig::default(), &never()).unwrap();
+    let flat = Segmentation::slic(&[0.5; 784], [1, 28, 28], &SlicConfig::default(), &never()).unwrap();
     assert_eq!(flat.count(), 16);
     assert!(connected(&flat));
-    let pixel = Segmentation::slic(&[0.5], 1, 1, 1, &SlicConfig::default(), &never()).unwrap();
+    let pixel = Segmentation::slic(&[0.5], [1, 1, 1], &SlicConfig::default(), &never()).unwrap();
     assert_eq!(pixel.labels(), [0]);
-    let line = Segmentation::slic(&[0.0, 1.0, 0.0, 1.0], 1, 1, 4, &SlicConfig::default(), &never()).unwrap();
+    let line = Segmentation::slic(&[0.0, 1.0, 0.0, 1.0], [1, 1, 4], &SlicConfig::default(), &never()).unwrap();
     assert!(connected(&line));
 }
 
@@ -98,10 +98,10 @@ fn slic_of_flat_and_tiny_pictures_is_a_segmentation_still() {
 fn a_config_makes_the_segmentation_that_it_names() {
     let values = picture(1, 28, 28, 3);
     let default = SegmentationConfig::default();
-    assert_eq!(default.segment(&values, 1, 28, 28, &never()).unwrap(), Segmentation::grid(28, 28, 4, 4).unwrap());
+    assert_eq!(default.segment(&values, [1, 28, 28], &never()).unwrap(), Segmentation::grid(28, 28, 4, 4).unwrap());
     let slic = SegmentationConfig { kind: SegmentationKind::Slic, ..default };
-    let expected = Segmentation::slic(&values, 1, 28, 28, &SlicConfig::default(), &never()).unwrap();
-    assert_eq!(slic.segment(&values, 1, 28, 28, &never()).unwrap(), expected);
+    let expected = Segmentation::slic(&values, [1, 28, 28], &SlicConfig::default(), &never()).unwrap();
+    assert_eq!(slic.segment(&values, [1, 28, 28], &never()).unwrap(), expected);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn what_is_no_segmentation_is_an_error() {
     let grid = SegmentationError::Grid { rows: 5, columns: 1, height: 4, width: 4 };
     assert_eq!(Segmentation::grid(4, 4, 5, 1), Err(grid));
     assert!(matches!(Segmentation::grid(4, 4, 0, 1), Err(SegmentationError::Grid { .. })));
-    let slic = |values: &[f32], config: &SlicConfig| Segmentation::slic(values, 1, 2, 2, config, &never());
+    let slic = |values: &[f32], config: &SlicConfig| Segmentation::slic(values, [1, 2, 2], config, &never());
     assert!(matches!(
         slic(&[0.0, f32::NAN, 0.0, 0.0], &SlicConfig::default()),
         Err(SegmentationError::NotFinite { index: 1, .. })
@@ -157,20 +157,20 @@ proptest! {
     ) {
         let values = picture(channels, height, width, seed);
         let config = SlicConfig { segments, compactness, ..SlicConfig::default() };
-        let found = Segmentation::slic(&values, channels, height, width, &config, &never()).unwrap();
+        let found = Segmentation::slic(&values, [channels, height, width], &config, &never()).unwrap();
         prop_assert_eq!(found.sizes().iter().sum::<usize>(), height * width);
         prop_assert!(found.sizes().iter().all(|&size| size > 0));
         prop_assert!((1..=segments).contains(&found.count()));
         prop_assert!(connected(&found));
-        prop_assert_eq!(&found, &Segmentation::slic(&values, channels, height, width, &config, &never()).unwrap());
+        prop_assert_eq!(&found, &Segmentation::slic(&values, [channels, height, width], &config, &never()).unwrap());
         let scaled: Vec<f32> = values.iter().map(|value| 4.0 * value).collect();
-        prop_assert_eq!(&found, &Segmentation::slic(&scaled, channels, height, width, &config, &never()).unwrap());
+        prop_assert_eq!(&found, &Segmentation::slic(&scaled, [channels, height, width], &config, &never()).unwrap());
     }
 
     #[test]
     fn slic_comes_near_the_number_that_was_asked_for(segments in 4_usize..60, seed in 0_u64..1000) {
         let config = SlicConfig { segments, compactness: 1.0, ..SlicConfig::default() };
-        let found = Segmentation::slic(&picture(1, 28, 28, seed), 1, 28, 28, &config, &never()).unwrap();
+        let found = Segmentation::slic(&picture(1, 28, 28, seed), [1, 28, 28], &config, &never()).unwrap();
         prop_assert!(2 * found.count() >= segments, "{} of {segments}", found.count());
     }
 }

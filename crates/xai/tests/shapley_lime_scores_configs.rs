@@ -41,7 +41,7 @@ fn every_config_has_valid_defaults_and_refuses_unknown_keys() {
 #[test]
 fn choices_are_written_as_words() {
     let fill: FillConfig = serde_json::from_str(r#"{"kind": "dataset-mean", "mean": [0.5]}"#).unwrap();
-    assert_eq!(fill, FillConfig { kind: Fill::DatasetMean, mean: vec![0.5], ..FillConfig::default() });
+    assert_eq!(fill, FillConfig { kind: Fill::DatasetMean, mean: Some(vec![0.5]), ..FillConfig::default() });
     let segmentation: SegmentationConfig =
         serde_json::from_str(r#"{"kind": "slic", "slic": {"segments": 9}}"#).unwrap();
     assert_eq!((segmentation.kind, segmentation.slic.segments), (SegmentationKind::Slic, 9));

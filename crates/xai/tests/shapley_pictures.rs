@@ -6,9 +6,9 @@ use std::cell::RefCell;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use tinylsa_xai::{
-    ExactShapleyConfig, Execution, ExplainError, Fill, FillConfig, KernelShapConfig, LimeConfig, Masker,
-    PermutationShapConfig, Picture, Segmentation, ShapleyExplanation, Target, exact_shapley, kernel_shap, lime,
-    permutation_shap,
+    ExactShapleyConfig, Execution, ExplainError, ExplainedScore, Fill, FillConfig, KernelShapConfig, LimeConfig,
+    Masker, PermutationShapConfig, Picture, Segmentation, ShapleyExplanation, Target, Targets, exact_shapley,
+    kernel_shap, lime, permutation_shap,
 };
 
 const SHAPE: [usize; 3] = [2, 6, 6];
@@ -60,9 +60,9 @@ fn every_method<S: Fn(Tensor<4>) -> Tensor<2>>(
     execution: &Execution,
 ) -> Result<[ShapleyExplanation; 3], ExplainError> {
     Ok([
-        exact_shapley(scorer, masker, None, &ExactShapleyConfig::default(), execution)?,
-        kernel_shap(scorer, masker, None, &KernelShapConfig { evaluations: Some(120) }, execution)?,
-        permutation_shap(scorer, masker, None, &PermutationShapConfig { permutations: 5 }, execution)?,
+        exact_shapley(scorer, masker, Targets::EveryClass, &ExactShapleyConfig::default(), execution)?,
+        kernel_shap(scorer, masker, Targets::EveryClass, &KernelShapConfig { evaluations: Some(120) }, execution)?,
+        permutation_shap(scorer, masker, Targets::EveryClass, &PermutationShapConfig { permutations: 5 }, execution)?,
     ])
 }
 
@@ -78,12 +78,12 @@ fn a_linear_model_gives_weight_times_difference_summed_over_each_segment() {
         }
     }
     for found in every_method(&linear, &masker(hidden.clone()), &execution()).unwrap() {
-        assert_eq!(found.classes, [0, 1, 2]);
+        assert_eq!(found.explained, [0, 1, 2].map(ExplainedScore::from));
         for (found, expected) in found.solution.values.iter().zip(&expected) {
             assert!((found - expected).abs() < 1e-5, "{found} instead of {expected}");
         }
         for (output, attribution) in found.attributions.iter().enumerate() {
-            assert_eq!((attribution.shape, attribution.target), (SHAPE, output));
+            assert_eq!((attribution.shape, attribution.target), (SHAPE.into(), output.into()));
             let change = found.solution.full[output] - found.solution.empty[output];
             assert!((attribution.sum() - change).abs() < 1e-5);
             assert!(found.solution.additivity_residuals[output].abs() < 1e-12);
@@ -109,25 +109,33 @@ fn several_backgrounds_give_the_mean_of_each() {
 fn one_target_is_the_same_as_that_class_of_all() {
     let masker = masker(picture(2));
     let config = KernelShapConfig { evaluations: Some(120) };
-    let all = kernel_shap(&curved, &masker, None, &config, &execution()).unwrap();
-    let one = kernel_shap(&curved, &masker, Some(Target::Class(2)), &config, &execution()).unwrap();
-    assert_eq!(one.classes, [2]);
+    let all = kernel_shap(&curved, &masker, Targets::EveryClass, &config, &execution()).unwrap();
+    let one = kernel_shap(&curved, &masker, Target::Class(2), &config, &execution()).unwrap();
+    assert_eq!(one.explained, [2.into()]);
     assert_eq!(one.attributions[0], all.attributions[2]);
     let best = (0..CLASSES).max_by(|&a, &b| all.solution.full[a].total_cmp(&all.solution.full[b])).unwrap();
-    let predicted = kernel_shap(&curved, &masker, Some(Target::Predicted), &config, &execution()).unwrap();
-    assert_eq!(predicted.classes, [best]);
+    let predicted = kernel_shap(&curved, &masker, Target::Predicted, &config, &execution()).unwrap();
+    assert_eq!(predicted.explained, [best.into()]);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bits_at_any_batch_size_and_thread_count() {
-    let noise = FillConfig { kind: Fill::Noise, ..FillConfig::default() };
+    let noise =
+        FillConfig { kind: Fill::Noise, mean: Some(vec![0.3]), deviation: Some(vec![0.2]), ..FillConfig::default() };
     let run = |batch_size: usize, seed: u64| {
         let execution = Execution { batch_size, seed, ..execution() };
         let masker = Masker::new(picture(1), segmentation(), &noise, &execution).unwrap();
         let shapley = every_method(&curved, &masker, &execution).unwrap();
         (
             shapley,
-            lime(&curved, &masker, None, &LimeConfig { samples: 60, ..LimeConfig::default() }, &execution).unwrap(),
+            lime(
+                &curved,
+                &masker,
+                Targets::EveryClass,
+                &LimeConfig { samples: 60, ..LimeConfig::default() },
+                &execution,
+            )
+            .unwrap(),
         )
     };
     let expected = run(64, 5);
@@ -149,7 +157,7 @@ fn no_batch_is_larger_than_allowed_and_every_picture_is_scored_once() {
     };
     let execution = Execution { batch_size: 50, ..execution() };
     let masker = Masker::with_backgrounds(picture(1), segmentation(), vec![picture(2), picture(3)]).unwrap();
-    exact_shapley(&counting, &masker, None, &ExactShapleyConfig::default(), &execution).unwrap();
+    exact_shapley(&counting, &masker, Targets::EveryClass, &ExactShapleyConfig::default(), &execution).unwrap();
     let seen = seen.into_inner();
     // two pairs that check the scorer come first
     assert_eq!(seen[..2], [2, 2]);
@@ -169,7 +177,8 @@ fn a_call_ends_at_the_next_batch_after_it_was_cancelled() {
         linear(images)
     };
     let error =
-        kernel_shap(&cancelling, &masker(picture(2)), None, &KernelShapConfig::default(), &execution).unwrap_err();
+        kernel_shap(&cancelling, &masker(picture(2)), Targets::EveryClass, &KernelShapConfig::default(), &execution)
+            .unwrap_err();
     assert_eq!(error, ExplainError::Cancelled { what: "evaluations", done: 30, total: 512 });
     assert_eq!(*calls.borrow(), 5, "two that check the scorer, and three batches");
 }
@@ -182,7 +191,11 @@ fn hidden_pixels_are_filled_as_the_config_says() {
             .replacements()
             .to_vec()
     };
-    let kind = |kind: Fill| FillConfig { kind, black: vec![-0.5, -0.25], blur_sigma: 1.5, ..FillConfig::default() };
+    let (mean, deviation) = (Some(vec![0.286]), Some(vec![0.353]));
+    let kind = |kind: Fill| {
+        let (mean, deviation) = (mean.clone(), deviation.clone());
+        FillConfig { kind, black: vec![-0.5, -0.25], mean, deviation, blur_sigma: 1.5, ..FillConfig::default() }
+    };
 
     let means = segmentation().means(picture(1).values()).unwrap();
     let segment_mean = &replacements(kind(Fill::SegmentMean), 0)[0];
@@ -235,7 +248,8 @@ fn a_segment_that_looks_the_same_hidden_is_reported_and_gets_nothing() {
     for found in every_method(&curved, &masker, &execution()).unwrap() {
         assert_eq!(found.inert_segments, [4]);
     }
-    let exact = exact_shapley(&curved, &masker, None, &ExactShapleyConfig::default(), &execution()).unwrap();
+    let exact =
+        exact_shapley(&curved, &masker, Targets::EveryClass, &ExactShapleyConfig::default(), &execution()).unwrap();
     assert!((0..CLASSES).all(|class| exact.solution.of(class).unwrap()[4] == 0.0));
 }
 
@@ -251,8 +265,11 @@ fn what_does_not_fit_is_an_error() {
     assert!(matches!(background, Err(ExplainError::Shape { what: "a background", .. })));
     for (config, key) in [
         (FillConfig { kind: Fill::Black, black: vec![0.0; 3], ..fill.clone() }, "black"),
-        (FillConfig { mean: vec![], ..fill.clone() }, "mean"),
-        (FillConfig { deviation: vec![-1.0], ..fill.clone() }, "deviation"),
+        (FillConfig { mean: Some(vec![]), ..fill.clone() }, "mean"),
+        (FillConfig { deviation: Some(vec![-1.0]), ..fill.clone() }, "deviation"),
+        // what only the caller knows of the data set
+        (FillConfig { kind: Fill::DatasetMean, ..fill.clone() }, "mean"),
+        (FillConfig { kind: Fill::Noise, mean: Some(vec![0.5]), ..fill.clone() }, "deviation"),
         (FillConfig { blur_sigma: 0.0, ..fill.clone() }, "blur_sigma"),
         (FillConfig { noise_draws: 0, ..fill.clone() }, "noise_draws"),
     ] {
@@ -263,12 +280,12 @@ fn what_does_not_fit_is_an_error() {
     }
 
     let masker = masker(picture(2));
-    let kernel = |target: Option<Target>, execution: &Execution| {
+    let kernel = |target: Target, execution: &Execution| {
         kernel_shap(&linear, &masker, target, &KernelShapConfig::default(), execution).unwrap_err()
     };
     let class = ExplainError::OutOfRange { what: "class", index: 3, count: 3 };
-    assert_eq!(kernel(Some(Target::Class(3)), &execution()), class);
-    assert!(matches!(kernel(None, &Execution { batch_size: 0, ..execution() }), ExplainError::Setting(_)));
+    assert_eq!(kernel(Target::Class(3), &execution()), class);
+    assert!(matches!(kernel(Target::Predicted, &Execution { batch_size: 0, ..execution() }), ExplainError::Setting(_)));
 
     let with = |scorer: &dyn Fn(Tensor<4>) -> Tensor<2>| {
         every_method(&|images| scorer(images), &masker, &execution()).unwrap_err()
@@ -280,7 +297,8 @@ fn what_does_not_fit_is_an_error() {
         linear(images).slice([0..rows, 0..if rows == 64 { 3 } else { 2 }])
     };
     let uneven = Execution { batch_size: 64, ..execution() };
-    let error = permutation_shap(&changing, &masker, None, &PermutationShapConfig::default(), &uneven).unwrap_err();
+    let error = permutation_shap(&changing, &masker, Targets::EveryClass, &PermutationShapConfig::default(), &uneven)
+        .unwrap_err();
     assert!(matches!(error, ExplainError::Shape { .. }));
     let seventeen = Masker::new(
         Picture::filled(0.1, [1, 17, 1]).unwrap(),
@@ -289,6 +307,7 @@ fn what_does_not_fit_is_an_error() {
         &execution(),
     )
     .unwrap();
-    let many = exact_shapley(&linear, &seventeen, None, &ExactShapleyConfig::default(), &execution()).unwrap_err();
+    let many = exact_shapley(&linear, &seventeen, Targets::EveryClass, &ExactShapleyConfig::default(), &execution())
+        .unwrap_err();
     assert_eq!(many, ExplainError::TooManyPlayers { players: 17, evaluations: 1 << 17, limit: 12 });
 }

@@ -239,7 +239,7 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
     let source = config_or_base(arguments.config.as_deref())?;
     let mut config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
     if let Some(path) = &arguments.model {
-        config.model = load_model(path)?.metadata.model;
+        config.model = load_model(path)?.metadata.config.into();
     }
     require(arguments.rounds >= 1, "--rounds is 0, expected at least 1")?;
     let seconds = arguments.block_seconds;

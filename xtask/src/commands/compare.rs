@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
         [] => {
             let source = config_or_base(arguments.config.as_deref())?;
             let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
-            vec![OwnNetwork::untrained(config.model)]
+            vec![OwnNetwork::untrained(config.model.network().clone())]
         }
         runs => runs.iter().map(|run_dir| OwnNetwork::of_run(run_dir)).collect::<Result<_, _>>()?,
     };
@@ -50,7 +50,7 @@ fn comparison_table(rows: &[ComparedNetwork]) -> String {
         let accuracy = row.accuracy.zip(row.split);
         [
             row.network.clone(),
-            format!("{0} × {0}", row.image_size),
+            format!("{} × {}", row.image_size[0], row.image_size[1]),
             row.parameters.to_string(),
             format!("{:.0}", row.parameters_ratio),
             format!("{:.1}", row.macs as f64 / 1e6),

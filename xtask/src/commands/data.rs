@@ -4,10 +4,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use tinylsa_data::{
-    AugmentationConfig, AugmentationKey, CLASS_NAMES, CLASSES, Certificates, Dataset, FetchConfig, FileForm, FoundFile,
-    SourceFile, SyntheticConfig, augment, fetch, synthetic_garments, verify,
+    AugmentationConfig, AugmentationKey, Certificates, Dataset, FetchConfig, FileForm, FoundFile, SourceFile,
+    SyntheticConfig, augment, fetch, synthetic_garments, verify,
 };
-use tinylsa_report::{ContactRow, ContactSheet, GreyPicture, encode_png};
+use tinylsa_report::{ContactRow, ContactSheet, Image, encode_png};
 use tinylsa_settings::printable_path;
 use tinylsa_system::write_atomically;
 
@@ -125,7 +125,9 @@ fn show(arguments: &ShowArguments) -> Result<()> {
         fashion_mnist(&arguments.place.directory(), &Arc::default())?.train
     };
     let config = AugmentationConfig::default();
-    let rows = (0..CLASSES).map(|class| row(&dataset, class, &config, arguments.seed)).collect::<Result<Vec<_>>>()?;
+    let rows = (0..dataset.classes())
+        .map(|class| row(&dataset, class, &config, arguments.seed))
+        .collect::<Result<Vec<_>>>()?;
     let sheet = ContactSheet {
         title: format!("{}, training images", dataset.name.title()),
         subtitle: format!("left plain, right augmented (seed {}, epochs 0 to {})", arguments.seed, SHOWN - 1),
@@ -139,14 +141,13 @@ fn show(arguments: &ShowArguments) -> Result<()> {
 
 /// The first images of a class, each plain and as another epoch sees it.
 fn row(dataset: &Dataset, class: usize, config: &AugmentationConfig, seed: u64) -> Result<ContactRow> {
-    let size = [dataset.height, dataset.width];
-    let first = (0..dataset.len()).filter(|&index| usize::from(dataset.label(index)) == class).take(SHOWN);
+    let first = (0..dataset.len()).filter(|&index| dataset.label(index) as usize == class).take(SHOWN);
     let (mut plain, mut augmented) = (Vec::new(), Vec::new());
     for (epoch, index) in first.enumerate() {
         let image = dataset.image(index);
         let key = AugmentationKey { seed, epoch: epoch as u64, index: index as u64 };
-        plain.push(GreyPicture::from_bytes(dataset.width, dataset.height, image)?);
-        augmented.push(GreyPicture::from_unit(dataset.width, dataset.height, &augment(image, size, config, key))?);
+        plain.push(Image::from_bytes(dataset.shape, image)?);
+        augmented.push(Image::from_unit(dataset.shape, &augment(image, dataset.shape, config, key))?);
     }
-    Ok(ContactRow { label: CLASS_NAMES[class].to_owned(), plain, augmented })
+    Ok(ContactRow { label: dataset.class_names[class].clone(), plain, augmented })
 }

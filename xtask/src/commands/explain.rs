@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use tinylsa_model::LoadedModel;
+use tinylsa_model::{ImageShape, LoadedModel};
 use tinylsa_system::{ClaimError, OutputDir, write_atomically};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
@@ -65,6 +65,9 @@ pub(crate) struct ExplainArguments {
     /// The class to explain, by number or name, instead of the predicted one.
     #[arg(long, value_name = "CLASS")]
     target: Option<String>,
+    /// The class that it is set against, by number or name: what is explained is the difference of the two logits.
+    #[arg(long, value_name = "CLASS")]
+    against: Option<String>,
     /// Seed of everything that is drawn, instead of the config's.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -95,19 +98,19 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     settings.require_effect(arguments)?;
     set_threads(arguments.threads)?;
     let loaded = load_model_or_pretrained(arguments.model.as_deref())?;
-    let (config, class_names) = (&loaded.metadata.model, &loaded.metadata.class_names);
-    if config.image_size != SIDE {
-        let size = config.image_size;
-        return Err(
-            UsageError(format!("explain gives images of {SIDE}×{SIDE}, the model expects {size}×{size}")).into()
-        );
+    let (config, class_names) = (&loaded.metadata.config, &loaded.metadata.class_names);
+    let (found, expected) = (config.input, ImageShape::grey(SIDE, SIDE));
+    if found != expected {
+        return Err(UsageError(format!("explain gives images of {expected}, the model expects {found}")).into());
     }
     if config.attention.blocks == 0
         && let Some(method) = settings.methods.iter().find(|method| method.facts().needs == Needs::Attention)
     {
         return Err(UsageError(format!("the model has no attention for {} to show", method.name())).into());
     }
-    let target = arguments.target.as_deref().map(|class| class_of(class, class_names)).transpose()?;
+    let class = |name: &Option<String>| name.as_deref().map(|class| class_of(class, class_names)).transpose();
+    let target = Asked { class: class(&arguments.target)?, against: class(&arguments.against)? };
+    target.require_two()?;
     let collection = collection(arguments, &loaded.metadata.dataset, &settings.methods)?;
     let training = collection.as_ref().map(|images| images.train.len());
     settings.check(&Circumstances::new(config, training, 0))?;
@@ -126,6 +129,27 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     explain(&settings, loaded, target, collection.as_ref(), subjects, &output, failures, arguments)
 }
 
+/// What is explained of every image.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// The class, the predicted one if there is none.
+    class: Option<usize>,
+    /// The class that it is set against.
+    against: Option<usize>,
+}
+
+impl Asked {
+    /// Refuses a class that is set against itself.
+    fn require_two(self) -> Result<(), UsageError> {
+        match self.class {
+            Some(_) if self.class == self.against => {
+                Err(UsageError("--target and --against name the same class, whose difference is 0".to_owned()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// What the explanations of the images left behind so far.
 #[derive(Default)]
 struct Finished {
@@ -139,7 +163,7 @@ struct Finished {
 fn explain(
     settings: &Settings,
     loaded: LoadedModel,
-    target: Option<usize>,
+    target: Asked,
     collection: Option<&Pictures>,
     subjects: Vec<ImageToExplain>,
     output: &OutputDir,
@@ -165,7 +189,8 @@ fn explain(
     let explainer = Explainer { model: &network, config: &settings.explain, background: &background, execution };
     let request = Request {
         methods: &settings.methods,
-        target,
+        target: target.class,
+        against: target.against,
         class_names: &metadata.class_names,
         temperature: metadata.temperature,
     };
@@ -317,6 +342,10 @@ fn tell(explanation: &ImageExplanation, folder: &Path) -> Result<()> {
         format!("{} {:.1} %", explanation.class_name(class), 100.0 * explanation.shown_probability(class))
     };
     let truth = explanation.label.map(|label| format!(", is {}", explanation.class_name(label)));
+    let target = match explanation.target.against {
+        None => named(explanation.target.class),
+        Some(_) => explanation.target_name(),
+    };
     let seconds: f64 = explanation.methods.iter().map(|method| method.seconds).sum();
     for method in &explanation.methods {
         for warning in &method.warnings {
@@ -328,7 +357,7 @@ fn tell(explanation: &ImageExplanation, folder: &Path) -> Result<()> {
         explanation.id,
         named(explanation.predicted),
         truth.unwrap_or_default(),
-        named(explanation.target),
+        target,
         counted(explanation.methods.len(), "method"),
         folder.display()
     ))

@@ -49,6 +49,6 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
     };
     let bytes = loaded.to_safetensors(precision)?;
     write_atomically(&arguments.out, &bytes).with_context(|| format!("failed to write {}", arguments.out.display()))?;
-    let cost = loaded.metadata.model.cost();
+    let cost = loaded.metadata.config.cost();
     say(format!("{}: {} parameters, {} bytes", arguments.out.display(), cost.parameters(), bytes.len()))
 }

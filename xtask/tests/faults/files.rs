@@ -9,9 +9,9 @@ use burn::tensor::Device;
 use flate2::write::GzEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::RngExt;
-use tinylsa_data::photograph::{Photograph, PreparedImage, TargetSize, prepare};
-use tinylsa_data::{IdxLimits, decode_idx};
-use tinylsa_model::{State, TinyCnnLsa, state_of};
+use tinylsa_data::photograph::{Photograph, PreparedImage, prepare};
+use tinylsa_data::{IdxLimits, ImageShape, decode_idx};
+use tinylsa_model::{Classifier, State, TinyCnnLsa, state_of};
 
 use crate::bench::{Bench, broken};
 use crate::mutate::mutate;
@@ -59,7 +59,7 @@ pub(crate) fn jpeg(bench: &Bench, case: u64) -> Verdict {
 
 fn prepared(bytes: &[u8]) -> Option<PreparedImage> {
     let photograph = Photograph::decode(bytes).ok()?;
-    prepare(&photograph, TargetSize { height: 28, width: 28 }).ok()
+    prepare(&photograph, ImageShape::grey(28, 28)).ok()
 }
 
 /// A light garment on a dark ground with some noise, as a file.

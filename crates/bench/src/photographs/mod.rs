@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tinylsa_data::photograph::{Photograph, prepare};
 use tinylsa_data::{Dataset, DatasetName, stratified_split, to_unit};
-use tinylsa_model::{InferenceModel, LoadedInferenceModel};
+use tinylsa_model::{ImageShape, InferenceModel, LoadedInferenceModel};
 use tracing::info;
 
 use garment::Garment;
@@ -129,7 +129,10 @@ fn measure(
     indices: &[u32],
     plan: &PhotographsPlan,
 ) -> Result<PhotographsReport> {
-    ensure!(loaded.metadata.model.image_size == SIDE, "the model does not take images of {SIDE}×{SIDE}");
+    ensure!(
+        loaded.metadata.config.input == ImageShape::grey(SIDE, SIDE),
+        "the model does not take images of {SIDE}×{SIDE}"
+    );
     let mut reports: Vec<KindReport> = Vec::new();
     let mut plain = None;
     for kind in kinds(plan.strengths) {
@@ -148,7 +151,7 @@ fn measure(
         Ok(KindReport::new("turned images", format!("{angle}°"), &plain, &answers))
     });
     Ok(PhotographsReport {
-        dataset: dataset.name,
+        dataset: dataset.name.clone(),
         split: plan.split,
         images: indices.len(),
         seed: plan.seed,
@@ -171,7 +174,7 @@ fn answers(
         let Some(pixels) = prepared(&garment, u64::from(index))? else { return Ok(Answer::Refused) };
         let logits = model.logits(&to_unit(&pixels))?;
         let best = (0..logits.len()).max_by(|&left, &right| logits[left].total_cmp(&logits[right]));
-        Ok(if best == Some(usize::from(dataset.label(position))) { Answer::Correct } else { Answer::Wrong })
+        Ok(if best == Some(dataset.label(position) as usize) { Answer::Correct } else { Answer::Wrong })
     };
     indices.par_iter().map(answer).collect()
 }

@@ -123,7 +123,7 @@ impl Subject {
     fn explain(&self, case: ExplainCase, batch_size: usize) -> Result<()> {
         let scorer = |images: Tensor<4>| self.folded.forward(images);
         let execution = Execution { device: self.device.clone(), batch_size, ..Execution::default() };
-        let (masker, target) = (&self.masker, Some(Target::Predicted));
+        let (masker, target) = (&self.masker, Target::Predicted);
         match case {
             ExplainCase::IntegratedGradients { steps } => {
                 let config = IntegratedGradientsConfig {
@@ -172,7 +172,7 @@ impl Subject {
     }
 
     fn images(&self, count: usize) -> Tensor<4> {
-        let [channels, height, width] = self.picture.shape();
+        let [channels, height, width] = self.picture.shape().dims();
         let pixels = self.picture.values().repeat(count);
         Tensor::from_data(TensorData::new(pixels, [count, channels, height, width]), &self.device)
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use tinylsa_model::{AttentionConfig, AttentionKind, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, values_of};
+use tinylsa_model::{AttentionConfig, AttentionKind, ImageShape, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, values_of};
 use tinylsa_system::peak_memory;
 
 use super::{BlockLength, block, next_block, tell, version};
@@ -71,7 +71,7 @@ fn run(model: &TinyCnnLsa, images: Tensor<4>, passes: Passes) {
 
 fn network(job: &TokensJob) -> TinyCnnLsaConfig {
     TinyCnnLsaConfig {
-        image_size: job.grid,
+        input: ImageShape::grey(job.grid, job.grid),
         stages: vec![StageConfig { channels: job.width, stride: 1, residual_blocks: 0, pool: false }],
         attention: AttentionConfig { blocks: 1, kind: job.kind, ..job.attention.clone() },
         ..TinyCnnLsaConfig::default()

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{BatchLoader, Dataset, LoaderConfig};
 use tinylsa_kernels::profile;
-use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_train::{EpochRecord, Progress, TrainConfig, TrainingPlan, train};
 
 use super::{BlockLength, block, counted, next_block, tell, version};
@@ -39,7 +39,7 @@ pub(crate) struct TrainJob {
 pub(super) fn serve(job: &TrainJob) -> Result<()> {
     set_threads(job.threads)?;
     let folder = tempfile::tempdir().context("failed to make a folder for checkpoints")?;
-    let dataset = Arc::new(training_pictures(job.data_dir.as_deref(), job.model.image_size)?);
+    let dataset = Arc::new(training_pictures(job.data_dir.as_deref(), job.model.input)?);
     let plan = plan(job, &dataset, folder.path());
     let stop = AtomicBool::new(false);
     let mut steps = Steps {
@@ -58,7 +58,7 @@ pub(super) fn serve(job: &TrainJob) -> Result<()> {
 }
 
 /// One epoch without end, over the same images again and again.
-fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingPlan {
+fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingPlan<TinyCnnLsaConfig> {
     let pictures = dataset.len() as u32;
     TrainingPlan {
         model: job.model.clone(),
@@ -69,11 +69,12 @@ fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingP
         validation_indices: (0..pictures.min(10)).collect(),
         device: Device::flex(),
         checkpoints: checkpoints.to_owned(),
+        load_teacher: load_predictor::<TinyCnnLsa>,
     }
 }
 
 /// What preparing a batch costs the thread that does it, beside the training.
-fn seconds_of_a_batch(plan: &TrainingPlan) -> Result<f64> {
+fn seconds_of_a_batch(plan: &TrainingPlan<TinyCnnLsaConfig>) -> Result<f64> {
     let config = LoaderConfig {
         indices: plan.train_indices[..TIMED_BATCHES * plan.train.batch_size].into(),
         batch_size: plan.train.batch_size,

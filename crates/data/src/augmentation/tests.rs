@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::dataset::to_unit;
 
-const SIZE: [usize; 2] = [28, 28];
+const GREY: ImageShape = ImageShape::grey(28, 28);
 
-/// A picture on which every pixel can be told by its brightness, except that two share each.
-fn picture() -> Vec<u8> {
+/// An image on which every pixel can be told by its brightness, except that two share each.
+fn image() -> Vec<u8> {
     (0..28 * 28).map(|pixel| (pixel % 255 + 1) as u8).collect()
 }
 
@@ -14,36 +14,36 @@ fn key(epoch: u64, index: u64) -> AugmentationKey {
     AugmentationKey { seed: 1, epoch, index }
 }
 
-fn flipped(picture: &[u8]) -> Vec<u8> {
-    picture.chunks(28).flat_map(|row| row.iter().rev().copied()).collect()
+fn flipped(image: &[u8]) -> Vec<u8> {
+    image.chunks(28).flat_map(|row| row.iter().rev().copied()).collect()
 }
 
 #[test]
 fn none_changes_nothing() {
     let config = AugmentationConfig::none();
     for index in 0..50 {
-        assert_eq!(augment(&picture(), SIZE, &config, key(0, index)), to_unit(&picture()));
+        assert_eq!(augment(&image(), GREY, &config, key(0, index)), to_unit(&image()));
     }
 }
 
 #[test]
 fn a_certain_flip_mirrors_every_row() {
     let config = AugmentationConfig { flip_probability: 1.0, ..AugmentationConfig::none() };
-    assert_eq!(augment(&picture(), SIZE, &config, key(0, 0)), to_unit(&flipped(&picture())));
+    assert_eq!(augment(&image(), GREY, &config, key(0, 0)), to_unit(&flipped(&image())));
 }
 
 #[test]
 fn flips_come_as_often_as_said() {
     let config = AugmentationConfig { flip_probability: 0.25, ..AugmentationConfig::none() };
-    let mirrored = to_unit(&flipped(&picture()));
-    let flips = (0..2000).filter(|&index| augment(&picture(), SIZE, &config, key(0, index)) == mirrored).count();
+    let mirrored = to_unit(&flipped(&image()));
+    let flips = (0..2000).filter(|&index| augment(&image(), GREY, &config, key(0, index)) == mirrored).count();
     assert!((400..600).contains(&flips), "{flips} of 2000");
 }
 
 #[test]
 fn an_alternating_flip_shows_both_sides_in_two_epochs() {
     let config = AugmentationConfig { alternating_flip: true, flip_probability: 0.0, ..AugmentationConfig::none() };
-    let is_flipped = |epoch, index| augment(&picture(), SIZE, &config, key(epoch, index)) != to_unit(&picture());
+    let is_flipped = |epoch, index| augment(&image(), GREY, &config, key(epoch, index)) != to_unit(&image());
     for index in 0..40 {
         for epoch in 0..4 {
             assert_ne!(is_flipped(epoch, index), is_flipped(epoch + 1, index));
@@ -54,18 +54,18 @@ fn an_alternating_flip_shows_both_sides_in_two_epochs() {
 }
 
 #[test]
-fn a_crop_moves_the_picture_and_fills_with_black() {
+fn a_crop_moves_the_image_and_fills_with_black() {
     let config = AugmentationConfig { crop_padding: 3, ..AugmentationConfig::none() };
-    let picture = to_unit(&picture());
+    let original = to_unit(&image());
     let mut moves = std::collections::BTreeSet::new();
     for index in 0..600 {
-        let varied = augment(&self::picture(), SIZE, &config, key(0, index));
+        let varied = augment(&image(), GREY, &config, key(0, index));
         let moved = (-3..=3).flat_map(|down| (-3..=3).map(move |right| (down, right))).find(|&(down, right)| {
             (0..28_i32).all(|row| {
                 (0..28_i32).all(|column| {
                     let (from_row, from_column) = (row - down, column - right);
                     let is_inside = (0..28).contains(&from_row) && (0..28).contains(&from_column);
-                    let expected: f32 = if is_inside { picture[(from_row * 28 + from_column) as usize] } else { 0.0 };
+                    let expected: f32 = if is_inside { original[(from_row * 28 + from_column) as usize] } else { 0.0 };
                     varied[(row * 28 + column) as usize].to_bits() == expected.to_bits()
                 })
             })
@@ -75,7 +75,7 @@ fn a_crop_moves_the_picture_and_fills_with_black() {
     assert_eq!(moves.len(), 49, "every move comes up");
 }
 
-/// The bounds of what was erased from a white picture (rows, then columns) and the erased pixels.
+/// The bounds of what was erased from a white image (rows, then columns) and the erased pixels.
 fn erased(fill: ErasingFill, index: u64) -> Option<([usize; 4], Vec<f32>)> {
     let config = AugmentationConfig {
         erasing_probability: 1.0,
@@ -84,7 +84,7 @@ fn erased(fill: ErasingFill, index: u64) -> Option<([usize; 4], Vec<f32>)> {
         erasing_fill: fill,
         ..AugmentationConfig::none()
     };
-    let varied = augment(&[255; 28 * 28], SIZE, &config, key(0, index));
+    let varied = augment(&[255; 28 * 28], GREY, &config, key(0, index));
     let changed: Vec<usize> = (0..28 * 28).filter(|&pixel| varied[pixel] < 1.0).collect();
     let rows = || changed.iter().map(|pixel| pixel / 28);
     let columns = || changed.iter().map(|pixel| pixel % 28);
@@ -107,7 +107,7 @@ fn an_erased_rectangle_has_the_area_and_aspect_asked_for() {
 
 #[test]
 fn the_fill_is_what_was_asked_for() {
-    assert!(erased(ErasingFill::Mean, 0).is_none(), "the mean of a white picture is white");
+    assert!(erased(ErasingFill::Mean, 0).is_none(), "the mean of a white image is white");
     let (_, values) = erased(ErasingFill::Random, 0).unwrap();
     let mean = values.iter().sum::<f32>() / values.len() as f32;
     assert!((0.3..0.7).contains(&mean) && values.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 0.1));
@@ -118,7 +118,7 @@ fn erasing_comes_as_often_as_said() {
     let config =
         AugmentationConfig { erasing_probability: 0.3, erasing_fill: ErasingFill::Zero, ..AugmentationConfig::none() };
     let white = vec![1.0; 784];
-    let erased = (0..2000).filter(|&index| augment(&[255; 784], SIZE, &config, key(0, index)) != white).count();
+    let erased = (0..2000).filter(|&index| augment(&[255; 784], GREY, &config, key(0, index)) != white).count();
     assert!((500..700).contains(&erased), "{erased} of 2000");
 }
 
@@ -126,8 +126,8 @@ proptest! {
     #[test]
     fn the_same_key_gives_the_same_bits_in_the_unit_range(seed: u64, epoch in 0_u64..100, index in 0_u64..60_000) {
         let key = AugmentationKey { seed, epoch, index };
-        let varied = augment(&picture(), SIZE, &AugmentationConfig::default(), key);
-        prop_assert_eq!(&varied, &augment(&picture(), SIZE, &AugmentationConfig::default(), key));
+        let varied = augment(&image(), GREY, &AugmentationConfig::default(), key);
+        prop_assert_eq!(&varied, &augment(&image(), GREY, &AugmentationConfig::default(), key));
         prop_assert!(varied.len() == 784 && varied.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
     }
 }
@@ -139,7 +139,7 @@ fn the_default_is_valid_and_every_fault_is_named() {
     AugmentationConfig::none().validate().unwrap();
     for (config, expected) in [
         (AugmentationConfig { flip_probability: 1.5, ..base.clone() }, "flip_probability is 1.5, expected 0 to 1"),
-        (AugmentationConfig { crop_padding: 15, ..base.clone() }, "crop_padding is 15, expected 0 to 14"),
+        (AugmentationConfig { crop_padding: 40_000, ..base.clone() }, "crop_padding is 40000, expected 0 to 32768"),
         (
             AugmentationConfig { erasing_probability: f64::NAN, ..base.clone() },
             "erasing_probability is NaN, expected 0 to 1",
@@ -154,5 +154,46 @@ fn the_default_is_valid_and_every_fault_is_named() {
         ),
     ] {
         assert_eq!(config.validate().unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_padding_that_could_move_the_image_out_of_sight_is_refused() {
+    let config = AugmentationConfig { crop_padding: 15, ..AugmentationConfig::default() };
+    assert_eq!(
+        config.validate_for(GREY).unwrap_err().to_string(),
+        "crop_padding is 15, expected at most 14, one half of the shorter side of images of 1×28×28"
+    );
+    config.validate_for(ImageShape { channels: 3, height: 40, width: 30 }).unwrap();
+    AugmentationConfig { crop_padding: 14, ..config }.validate_for(GREY).unwrap();
+}
+
+const COLOUR: ImageShape = ImageShape { channels: 3, height: 9, width: 14 };
+
+proptest! {
+    #[test]
+    fn every_channel_is_moved_mirrored_and_erased_as_a_grey_image_would_be(
+        index in 0_u64..10_000, epoch in 0_u64..4, alternating_flip: bool,
+        fill in prop::sample::select(vec![ErasingFill::Zero, ErasingFill::Mean]),
+    ) {
+        let config = AugmentationConfig {
+            erasing_fill: fill, erasing_probability: 0.7, alternating_flip, ..AugmentationConfig::default()
+        };
+        let image: Vec<u8> = (0..COLOUR.values()).map(|value| (value * 7 % 250 + 1) as u8).collect();
+        let varied = augment(&image, COLOUR, &config, key(epoch, index));
+        for (channel, varied) in image.chunks(COLOUR.pixels()).zip(varied.chunks(COLOUR.pixels())) {
+            let alone = augment(channel, ImageShape { channels: 1, ..COLOUR }, &config, key(epoch, index));
+            prop_assert_eq!(varied, alone);
+        }
+    }
+
+    #[test]
+    fn a_random_fill_differs_between_channels_and_lies_in_one_rectangle(index in 0_u64..10_000) {
+        let config = AugmentationConfig { erasing_probability: 1.0, ..AugmentationConfig::none() };
+        let varied = augment(&vec![255; COLOUR.values()], COLOUR, &config, key(0, index));
+        let erased = |channel: &[f32]| -> Vec<bool> { channel.iter().map(|&value| value < 1.0).collect() };
+        let channels: Vec<&[f32]> = varied.chunks(COLOUR.pixels()).collect();
+        prop_assert!(channels.iter().all(|channel| erased(channel) == erased(channels[0])));
+        prop_assert!(channels[0] != channels[1] && channels[1] != channels[2]);
     }
 }

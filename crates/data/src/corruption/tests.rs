@@ -1,14 +1,14 @@
 use super::*;
-use crate::dataset::{DatasetName, Split};
+use crate::dataset::{DatasetName, Split, shared_names};
 
-const SIZE: [usize; 2] = [28, 28];
+const GREY: ImageShape = ImageShape::grey(28, 28);
 const PIXELS: usize = 28 * 28;
 
 fn key(index: u64) -> CorruptionKey {
     CorruptionKey { seed: 3, index }
 }
 
-/// A bright block in the middle of a black picture, seven pixels from every border and more.
+/// A bright block in the middle of a black image, seven pixels from every border and more.
 fn block() -> Vec<f32> {
     let inside = |position: usize| (10..18).contains(&(position / 28)) && (11..17).contains(&(position % 28));
     (0..PIXELS).map(|position| if inside(position) { 0.25 + (position % 5) as f32 / 10.0 } else { 0.0 }).collect()
@@ -24,10 +24,10 @@ fn deviation(image: &[f32]) -> f64 {
 }
 
 #[test]
-fn every_severity_is_stronger_than_the_one_before_and_changes_the_picture() {
+fn every_severity_is_stronger_than_the_one_before_and_changes_the_image() {
     let distance = |corruption: Corruption, severity| {
         let image = block();
-        let corrupted = corruption.apply(severity, &image, SIZE, key(0));
+        let corrupted = corruption.apply(severity, &image, GREY, key(0));
         image.iter().zip(corrupted).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>()
     };
     for corruption in Corruption::ALL {
@@ -47,12 +47,12 @@ fn noise_has_the_mean_and_the_deviation_it_says() {
     for severity in &Severity::ALL[..3] {
         let strength = Corruption::GaussianNoise.strength(*severity);
         let noisy: Vec<f32> =
-            (0..50).flat_map(|index| Corruption::GaussianNoise.apply(*severity, &grey, SIZE, key(index))).collect();
+            (0..50).flat_map(|index| Corruption::GaussianNoise.apply(*severity, &grey, GREY, key(index))).collect();
         let standard_error = strength / (noisy.len() as f64).sqrt();
         assert!((mean(&noisy) - 0.5).abs() < 5.0 * standard_error, "{}", mean(&noisy));
         assert!((deviation(&noisy) / strength - 1.0).abs() < 0.02, "{} of {strength}", deviation(&noisy));
     }
-    let noisy = Corruption::GaussianNoise.apply(Severity(5), &vec![1.0; PIXELS], SIZE, key(0));
+    let noisy = Corruption::GaussianNoise.apply(Severity(5), &vec![1.0; PIXELS], GREY, key(0));
     assert!(noisy.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
 }
 
@@ -60,12 +60,12 @@ fn noise_has_the_mean_and_the_deviation_it_says() {
 fn a_blur_keeps_the_sum_and_has_the_deviation_it_says() {
     for severity in Severity::ALL {
         let strength = Corruption::GaussianBlur.strength(severity);
-        let blurred = Corruption::GaussianBlur.apply(severity, &block(), SIZE, key(0));
+        let blurred = Corruption::GaussianBlur.apply(severity, &block(), GREY, key(0));
         assert!((mean(&blurred) / mean(&block()) - 1.0).abs() < 1e-3, "{strength}");
 
         let mut point = vec![0.0; PIXELS];
         point[14 * 28 + 14] = 1.0;
-        let spread = Corruption::GaussianBlur.apply(severity, &point, SIZE, key(0));
+        let spread = Corruption::GaussianBlur.apply(severity, &point, GREY, key(0));
         assert!((mean(&spread) * PIXELS as f64 - 1.0).abs() < 1e-5);
         let variance: f64 =
             (0..PIXELS).map(|position| f64::from(spread[position]) * ((position % 28) as f64 - 14.0).powi(2)).sum();
@@ -82,7 +82,7 @@ fn a_shift_moves_every_pixel_by_whole_pixels() {
     for index in 0..40 {
         for severity in Severity::ALL {
             let pixels = isize::from(severity.number());
-            let moved = Corruption::Shift.apply(severity, &image, SIZE, key(index));
+            let moved = Corruption::Shift.apply(severity, &image, GREY, key(index));
             let directions = [[pixels, 0], [-pixels, 0], [0, pixels], [0, -pixels]];
             let matching: Vec<usize> = (0..4)
                 .filter(|&direction| {
@@ -95,7 +95,7 @@ fn a_shift_moves_every_pixel_by_whole_pixels() {
                     })
                 })
                 .collect();
-            assert_eq!(matching.len(), 1, "picture {index}");
+            assert_eq!(matching.len(), 1, "image {index}");
             seen[matching[0]] = true;
         }
     }
@@ -104,14 +104,14 @@ fn a_shift_moves_every_pixel_by_whole_pixels() {
 
 #[test]
 fn what_is_moved_in_is_black() {
-    assert_eq!(shift(&[1.0, 2.0, 3.0, 4.0], [2, 2], [1, 0]), [0.0, 0.0, 1.0, 2.0]);
-    assert_eq!(shift(&[1.0, 2.0, 3.0, 4.0], [2, 2], [0, -1]), [2.0, 0.0, 4.0, 0.0]);
+    assert_eq!(shift(&[1.0, 2.0, 3.0, 4.0], ImageShape::grey(2, 2), [1, 0]), [0.0, 0.0, 1.0, 2.0]);
+    assert_eq!(shift(&[1.0, 2.0, 3.0, 4.0], ImageShape::grey(2, 2), [0, -1]), [2.0, 0.0, 4.0, 0.0]);
 }
 
 #[test]
 fn contrast_keeps_the_mean_and_leaves_the_share_it_says() {
     for severity in Severity::ALL {
-        let flat = Corruption::Contrast.apply(severity, &block(), SIZE, key(0));
+        let flat = Corruption::Contrast.apply(severity, &block(), GREY, key(0));
         assert!((mean(&flat) - mean(&block())).abs() < 1e-6);
         let share = deviation(&flat) / deviation(&block());
         assert!((share - Corruption::Contrast.strength(severity)).abs() < 1e-4, "{share}");
@@ -122,10 +122,10 @@ fn contrast_keeps_the_mean_and_leaves_the_share_it_says() {
 fn a_dataset_is_corrupted_by_index_and_the_same_way_each_time() {
     let images = (0..4).flat_map(|index| block().into_iter().map(move |pixel| (255.0 * pixel) as u8 + index)).collect();
     let dataset = Dataset {
-        name: DatasetName::SyntheticGarments,
+        name: DatasetName::SYNTHETIC_GARMENTS,
         split: Split::Test,
-        height: 28,
-        width: 28,
+        shape: GREY,
+        class_names: shared_names(&[""; 10]),
         images,
         labels: vec![4, 5, 6, 7],
         masks: None,
@@ -137,4 +137,21 @@ fn a_dataset_is_corrupted_by_index_and_the_same_way_each_time() {
     assert_eq!(both.labels, [7, 5]);
     assert_eq!(both.image(1), make(&[1], 9).image(0));
     assert_ne!(both.image(0), dataset.image(3));
+}
+
+#[test]
+fn the_channels_of_a_colour_image_are_corrupted_alike() {
+    let colour = ImageShape { channels: 3, ..GREY };
+    let scaled = |factor: f32| block().into_iter().map(move |value| factor * value);
+    let image: Vec<f32> = scaled(1.0).chain(scaled(0.5)).chain(scaled(0.25)).collect();
+    for corruption in [Corruption::GaussianBlur, Corruption::Shift, Corruption::Contrast] {
+        for (index, severity) in (0..8).zip(Severity::ALL.into_iter().cycle()) {
+            let corrupted = corruption.apply(severity, &image, colour, key(index));
+            for (channel, corrupted) in image.chunks(PIXELS).zip(corrupted.chunks(PIXELS)) {
+                assert_eq!(corrupted, corruption.apply(severity, channel, GREY, key(index)), "{corruption}");
+            }
+        }
+    }
+    let noisy = Corruption::GaussianNoise.apply(Severity(1), &vec![0.5; 3 * PIXELS], colour, key(0));
+    assert_ne!(noisy[..PIXELS], noisy[PIXELS..2 * PIXELS], "every channel has noise of its own");
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dataset::{DatasetName, Split};
-use crate::images::{IdxFile, decode_images};
+use crate::images::{IdxFile, IdxForm, decode_images};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -192,7 +192,14 @@ fn images_error([count, height, width]: [usize; 3], labels: &[u8]) -> String {
     let [images, labels] = [encode_idx(&images), encode_idx(&labels)];
     let file = |name, bytes| IdxFile { path: Path::new(name), bytes };
     let [images, labels] = [file("images", &images), file("labels", &labels)];
-    decode_images(DatasetName::FashionMnist, Split::Test, &images, &labels, 10).unwrap_err().to_string()
+    let form = IdxForm {
+        name: DatasetName::FASHION_MNIST,
+        split: Split::Test,
+        class_names: (0..10).map(|class| class.to_string()).collect(),
+        size: Some([28, 28]),
+        most_pixels: 10 * 784,
+    };
+    decode_images(&form, &images, &labels).unwrap_err().to_string()
 }
 
 #[test]

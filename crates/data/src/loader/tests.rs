@@ -3,17 +3,19 @@ use std::sync::Weak;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dataset::{DatasetName, Split};
+use tinylsa_shape::ImageShape;
 
-/// Pictures of four pixels, told apart by their brightness.
+use crate::dataset::{DatasetName, Split, shared_names};
+
+/// Colour images of four pixels, told apart by their brightness.
 fn dataset(len: usize) -> Arc<Dataset> {
     Arc::new(Dataset {
-        name: DatasetName::SyntheticGarments,
+        name: DatasetName::new("folder/squares"),
         split: Split::Train,
-        height: 2,
-        width: 2,
-        images: (0..len * 4).map(|pixel| (pixel % 251) as u8).collect(),
-        labels: (0..len).map(|index| (index % 10) as u8).collect(),
+        shape: ImageShape { channels: 3, height: 2, width: 2 },
+        class_names: shared_names(&[""; 10]),
+        images: (0..len * 12).map(|value| (value % 251) as u8).collect(),
+        labels: (0..len as u32).map(|index| index % 10).collect(),
         masks: None,
     })
 }
@@ -68,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn an_epoch_shows_every_picture_once(len in 1_usize..70, batch_size in 1_usize..20, prefetch in 0_usize..3) {
+    fn an_epoch_shows_every_image_once(len in 1_usize..70, batch_size in 1_usize..20, prefetch in 0_usize..3) {
         let dataset = dataset(len);
         let batches = batches(&dataset, LoaderConfig { batch_size, prefetch, ..config(len as u32) });
         prop_assert_eq!(batches.len(), len.div_ceil(batch_size));
@@ -76,11 +78,11 @@ proptest! {
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..len as u32).collect::<Vec<_>>());
         for (position, batch) in batches.iter().enumerate() {
-            prop_assert_eq!((batch.position, batch.images.len()), (position, batch.len() * 4));
-            for (picture, &index) in batch.images.chunks(4).zip(&batch.indices) {
-                prop_assert_eq!(picture, to_unit(dataset.image(index as usize)));
+            prop_assert_eq!((batch.position, batch.images.len()), (position, batch.len() * 12));
+            for (image, &index) in batch.images.chunks(12).zip(&batch.indices) {
+                prop_assert_eq!(image, to_unit(dataset.image(index as usize)));
             }
-            let labels: Vec<u8> = batch.indices.iter().map(|&index| dataset.label(index as usize)).collect();
+            let labels: Vec<u32> = batch.indices.iter().map(|&index| dataset.label(index as usize)).collect();
             prop_assert_eq!(&batch.labels, &labels);
         }
     }
@@ -135,12 +137,17 @@ fn a_config_that_does_not_fit_is_refused() {
         "flip_probability is 2, expected 0 to 1"
     );
     let mut broken = Arc::unwrap_or_clone(dataset(5));
-    broken.images.truncate(18);
-    assert_eq!(message(Arc::new(broken), config(5)), "the dataset holds 18 pixels, expected 20 for its 5 labels");
+    broken.images.truncate(50);
+    assert_eq!(message(Arc::new(broken), config(5)), "the dataset holds 50 values, expected 60 for 5 images of 3×2×2");
+    let augmentation = Some(AugmentationConfig { crop_padding: 2, ..AugmentationConfig::none() });
+    assert_eq!(
+        message(dataset(5), LoaderConfig { augmentation, ..config(5) }),
+        "crop_padding is 2, expected at most 1, one half of the shorter side of images of 3×2×2"
+    );
 }
 
 #[test]
-fn no_pictures_make_no_batches() {
+fn no_images_make_no_batches() {
     assert!(batches(&dataset(3), config(0)).is_empty());
     assert!(batches(&dataset(3), LoaderConfig { prefetch: 2, ..config(0) }).is_empty());
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use tinylsa_settings::printable_path;
+use tinylsa_shape::ImageShape;
 
 use super::decode::{MAX_FILE, MAX_PIXELS};
 
@@ -71,12 +72,10 @@ pub enum PhotographFault {
     /// Nothing stands out from the ground.
     #[error("is blank, expected a garment that stands out from its ground")]
     NoGarment,
-    /// The image to be made has no pixels.
-    #[error("is to be made {width}×{height}, expected at least 1×1")]
+    /// No image can be made of this shape.
+    #[error("is to be made an image of {target}, expected 1 or 3 channels and 1 to {MAX_PIXELS} pixels")]
     NoTarget {
-        /// The width of the target.
-        width: usize,
-        /// The height of the target.
-        height: usize,
+        /// The shape of the target.
+        target: ImageShape,
     },
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::garment::Segmentation;
 use super::raster::{Colour, Grid, Window, length, luma, minus, opponent, percentile, scaled};
-use super::{Polarity, TargetSize};
+use super::{ImageShape, Polarity};
 
 /// In colours of one brightness the garment is told from the ground by colour: if its brightness differs by less than
 /// this share of the whole difference.
@@ -107,7 +107,7 @@ impl Scale {
 }
 
 /// The part of the working image around the garment. Where its edge is blurred, it ends in the middle of the blur.
-pub(super) fn bounds(segmentation: &Segmentation, target: TargetSize) -> Option<Window> {
+pub(super) fn bounds(segmentation: &Segmentation, target: ImageShape) -> Option<Window> {
     let standing = &segmentation.standing;
     let highest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0, f32::max);
     let columns: Vec<f32> = (0..standing.width)
@@ -149,10 +149,10 @@ fn sharp(profile: &[f32], range: Range<usize>, reach: usize) -> Range<usize> {
 }
 
 /// The size of a window after its longer edge, by the measure of the target, is that of the target.
-pub(super) fn fitted(window: Window, target: TargetSize) -> TargetSize {
+pub(super) fn fitted(window: Window, target: ImageShape) -> ImageShape {
     let scale = (target.width as f32 / window.width).min(target.height as f32 / window.height);
     let edge = |extent: f32, most: usize| ((extent * scale).round() as usize).clamp(1, most);
-    TargetSize { height: edge(window.height, target.height), width: edge(window.width, target.width) }
+    ImageShape::grey(edge(window.height, target.height), edge(window.width, target.width))
 }
 
 /// Sharpens with a Gaussian of radius and standard deviation 1, as the data set was: its 3×3 kernel is negated, its
@@ -175,7 +175,7 @@ pub(super) fn sharpened(levels: &Grid<f32>) -> Grid<f32> {
 }
 
 /// The image, neither edge of which is larger than the target's, in the middle of black.
-pub(super) fn centred(levels: &Grid<f32>, target: TargetSize) -> Vec<u8> {
+pub(super) fn centred(levels: &Grid<f32>, target: ImageShape) -> Vec<u8> {
     let mut pixels = vec![0; target.width * target.height];
     let (left, top) = ((target.width - levels.width) / 2, (target.height - levels.height) / 2);
     for (row, line) in levels.values.chunks_exact(levels.width).enumerate() {
@@ -189,7 +189,7 @@ pub(super) fn centred(levels: &Grid<f32>, target: TargetSize) -> Vec<u8> {
 }
 
 /// How much of each pixel of a part of the working image is garment.
-pub(super) fn coverage(mask: &Grid<bool>, window: Window, size: TargetSize) -> Grid<f32> {
+pub(super) fn coverage(mask: &Grid<bool>, window: Window, size: ImageShape) -> Grid<f32> {
     let covered = mask.map(|inside| f32::from(u8::from(inside)));
     scaled(&covered, window, size.width, size.height).map(|[share, _, _]| share)
 }

@@ -3,7 +3,7 @@
 use super::form::centred;
 use super::found::Found;
 use super::raster::{Grid, Rows, percentile};
-use super::{Area, Photograph, Polarity, PreparedImage, TargetSize};
+use super::{Area, ImageShape, Photograph, Polarity, PreparedImage};
 
 /// Levels this far from the ground are ground in an image that has the form of the data set already.
 const TOLERANCE: f32 = 12.0;
@@ -14,10 +14,9 @@ const EVEN_BORDER: f32 = 0.6;
 
 /// What already has the size of the target, in opaque greys on an even ground, keeps its pixels. On black it passes
 /// unchanged, on white as its negative; any other ground becomes black.
-pub(super) fn in_form(photograph: &Photograph, target: TargetSize) -> Option<PreparedImage> {
-    let is_grey = photograph.pixels.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
+pub(super) fn in_form(photograph: &Photograph, target: ImageShape) -> Option<PreparedImage> {
     let has_size = (photograph.width, photograph.height) == (target.width, target.height);
-    if !has_size || !is_grey || photograph.had_transparency {
+    if !has_size || !photograph.is_grey() || photograph.had_transparency {
         return None;
     }
     let levels: Grid<f32> = Grid::from_fn(target.width, target.height, |column, row| photograph.colour(column, row)[0]);

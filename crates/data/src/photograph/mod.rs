@@ -17,20 +17,27 @@
 //!
 //! An image that already has the form of the data set passes unchanged, byte for byte, and its negative as its negative.
 //!
+//! That is the form of grey images of data sets of garments, digits and characters on black. **A colour image**, of
+//! three channels, keeps its colours and its ground: it is the part of the photograph around what was found, in the
+//! proportions of the target, or the middle of the photograph where that is doubtful. A photograph of the target's size
+//! passes unchanged. [`Photograph::resized`] does none of this and only scales.
+//!
 //! ```
-//! use tinylsa_data::photograph::{Photograph, TargetSize, prepare};
+//! use tinylsa_data::ImageShape;
+//! use tinylsa_data::photograph::{Photograph, prepare};
 //!
 //! // a dark square on a light page
 //! let is_inside = |x: usize, y: usize| (30..70).contains(&x) && (20..60).contains(&y);
 //! let pixels = (0..100 * 80).flat_map(|pixel| [if is_inside(pixel % 100, pixel / 100) { 40 } else { 240 }; 3]);
 //! let photograph = Photograph::from_rgb(100, 80, pixels.collect())?;
-//! let prepared = prepare(&photograph, TargetSize { height: 28, width: 28 })?;
+//! let prepared = prepare(&photograph, ImageShape::grey(28, 28))?;
 //! assert_eq!((prepared.shown.left, prepared.shown.width), (30, 40));
 //! assert!(prepared.found.confidence > 0.9);
 //! # Ok::<(), tinylsa_data::photograph::PhotographFault>(())
 //! ```
 
 mod barrier;
+mod colour;
 mod decode;
 mod error;
 mod form;
@@ -46,13 +53,15 @@ mod view;
 
 use std::path::Path;
 
+use tinylsa_shape::ImageShape;
+
 pub use error::{PhotographError, PhotographFault};
 pub use found::{Doubt, Found};
 
 use decode::MAX_PIXELS;
 use form::Cut;
 use in_form::in_form;
-use raster::{Colour, Rows, Window, luma, scaled};
+use raster::{Colour, Grid, Rows, Window, luma, scaled};
 use view::View;
 
 /// A photograph, opaque and the right way up.
@@ -65,19 +74,10 @@ pub struct Photograph {
     had_transparency: bool,
 }
 
-/// The size of the image to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TargetSize {
-    /// Its height in pixels.
-    pub height: usize,
-    /// Its width in pixels.
-    pub width: usize,
-}
-
 /// An image as a classifier sees it, and how it came about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreparedImage {
-    /// The levels of grey in rows from the top; the ground is 0, white is 255.
+    /// Levels 0 to 255 in the shape that was asked for, `[channels, height, width]`. On a grey image the ground is 0.
     pub pixels: Vec<u8>,
     /// Width of the photograph in pixels.
     pub width: usize,
@@ -173,6 +173,43 @@ impl Photograph {
     pub fn height(&self) -> usize {
         self.height
     }
+
+    /// Whether every pixel is a level of grey.
+    pub fn is_grey(&self) -> bool {
+        self.pixels.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
+    }
+
+    /// All of the photograph as an image of this shape, `[channels, height, width]`. Where it becomes smaller every pixel
+    /// is the mean of the area that it covers, where it becomes larger it is interpolated, and at its own size it keeps
+    /// its levels. Its proportions are not kept. One channel is the luma of ITU-R BT.709, which of a grey image is its
+    /// level.
+    ///
+    /// # Errors
+    /// [`PhotographFault::NoTarget`] if the shape is empty or has other than one or three channels.
+    pub fn resized(&self, target: ImageShape) -> Result<Vec<u8>, PhotographFault> {
+        require_target(target)?;
+        let whole = Window { left: 0.0, top: 0.0, width: self.width as f32, height: self.height as f32 };
+        Ok(planes(&scaled(self, whole, target.width, target.height), target))
+    }
+}
+
+/// The levels of colours, channel after channel.
+fn planes(colours: &Grid<Colour>, target: ImageShape) -> Vec<u8> {
+    // A cast of a float saturates, which is what a level beyond the scale should do.
+    let level = |value: f32| value.round() as u8;
+    if target.channels == 1 {
+        return colours.values.iter().map(|&colour| level(luma(colour))).collect();
+    }
+    let channel = |channel: usize| colours.values.iter().map(move |colour| level(colour[channel]));
+    (0..target.channels).flat_map(channel).collect()
+}
+
+fn require_target(target: ImageShape) -> Result<(), PhotographFault> {
+    let has_channels = matches!(target.channels, 1 | 3);
+    if !has_channels || target.pixels() == 0 || target.pixels() as u64 > MAX_PIXELS {
+        return Err(PhotographFault::NoTarget { target });
+    }
+    Ok(())
 }
 
 impl Rows for Photograph {
@@ -205,18 +242,20 @@ fn require_pixels(width: usize, height: usize, channels: usize, found: usize) ->
 ///
 /// # Errors
 /// [`PhotographError`] names the file and says what is wrong with it.
-pub fn read_prepared(path: &Path, target: TargetSize) -> Result<PreparedImage, PhotographError> {
+pub fn read_prepared(path: &Path, target: ImageShape) -> Result<PreparedImage, PhotographError> {
     let prepared = decode::read(path).and_then(|photograph| prepare(&photograph, target));
     prepared.map_err(|fault| PhotographError { path: path.to_owned(), fault })
 }
 
-/// Brings a photograph into the form of the data set.
+/// Brings a photograph into the form of the data set, whose images have the shape `target`: grey or colour.
 ///
 /// # Errors
-/// [`PhotographFault::NoGarment`] if nothing stands out from the ground.
-pub fn prepare(photograph: &Photograph, target: TargetSize) -> Result<PreparedImage, PhotographFault> {
-    if target.width == 0 || target.height == 0 {
-        return Err(PhotographFault::NoTarget { width: target.width, height: target.height });
+/// [`PhotographFault::NoGarment`] if nothing stands out from the ground; [`PhotographFault::NoTarget`] if no image can have
+/// this shape.
+pub fn prepare(photograph: &Photograph, target: ImageShape) -> Result<PreparedImage, PhotographFault> {
+    require_target(target)?;
+    if target.channels > 1 {
+        return colour::prepare(photograph, target);
     }
     if let Some(prepared) = in_form(photograph, target) {
         return Ok(prepared);

@@ -10,8 +10,8 @@ pub use fetch::{FetchConfig, PUBLISHER_URLS, fetch};
 pub use inspect::{FileFault, FileForm, WrongFile};
 pub use verify::{FoundFile, VerifiedFile, VerifyReport, verify};
 
-use crate::dataset::{Dataset, DatasetName, Split};
-use crate::images::{IdxFile, decode_images};
+use crate::dataset::{Dataset, DatasetName, Split, shared_names};
+use crate::images::{IdxFile, IdxForm, decode_images};
 pub(crate) use inspect::kind;
 use inspect::{Entry, check_directory, entries, entry, read_genuine};
 
@@ -70,6 +70,10 @@ impl SourceFile {
         candidates
     }
 }
+
+/// The ten classes of Fashion-MNIST and of the synthetic garments, in the order of their labels.
+pub const FASHION_MNIST_CLASSES: [&str; 10] =
+    ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
 /// The four files: training images and labels, then test images and labels, as published since 2017-08-31. Earlier
 /// copies hold duplicates of training images in the test split and give higher accuracies.
@@ -191,11 +195,16 @@ fn load_split(
 ) -> Result<Dataset, SourceError> {
     let images = read_genuine(images, directory)?;
     let labels = read_genuine(labels, directory)?;
-    Ok(decode_images(
-        DatasetName::FashionMnist,
+    let form = IdxForm {
+        name: DatasetName::FASHION_MNIST,
         split,
+        class_names: shared_names(&FASHION_MNIST_CLASSES),
+        size: Some([28, 28]),
+        most_pixels: images.content.len() as u64,
+    };
+    Ok(decode_images(
+        &form,
         &IdxFile { path: &images.path, bytes: &images.content },
         &IdxFile { path: &labels.path, bytes: &labels.content },
-        labels.content.len(),
     )?)
 }

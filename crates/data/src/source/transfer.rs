@@ -7,10 +7,10 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use sha2::{Digest, Sha256};
 use tinylsa_system::{AtomicFile, hexadecimal};
 use ureq::Agent;
@@ -96,7 +96,7 @@ fn has_instructions_for_encryption() -> bool {
 
 /// Downloads the file. On an error nothing is left of it.
 pub(super) fn transfer(transfer: &Transfer<'_>) -> Result<(), DownloadFault> {
-    let (sender, events) = crossbeam_channel::bounded(QUEUE);
+    let (sender, events) = sync_channel(QUEUE);
     let (agent, url) = (agent(transfer.url, transfer.config)?, transfer.url.to_owned());
     // It ends by itself: at its next piece, for nobody listens any more, or at one of its own timeouts.
     let connection = thread::Builder::new().name("download".to_owned()).spawn(move || {
@@ -131,7 +131,7 @@ pub(super) fn transfer(transfer: &Transfer<'_>) -> Result<(), DownloadFault> {
 }
 
 /// Asks the server and hands over its answer.
-fn converse(agent: &Agent, url: &str, sender: &Sender<Event>) -> Result<(), DownloadFault> {
+fn converse(agent: &Agent, url: &str, sender: &SyncSender<Event>) -> Result<(), DownloadFault> {
     let response = agent.get(url).call().map_err(|error| DownloadFault::Request(Box::new(error)))?;
     if !response.status().is_success() {
         let retry_after = retry_after(response.headers(), SystemTime::now());

@@ -4,9 +4,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require, require_within};
+use tinylsa_shape::ImageShape;
 use tinylsa_system::available_memory;
 
-use crate::dataset::{CLASSES, Dataset, DatasetName, IMAGE_PIXELS, PICTURE_SIDE, Split};
+use crate::dataset::{Dataset, DatasetName, Split, shared_names};
+use crate::source::FASHION_MNIST_CLASSES;
 use garments::{Variation, cut};
 use studio::photograph;
 
@@ -18,20 +20,25 @@ mod tests;
 
 const TRAIN: Purpose = Purpose::new("data/synthetic-train");
 const TEST: Purpose = Purpose::new("data/synthetic-test");
+/// Height and width of an image.
+const SIDE: usize = 28;
+const PIXELS: usize = SIDE * SIDE;
+/// The classes are those of Fashion-MNIST.
+const CLASSES: usize = FASHION_MNIST_CLASSES.len();
 /// A bound on the time to draw them, where the memory would allow for more.
 const MOST_IMAGES: usize = 1 << 24;
 /// Pixels, mask and label.
-const BYTES_PER_IMAGE: u64 = 2 * IMAGE_PIXELS as u64 + 1;
+const BYTES_PER_IMAGE: u64 = 2 * PIXELS as u64 + 4;
 
 /// How many synthetic garments are drawn, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SyntheticConfig {
-    /// Pictures of the training half.
+    /// Images of the training split.
     pub train: usize,
-    /// Pictures of the test half.
+    /// Images of the test split.
     pub test: usize,
-    /// Which pictures: every one depends on the seed, its half and its index alone.
+    /// Which images: every one depends on the seed, its split and its index alone.
     pub seed: u64,
 }
 
@@ -66,16 +73,16 @@ impl SyntheticConfig {
     }
 }
 
-/// Both halves of the synthetic garments.
+/// Both splits of the synthetic garments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntheticGarments {
-    /// The pictures to learn from.
+    /// The images to train on.
     pub train: Dataset,
-    /// The pictures of the test.
+    /// The images of the test.
     pub test: Dataset,
 }
 
-/// Draws the synthetic garments. Picture `i` is of class `i % 10`, so the classes are balanced.
+/// Draws the synthetic garments. Image `i` is of class `i % 10`, so the classes are balanced.
 ///
 /// The ten classes of Fashion-MNIST are cut from outlines with random measures, hung in a random pose (mirrored,
 /// turned, sheared, stretched, off centre), woven in a random pattern, lit from a random side with the
@@ -84,7 +91,7 @@ pub struct SyntheticGarments {
 /// a shirt, lapels and open front of a coat, skirt of a dress, gap between the legs of trousers, straps of a sandal,
 /// laces and low opening of a sneaker, shaft of an ankle boot, handle of a bag.
 ///
-/// The pictures are the same at any number of threads.
+/// The images are the same at any number of threads.
 ///
 /// # Errors
 /// The first setting of `config` outside its range, or beyond the memory of this machine.
@@ -94,19 +101,19 @@ pub fn synthetic_garments(config: &SyntheticConfig) -> Result<SyntheticGarments,
         config.require_memory(available)?;
     }
     Ok(SyntheticGarments {
-        train: draw_half(config.seed, Split::Train, config.train),
-        test: draw_half(config.seed, Split::Test, config.test),
+        train: draw_split(config.seed, Split::Train, config.train),
+        test: draw_split(config.seed, Split::Test, config.test),
     })
 }
 
-fn draw_half(seed: u64, split: Split, len: usize) -> Dataset {
+fn draw_split(seed: u64, split: Split, len: usize) -> Dataset {
     let purpose = match split {
         Split::Train => TRAIN,
         Split::Test => TEST,
     };
-    let mut images = vec![0; len * IMAGE_PIXELS];
-    let mut masks = vec![0; len * IMAGE_PIXELS];
-    let each = images.par_chunks_exact_mut(IMAGE_PIXELS).zip(masks.par_chunks_exact_mut(IMAGE_PIXELS)).enumerate();
+    let mut images = vec![0; len * PIXELS];
+    let mut masks = vec![0; len * PIXELS];
+    let each = images.par_chunks_exact_mut(PIXELS).zip(masks.par_chunks_exact_mut(PIXELS)).enumerate();
     each.for_each(|(index, (image, mask))| {
         let mut random = Variation(Draw { seed, purpose, epoch: 0, index: index as u64 }.generator());
         let parts = cut(class_of(index), &mut random);
@@ -115,12 +122,12 @@ fn draw_half(seed: u64, split: Split, len: usize) -> Dataset {
         mask.copy_from_slice(&photograph.mask);
     });
     Dataset {
-        name: DatasetName::SyntheticGarments,
+        name: DatasetName::SYNTHETIC_GARMENTS,
         split,
-        height: PICTURE_SIDE,
-        width: PICTURE_SIDE,
+        shape: ImageShape::grey(SIDE, SIDE),
+        class_names: shared_names(&FASHION_MNIST_CLASSES),
         images,
-        labels: (0..len).map(class_of).collect(),
+        labels: (0..len).map(|index| u32::from(class_of(index))).collect(),
         masks: Some(masks),
     }
 }

@@ -1,15 +1,15 @@
 //! The photograph: pose, light, cloth, background and noise.
 
+use super::SIDE;
 use super::garments::{Paint, Part, Variation};
 use super::outline::{Outline, Point, disc, signed_distance};
-use crate::dataset::PICTURE_SIDE;
 
-/// The longest side of a garment in pixels, so that all of it stays in the picture.
+/// The longest side of a garment in pixels, so that all of it stays in the image.
 const LARGEST_EXTENT: f32 = 26.0;
 /// A pixel is decisive when this share of it is covered by a decisive piece.
 const DECISIVE_COVERAGE: f32 = 0.4;
 
-/// A finished picture and its decisive pixels.
+/// A finished image and its decisive pixels.
 pub(super) struct Photograph {
     /// Brightness 0 to 255, row by row.
     pub(super) image: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) fn photograph(parts: &[Part], random: &mut Variation) -> Photograph {
     let pose = Pose::new(parts, random);
     let scene = Scene::new(random);
     let cloth = Texture::new(random);
-    let mut canvas = vec![0.0; PICTURE_SIDE * PICTURE_SIDE];
+    let mut canvas = vec![0.0; SIDE * SIDE];
     for (pixel, brightness) in canvas.iter_mut().enumerate() {
         *brightness = scene.background(pixel);
     }
@@ -81,7 +81,7 @@ impl Pose {
         pose.matrix = pose.matrix.map(|row| row.map(|entry| entry * shrink));
         pose.shift = bounds.map(|bounds| {
             let [least, largest] = bounds.map(|bound| bound * shrink);
-            let room = PICTURE_SIDE as f32 - (largest - least);
+            let room = SIDE as f32 - (largest - least);
             random.between(0.25, 0.75) * room - least
         });
         pose
@@ -140,7 +140,7 @@ impl Scene {
     }
 
     fn background(&self, pixel: usize) -> f32 {
-        let [x, y] = centre(pixel).map(|coordinate| coordinate / PICTURE_SIDE as f32 - 0.5);
+        let [x, y] = centre(pixel).map(|coordinate| coordinate / SIDE as f32 - 0.5);
         self.backdrop + self.slope[0] * x + self.slope[1] * y
     }
 }
@@ -192,7 +192,7 @@ impl Texture {
 
 /// A faint spot somewhere in the background.
 fn clutter(canvas: &mut [f32], scene: &Scene, random: &mut Variation) {
-    let side = PICTURE_SIDE as f32;
+    let side = SIDE as f32;
     let spot = disc([random.between(0.0, side), random.between(0.0, side)], random.between(0.7, 2.0));
     let strength = random.between(0.15, 0.45);
     for_each_covered(&spot, |pixel, coverage| {
@@ -206,12 +206,12 @@ fn for_each_covered(outline: &[Point], mut paint: impl FnMut(usize, f32)) {
     let range = |axis: usize| {
         let least = outline.iter().map(|point| point[axis]).fold(f32::INFINITY, f32::min);
         let largest = outline.iter().map(|point| point[axis]).fold(f32::NEG_INFINITY, f32::max);
-        let end = (largest + 1.0).clamp(0.0, PICTURE_SIDE as f32) as usize;
+        let end = (largest + 1.0).clamp(0.0, SIDE as f32) as usize;
         (least - 1.0).clamp(0.0, end as f32) as usize..end
     };
     for row in range(1) {
         for column in range(0) {
-            let pixel = row * PICTURE_SIDE + column;
+            let pixel = row * SIDE + column;
             let coverage = (0.5 - signed_distance(outline, centre(pixel))).clamp(0.0, 1.0);
             if coverage > 0.0 {
                 paint(pixel, coverage);
@@ -221,7 +221,7 @@ fn for_each_covered(outline: &[Point], mut paint: impl FnMut(usize, f32)) {
 }
 
 fn centre(pixel: usize) -> Point {
-    [(pixel % PICTURE_SIDE) as f32 + 0.5, (pixel / PICTURE_SIDE) as f32 + 0.5]
+    [(pixel % SIDE) as f32 + 0.5, (pixel / SIDE) as f32 + 0.5]
 }
 
 /// Nearly normal noise with variance 1: the sum of twelve uniform numbers less their mean.

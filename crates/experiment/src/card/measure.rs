@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{LoadedModel, Precision, TinyCnnLsa, state_of};
+use tinylsa_model::{Classifier, LoadedModel, Precision, TinyCnnLsa, state_of};
 use tinylsa_train::{Logits, robustness};
 use tracing::info;
 
@@ -84,7 +84,7 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
     let runs: Vec<CardRun> = runs.iter().map(card_run).collect::<Result<_>>()?;
     Ok(ModelCard {
         data: CardData {
-            dataset: run.manifest.dataset,
+            dataset: run.manifest.dataset.clone(),
             substitution: run.manifest.substitution.clone(),
             checksums: run.manifest.checksums.clone(),
             training_images: split.train.len(),
@@ -170,7 +170,7 @@ fn card_run(run: &FinishedRun) -> Result<CardRun> {
 
 fn card_weights(loaded: &LoadedModel, precision: Precision) -> Result<CardWeights> {
     let bytes = loaded.to_safetensors(precision)?;
-    let cost = loaded.metadata.model.cost();
+    let cost = loaded.metadata.config.cost();
     Ok(CardWeights {
         parameters: cost.parameters(),
         macs: cost.macs(),

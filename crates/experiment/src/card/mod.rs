@@ -10,12 +10,12 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{DatasetName, FileChecksum};
-use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{Calibration, Robustness, TrainConfig};
 
 use crate::evaluation::EvaluationReport;
 use crate::folder::Continuation;
 use crate::machine::Machine;
+use crate::schema::ModelSection;
 use crate::statistics::MeanAndDeviation;
 
 pub use measure::{CardSubject, measure_card};
@@ -29,7 +29,7 @@ pub struct ModelCard {
     /// The weights.
     pub weights: CardWeights,
     /// The network.
-    pub model: TinyCnnLsaConfig,
+    pub model: ModelSection,
     /// The training recipe.
     pub train: TrainConfig,
     /// The config's file, if the runs were made from one that is known.

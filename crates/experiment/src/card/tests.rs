@@ -20,7 +20,7 @@ fn report(confusion: Vec<Vec<u64>>) -> EvaluationReport {
         support: confusion[index].iter().sum(),
     };
     EvaluationReport {
-        dataset: DatasetName::SyntheticGarments,
+        dataset: DatasetName::SYNTHETIC_GARMENTS,
         split: SplitName::Test,
         images: 100,
         accuracy: 0.9,
@@ -73,13 +73,13 @@ fn shipped(path: &str) -> Vec<u8> {
 fn the_card_that_ships_is_of_the_weights_and_the_recipe_that_ship() {
     let card: ModelCard = serde_json::from_slice(&shipped("docs/model-card.json")).unwrap();
     assert_eq!(markdown(&card).unwrap(), String::from_utf8(shipped("docs/model-card.md")).unwrap());
-    assert_eq!((card.data.dataset, &card.data.substitution), (DatasetName::FashionMnist, &None));
+    assert_eq!((card.data.dataset, &card.data.substitution), (DatasetName::FASHION_MNIST, &None));
 
     let bytes = shipped("crates/model/weights/tinycnn-lsa.safetensors");
     assert_eq!((card.weights.bytes, &card.weights.sha256), (bytes.len(), &sha256_hex(&bytes)));
     assert!(bytes.len() <= 2_000_000 && card.weights.parameters < 500_000);
     let pretrained = TinyCnnLsa::pretrained(&Device::flex()).unwrap();
-    assert_eq!(pretrained.metadata.model, card.model);
+    assert_eq!(&pretrained.metadata.config, card.model.network());
     assert_eq!(pretrained.metadata.temperature, Some(card.calibration.temperature));
 
     let source = ConfigSource::new("born-again.toml", String::from_utf8(shipped("configs/born-again.toml")).unwrap());

@@ -3,13 +3,13 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_data::{DatasetName, FileChecksum, Severity};
-use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{Calibration, Interval, KeptEpoch, TrainConfig};
 
 use super::{CardRun, ModelCard};
 use crate::error::ExperimentError;
 use crate::evaluation::ClassReport;
 use crate::folder::Continuation;
+use crate::schema::ModelSection;
 use tinylsa_settings::config::to_toml;
 
 /// The card as a page of Markdown. The same card gives the same text.
@@ -77,19 +77,23 @@ fn use_and_limits(card: &ModelCard) -> String {
     let names: Vec<&str> = card.test.classes.iter().map(|class| class.name.as_str()).collect();
     format!(
         "## Use and limits\n\n\
-         A grey picture of {0} × {0} pixels, one garment, light on black, upright and centred, is taken for one of: {1}.\n\
+         A grey picture of {0} × {1} pixels, one garment, light on black, upright and centred, is taken for one of: {2}.\n\
          Pictures of another kind get one of these names, too: the network has no class for what it does not know. It is\n\
          made for research on small networks and on explanations, and for nothing that decides about people.",
-        card.model.image_size,
+        card.model.network().input.height,
+        card.model.network().input.width,
         names.join(", ")
     )
 }
 
 fn data(card: &ModelCard) -> String {
     let data = &card.data;
-    let source = match data.dataset {
-        DatasetName::FashionMnist => "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Zalando SE, MIT licence)",
-        DatasetName::SyntheticGarments => "Synthetic garments, drawn by `tinylsa-data`",
+    let source = if data.dataset == DatasetName::FASHION_MNIST {
+        "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Zalando SE, MIT licence)"
+    } else if data.dataset == DatasetName::SYNTHETIC_GARMENTS {
+        "Synthetic garments, drawn by `tinylsa-data`"
+    } else {
+        data.dataset.title()
     };
     let purpose = match card.train.keep {
         KeptEpoch::Best => "to choose the epoch and the temperature by",
@@ -112,7 +116,7 @@ fn data(card: &ModelCard) -> String {
 
 #[derive(Serialize)]
 struct Recipe<'a> {
-    model: &'a TinyCnnLsaConfig,
+    model: &'a ModelSection,
     train: &'a TrainConfig,
 }
 

@@ -54,7 +54,7 @@ impl Identity {
         let tree = Value::try_from(config).context("failed to resolve the config")?;
         let mut values = BTreeMap::new();
         flatten(&tree, "", &mut values);
-        let is_drawn = basis.dataset == DatasetName::SyntheticGarments;
+        let is_drawn = basis.dataset == DatasetName::SYNTHETIC_GARMENTS;
         values.retain(|key, _| {
             !WITHOUT_EFFECT.contains(&key.as_str())
                 && !key.starts_with(TEACHERS)
@@ -117,7 +117,7 @@ impl Identity {
 impl Manifest {
     fn basis(&self) -> Basis {
         Basis {
-            dataset: self.dataset,
+            dataset: self.dataset.clone(),
             checksums: self.checksums.clone(),
             teachers: self.teachers.clone(),
             instruction_set: self.instruction_set.clone(),
@@ -152,7 +152,7 @@ mod tests {
 
     fn basis() -> Basis {
         Basis {
-            dataset: DatasetName::SyntheticGarments,
+            dataset: DatasetName::SYNTHETIC_GARMENTS,
             checksums: Vec::new(),
             teachers: vec![FileChecksum { file: "a".to_owned(), sha256: "1".to_owned() }],
             instruction_set: "avx2".to_owned(),

@@ -225,7 +225,7 @@ pub(crate) mod tests {
             burn: "0.22.1".to_owned(),
             git_revision: None,
             instruction_set: "portable".to_owned(),
-            dataset: DatasetName::SyntheticGarments,
+            dataset: DatasetName::SYNTHETIC_GARMENTS,
             substitution: None,
             checksums: Vec::new(),
             teachers: Vec::new(),

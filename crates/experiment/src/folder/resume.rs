@@ -149,7 +149,7 @@ mod tests {
 
     fn identity(epochs: usize) -> Identity {
         let basis = Basis {
-            dataset: DatasetName::SyntheticGarments,
+            dataset: DatasetName::SYNTHETIC_GARMENTS,
             checksums: Vec::new(),
             teachers: Vec::new(),
             instruction_set: "portable".to_owned(),

@@ -1,10 +1,10 @@
 //! The attention of every layer, with heads fused or one by one.
 
 use crate::error::Result;
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
+use tinylsa_xai::TokenGrid;
 
-use super::subject::{Subject, grid, map, position};
+use super::subject::{Subject, grid, map, position, with_query};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
 use crate::maps::{AttentionMaps, AttentionMatrix};
 use crate::method::MethodExplanation;
@@ -31,7 +31,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(matrix: &AttentionMatrix, size: [usize; 2]) -> Result<Self> {
+    fn of(matrix: &AttentionMatrix, size: TokenGrid) -> Result<Self> {
         let tokens = matrix.matrix.tokens();
         let query = farthest_query(matrix);
         Ok(Self {
@@ -39,8 +39,8 @@ impl Shown {
             query,
             row: grid(matrix.matrix.row(query)?, size)?,
             deviation: grid(matrix.deviation.row(query)?, size)?,
-            all: map(matrix.matrix.values(), tokens, tokens)?,
-            all_deviations: map(matrix.deviation.values(), tokens, tokens)?,
+            all: map(matrix.matrix.values(), [tokens; 2])?,
+            all_deviations: map(matrix.deviation.values(), [tokens; 2])?,
             entropy: matrix.statistics.relative_entropy,
             query_dependence: matrix.statistics.query_dependence,
         })
@@ -76,8 +76,8 @@ pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, map
             heading: format!("layer {index}, heads fused: {}", layer.statistics()),
             panels: vec![
                 Some(overlay(&layer.mean)),
-                Some(overlay(&layer.row).query(layer.query).note(position(layer.query, size))),
-                Some(deviation.query(layer.query).note(position(layer.query, size))),
+                Some(with_query(overlay(&layer.row), layer.query, size).note(position(layer.query, size))),
+                Some(with_query(deviation, layer.query, size).note(position(layer.query, size))),
                 Some(Panel::magnitude("", &layer.all, &weights)),
                 Some(Panel::attribution("", &layer.all_deviations, &signed)),
             ],
@@ -97,6 +97,7 @@ pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, map
         panel_width: PANEL_WIDTH,
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
+        scale: MatrixScale::AsGiven,
         notes: notes(method),
     }
     .draw()?)
@@ -117,9 +118,8 @@ pub(super) fn draw_heads(subject: &Subject<'_>, method: &MethodExplanation, maps
     for (index, heads) in layers.iter().enumerate() {
         let mean = |head: &Shown| Panel::attention("", &subject.grey, &head.mean, &weights).note(head.statistics());
         let deviation = |head: &Shown| {
-            Panel::deviation("", &subject.grey, &head.deviation, &signed)
-                .query(head.query)
-                .note(position(head.query, size))
+            let panel = Panel::deviation("", &subject.grey, &head.deviation, &signed);
+            with_query(panel, head.query, size).note(position(head.query, size))
         };
         rows.push(MatrixRow {
             heading: format!("layer {index}: A, mean over all queries"),
@@ -139,6 +139,7 @@ pub(super) fn draw_heads(subject: &Subject<'_>, method: &MethodExplanation, maps
         panel_width: PANEL_WIDTH,
         columns: columns.collect(),
         rows,
+        scale: MatrixScale::AsGiven,
         notes: notes(method),
     }
     .draw()?)

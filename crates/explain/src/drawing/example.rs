@@ -1,7 +1,7 @@
 //! A made-up explanation by every method, for the tests of pictures and pages.
 
 use serde_json::json;
-use tinylsa_xai::{Attribution, FlowMaps, LayerAttention, Picture, QueryMap, Segmentation};
+use tinylsa_xai::{Attribution, FlowMaps, LayerAttention, Picture, QueryMap, Segmentation, TokenGrid};
 
 use crate::explanation::{ImageExplanation, Source};
 use crate::maps::{
@@ -11,8 +11,8 @@ use crate::maps::{
 use crate::method::{MethodExplanation, Needs, SharedSetting};
 use crate::registry::MethodId;
 
-const GRID: [usize; 2] = [7, 7];
-pub(super) const TOKENS: usize = GRID[0] * GRID[1];
+const GRID: TokenGrid = TokenGrid::new(7, 7);
+pub(super) const TOKENS: usize = GRID.rows * GRID.columns;
 
 /// Attention of `heads` heads in which each token prefers itself and one more.
 fn layer(heads: usize, shift: usize) -> AttentionLayer {
@@ -51,7 +51,7 @@ fn attention_maps(name: &str) -> Maps {
                 flows: matrix.values().to_vec(),
                 saturated_fraction: 0.625,
             };
-            Maps::Flow(FlowMap { grid: GRID, pooled: flows.pooled(), flows, queries })
+            Maps::Flow(FlowMap { grid: GRID, pooled: flows.pooled(GRID).unwrap(), flows, queries })
         }
         "fixed-query" => {
             let of_layer = |shift| {
@@ -89,7 +89,7 @@ fn maps(place: usize, method: MethodId) -> Maps {
     }
     let scale = 1.0 + place as f32;
     let values = (0..784).map(|i| scale * ((i as f32 * 0.37).sin() - 0.2)).collect();
-    let attribution = Attribution { values, shape: [1, 28, 28], target: 2 };
+    let attribution = Attribution { values, shape: [1, 28, 28].into(), target: 2.into() };
     let (standard_error, accounts_for) = (facts.draws.then(|| vec![0.1; 784]), None);
     if facts.reads.contains(&SharedSetting::Segmentation) {
         let segmentation = Segmentation::grid(28, 28, 4, 4).unwrap();
@@ -117,7 +117,7 @@ pub(crate) fn explanation() -> ImageExplanation {
         image: Picture::new(pixels, [1, 28, 28]).unwrap(),
         label: Some(4),
         predicted: 2,
-        target: 2,
+        target: 2.into(),
         logits: vec![0.0; 10],
         probabilities,
         calibrated: None,

@@ -13,8 +13,7 @@ mod through_layers;
 mod words;
 
 use crate::error::{Context, Result};
-use image::RgbImage;
-use tinylsa_report::encode_png;
+use tinylsa_report::{RgbImage, encode_png};
 use tinylsa_xai::{Cancellation, ExplainError};
 
 use crate::explanation::ImageExplanation;

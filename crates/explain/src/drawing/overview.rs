@@ -1,12 +1,14 @@
 //! All methods side by side: of one picture in large, of several pictures in small.
 
 use crate::error::{Context, Result};
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, GreyPicture, MapMatrix, MatrixRow, Panel, Sheet, ValueMap, encode_png};
+use tinylsa_report::{
+    AttentionScale, Image, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, Sheet, ValueMap, encode_png,
+};
+use tinylsa_xai::TokenGrid;
 
 use super::attention::farthest_query;
 use super::pixels::{self, PixelScales};
-use super::subject::{Subject, grey, grid, position};
+use super::subject::{Subject, grey, grid, position, with_query};
 use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
 use crate::explanation::{ImageExplanation, Source, describe_images};
 use crate::maps::{AttentionMaps, AttentionView, Maps};
@@ -24,6 +26,7 @@ struct TokenMap {
     which: String,
     map: ValueMap,
     query: Option<usize>,
+    grid: TokenGrid,
     kind: Kind,
 }
 
@@ -50,9 +53,9 @@ impl Kind {
 
 /// The map over tokens of a method, none for the methods of pixels.
 fn token_map(method: &MethodExplanation) -> Result<Option<TokenMap>> {
-    let pooled = |map: &[f64], size: [usize; 2], kind: Kind| {
+    let pooled = |map: &[f64], size: TokenGrid, kind: Kind| {
         let (which, query) = ("pooled".to_owned(), None);
-        Ok(Some(TokenMap { which, map: grid(map, size)?, query, kind }))
+        Ok(Some(TokenMap { which, map: grid(map, size)?, query, grid: size, kind }))
     };
     match &method.maps {
         Maps::Pixels(_) => Ok(None),
@@ -68,7 +71,8 @@ fn token_map(method: &MethodExplanation) -> Result<Option<TokenMap>> {
             let marked = maps.queries.get(place).context("there is no query")?;
             let map = grid(&queries.get(place).context("there is no map of the query")?.fused, maps.grid)?;
             let which = format!("layer {layer}, {}", marked.reason);
-            Ok(Some(TokenMap { which, map, query: Some(marked.token), kind: Kind::Fused }))
+            let (query, grid) = (Some(marked.token), maps.grid);
+            Ok(Some(TokenMap { which, map, query, grid, kind: Kind::Fused }))
         }
     }
 }
@@ -79,7 +83,7 @@ fn attention_map(maps: &AttentionMaps) -> Result<TokenMap> {
         let last = maps.layers.last().context("there is no layer")?;
         let which = format!("layer {}, mean over all queries", maps.layers.len() - 1);
         let map = grid(&last.fused.matrix.mean_row(), maps.grid)?;
-        return Ok(TokenMap { which, map, query: None, kind: Kind::Fused });
+        return Ok(TokenMap { which, map, query: None, grid: maps.grid, kind: Kind::Fused });
     }
     let heads = maps
         .layers
@@ -92,7 +96,7 @@ fn attention_map(maps: &AttentionMaps) -> Result<TokenMap> {
     let query = farthest_query(matrix);
     let which = format!("layer {}, head {}, {}", layer, head, position(query, maps.grid));
     let map = grid(matrix.matrix.row(query)?, maps.grid)?;
-    Ok(TokenMap { which, map, query: Some(query), kind: Kind::SingleHead })
+    Ok(TokenMap { which, map, query: Some(query), grid: maps.grid, kind: Kind::SingleHead })
 }
 
 /// One scale for each kind of map over tokens that occurs.
@@ -113,12 +117,12 @@ impl TokenScales {
         Ok(Self { scales })
     }
 
-    fn panel(&self, title: String, picture: &GreyPicture, tokens: &TokenMap) -> Result<Panel> {
+    fn panel(&self, title: String, picture: &Image, tokens: &TokenMap) -> Result<Panel> {
         let found = self.scales.iter().find(|(kind, _)| *kind == tokens.kind);
         let (_, scale) = found.with_context(|| format!("there is no scale for {}", tokens.kind.unit()))?;
         let panel = Panel::attention(title, picture, &tokens.map, scale);
         Ok(match tokens.query {
-            Some(query) => panel.query(query),
+            Some(query) => with_query(panel, query, tokens.grid),
             None => panel,
         })
     }
@@ -139,14 +143,14 @@ pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
         });
     }
     let mut notes = vec![
-        format!("red speaks for {}, blue against it", explanation.class_name(explanation.target)),
+        format!("red speaks for {}, blue against it", explanation.target_name()),
         "maps of the same unit have the same scale; colours of different units do not compare".to_owned(),
     ];
     if tokens.iter().any(Option::is_some) {
         notes.push(words::RECEPTIVE_FIELD.to_owned());
     }
     let sheet = Sheet {
-        title: format!("Why {}? Every method", explanation.class_name(explanation.target)),
+        title: format!("Why {}? Every method", explanation.target_name()),
         subtitle: subject.subtitle(),
         columns: 4,
         panels,
@@ -212,10 +216,10 @@ pub fn side_by_side(explanations: &[ImageExplanation]) -> Result<Vec<u8>> {
         panel_width: SMALL_WIDTH,
         columns: shown.iter().map(|explanation| heading(explanation)).collect(),
         rows,
+        scale: MatrixScale::EachColumn,
         notes: vec![
             "headings: the explained class, its probability, and the true label where it is another".to_owned(),
             "red speaks for the explained class, blue against it".to_owned(),
-            "equal colours mean equal values in all pictures and methods of the same unit".to_owned(),
             words::RECEPTIVE_FIELD.to_owned(),
         ],
     };
@@ -223,10 +227,9 @@ pub fn side_by_side(explanations: &[ImageExplanation]) -> Result<Vec<u8>> {
 }
 
 fn heading(explanation: &ImageExplanation) -> String {
-    let target = explanation.target;
-    let probability = explanation.shown_probability(target);
-    let mut heading = format!("{} {probability:.2}", explanation.class_name(target));
-    if let Some(label) = explanation.label.filter(|&label| label != target) {
+    let probability = explanation.shown_probability(explanation.target.class);
+    let mut heading = format!("{} {probability:.2}", explanation.target_name());
+    if let Some(label) = explanation.label.filter(|&label| label != explanation.target.class) {
         heading = format!("{heading}, true {}", explanation.class_name(label));
     }
     heading

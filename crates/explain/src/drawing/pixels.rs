@@ -1,8 +1,7 @@
 //! Methods with a signed number for each pixel: gradients, and the values of segments.
 
 use crate::error::{Context, Result};
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, Panel, SharedScale, Sheet, ValueMap};
+use tinylsa_report::{AttentionScale, Panel, RgbImage, SharedScale, Sheet, ValueMap};
 
 use super::subject::{self, Subject};
 use super::words;
@@ -45,10 +44,10 @@ impl PixelScales {
 
 /// The map as it is shown: the value of its segment at each pixel for the segment methods, its own value for the others.
 pub(super) fn shown_map(pixels: &PixelMap) -> Result<ValueMap> {
-    let [_, height, width] = pixels.attribution.shape;
+    let [_, height, width] = pixels.attribution.shape.dims();
     match &pixels.segments {
-        Some(segments) => subject::map(&segments.segmentation.paint(&segments.values)?, width, height),
-        None => Ok(ValueMap::new(width, height, &pixels.attribution.per_pixel())?),
+        Some(segments) => subject::map(&segments.segmentation.paint(&segments.values)?, [height, width]),
+        None => Ok(ValueMap::new([height, width], &pixels.attribution.per_pixel())?),
     }
 }
 
@@ -77,7 +76,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
         panels.push(Panel::magnitude("standard error", &errors, &scale));
     }
     let sign = if quantity.has_sign() {
-        format!("red speaks for {}, blue against it", subject.explanation.class_name(subject.explanation.target))
+        format!("red speaks for {}, blue against it", subject.explanation.target_name())
     } else {
         "squares have no sign: red is sensitive, whatever the direction".to_owned()
     };
@@ -95,13 +94,13 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
 
 /// Nothing for an enumeration, whose errors are all zero: an empty panel would say less than no panel.
 pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
-    let [_, height, width] = pixels.attribution.shape;
+    let [_, height, width] = pixels.attribution.shape.dims();
     if let Some(segments) = &pixels.segments {
         let is_estimate = |errors: &&Vec<f64>| errors.iter().any(|&error| error > 0.0);
         let estimated = segments.standard_errors.as_ref().filter(is_estimate);
         let painted = estimated.map(|errors| segments.segmentation.paint(errors));
-        return painted.transpose()?.map(|errors| subject::map(&errors, width, height)).transpose();
+        return painted.transpose()?.map(|errors| subject::map(&errors, [height, width])).transpose();
     }
     let errors = pixels.standard_error.as_ref();
-    Ok(errors.map(|errors| ValueMap::new(width, height, errors)).transpose()?)
+    Ok(errors.map(|errors| ValueMap::new([height, width], errors)).transpose()?)
 }

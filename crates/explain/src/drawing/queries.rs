@@ -1,10 +1,9 @@
 //! Where chosen tokens look, in every layer, head by head and with heads fused.
 
 use crate::error::Result;
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 
-use super::subject::{Subject, grid, position};
+use super::subject::{Subject, grid, position, with_query};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
 use crate::maps::FixedQueryMaps;
 use crate::method::MethodExplanation;
@@ -33,7 +32,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
         panels: maps_of_queries
             .iter()
             .zip(&maps.queries)
-            .map(|(map, query)| Some(Panel::attention("", &subject.grey, map, &weights).query(query.token)))
+            .map(|(map, query)| Some(with_query(Panel::attention("", &subject.grey, map, &weights), query.token, size)))
             .collect(),
     };
     let mut rows = Vec::new();
@@ -45,7 +44,9 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
                 .deviations
                 .iter()
                 .zip(&maps.queries)
-                .map(|(map, query)| Some(Panel::deviation("", &subject.grey, map, &signed).query(query.token)))
+                .map(|(map, query)| {
+                    Some(with_query(Panel::deviation("", &subject.grey, map, &signed), query.token, size))
+                })
                 .collect(),
         });
         for (head, head_maps) in layer.heads.iter().enumerate() {
@@ -61,6 +62,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
         panel_width: PANEL_WIDTH,
         columns: maps.queries.iter().map(|q| format!("{}: {}", q.reason, position(q.token, size))).collect(),
         rows,
+        scale: MatrixScale::AsGiven,
         notes,
     }
     .draw()?)

@@ -1,7 +1,8 @@
 //! The picture that is explained, as its figures show it.
 
 use crate::error::{Context, Result};
-use tinylsa_report::{GreyPicture, Panel, ValueMap};
+use tinylsa_report::{Image, Panel, ValueMap};
+use tinylsa_xai::TokenGrid;
 
 use super::pixels::PixelScales;
 use super::words;
@@ -11,7 +12,7 @@ use crate::method::MethodExplanation;
 /// A picture with what all of its figures share.
 pub(super) struct Subject<'a> {
     pub(super) explanation: &'a ImageExplanation,
-    pub(super) grey: GreyPicture,
+    pub(super) grey: Image,
     /// One scale for each quantity, over all methods.
     pub(super) scales: PixelScales,
 }
@@ -25,7 +26,7 @@ impl<'a> Subject<'a> {
 
     /// The line above a figure.
     pub(super) fn title(&self, method: &MethodExplanation) -> String {
-        format!("{}: why {}?", method.method.title(), self.explanation.class_name(self.explanation.target))
+        format!("{}: why {}?", method.method.title(), self.explanation.target_name())
     }
 
     /// What was predicted, what is explained, what is true, and where the picture is from.
@@ -46,22 +47,34 @@ impl<'a> Subject<'a> {
     }
 }
 
-pub(super) fn grey(explanation: &ImageExplanation) -> Result<GreyPicture> {
-    let [_, height, width] = explanation.image.shape();
-    GreyPicture::from_unit(width, height, explanation.image.values()).context("the picture cannot be shown")
+pub(super) fn grey(explanation: &ImageExplanation) -> Result<Image> {
+    Image::from_unit(explanation.image.shape(), explanation.image.values()).context("the picture cannot be shown")
 }
 
-/// A number for each token of a grid of rows and columns.
-pub(super) fn grid(values: &[f64], [rows, columns]: [usize; 2]) -> Result<ValueMap> {
-    map(values, columns, rows)
+/// The part of a map over the tokens that lies on the image. A map of the grid alone is taken as it is.
+pub(super) fn grid(values: &[f64], grid: TokenGrid) -> Result<ValueMap> {
+    let is_on_grid = values.len() == grid.rows * grid.columns;
+    map(if is_on_grid { values } else { grid.restrict(values)? }, [grid.rows, grid.columns])
 }
 
-pub(super) fn map(values: &[f64], width: usize, height: usize) -> Result<ValueMap> {
+pub(super) fn map(values: &[f64], size: [usize; 2]) -> Result<ValueMap> {
     let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-    Ok(ValueMap::new(width, height, &values)?)
+    Ok(ValueMap::new(size, &values)?)
 }
 
-/// "row 3, column 3", counted from 0.
-pub(super) fn position(token: usize, [_, columns]: [usize; 2]) -> String {
-    format!("row {}, column {}", token / columns, token % columns)
+/// Marks the token that looks, if it lies on the image.
+pub(super) fn with_query(panel: Panel, token: usize, grid: TokenGrid) -> Panel {
+    match token.checked_sub(grid.prefix) {
+        Some(place) => panel.query(place),
+        None => panel,
+    }
+}
+
+/// "row 3, column 3", counted from 0, or "class token".
+pub(super) fn position(token: usize, grid: TokenGrid) -> String {
+    match token.checked_sub(grid.prefix) {
+        Some(place) => format!("row {}, column {}", place / grid.columns, place % grid.columns),
+        None if token == 0 => "class token".to_owned(),
+        None => format!("prefix token {token}"),
+    }
 }

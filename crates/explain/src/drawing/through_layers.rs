@@ -1,10 +1,10 @@
 //! Rollout and flow: maps that go through all layers, pooled and for some queries.
 
 use crate::error::{Context, Result};
-use image::RgbImage;
-use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, Panel, SharedScale, ValueMap};
+use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
+use tinylsa_xai::TokenGrid;
 
-use super::subject::{Subject, grid, position};
+use super::subject::{Subject, grid, position, with_query};
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT, GRADIENT_ROLLOUT_UNIT};
 use crate::maps::{FlowMap, RolloutMaps};
 use crate::method::MethodExplanation;
@@ -19,7 +19,7 @@ struct OfQuery {
 
 /// A pooled map beside those of queries.
 struct Maps {
-    grid: [usize; 2],
+    grid: TokenGrid,
     pooled: ValueMap,
     queries: Vec<OfQuery>,
     unit: &'static str,
@@ -62,14 +62,14 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
     let mut first = vec![Some(Panel::attention("", &subject.grey, &maps.pooled, &weights))];
     for query in &maps.queries {
         columns.push(format!("query {}", position(query.token, maps.grid)));
-        first.push(Some(Panel::attention("", &subject.grey, &query.map, &weights).query(query.token)));
+        first.push(Some(with_query(Panel::attention("", &subject.grey, &query.map, &weights), query.token, maps.grid)));
     }
     let mut rows = vec![MatrixRow { heading: "map".to_owned(), panels: first }];
     if !deviations.is_empty() {
         let signed = SharedScale::largest(&deviations)?.with_unit(maps.deviation_unit);
         let mut second = vec![None];
         second.extend(maps.queries.iter().zip(&deviations).map(|(query, deviation)| {
-            Some(Panel::deviation("", &subject.grey, deviation, &signed).query(query.token))
+            Some(with_query(Panel::deviation("", &subject.grey, deviation, &signed), query.token, maps.grid))
         }));
         rows.push(MatrixRow { heading: "minus the pooled map".to_owned(), panels: second });
     }
@@ -84,6 +84,7 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
         panel_width: PANEL_WIDTH,
         columns,
         rows,
+        scale: MatrixScale::AsGiven,
         notes,
     }
     .draw()?)

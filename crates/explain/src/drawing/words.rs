@@ -32,9 +32,10 @@ pub fn verdict(explanation: &ImageExplanation) -> String {
         None => words += ", true label unknown",
     }
     let target = explanation.target;
-    words = format!("{words}; explained is the logit of {}", explanation.class_name(target));
-    if target != predicted {
-        words = format!("{words} ({})", probability(target));
+    let what = if target.against.is_some() { "the difference of the logits, " } else { "the logit of " };
+    words = format!("{words}; explained is {what}{}", explanation.target_name());
+    if target.class != predicted {
+        words = format!("{words} ({})", probability(target.class));
     }
     words
 }

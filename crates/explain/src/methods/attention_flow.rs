@@ -1,8 +1,8 @@
 use serde::Serialize;
 use tinylsa_settings::InvalidSetting;
-use tinylsa_xai::{AttentionCheck, AttentionFlowConfig, attention_flow, fixed_query_positions};
+use tinylsa_xai::{AttentionCheck, AttentionFlowConfig, attention_flow};
 
-use super::support::attention::{Concentration, check_warnings};
+use super::support::attention::{Concentration, check_warnings, shown_queries};
 use crate::drawing::saturation;
 use crate::error::Result;
 use crate::maps::{FlowMap, Maps};
@@ -54,7 +54,7 @@ impl Method for AttentionFlowConfig {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let traced = at.attention()?;
         let flows = attention_flow(&traced.layers, None, self, &at.execution.cancellation)?;
-        let pooled = flows.pooled();
+        let pooled = flows.pooled(traced.grid)?;
         let mut warnings = check_warnings(traced);
         if flows.saturated_fraction > SATURATED {
             let share = 100.0 * flows.saturated_fraction;
@@ -65,7 +65,7 @@ impl Method for AttentionFlowConfig {
             saturated_fraction: flows.saturated_fraction,
             pooled: Concentration::of(&pooled),
         };
-        let queries = fixed_query_positions(traced.grid)?;
+        let queries = shown_queries(traced.grid)?;
         Ok(Explained {
             maps: Maps::Flow(FlowMap { grid: traced.grid, flows, pooled, queries }),
             diagnostics: Box::new(diagnostics),

@@ -1,10 +1,8 @@
 use serde::Serialize;
 use tinylsa_settings::InvalidSetting;
-use tinylsa_xai::{
-    AttentionCheck, AttentionRolloutConfig, AttentionStatistics, attention_rollout, fixed_query_positions,
-};
+use tinylsa_xai::{AttentionCheck, AttentionRolloutConfig, AttentionStatistics, attention_rollout};
 
-use super::support::attention::{Concentration, MatrixStatistics, check_warnings};
+use super::support::attention::{Concentration, MatrixStatistics, check_warnings, shown_queries};
 use crate::error::Result;
 use crate::maps::{Maps, RolloutMaps};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
@@ -47,7 +45,7 @@ impl Method for AttentionRolloutConfig {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let traced = at.attention()?;
         let found = attention_rollout(&traced.layers, self, &at.execution.cancellation)?;
-        let pooled = found.pooled();
+        let pooled = found.pooled(traced.grid)?;
         let diagnostics = RolloutDiagnostics {
             checks: traced.checks.clone(),
             rollout: (&AttentionStatistics::of(&found.matrix)).into(),
@@ -58,7 +56,7 @@ impl Method for AttentionRolloutConfig {
                 grid: traced.grid,
                 pooled,
                 matrix: found.matrix,
-                queries: fixed_query_positions(traced.grid)?,
+                queries: shown_queries(traced.grid)?,
                 gradient_weighted: false,
             }),
             diagnostics: Box::new(diagnostics),

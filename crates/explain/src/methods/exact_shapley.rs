@@ -42,7 +42,7 @@ impl Method for ExactShapleyConfig {
 
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let masker = masker(at)?;
-        let found = exact_shapley(&at.scorer(), &masker, Some(at.target()), self, &at.execution)?;
+        let found = exact_shapley(&at.scorer(), &masker, at.target(), self, &at.execution)?;
         of_shapley(found, &masker)
     }
 

@@ -9,7 +9,7 @@ use super::support::attention::{MatrixStatistics, check_warnings, flat_warning};
 use crate::circumstances::Circumstances;
 use crate::config::SharedSettings;
 use crate::error::Result;
-use crate::explainable::TracedAttention;
+use crate::explainable::ImageAttention;
 use crate::maps::{FixedQueryMaps, Maps, MarkedToken};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
 use crate::scores::RerunConfig;
@@ -17,7 +17,7 @@ use crate::scores::RerunConfig;
 /// The rows of chosen tokens, in every layer and head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct FixedQuery {
+pub struct FixedQueryConfig {
     /// How heads become one.
     pub fusion: HeadFusion,
     /// Whether the token of the largest attribution, by input times gradient, is a query, too.
@@ -26,14 +26,14 @@ pub struct FixedQuery {
     pub tokens: Vec<usize>,
 }
 
-impl Default for FixedQuery {
+impl Default for FixedQueryConfig {
     /// The centre, the corners and the token of the largest attribution, heads averaged.
     fn default() -> Self {
         Self { fusion: HeadFusion::Mean, largest_attribution: true, tokens: Vec::new() }
     }
 }
 
-impl Registered for FixedQuery {
+impl Registered for FixedQueryConfig {
     const FACTS: MethodFacts = MethodFacts {
         name: "fixed-query",
         title: "Fixed-query maps",
@@ -58,7 +58,7 @@ struct FixedQueryDiagnostics {
 
 impl Diagnostics for FixedQueryDiagnostics {}
 
-impl Method for FixedQuery {
+impl Method for FixedQueryConfig {
     fn facts(&self) -> &'static MethodFacts {
         &Self::FACTS
     }
@@ -106,17 +106,17 @@ impl Method for FixedQuery {
     }
 }
 
-impl FixedQuery {
+impl FixedQueryConfig {
     /// The tokens to show: centre, corners, those of the config, and the one of the largest attribution; each once.
-    fn marked_tokens(&self, at: &MethodContext<'_>, traced: &TracedAttention) -> Result<Vec<MarkedToken>> {
-        const PLACES: [&str; 5] = ["centre", "top left", "top right", "bottom left", "bottom right"];
-        let mut named: Vec<(usize, &str)> = fixed_query_positions(traced.grid)?.into_iter().zip(PLACES).collect();
+    fn marked_tokens(&self, at: &MethodContext<'_>, traced: &ImageAttention) -> Result<Vec<MarkedToken>> {
+        let fixed = fixed_query_positions(traced.grid)?;
+        let mut named: Vec<(usize, &str)> = fixed.into_iter().map(|query| (query.token, query.place)).collect();
         named.extend(self.tokens.iter().map(|&token| (token, "chosen")));
         if self.largest_attribution {
             let attribution = input_times_gradient(&at.differentiable(), at.image, at.target(), &at.execution)?;
             named.push((token_of_largest_attribution(&attribution, traced.grid)?, "largest attribution"));
         }
-        let tokens = traced.grid[0] * traced.grid[1];
+        let tokens = traced.grid.tokens()?;
         let mut marked: Vec<MarkedToken> = Vec::new();
         for (token, reason) in named {
             if token >= tokens {

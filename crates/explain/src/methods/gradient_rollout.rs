@@ -1,9 +1,9 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tinylsa_model::values_of;
-use tinylsa_xai::{AttentionCheck, fixed_query_positions, gradient_rollout};
+use tinylsa_xai::{AttentionCheck, gradient_rollout};
 
-use super::support::attention::{Concentration, check_warnings};
+use super::support::attention::{Concentration, check_warnings, shown_queries};
 use crate::error::{Context, Result};
 use crate::maps::{Maps, NamedTensor, RolloutMaps};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
@@ -46,12 +46,12 @@ impl Method for GradientRollout {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let traced = at.attention()?;
         let source = at.model.attention().context("the model gives no attention")?;
-        let gradients = source.gradients(at.image_pair(), at.class);
+        let gradients = source.gradients(at.image_pair(), at.explained);
         let gradients = gradients.context("the model gives no gradients of its attention")?;
         let on_host: Vec<Vec<f64>> =
             gradients.iter().map(|layer| values_of(layer).into_iter().map(f64::from).collect()).collect();
         let found = gradient_rollout(&traced.layers, &on_host, &at.execution.cancellation)?;
-        let pooled = found.pooled();
+        let pooled = found.pooled(traced.grid)?;
         let mut warnings = check_warnings(traced);
         if pooled.iter().all(|&value| value == 0.0) {
             warnings.push("no attention speaks for the class: the map is 0 everywhere".to_owned());
@@ -66,7 +66,7 @@ impl Method for GradientRollout {
                 grid: traced.grid,
                 pooled,
                 matrix: found.matrix,
-                queries: fixed_query_positions(traced.grid)?,
+                queries: shown_queries(traced.grid)?,
                 gradient_weighted: true,
             }),
             diagnostics: Box::new(diagnostics),

@@ -39,7 +39,7 @@ impl Method for KernelShapConfig {
 
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let masker = masker(at)?;
-        let found = kernel_shap(&at.scorer(), &masker, Some(at.target()), self, &at.execution)?;
+        let found = kernel_shap(&at.scorer(), &masker, at.target(), self, &at.execution)?;
         of_shapley(found, &masker)
     }
 

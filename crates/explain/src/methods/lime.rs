@@ -1,7 +1,8 @@
 use serde::Serialize;
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_xai::{
-    Execution, ExplainError, LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, Masker, lime,
+    Execution, ExplainError, ExplainedScore, LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, Masker,
+    lime,
 };
 
 use super::support::segments::{
@@ -36,7 +37,7 @@ impl Registered for LimeConfig {
 
 #[derive(Debug, Serialize)]
 struct LimeDiagnostics {
-    classes: Vec<usize>,
+    explained: Vec<ExplainedScore>,
     solution: LimeSolution,
     warnings: Vec<LimeWarning>,
 }
@@ -90,7 +91,7 @@ impl Method for LimeConfig {
 
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let masker = masker(at)?;
-        explained(lime(&at.scorer(), &masker, Some(at.target()), self, &at.execution)?, &masker)
+        explained(lime(&at.scorer(), &masker, at.target(), self, &at.execution)?, &masker)
     }
 
     fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method> {
@@ -122,10 +123,10 @@ fn explained(found: LimeExplanation, masker: &Masker) -> Result<Explained> {
     evidence.push(NamedTensor::vector("coefficients", coefficients.clone()));
     evidence.push(NamedTensor::vector("intercept", found.solution.intercepts.clone()));
     let in_words = found.warnings.iter().flat_map(describe).collect();
-    let LimeExplanation { classes, solution, attributions, warnings, .. } = found;
+    let LimeExplanation { explained, solution, attributions, warnings, .. } = found;
     Ok(Explained {
         maps: segment_map(attributions, masker, coefficients, None, None)?,
-        diagnostics: Box::new(LimeDiagnostics { classes, solution, warnings }),
+        diagnostics: Box::new(LimeDiagnostics { explained, solution, warnings }),
         warnings: in_words,
         evidence,
     })
@@ -162,7 +163,7 @@ mod tests {
             evaluations: 1000,
             determined: true,
         };
-        let diagnostics = LimeDiagnostics { classes: vec![2], solution, warnings: Vec::new() };
+        let diagnostics = LimeDiagnostics { explained: vec![2.into()], solution, warnings: Vec::new() };
         assert_eq!(
             diagnostics.sentences().join("; "),
             "R² 0.900 in-sample, undefined held out, 16 segments; logit of the whole picture: 4.500 by the linear \

@@ -18,7 +18,7 @@ mod smooth_grad;
 
 mod support;
 
-pub use fixed_query::FixedQuery;
+pub use fixed_query::FixedQueryConfig;
 pub use gradient_rollout::GradientRollout;
 pub use input_gradient::InputGradient;
 pub use input_times_gradient::InputTimesGradient;

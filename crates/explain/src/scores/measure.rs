@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use burn::tensor::Tensor;
 use tinylsa_xai::{
     Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Picture, Probe, ScoreKind, ScoreScale, Scorer,
-    complexity, deletion_insertion, faithfulness_correlation, infidelity, mu_fidelity, pointing_game,
+    Target, complexity, deletion_insertion, faithfulness_correlation, infidelity, mu_fidelity, pointing_game,
     relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Curves {
 pub(super) struct Subject<'a, S> {
     pub(super) scorer: &'a S,
     pub(super) picture: &'a Picture,
-    pub(super) class: usize,
+    pub(super) target: Target,
     pub(super) truth_mask: Option<&'a [bool]>,
     pub(super) fill: &'a FillConfig,
     pub(super) execution: &'a Execution,
@@ -107,7 +107,7 @@ fn on_scales<S: Scorer, T>(
         let probe = Probe {
             scorer: &scorer,
             picture: subject.picture,
-            class: subject.class,
+            target: subject.target,
             scale,
             baseline,
             fill: subject.fill,

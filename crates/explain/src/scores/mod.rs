@@ -77,7 +77,7 @@ impl<'a> Scoring<'a> {
                 explainer: self.explainer,
                 background: &self.background,
                 image: &explanation.image,
-                class: explanation.target,
+                explained: explanation.target,
                 seed: explanation.seed,
             },
             cascade: if self.randomisable.contains(&self.scored) { &self.cascade } else { &[] },
@@ -121,10 +121,11 @@ fn score_image(
     let (config, image) = (explainer.config, &explanation.image);
     let execution = Execution { seed: explanation.seed, ..explainer.execution.clone() };
     let scorer = |images| explainer.model.scores(images);
+    let context = explainer.context(&config.shared, image, explanation.target, explanation.seed);
     let subject = Subject {
         scorer: &scorer,
         picture: image,
-        class: explanation.target,
+        target: context.target(),
         truth_mask: explanation.truth_mask.as_deref(),
         fill: &config.shared.fill,
         execution: &execution,
@@ -139,7 +140,6 @@ fn score_image(
     let gradient = MethodId::of::<InputGradient>();
     if maps.iter().all(|(method, _)| *method != gradient) {
         // the third control, whether or not it was asked for
-        let context = explainer.context(&config.shared, image, explanation.target, explanation.seed);
         let explained = config.method(gradient).explain(&context)?;
         maps.push((gradient, Relevance::of(&explained.maps, image.shape())));
     }

@@ -1,6 +1,9 @@
 //! The one map over the pixels by which a method is scored.
 
-use tinylsa_xai::{AttributionKind, ExplainError, Picture, TokenMatrix, completeness, random_map, sobel_edge_map};
+use tinylsa_xai::{
+    AttributionKind, ExplainError, ImageShape, Picture, TokenGrid, TokenMatrix, completeness, random_map,
+    sobel_edge_map,
+};
 
 use crate::maps::{AttentionView, Maps, ScoreDifference};
 
@@ -22,17 +25,17 @@ impl Relevance {
     /// Attention is a map over tokens, and its numbers have no sign: every pixel takes an equal share of its token.
     /// Self-attention gives what a pooled head sees of the last layer, the mean row of its fused matrix; multi-head
     /// attention the mean of these rows over all layers and heads.
-    pub(super) fn of(maps: &Maps, shape: [usize; 3]) -> Option<Self> {
+    pub(super) fn of(maps: &Maps, shape: ImageShape) -> Option<Self> {
         let (tokens, grid) = match maps {
             Maps::Pixels(map) => {
                 let (kind, accounts_for) = (map.quantity.kind(), map.accounts_for);
                 return Some(Self { map: map.attribution.per_pixel(), kind, accounts_for });
             }
             Maps::Attention(maps) => match maps.view {
-                AttentionView::Fused => (maps.layers.last()?.fused.matrix.mean_row(), maps.grid),
+                AttentionView::Fused => (on_grid(&maps.layers.last()?.fused.matrix.mean_row(), maps.grid), maps.grid),
                 AttentionView::Heads => {
                     let heads = maps.layers.iter().flat_map(|layer| &layer.heads).map(|head| &head.matrix);
-                    (mean_of_rows(heads), maps.grid)
+                    (on_grid(&mean_of_rows(heads), maps.grid), maps.grid)
                 }
             },
             Maps::Rollout(maps) => (maps.pooled.clone(), maps.grid),
@@ -45,8 +48,7 @@ impl Relevance {
 
     /// The control that is noise.
     pub(super) fn random(picture: &Picture, seed: u64) -> Result<Self, ExplainError> {
-        let [_, height, width] = picture.shape();
-        let map = random_map(height * width, seed)?;
+        let map = random_map(picture.shape().pixels(), seed)?;
         Ok(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
     }
 
@@ -68,6 +70,11 @@ impl Relevance {
     }
 }
 
+/// The part of a map over all tokens that lies on the image.
+fn on_grid(tokens: &[f64], grid: TokenGrid) -> Vec<f64> {
+    tokens[grid.prefix.min(tokens.len())..].to_vec()
+}
+
 fn mean_of_rows<'a>(matrices: impl Iterator<Item = &'a TokenMatrix>) -> Vec<f64> {
     let rows: Vec<Vec<f64>> = matrices.map(TokenMatrix::mean_row).collect();
     let tokens = rows.first().map_or(0, Vec::len);
@@ -75,7 +82,8 @@ fn mean_of_rows<'a>(matrices: impl Iterator<Item = &'a TokenMatrix>) -> Vec<f64>
 }
 
 /// Shares every token's number equally among the pixels of its cell.
-fn over_pixels(tokens: &[f64], [rows, columns]: [usize; 2], [_, height, width]: [usize; 3]) -> Vec<f32> {
+fn over_pixels(tokens: &[f64], grid: TokenGrid, shape: ImageShape) -> Vec<f32> {
+    let (TokenGrid { rows, columns, .. }, ImageShape { height, width, .. }) = (grid, shape);
     let cell = |pixel: usize| pixel / width * rows / height * columns + pixel % width * columns / width;
     let mut sizes = vec![0_usize; tokens.len()];
     (0..height * width).for_each(|pixel| sizes[cell(pixel)] += 1);
@@ -88,10 +96,10 @@ mod tests {
 
     #[test]
     fn pixels_share_the_number_of_their_token() {
-        let map = over_pixels(&[4.0, 0.0, 0.0, 8.0], [2, 2], [1, 4, 4]);
+        let map = over_pixels(&[4.0, 0.0, 0.0, 8.0], TokenGrid::new(2, 2), ImageShape::grey(4, 4));
         assert_eq!(map[..4], [1.0, 1.0, 0.0, 0.0]);
         assert_eq!(map[12..], [0.0, 0.0, 2.0, 2.0]);
-        let wide = over_pixels(&[1.0, 2.0, 3.0], [1, 3], [1, 2, 6]);
+        let wide = over_pixels(&[1.0, 2.0, 3.0], TokenGrid::new(1, 3), ImageShape::grey(2, 6));
         assert_eq!(wide[..6], [0.25, 0.25, 0.5, 0.5, 0.75, 0.75], "grids need not be square");
     }
 }

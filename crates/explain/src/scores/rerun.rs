@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
-use tinylsa_xai::{ExactShapleyConfig, ExplainError, Picture, max_sensitivity, parameter_randomisation};
+use tinylsa_xai::{
+    ExactShapleyConfig, Execution, ExplainError, ExplainedScore, Picture, max_sensitivity, parameter_randomisation,
+};
 
 use super::relevance::Relevance;
 use crate::background::Background;
@@ -58,7 +60,7 @@ pub(super) struct Rerun<'a> {
     /// The part of the background that the budget allows.
     pub(super) background: &'a Background,
     pub(super) image: &'a Picture,
-    pub(super) class: usize,
+    pub(super) explained: ExplainedScore,
     pub(super) seed: u64,
 }
 
@@ -73,7 +75,7 @@ impl Rerun<'_> {
             })
         };
         let config = &self.explainer.config.scores.max_sensitivity;
-        let execution = tinylsa_xai::Execution { seed: self.seed, ..self.explainer.execution.clone() };
+        let execution = Execution { seed: self.seed, ..self.explainer.execution.clone() };
         Ok(max_sensitivity(self.image, config, &execution, explain)?)
     }
 
@@ -94,7 +96,8 @@ impl Rerun<'_> {
     /// The map of a method on an image, on the pixels.
     fn relevance(&self, method: &dyn Method, model: &dyn Explainable, image: &Picture) -> Result<Vec<f32>> {
         let explainer = Explainer { model, background: self.background, ..self.explainer.clone() };
-        let explained = method.explain(&explainer.context(&explainer.config.shared, image, self.class, self.seed))?;
+        let explained =
+            method.explain(&explainer.context(&explainer.config.shared, image, self.explained, self.seed))?;
         let found = Relevance::of(&explained.maps, image.shape());
         Ok(found.with_context(|| format!("{} gives no map over the pixels", method.facts().name))?.map)
     }

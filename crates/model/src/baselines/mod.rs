@@ -28,16 +28,16 @@ pub enum Baseline {
 /// What a baseline is given and asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BaselineInput {
-    /// Height and width of the pictures, a multiple of 32.
+    /// Height and width of the images, a multiple of 32.
     pub image_size: usize,
-    /// Channels of the pictures.
+    /// Channels of the images.
     pub channels: usize,
     /// Classes to tell apart.
     pub classes: usize,
 }
 
 impl Default for BaselineInput {
-    /// `ImageNet`: coloured pictures of 224 × 224 and 1000 classes.
+    /// `ImageNet`: coloured images of 224 × 224 and 1000 classes.
     fn default() -> Self {
         Self { image_size: 224, channels: 3, classes: 1000 }
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_for_ten_classes_has_fewer_parameters_and_small_pictures_cost_less() {
+    fn a_head_for_ten_classes_has_fewer_parameters_and_small_images_cost_less() {
         let input = BaselineInput { image_size: 32, channels: 1, classes: 10 };
         for baseline in Baseline::ALL {
             let small = baseline.cost(&input).unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use safetensors::tensor::Metadata;
 
 use super::{Description, METADATA_KEY, ModelFileError};
+use crate::classifier::ModelConfig;
 use crate::folding::fold;
 use crate::state::{HostTensor, State, StateError};
 
@@ -14,16 +15,23 @@ const BYTES_PER_WEIGHT: u64 = 24;
 
 /// The description in a header, after comparing the tensors that it describes with those that the file has: a file of
 /// some bytes may describe a network of any size.
-pub(super) fn description(header: &Metadata) -> Result<Description, ModelFileError> {
-    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
-    let text = text.ok_or(ModelFileError::NoMetadata)?;
-    let description = Description::parse(text).map_err(ModelFileError::Metadata)?;
+pub(super) fn description<C: ModelConfig>(header: &Metadata) -> Result<Description<C>, ModelFileError> {
+    let description = Description::<C>::parse(description_text(header)?)?;
     description.network.validate()?;
     let found = header.tensors();
     let found: BTreeMap<&str, &[usize]> =
         found.iter().map(|(name, info)| (name.as_str(), info.shape.as_slice())).collect();
-    require_shapes(&description.network.model.tensor_shapes(), &found)?;
+    if let Some(expected) = description.network.config.known_shapes() {
+        require_shapes(&expected, &found)?;
+    }
+    require_memory(found.values().map(|shape| shape.iter().product::<usize>()).sum())?;
     Ok(description)
+}
+
+/// The text of the description in a header.
+pub(super) fn description_text(header: &Metadata) -> Result<&str, ModelFileError> {
+    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
+    text.map(String::as_str).ok_or(ModelFileError::NoMetadata)
 }
 
 fn require_shapes(expected: &BTreeMap<String, Vec<usize>>, found: &BTreeMap<&str, &[usize]>) -> Result<(), StateError> {
@@ -43,7 +51,7 @@ fn require_shapes(expected: &BTreeMap<String, Vec<usize>>, found: &BTreeMap<&str
 }
 
 /// Refuses a network that is too large for the memory that is left.
-pub(super) fn require_memory(weights: usize) -> Result<(), ModelFileError> {
+fn require_memory(weights: usize) -> Result<(), ModelFileError> {
     let needed = weights as u64 * BYTES_PER_WEIGHT;
     match tinylsa_system::available_memory() {
         Some(available) if needed > available => Err(ModelFileError::Memory { needed, available }),
@@ -55,14 +63,17 @@ pub(super) fn require_memory(weights: usize) -> Result<(), ModelFileError> {
 pub(super) fn require_values(name: &str, tensor: &HostTensor) -> Result<(), ModelFileError> {
     require_each(name, tensor, "a finite number", f32::is_finite)?;
     match name.rsplit(['.', '/']).next() {
-        Some("running_variance") => require_each(name, tensor, "a variance of at least 0", |variance| variance >= 0.0),
+        // The names of our own batch normalisation and of burn's.
+        Some("running_variance" | "running_var") => {
+            require_each(name, tensor, "a variance of at least 0", |variance| variance >= 0.0)
+        }
         Some(_) | None => Ok(()),
     }
 }
 
 /// Refuses weights that are finite, but no longer so when the batch normalisation behind them is folded in. The
 /// rectifier behind that would turn the NaN that comes of it into 0.
-pub(super) fn require_finite_folds(state: &State) -> Result<(), ModelFileError> {
+pub(crate) fn require_finite_folds(state: &State) -> Result<(), ModelFileError> {
     const EXPECTED: &str = "a number that stays finite when the batch normalisation is folded in";
     let layers = state.keys().filter_map(|name| name.strip_suffix(".running_variance"));
     for layer in layers {

@@ -6,6 +6,7 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_system::SealError;
 
 use super::{METADATA_KEY, TEMPERATURES};
+use crate::classifier::InitError;
 use crate::state::StateError;
 
 /// A model file that cannot be read or written.
@@ -37,6 +38,23 @@ pub enum ModelFileError {
     /// The description is not what this version writes.
     #[error("the metadata key {METADATA_KEY} does not hold a model's description")]
     Metadata(#[source] serde_json::Error),
+    /// The file does not name the kind of its network.
+    #[error("the metadata does not name the kind of the network, expected {expected:?}")]
+    NoKind {
+        /// The kind that was asked for.
+        expected: &'static str,
+    },
+    /// The file holds a network of another kind.
+    #[error("the file holds a network of the kind {found:?}, expected {expected:?}")]
+    Kind {
+        /// The kind in the file.
+        found: String,
+        /// The kind that was asked for.
+        expected: &'static str,
+    },
+    /// The description is not that of the network.
+    #[error("the description holds another config than the network was made from")]
+    OtherConfig,
     /// A tensor has another element type.
     #[error("the tensor {name} holds {found}, expected F32 or F16")]
     ElementType {
@@ -97,6 +115,9 @@ pub enum ModelFileError {
     /// The config in the metadata is out of range.
     #[error("the model's config is invalid")]
     Config(#[from] InvalidSetting),
+    /// The network that the config describes cannot be made.
+    #[error("the network of the model's config cannot be made")]
+    Init(#[from] InitError),
     /// The tensors are not those of the config.
     #[error("the weights do not fit the model's config")]
     State(#[from] StateError),

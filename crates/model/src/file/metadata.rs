@@ -5,6 +5,7 @@ use thiserror::Error;
 use tinylsa_settings::require;
 
 use super::ModelFileError;
+use crate::classifier::ModelConfig;
 use crate::config::TinyCnnLsaConfig;
 
 /// The temperatures that a model file may hold. Those of real networks lie between 0.3 and 5; at the ends of this range
@@ -12,12 +13,13 @@ use crate::config::TinyCnnLsaConfig;
 /// fitted.
 pub const TEMPERATURES: RangeInclusive<f64> = 0.01..=100.0;
 
-/// What stands in the metadata of a model file.
+/// The description in the metadata of a model file, beside the kind of the network and the checksum. `C` is the config
+/// of the network, that of [`TinyCnnLsa`](crate::TinyCnnLsa) unless another one is named.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ModelMetadata {
+pub struct ModelMetadata<C = TinyCnnLsaConfig> {
     /// The config that the network is made from.
-    pub model: TinyCnnLsaConfig,
+    pub config: C,
     /// The names of the classes, in the order of the logits.
     pub class_names: Vec<String>,
     /// What the weights were trained on, such as `fashion-mnist`.
@@ -30,12 +32,12 @@ pub struct ModelMetadata {
     pub held_out: Option<HeldOut>,
 }
 
-/// The training images that were set aside, as `tinylsa_data::stratified_split` finds them again.
+/// The training images that were held out, as `tinylsa_data::stratified_split` finds them again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldOut {
     /// How many.
-    pub pictures: usize,
+    pub images: usize,
     /// The seed of the split.
     pub seed: u64,
     /// A digest of the training set that was split, if it was recorded: another set is split into other images.
@@ -67,11 +69,11 @@ pub enum LogitError {
     },
 }
 
-impl ModelMetadata {
+impl<C: ModelConfig> ModelMetadata<C> {
     /// The description of a network that was not calibrated, and of which it is not known what was held out.
-    pub fn new(model: &TinyCnnLsaConfig, class_names: &[&str], dataset: &str) -> Self {
+    pub fn new(config: &C, class_names: &[&str], dataset: &str) -> Self {
         Self {
-            model: model.clone(),
+            config: config.clone(),
             class_names: class_names.iter().map(|&name| name.to_owned()).collect(),
             dataset: dataset.to_owned(),
             temperature: None,
@@ -85,19 +87,19 @@ impl ModelMetadata {
     /// # Errors
     /// [`ModelFileError`] names the first thing that is wrong.
     pub fn validate(&self) -> Result<(), ModelFileError> {
-        self.model.validate()?;
+        self.config.validate()?;
         self.require_class_names()?;
         if let Some(found) = self.temperature.filter(|temperature| !TEMPERATURES.contains(temperature)) {
             return Err(ModelFileError::Temperature { found });
         }
         if let Some(held_out) = &self.held_out {
-            require("held_out.pictures", held_out.pictures > 0, || "0".to_owned(), "at least 1")?;
+            require("held_out.images", held_out.images > 0, || "0".to_owned(), "at least 1")?;
         }
         Ok(())
     }
 
     fn require_class_names(&self) -> Result<(), ModelFileError> {
-        let (names, expected) = (&self.class_names, self.model.classes);
+        let (names, expected) = (&self.class_names, self.config.classes());
         if names.len() != expected {
             return Err(ModelFileError::ClassCount { found: names.len(), expected });
         }
@@ -127,7 +129,7 @@ impl ModelMetadata {
     /// # Errors
     /// [`LogitError`] if there is no whole number of rows, or if a logit is not finite.
     pub fn probabilities(&self, logits: &[f32]) -> Result<Vec<f32>, LogitError> {
-        let classes = self.model.classes;
+        let classes = self.config.classes();
         if !logits.len().is_multiple_of(classes) {
             return Err(LogitError::Count { found: logits.len(), classes });
         }
@@ -152,8 +154,8 @@ mod tests {
     use super::*;
 
     fn metadata(temperature: Option<f64>) -> ModelMetadata {
-        let model = TinyCnnLsaConfig { classes: 2, ..TinyCnnLsaConfig::default() };
-        ModelMetadata { temperature, ..ModelMetadata::new(&model, &["bag", "boot"], "made up") }
+        let config = TinyCnnLsaConfig { classes: 2, ..TinyCnnLsaConfig::default() };
+        ModelMetadata { temperature, ..ModelMetadata::new(&config, &["bag", "boot"], "made up") }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::path::Path;
 use safetensors::tensor::{Metadata, SafeTensorError};
 
 use super::ModelFileError;
-use super::check::{description, require_memory};
+use super::check::{description, description_text};
+use super::{Description, kind_in};
+use crate::classifier::ModelConfig;
 
 /// Bytes of a header, at most. That of the network of `configs/base.toml` has 8 thousand; sixteen stages of sixteen blocks
 /// with ten thousand names stay below a million.
@@ -13,18 +15,47 @@ const HEADER_LIMIT: u64 = 4 << 20;
 /// Bytes of the number in front that says how long the header is.
 const PREFIX: u64 = size_of::<u64>() as u64;
 
-/// The bytes of a model file. The header is read and checked first, then as many bytes as it describes and no more: a
-/// device or a mistaken path cannot exhaust the memory.
+/// The bytes of a model file of one kind. The header is read and checked first, then as many bytes as it describes and no
+/// more: a device or a mistaken path cannot exhaust the memory.
 ///
 /// # Errors
 /// [`ModelFileError::Read`] if it cannot be read; otherwise what is wrong with its header.
-pub fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+pub fn read_model_file<C: ModelConfig>(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+    let Opened { mut file, mut bytes, header } = open(path)?;
+    let _: Description<C> = description(&header)?;
+    let described = header.data_len() as u64;
+    // One byte more than there should be shows that there is more.
+    read(path, &mut file, &mut bytes, described.saturating_add(1))?;
+    Ok(bytes)
+}
+
+/// The kind of the network in a model file, by which a program that knows several decides what to read it as.
+///
+/// # Errors
+/// [`ModelFileError`] if it cannot be read or names no kind.
+pub fn model_kind(path: &Path) -> Result<String, ModelFileError> {
+    let header = open(path)?.header;
+    kind_in(description_text(&header)?)?.ok_or(ModelFileError::NoKind { expected: "any" })
+}
+
+/// A file whose header was read.
+struct Opened {
+    file: File,
+    /// What was read.
+    bytes: Vec<u8>,
+    header: Metadata,
+}
+
+fn read(path: &Path, file: &mut File, bytes: &mut Vec<u8>, limit: u64) -> Result<u64, ModelFileError> {
+    let failed = |source| ModelFileError::Read { path: path.to_owned(), source };
+    file.take(limit).read_to_end(bytes).map(|read| read as u64).map_err(failed)
+}
+
+fn open(path: &Path) -> Result<Opened, ModelFileError> {
     let failed = |source| ModelFileError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    let mut read = |bytes: &mut Vec<u8>, limit: u64| {
-        (&mut file).take(limit).read_to_end(bytes).map(|read| read as u64).map_err(failed)
-    };
+    let mut read = |bytes: &mut Vec<u8>, limit: u64| read(path, &mut file, bytes, limit);
     read(&mut bytes, PREFIX)?;
     let length = bytes.as_slice().try_into().map(u64::from_le_bytes).map_err(|_| SafeTensorError::HeaderTooSmall)?;
     if length > HEADER_LIMIT {
@@ -35,16 +66,17 @@ pub fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
     }
     let header: Metadata =
         serde_json::from_slice(&bytes[PREFIX as usize..]).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
-    require_memory(description(&header)?.network.model.cost().parameters())?;
-    let described = header.data_len() as u64;
-    // One byte more than there should be shows that there is more.
-    read(&mut bytes, described.saturating_add(1))?;
-    Ok(bytes)
+    Ok(Opened { file, bytes, header })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TinyCnnLsaConfig;
+
+    fn read_model_file(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+        super::read_model_file::<TinyCnnLsaConfig>(path)
+    }
 
     fn refused(bytes: &[u8]) -> ModelFileError {
         let dir = tempfile::tempdir().unwrap();

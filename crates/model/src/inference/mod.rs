@@ -1,6 +1,7 @@
-//! The network with weights that no longer change, made ready to look at pictures.
+//! The network with weights that no longer change, made ready for inference.
 
 mod build;
+mod classify;
 mod pipeline;
 
 use std::path::Path;
@@ -8,16 +9,18 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
-use thiserror::Error;
+use tinylsa_shape::ImageShape;
 use tinylsa_system::sha256_hex;
 
 use crate::config::TinyCnnLsaConfig;
 use crate::file::{ModelFileError, ModelMetadata, model_state, read_model_file};
 use crate::network::TinyCnnLsa;
+use crate::predictor::{PixelError, Predictor};
 use crate::state::{State, StateError, state_of};
+pub use classify::{Classification, ClassifyError, RankedClass};
 use pipeline::{Pipeline, Workspace};
 
-/// Pictures that one core takes through the layers together: enough for the products on the last, small maps to fill
+/// Images that one core takes through the layers together: enough for the products on the last, small maps to fill
 /// their registers, few enough to stay in the core's cache.
 const GROUP: usize = 7;
 
@@ -25,9 +28,9 @@ const GROUP: usize = 7;
 ///
 /// The batch normalisations are folded into the convolutions, each convolution adds its bias and residual, rectifies
 /// and pools in the same pass, and all weights are packed once. There are no tensors in between: one core takes some
-/// pictures through all layers in memory that stays in its cache. A single picture is computed on the calling thread.
+/// images through all layers in memory that stays in its cache. A single image is computed on the calling thread.
 ///
-/// The logits agree with [`TinyCnnLsa::forward`] within 1e-5 of the largest, and those of a picture have the same bits
+/// The logits agree with [`TinyCnnLsa::forward`] within 1e-5 of the largest, and those of an image have the same bits
 /// whatever batch it comes in, at any number of threads. Gradients do not flow through it.
 ///
 /// ```
@@ -53,17 +56,8 @@ pub struct InferenceModel {
     workspaces: Mutex<Vec<Workspace>>,
 }
 
-/// Pixels that are no whole number of pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{found} pixels are no whole number of pictures of {size}×{size}")]
-pub struct PixelCountError {
-    /// Number of pixels.
-    pub found: usize,
-    /// Height and width that the network was made for.
-    pub size: usize,
-}
-
-/// A network read from a file for inference, and what the file says of it.
+/// A network read from a file for inference, and what the file says of it. [`LoadedInferenceModel::classify`] turns
+/// images into named classes.
 #[derive(Debug)]
 pub struct LoadedInferenceModel {
     /// The network.
@@ -97,13 +91,13 @@ impl InferenceModel {
         })
     }
 
-    /// Reads the bytes of a file that [`TinyCnnLsa::to_safetensors`] made.
+    /// Reads the bytes of a model file.
     ///
     /// # Errors
     /// [`ModelFileError`] says what is wrong with the bytes.
     pub fn from_safetensors(bytes: &[u8]) -> Result<LoadedInferenceModel, ModelFileError> {
-        let (metadata, state) = model_state(bytes)?;
-        let model = Self::from_state(&metadata.model, &state)?;
+        let (metadata, state) = model_state::<TinyCnnLsaConfig>(bytes)?;
+        let model = Self::from_state(&metadata.config, &state)?;
         Ok(LoadedInferenceModel { model, metadata, sha256: sha256_hex(bytes) })
     }
 
@@ -112,7 +106,7 @@ impl InferenceModel {
     /// # Errors
     /// [`ModelFileError`] says what is wrong with the file.
     pub fn load(path: &Path) -> Result<LoadedInferenceModel, ModelFileError> {
-        Self::from_safetensors(&read_model_file(path)?)
+        Self::from_safetensors(&read_model_file::<TinyCnnLsaConfig>(path)?)
     }
 
     /// The config that the network was made from.
@@ -120,37 +114,31 @@ impl InferenceModel {
         &self.config
     }
 
-    /// The logits of pictures that lie one after the other, row by row, 0 being black and 1 white: a row of as many
-    /// values as there are classes for each picture.
+    /// The logits of images that lie one after the other, channel by channel and row by row, with values from 0 to 1: a
+    /// row of as many values as there are classes for each image.
     ///
     /// # Errors
-    /// [`PixelCountError`] if there is no whole number of pictures.
-    pub fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelCountError> {
-        let size = self.config.image_size;
-        if !pixels.len().is_multiple_of(size * size) {
-            return Err(PixelCountError { found: pixels.len(), size });
-        }
-        let mut logits = vec![0.0; pixels.len() / (size * size) * self.config.classes];
+    /// [`PixelError`] if there is no whole number of images, or if a pixel is not finite.
+    pub fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError> {
+        let images = PixelError::require_images(pixels, self.config.input)?;
+        let mut logits = vec![0.0; images * self.config.classes];
         self.write_logits(pixels, &mut logits);
         Ok(logits)
     }
 
-    /// The logits of pictures in a tensor, on the tensor's device.
+    /// The logits of images in a tensor, on the tensor's device.
     ///
     /// # Shapes
-    /// - images: `[batch, 1, image_size, image_size]`, 0 is black and 1 is white
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
     /// - output: `[batch, classes]`
     ///
     /// # Panics
-    /// If the pictures have another shape.
+    /// If the images have another shape.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let (device, size) = (images.device(), self.config.image_size);
+        let (device, expected) = (images.device(), self.config.input);
         let [batch, channels, height, width] = images.dims();
-        assert_eq!(
-            [channels, height, width],
-            [1, size, size],
-            "InferenceModel takes images of shape [batch, 1, {size}, {size}]"
-        );
+        let found = ImageShape { channels, height, width };
+        assert_eq!(found, expected, "InferenceModel was made for images of {expected}, found {found}");
         let data = images.into_data().convert::<f32>();
         let pixels = data.as_slice::<f32>().expect("the data was converted to f32");
         let mut logits = vec![0.0; batch * self.config.classes];
@@ -159,16 +147,16 @@ impl InferenceModel {
     }
 
     fn write_logits(&self, pixels: &[f32], logits: &mut [f32]) {
-        let (picture, classes) = (self.config.image_size.pow(2), self.config.classes);
-        let pictures = logits.len() / classes;
-        // the pool of threads is not even asked about a single picture, because asking starts it
-        let threads = if pictures > 1 { rayon::current_num_threads() } else { 1 };
-        let group = pictures.div_ceil(threads).clamp(1, GROUP);
+        let (image, classes) = (self.config.input.values(), self.config.classes);
+        let images = logits.len() / classes;
+        // the pool of threads is not even asked about a single image, because asking starts it
+        let threads = if images > 1 { rayon::current_num_threads() } else { 1 };
+        let group = images.div_ceil(threads).clamp(1, GROUP);
         if threads == 1 {
-            let groups = pixels.chunks(group * picture).zip(logits.chunks_mut(group * classes));
+            let groups = pixels.chunks(group * image).zip(logits.chunks_mut(group * classes));
             groups.for_each(|(pixels, logits)| self.write_group(pixels, logits));
         } else {
-            let groups = pixels.par_chunks(group * picture).zip(logits.par_chunks_mut(group * classes));
+            let groups = pixels.par_chunks(group * image).zip(logits.par_chunks_mut(group * classes));
             groups.for_each(|(pixels, logits)| self.write_group(pixels, logits));
         }
     }
@@ -178,5 +166,19 @@ impl InferenceModel {
         let mut workspace = workspaces().pop().unwrap_or_default();
         self.pipeline.run(pixels, &mut workspace, logits);
         workspaces().push(workspace);
+    }
+}
+
+impl Predictor for InferenceModel {
+    fn input(&self) -> ImageShape {
+        self.config.input
+    }
+
+    fn classes(&self) -> usize {
+        self.config.classes
+    }
+
+    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError> {
+        InferenceModel::logits(self, pixels)
     }
 }

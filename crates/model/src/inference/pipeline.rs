@@ -1,16 +1,17 @@
-//! From pixels to logits, for as many pictures as stay in a core's cache.
+//! From pixels to logits, for as many images as stay in a core's cache.
 
 use tinylsa_kernels::inference::{
     Activations, Convolution, LayerNorm, Linear, LinearAttention, Scratch, SoftmaxAttention, mean_rows, padded,
 };
+use tinylsa_shape::ImageShape;
 
-/// The layers in the order in which a picture meets them.
+/// The layers in the order of the forward pass.
 #[derive(Debug)]
 pub(super) struct Pipeline {
-    pub input_mean: f32,
-    pub input_deviation: f32,
-    /// Pixels of a picture.
-    pub pixels: usize,
+    pub input: ImageShape,
+    /// One number for each channel, as the deviation.
+    pub input_mean: Vec<f32>,
+    pub input_deviation: Vec<f32>,
     pub tokens: usize,
     pub width: usize,
     pub classes: usize,
@@ -61,7 +62,7 @@ pub(super) struct Workspace {
     scratch: Scratch,
 }
 
-/// Memory for the tokens of one picture.
+/// Memory for the tokens of one image.
 #[derive(Debug, Default)]
 struct Tokens {
     attended: Activations,
@@ -71,12 +72,12 @@ struct Tokens {
 
 impl Pipeline {
     pub(super) fn run(&self, pixels: &[f32], workspace: &mut Workspace, logits: &mut [f32]) {
-        let pictures = pixels.len() / self.pixels;
+        let images = pixels.len() / self.input.values();
         let (length, row) = (self.tokens * padded(self.width), padded(self.width));
         self.run_stem(pixels, workspace);
         let Workspace { current, tokens, pooled, next, scratch, .. } = workspace;
-        pooled.reserve(pictures * row);
-        for (x, pooled) in current.chunks_exact_mut(length).zip(pooled.chunks_exact_mut(row)).take(pictures) {
+        pooled.reserve(images * row);
+        for (x, pooled) in current.chunks_exact_mut(length).zip(pooled.chunks_exact_mut(row)).take(images) {
             for (x, position) in x.iter_mut().zip(&*self.positions) {
                 *x += position;
             }
@@ -88,8 +89,8 @@ impl Pipeline {
             mean_rows(&tokens.normalised[..length], pooled);
         }
         let output_row = padded(self.classes);
-        next.reserve(pictures * output_row);
-        self.head.run(&pooled[..pictures * row], None, scratch, &mut next[..pictures * output_row]);
+        next.reserve(images * output_row);
+        self.head.run(&pooled[..images * row], None, scratch, &mut next[..images * output_row]);
         for (logits, output) in logits.chunks_exact_mut(self.classes).zip(next.chunks_exact(output_row)) {
             logits.copy_from_slice(&output[..self.classes]);
         }
@@ -97,18 +98,15 @@ impl Pipeline {
 
     /// Leaves the maps of the last stage in `current`.
     fn run_stem(&self, pixels: &[f32], workspace: &mut Workspace) {
-        let pictures = pixels.len() / self.pixels;
+        let images = pixels.len() / self.input.values();
         let Workspace { current, next, hidden, scratch, .. } = workspace;
-        current.reserve(pixels.len());
-        for (normalised, pixel) in current.iter_mut().zip(pixels) {
-            *normalised = (pixel - self.input_mean) / self.input_deviation;
-        }
+        self.normalise(pixels, current);
         for layer in &self.stem {
             match layer {
-                StemLayer::Plain(convolution) => convolve(convolution, pictures, current, None, scratch, next),
+                StemLayer::Plain(convolution) => convolve(convolution, images, current, None, scratch, next),
                 StemLayer::Residual { first, second } => {
-                    convolve(first, pictures, current, None, scratch, hidden);
-                    convolve(second, pictures, hidden, Some(current), scratch, next);
+                    convolve(first, images, current, None, scratch, hidden);
+                    convolve(second, images, hidden, Some(current), scratch, next);
                 }
             }
             std::mem::swap(current, next);
@@ -116,23 +114,49 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    /// Takes off the mean and divides by the deviation of each channel, and puts the channels of a pixel side by side.
+    fn normalise(&self, pixels: &[f32], normalised: &mut Activations) {
+        let (channels, plane) = (self.input.channels, self.input.pixels());
+        let row = padded(channels);
+        normalised.reserve(pixels.len() / channels * row);
+        if let ([mean], [deviation]) = (self.input_mean.as_slice(), self.input_deviation.as_slice()) {
+            for (normalised, pixel) in normalised.iter_mut().zip(pixels) {
+                *normalised = (pixel - mean) / deviation;
+            }
+            return;
+        }
+        let images = pixels.chunks_exact(channels * plane).zip(normalised.chunks_exact_mut(row * plane));
+        for (image, normalised) in images {
+            let channels = image.chunks_exact(plane).zip(self.input_mean.iter().zip(&self.input_deviation));
+            // what pads a pixel to whole vectors must be zero, and the memory was used before
+            normalised.fill(0.0);
+            for (channel, (pixels, (mean, deviation))) in channels.enumerate() {
+                for (pixel, normalised) in pixels.iter().zip(normalised.chunks_exact_mut(row)) {
+                    normalised[channel] = (pixel - mean) / deviation;
+                }
+            }
+        }
+    }
+}
+
 fn convolve(
     convolution: &Convolution,
-    pictures: usize,
+    images: usize,
     x: &Activations,
     residual: Option<&Activations>,
     scratch: &mut Scratch,
     output: &mut Activations,
 ) {
-    let length = pictures * convolution.shape().output_length();
+    let length = images * convolution.shape().output_length();
     output.reserve(length);
     // the residual has as many values as the input: the convolution keeps resolution and channels
-    let input = pictures * convolution.shape().input_length();
+    let input = images * convolution.shape().input_length();
     convolution.run(&x[..input], residual.map(|residual| &residual[..input]), scratch, &mut output[..length]);
 }
 
 impl Block {
-    /// Replaces the tokens of a picture by those behind the block.
+    /// Replaces the tokens of an image by those behind the block.
     fn run(&self, x: &mut [f32], memory: &mut Tokens, scratch: &mut Scratch) {
         let Tokens { attended, normalised, wide } = memory;
         let tokens = x.len() / padded(self.projection.outputs());

@@ -1,10 +1,10 @@
 //! The two colour maps.
 
-use image::Rgb;
+use crate::raster::Rgb;
 
 use crate::text::mix;
 
-const WHITE: Rgb<u8> = Rgb([255; 3]);
+const WHITE: Rgb = Rgb([255; 3]);
 /// Below this share of the scale the colour fades to white.
 const FADE: f64 = 0.15;
 
@@ -12,14 +12,14 @@ const FADE: f64 = 0.15;
 ///
 /// `ColorBrewer`'s `RdBu` in reverse. Its own middle is a light grey: near zero it is mixed with white, so that exactly
 /// nothing looks like exactly nothing.
-pub(super) fn signed_colour(position: f64) -> Rgb<u8> {
+pub(super) fn signed_colour(position: f64) -> Rgb {
     let position = position.clamp(-1.0, 1.0);
     let colour = colorous::RED_BLUE.eval_continuous(f64::midpoint(1.0, -position));
     mix(WHITE, Rgb([colour.r, colour.g, colour.b]), (position.abs() / FADE).min(1.0))
 }
 
 /// The colour of an unsigned value at `position` from 0 (dark blue) to 1 (yellow): `viridis`.
-pub(super) fn sequential_colour(position: f64) -> Rgb<u8> {
+pub(super) fn sequential_colour(position: f64) -> Rgb {
     let colour = colorous::VIRIDIS.eval_continuous(position.clamp(0.0, 1.0));
     Rgb([colour.r, colour.g, colour.b])
 }

@@ -1,26 +1,26 @@
 //! What sheets and matrices of maps are put together from: lines of text, framed pixels, colour bars.
 
-use image::{Rgb, RgbImage, imageops};
+use crate::raster::{Rgb, RgbImage};
 
-use super::panel::{ColourBar, fill};
+use super::panel::ColourBar;
 use crate::text::{TextStyle, draw_text};
 
 pub(super) const MARGIN: u32 = 16;
-pub(super) const PAPER: Rgb<u8> = Rgb([255; 3]);
-pub(super) const INK: Rgb<u8> = Rgb([26; 3]);
-pub(super) const FAINT_INK: Rgb<u8> = Rgb([90; 3]);
-const EDGE: Rgb<u8> = Rgb([150; 3]);
+pub(super) const PAPER: Rgb = Rgb([255; 3]);
+pub(super) const INK: Rgb = Rgb([26; 3]);
+pub(super) const FAINT_INK: Rgb = Rgb([90; 3]);
+const EDGE: Rgb = Rgb([150; 3]);
 const BAR_HEIGHT: u32 = 14;
 
 /// A line of text with its look.
 pub(super) struct Line {
     pub(super) text: String,
     style: TextStyle,
-    colour: Rgb<u8>,
+    colour: Rgb,
 }
 
 /// `text` on as many lines as it takes.
-pub(super) fn lines(text: &str, style: TextStyle, colour: Rgb<u8>, width: u32) -> Vec<Line> {
+pub(super) fn lines(text: &str, style: TextStyle, colour: Rgb, width: u32) -> Vec<Line> {
     style.wrap(text, width).into_iter().map(|text| Line { text, style, colour }).collect()
 }
 
@@ -57,9 +57,9 @@ pub(super) fn legend(texts: impl Iterator<Item = String>) -> Vec<String> {
 
 /// Draws pixels with a thin edge around them.
 pub(super) fn draw_framed(picture: &mut RgbImage, x: u32, y: u32, pixels: &RgbImage) {
-    let (width, height) = pixels.dimensions();
-    fill(picture, x - 1, y - 1, width + 2, height + 2, EDGE);
-    imageops::replace(picture, pixels, i64::from(x), i64::from(y));
+    let (width, height) = (pixels.width(), pixels.height());
+    picture.fill(x - 1, y - 1, width + 2, height + 2, EDGE);
+    picture.paste(pixels, x, y);
 }
 
 /// Pixels that a colour bar takes with its numbers.
@@ -69,11 +69,11 @@ pub(super) fn bar_height() -> u32 {
 
 /// Draws a colour bar with its numbers and returns where the next line would stand.
 pub(super) fn draw_bar(picture: &mut RgbImage, x: u32, y: u32, width: u32, bar: &ColourBar) -> u32 {
-    fill(picture, x - 1, y - 1, width + 2, BAR_HEIGHT + 2, EDGE);
+    picture.fill(x - 1, y - 1, width + 2, BAR_HEIGHT + 2, EDGE);
     for step in 0..width {
         let share = f64::from(step) / f64::from(width - 1).max(1.0);
-        fill(picture, x + step, y, 1, BAR_HEIGHT / 2, (bar.colour)(share));
-        fill(picture, x + step, y + BAR_HEIGHT / 2, 1, BAR_HEIGHT / 2, bar.lower(share));
+        picture.fill(x + step, y, 1, BAR_HEIGHT / 2, (bar.colour)(share));
+        picture.fill(x + step, y + BAR_HEIGHT / 2, 1, BAR_HEIGHT / 2, bar.lower(share));
     }
     let [low, middle, high] = &bar.numbers;
     let style = TextStyle::Label;

@@ -1,46 +1,58 @@
-//! Small panels in rows and columns with headings, under shared colour bars.
-
-use image::RgbImage;
+//! Small panels in rows and columns with headings, and below them what their colours mean.
 
 use super::Panel;
 use super::layout::{
     FAINT_INK, INK, Line, MARGIN, PAPER, bar_height, block_height, block_width, draw_bar, draw_framed, draw_lines,
     legend, lines,
 };
-use super::panel::ColourBar;
+use super::panel::{ColourBar, ScaleKey};
 use crate::ReportError;
+use crate::raster::RgbImage;
 use crate::text::TextStyle;
 
 const GAP: u32 = 12;
 /// Room for the heading of a row.
 const HEADING_WIDTH: u32 = 120;
 const BAR_WIDTH: u32 = 224;
-/// Width of the picture beside the explanations of the colours, as far as whole pixels allow.
-const PICTURE_WIDTH: usize = 224;
-/// Least room for words.
+/// Least room for the words beside a colour bar.
 const WORDS_WIDTH: u32 = 430;
 const FIGURE: &str = "matrix of maps";
 
-/// Many maps that differ in two ways: heads by layers, tokens that ask by layers, methods by pictures.
+/// Many maps that differ in two ways: heads by layers, tokens that ask by layers, methods by images.
 ///
-/// Rows and columns have headings in place of the panels' own titles, and each scale has one colour bar above them. So
-/// panels can be small; [`Sheet`](crate::Sheet) is for a few large ones.
+/// Rows and columns have headings in place of the panels' own titles. The maps come first, the image beside them in the
+/// size of the panels, and one colour bar for each scale below. So panels can be small; [`Sheet`](crate::Sheet) is for a
+/// few large ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MapMatrix {
     /// The line above all.
     pub title: String,
     /// The line below the title: class, probability, dataset. Empty for none.
     pub subtitle: String,
-    /// What the maps are about, large, beside what their colours mean.
+    /// What the maps are about, in front of the first row.
     pub picture: Option<Panel>,
-    /// Width of a panel in pixels, as far as whole pixels of the picture allow.
+    /// Width of a panel in pixels, as far as whole pixels of the image allow.
     pub panel_width: usize,
     /// Headings of the columns.
     pub columns: Vec<String>,
     /// Rows from top to bottom.
     pub rows: Vec<MatrixRow>,
+    /// Over which panels a scale reaches.
+    pub scale: MatrixScale,
     /// Lines below the colour bars.
     pub notes: Vec<String>,
+}
+
+/// Over which panels of a [`MapMatrix`] a scale reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MatrixScale {
+    /// Every column has scales of its own, one for each kind and unit of map, which are taken anew from its panels; the
+    /// ends of its scale stand below each panel. Faint maps are as easy to read as strong ones, and colours of different
+    /// columns do not compare.
+    #[default]
+    EachColumn,
+    /// The panels keep the scales that they were made with. Equal colours mean equal values wherever that is one scale.
+    AsGiven,
 }
 
 /// A row of a [`MapMatrix`].
@@ -74,45 +86,42 @@ impl MapMatrix {
     /// Draws the matrix. The same matrix gives the same pixels.
     pub fn draw(&self) -> Result<RgbImage, ReportError> {
         self.check()?;
-        let rows = self.rows.iter().map(|row| self.draw_row(row)).collect::<Result<Vec<_>, _>>()?;
+        let scaled = self.scaled()?;
+        let rows = scaled.iter().map(|row| self.draw_row(row)).collect::<Result<Vec<_>, _>>()?;
+        let image = self.picture.as_ref().map(|panel| panel.draw(self.panel_width)).transpose()?;
         let cells = || rows.iter().flat_map(|row| row.cells.iter().flatten());
         let cell_width = cells().map(|cell| cell.pixels.width()).max().unwrap_or(0);
         let heading_width = rows.iter().map(|row| block_width(&row.heading)).max().unwrap_or(0);
-        let picture = self.picture.as_ref().map(|panel| panel.draw(PICTURE_WIDTH)).transpose()?;
-        let left = MARGIN + if heading_width > 0 { heading_width + GAP } else { 0 };
+        let image_left = MARGIN + if heading_width > 0 { heading_width + GAP } else { 0 };
+        let left = image_left + image.as_ref().map_or(0, |image| image.width() + GAP);
         let right = left + self.columns.len() as u32 * (cell_width + GAP) - GAP;
-        let words_left = MARGIN + picture.as_ref().map_or(0, |picture| picture.width() + 2 * GAP);
-        let inner = (right.max(words_left + WORDS_WIDTH)) - MARGIN;
-        let words_width = MARGIN + inner - words_left;
+        let inner = right.max(MARGIN + BAR_WIDTH + GAP + WORDS_WIDTH) - MARGIN;
 
         let mut head = lines(&self.title, TextStyle::Title, INK, inner);
         head.extend(lines(&self.subtitle, TextStyle::Label, FAINT_INK, inner));
-        let bars = self.bars(words_width);
-        let words = self.words(words_width);
         let headings: Vec<Vec<Line>> =
             self.columns.iter().map(|text| lines(text, TextStyle::Strong, INK, cell_width)).collect();
         let headings_height = headings.iter().map(|lines| block_height(lines)).max().unwrap_or(0);
-        let meanings_height = bars.iter().map(BarWithWords::height).sum::<u32>() + block_height(&words);
-        let top_height = meanings_height.max(picture.as_ref().map_or(0, RgbImage::height)) + 2 * GAP;
-        let body: u32 = rows.iter().map(|row| row.height() + GAP).sum();
-        let height = MARGIN + block_height(&head) + GAP + top_height + headings_height + 4 + body - GAP + MARGIN;
+        let image_height = image.as_ref().map_or(0, RgbImage::height);
+        let row_height = |place: usize| rows[place].height().max(if place == 0 { image_height } else { 0 });
+        let body: u32 = (0..rows.len()).map(|place| row_height(place) + GAP).sum();
+        let bars = self.bars(inner - BAR_WIDTH - GAP);
+        let words = self.words(inner);
+        let legend_height = bars.iter().map(BarWithWords::height).sum::<u32>() + block_height(&words);
+        let height = MARGIN + block_height(&head) + GAP + headings_height + 4 + body + GAP + legend_height + MARGIN;
 
         let mut drawn = RgbImage::from_pixel(inner + 2 * MARGIN, height, PAPER);
-        let top = draw_lines(&mut drawn, MARGIN, MARGIN, &head) + GAP;
-        if let Some(picture) = &picture {
-            draw_framed(&mut drawn, MARGIN, top, picture);
-        }
-        let below_bars = bars.iter().fold(top, |y, bar| bar.draw(&mut drawn, words_left, y));
-        draw_lines(&mut drawn, words_left, below_bars, &words);
-
+        let mut y = draw_lines(&mut drawn, MARGIN, MARGIN, &head) + GAP;
         let column_x = |column: usize| left + column as u32 * (cell_width + GAP);
-        let mut y = top + top_height;
         for (column, words) in headings.iter().enumerate() {
             // short headings stand directly above their panels, beside longer ones
             draw_lines(&mut drawn, column_x(column), y + headings_height - block_height(words), words);
         }
         y += headings_height + 4;
-        for row in &rows {
+        if let Some(image) = &image {
+            draw_framed(&mut drawn, image_left, y, image);
+        }
+        for (place, row) in rows.iter().enumerate() {
             draw_lines(&mut drawn, MARGIN, y, &row.heading);
             for (column, cell) in row.cells.iter().enumerate() {
                 if let Some(cell) = cell {
@@ -120,9 +129,31 @@ impl MapMatrix {
                     draw_lines(&mut drawn, column_x(column), y + cell.pixels.height() + 2, &cell.note);
                 }
             }
-            y += row.height() + GAP;
+            y += row_height(place) + GAP;
         }
+        let below_bars = bars.iter().fold(y + GAP, |y, bar| bar.draw(&mut drawn, MARGIN, y));
+        draw_lines(&mut drawn, MARGIN, below_bars, &words);
         Ok(drawn)
+    }
+
+    /// The rows with the scales that the matrix has.
+    fn scaled(&self) -> Result<Vec<MatrixRow>, ReportError> {
+        match self.scale {
+            MatrixScale::AsGiven => Ok(self.rows.clone()),
+            MatrixScale::EachColumn => {
+                let of_column = |column: usize| -> Vec<&Panel> {
+                    self.rows.iter().filter_map(|row| row.panels[column].as_ref()).collect()
+                };
+                let columns: Vec<Vec<&Panel>> = (0..self.columns.len()).map(of_column).collect();
+                let of_row = |row: &MatrixRow| {
+                    let panels = row.panels.iter().zip(&columns);
+                    let panels =
+                        panels.map(|(panel, column)| panel.as_ref().map(|panel| panel.rescaled(column)).transpose());
+                    Ok(MatrixRow { heading: row.heading.clone(), panels: panels.collect::<Result<_, ReportError>>()? })
+                };
+                self.rows.iter().map(of_row).collect()
+            }
+        }
     }
 
     fn check(&self) -> Result<(), ReportError> {
@@ -150,7 +181,9 @@ impl MapMatrix {
     fn draw_row(&self, row: &MatrixRow) -> Result<DrawnRow, ReportError> {
         let cell = |panel: &Panel| {
             let pixels = panel.draw(self.panel_width)?;
-            let note = lines(&panel.note, TextStyle::Label, FAINT_INK, pixels.width());
+            let ends = panel.ends().filter(|_| self.scale == MatrixScale::EachColumn);
+            let mut note = lines(&ends.unwrap_or_default(), TextStyle::Label, INK, pixels.width());
+            note.extend(lines(&panel.note, TextStyle::Label, FAINT_INK, pixels.width()));
             Ok(Cell { pixels, note })
         };
         let cells = row.panels.iter().map(|panel| panel.as_ref().map(cell).transpose());
@@ -160,14 +193,22 @@ impl MapMatrix {
         })
     }
 
-    /// A bar for each scale, in the order in which they appear.
+    /// A bar for each scale, in the order in which they appear; a scale of its own for each column is shown once.
     fn bars(&self, width: u32) -> Vec<BarWithWords> {
         let mut known: Vec<String> = Vec::new();
         let mut bars = Vec::new();
         for panel in self.panels() {
-            let (Some(bar), Some(text)) = (panel.bar(), panel.scale_words()) else { continue };
+            let (Some(mut bar), Some(mut text), Some(key)) = (panel.bar(), panel.scale_words(), panel.scale_key())
+            else {
+                continue;
+            };
+            if self.scale == MatrixScale::EachColumn {
+                let ends = if key.is_signed { ["-", "0", "+"] } else { ["lowest", "", "highest"] };
+                bar.numbers = ends.map(str::to_owned);
+                text = words_of_columns(key);
+            }
             if !known.contains(&text) {
-                let words = lines(&text, TextStyle::Label, INK, width - BAR_WIDTH - GAP);
+                let words = lines(&text, TextStyle::Label, INK, width);
                 bars.push(BarWithWords { bar, words });
                 known.push(text);
             }
@@ -180,6 +221,12 @@ impl MapMatrix {
         let texts = legend(self.panels().chain(&self.picture).flat_map(Panel::marks).chain(self.notes.iter().cloned()));
         texts.iter().flat_map(|text| lines(text, TextStyle::Label, FAINT_INK, width)).collect()
     }
+}
+
+/// What a bar of scales that differ from column to column says.
+fn words_of_columns(key: ScaleKey) -> String {
+    let unit = if key.unit.is_empty() { String::new() } else { format!("{}: ", key.unit) };
+    format!("{unit}each column has a scale of its own, whose ends stand below its panels")
 }
 
 impl DrawnRow {
@@ -205,11 +252,11 @@ impl BarWithWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttentionScale, GreyPicture, SharedScale, ValueMap};
+    use crate::{AttentionScale, Image, Rgb, SharedScale, ValueMap};
 
     fn matrix() -> MapMatrix {
-        let picture = GreyPicture::from_bytes(28, 28, &[200; 784]).unwrap();
-        let grid = ValueMap::new(7, 7, &[0.25; 49]).unwrap();
+        let picture = Image::from_bytes([1, 28, 28], &[200; 784]).unwrap();
+        let grid = ValueMap::new([7, 7], &[0.25; 49]).unwrap();
         let signed = SharedScale::largest([&grid]).unwrap().with_unit("weight");
         let weights = AttentionScale::from_zero([&grid]).unwrap();
         let row = |heading: &str| MatrixRow {
@@ -228,6 +275,7 @@ mod tests {
             panel_width: 112,
             columns: ["picture", "weights", "deviation", "a longer heading of a column"].map(str::to_owned).to_vec(),
             rows: vec![row("layer 1"), row("layer 2 of two, the last one")],
+            scale: MatrixScale::AsGiven,
             notes: vec!["tokens see more than their patch".to_owned()],
         }
     }
@@ -235,14 +283,14 @@ mod tests {
     #[test]
     fn panels_stand_whole_and_apart() {
         let drawn = matrix().draw().unwrap();
-        let plain = drawn.pixels().filter(|p| p.0 == [200; 3]).count();
-        let expected = 2 * 112 * 112 + 224 * 224;
+        let plain = drawn.pixels().iter().filter(|p| p.0 == [200; 3]).count();
+        let expected = 3 * 112 * 112;
         assert!((expected..expected + 60).contains(&plain), "{plain} pixels of the plain pictures");
         for x in 0..drawn.width() {
-            assert_eq!((drawn.get_pixel(x, 0).0, drawn.get_pixel(x, drawn.height() - 1).0), ([255; 3], [255; 3]));
+            assert_eq!((drawn.pixel(x, 0), drawn.pixel(x, drawn.height() - 1)), (Some(PAPER), Some(PAPER)));
         }
         for y in 0..drawn.height() {
-            assert_eq!((drawn.get_pixel(0, y).0, drawn.get_pixel(drawn.width() - 1, y).0), ([255; 3], [255; 3]));
+            assert_eq!((drawn.pixel(0, y), drawn.pixel(drawn.width() - 1, y)), (Some(PAPER), Some(PAPER)));
         }
     }
 
@@ -256,6 +304,57 @@ mod tests {
         let foot: Vec<String> = matrix.words(1000).into_iter().map(|line| line.text).collect();
         assert_eq!(foot.last().unwrap(), "tokens see more than their patch");
         assert_eq!(foot.iter().filter(|line| line.starts_with("red frame")).count(), 1);
+    }
+
+    #[test]
+    fn each_column_has_its_own_scale_unless_one_is_asked_for() {
+        let picture = Image::from_bytes([1, 8, 8], &[200; 64]).unwrap();
+        let map = |value: f32| ValueMap::new([1, 2], &[value, -value]).unwrap();
+        let (faint, strong) = (map(0.001), map(2.0));
+        let shared = SharedScale::largest([&faint, &strong]).unwrap().with_unit("logits");
+        let panel = |map: &ValueMap| Some(Panel::attribution("", map, &shared));
+        let mut matrix = MapMatrix {
+            title: "Two images".to_owned(),
+            subtitle: String::new(),
+            picture: Some(Panel::picture("", &picture)),
+            panel_width: 80,
+            columns: vec!["faint".to_owned(), "strong".to_owned()],
+            rows: vec![
+                MatrixRow { heading: "a method".to_owned(), panels: vec![panel(&faint), panel(&strong)] },
+                MatrixRow { heading: "another".to_owned(), panels: vec![panel(&map(0.0005)), None] },
+            ],
+            scale: MatrixScale::default(),
+            notes: Vec::new(),
+        };
+        let ends = |matrix: &MapMatrix| -> Vec<String> {
+            let rows = matrix.scaled().unwrap();
+            rows.iter().flat_map(|row| row.panels.iter().flatten().filter_map(Panel::ends)).collect()
+        };
+        // the fainter method of the first column keeps its place on the scale of that column
+        assert_eq!(ends(&matrix), ["\u{b1}0.00100", "\u{b1}2.000", "\u{b1}0.00100"]);
+        let darkest = |drawn: &RgbImage| drawn.pixels().iter().filter(|pixel| pixel.0 == [103, 0, 31]).count();
+        let columns = matrix.draw().unwrap();
+        let of_columns = matrix.bars(1000);
+        assert_eq!(of_columns.len(), 1);
+        assert!(of_columns[0].words[0].text.starts_with("logits: each column has a scale of its own"));
+        matrix.scale = MatrixScale::AsGiven;
+        assert_eq!(ends(&matrix), ["\u{b1}2.000"; 3]);
+        let given = matrix.draw().unwrap();
+        // half of a panel of 80 × 40 pixels has the colour of the end, in two columns or in one
+        assert!(darkest(&columns) - darkest(&given) >= 1600, "{} {}", darkest(&columns), darkest(&given));
+    }
+
+    #[test]
+    fn the_maps_come_before_what_their_colours_mean() {
+        let drawn = matrix().draw().unwrap();
+        // a row of the image, and not of a letter whose edge has the same grey
+        let is_of_image =
+            |y: &u32| (0..drawn.width()).filter(|&x| drawn.pixel(x, *y) == Some(Rgb([200; 3]))).count() > 99;
+        let image_end = (0..drawn.height()).filter(is_of_image).max().unwrap();
+        // the brightest colour of viridis stands at the end of a bar
+        let bar = drawn.enumerate_pixels().filter(|(x, _, _)| *x < MARGIN + BAR_WIDTH);
+        let bar_start = bar.filter(|(_, _, pixel)| *pixel == Rgb([253, 231, 37])).map(|(_, y, _)| y).min().unwrap();
+        assert!(image_end < bar_start, "the last image ends in row {image_end}, the first bar begins in {bar_start}");
     }
 
     #[test]

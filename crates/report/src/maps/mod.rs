@@ -8,7 +8,7 @@ mod scale;
 mod sheet;
 mod value_map;
 
-pub use matrix::{MapMatrix, MatrixRow};
+pub use matrix::{MapMatrix, MatrixRow, MatrixScale};
 pub use panel::Panel;
 pub use scale::{AttentionScale, SharedScale};
 pub use sheet::Sheet;

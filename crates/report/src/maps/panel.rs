@@ -1,19 +1,21 @@
 //! One picture of a sheet: a map with its title, colour bar, range and note.
 
-use image::{Rgb, RgbImage};
+use crate::raster::{Rgb, RgbImage};
 
 use super::colour::{sequential_colour, signed_colour};
 use super::{AttentionScale, SharedScale, ValueMap};
 use crate::table::number;
 use crate::text::mix;
-use crate::{GreyPicture, ReportError};
+use crate::{Image, ReportError};
 
 /// How far a white pixel of the picture takes an overlay's colour to white or black; a black one leaves it as it is.
 const PICTURE_SHARE: f64 = 0.35;
-const WHITE: Rgb<u8> = Rgb([255; 3]);
-const BLACK: Rgb<u8> = Rgb([0; 3]);
-const QUERY_FRAME: Rgb<u8> = Rgb([230, 0, 38]);
-const OUTLINE: Rgb<u8> = Rgb([255, 221, 0]);
+const WHITE: Rgb = Rgb([255; 3]);
+const BLACK: Rgb = Rgb([0; 3]);
+/// A token must be this large for a frame around it to leave something of it.
+const SMALLEST_FRAME: u32 = 8;
+const QUERY_FRAME: Rgb = Rgb([230, 0, 38]);
+const OUTLINE: Rgb = Rgb([255, 221, 0]);
 
 /// A picture or map with a title, a colour bar where it has a scale, and a note.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,26 +38,33 @@ struct Outlines {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Content {
-    Picture(GreyPicture),
+    Picture(Image),
     Attribution { map: ValueMap, scale: SharedScale },
     Magnitude { map: ValueMap, scale: AttentionScale },
-    Attention { picture: GreyPicture, grid: ValueMap, scale: AttentionScale },
-    Deviation { picture: GreyPicture, grid: ValueMap, scale: SharedScale },
+    Attention { picture: Image, grid: ValueMap, scale: AttentionScale },
+    Deviation { picture: Image, grid: ValueMap, scale: SharedScale },
+}
+
+/// The kind and unit of a map: only maps that agree in both have a scale in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ScaleKey {
+    pub(super) is_signed: bool,
+    pub(super) unit: &'static str,
 }
 
 /// A colour bar with the numbers below it.
 pub(super) struct ColourBar {
     /// Colour at a share from 0 (left) to 1 (right).
-    pub(super) colour: fn(f64) -> Rgb<u8>,
+    pub(super) colour: fn(f64) -> Rgb,
     /// Towards which colour a white pixel of the picture takes it, shown in the lower half; none without a picture.
-    towards: Option<Rgb<u8>>,
+    towards: Option<Rgb>,
     /// Left end, middle, right end.
     pub(super) numbers: [String; 3],
 }
 
 impl ColourBar {
     /// Colour in the lower half of the bar: over a white pixel of the picture, where there is one.
-    pub(super) fn lower(&self, share: f64) -> Rgb<u8> {
+    pub(super) fn lower(&self, share: f64) -> Rgb {
         let exact = (self.colour)(share);
         self.towards.map_or(exact, |towards| mix(exact, towards, PICTURE_SHARE))
     }
@@ -63,7 +72,7 @@ impl ColourBar {
 
 impl Panel {
     /// The picture itself, enlarged without smoothing.
-    pub fn picture(title: impl Into<String>, picture: &GreyPicture) -> Self {
+    pub fn picture(title: impl Into<String>, picture: &Image) -> Self {
         Self::new(title, Content::Picture(picture.clone()))
     }
 
@@ -78,13 +87,13 @@ impl Panel {
     }
 
     /// Attention weights over the token grid, a block for each token, lightened where the picture is light.
-    pub fn attention(title: impl Into<String>, picture: &GreyPicture, grid: &ValueMap, scale: &AttentionScale) -> Self {
+    pub fn attention(title: impl Into<String>, picture: &Image, grid: &ValueMap, scale: &AttentionScale) -> Self {
         Self::new(title, Content::Attention { picture: picture.clone(), grid: grid.clone(), scale: *scale })
     }
 
     /// Signed deviations of attention over the token grid, as from the mean over the queries, darkened where the picture
     /// is light, so that zero over a black pixel is pure white.
-    pub fn deviation(title: impl Into<String>, picture: &GreyPicture, grid: &ValueMap, scale: &SharedScale) -> Self {
+    pub fn deviation(title: impl Into<String>, picture: &Image, grid: &ValueMap, scale: &SharedScale) -> Self {
         Self::new(title, Content::Deviation { picture: picture.clone(), grid: grid.clone(), scale: *scale })
     }
 
@@ -171,6 +180,44 @@ impl Panel {
         }
     }
 
+    /// The panel with its map on a scale that is taken anew, from all maps of its kind and unit among `panels`.
+    pub(super) fn rescaled(&self, panels: &[&Self]) -> Result<Self, ReportError> {
+        let alike =
+            || panels.iter().filter(|other| other.scale_key() == self.scale_key()).filter_map(|other| other.map());
+        let mut panel = self.clone();
+        match &mut panel.content {
+            Content::Picture(_) => {}
+            Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => {
+                *scale = scale.of_others(alike())?;
+            }
+            Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => *scale = scale.of_others(alike())?,
+        }
+        Ok(panel)
+    }
+
+    /// What maps must have in common to share a scale; none for an image.
+    pub(super) fn scale_key(&self) -> Option<ScaleKey> {
+        let is_signed = match self.content {
+            Content::Picture(_) => return None,
+            Content::Attribution { .. } | Content::Deviation { .. } => true,
+            Content::Magnitude { .. } | Content::Attention { .. } => false,
+        };
+        Some(ScaleKey { is_signed, unit: self.scale_unit() })
+    }
+
+    /// The ends of the scale, short enough to stand below a small panel; none for an image.
+    pub(super) fn ends(&self) -> Option<String> {
+        match &self.content {
+            Content::Picture(_) => None,
+            Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => {
+                Some(format!("\u{b1}{}", number(f64::from(scale.limit()))))
+            }
+            Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => {
+                Some(format!("{} to {}", number(f64::from(scale.low())), number(f64::from(scale.high()))))
+            }
+        }
+    }
+
     /// The smallest and largest value in words.
     pub(super) fn range(&self) -> Option<String> {
         let map = self.map()?;
@@ -183,7 +230,7 @@ impl Panel {
     pub(super) fn marks(&self) -> Vec<String> {
         let overlay = |change: &str| {
             let share = PICTURE_SHARE * 100.0;
-            format!("light parts of the picture {change} by up to {share:.0} % (lower half of the bar)")
+            format!("light parts of the image {change} by up to {share:.0} % (lower half of the bar)")
         };
         let mut lines = match &self.content {
             Content::Picture(_) | Content::Attribution { .. } | Content::Magnitude { .. } => Vec::new(),
@@ -247,10 +294,10 @@ impl Panel {
             for x in 0..width {
                 let (left, top) = (x as u32 * zoom, y as u32 * zoom);
                 if x + 1 < width && label(x, y) != label(x + 1, y) {
-                    fill(drawn, left + zoom - 1, top, line, zoom, OUTLINE);
+                    drawn.fill(left + zoom - 1, top, line, zoom, OUTLINE);
                 }
                 if y + 1 < height && label(x, y) != label(x, y + 1) {
-                    fill(drawn, left, top + zoom - 1, zoom, line, OUTLINE);
+                    drawn.fill(left, top + zoom - 1, zoom, line, OUTLINE);
                 }
             }
         }
@@ -272,14 +319,26 @@ impl Panel {
                 high: tokens as f64 - 1.0,
             });
         }
-        let (width, height) = (drawn.width() / grid.width() as u32, drawn.height() / grid.height() as u32);
-        let (left, top) = ((token % grid.width()) as u32 * width, (token / grid.width()) as u32 * height);
+        // the first pixel of a block is the first that is mapped to its token
+        let start = |place: usize, whole: u32, parts: usize| (place * whole as usize).div_ceil(parts) as u32;
+        let (row, column) = (token / grid.width(), token % grid.width());
+        let (left, top) = (start(column, drawn.width(), grid.width()), start(row, drawn.height(), grid.height()));
+        let width = start(column + 1, drawn.width(), grid.width()) - left;
+        let height = start(row + 1, drawn.height(), grid.height()) - top;
+        if width < SMALLEST_FRAME || height < SMALLEST_FRAME {
+            return Err(ReportError::Shape {
+                figure,
+                found_height: grid.height(),
+                found_width: grid.width(),
+                expected: format!("a grid whose tokens are {SMALLEST_FRAME} pixels or larger when drawn"),
+            });
+        }
         for (inset, colour) in [(0, QUERY_FRAME), (1, QUERY_FRAME), (2, Rgb([255; 3]))] {
             let (x, y, w, h) = (left + inset, top + inset, width - 2 * inset, height - 2 * inset);
-            fill(drawn, x, y, w, 1, colour);
-            fill(drawn, x, y + h - 1, w, 1, colour);
-            fill(drawn, x, y, 1, h, colour);
-            fill(drawn, x + w - 1, y, 1, h, colour);
+            drawn.fill(x, y, w, 1, colour);
+            drawn.fill(x, y + h - 1, w, 1, colour);
+            drawn.fill(x, y, 1, h, colour);
+            drawn.fill(x + w - 1, y, 1, h, colour);
         }
         Ok(())
     }
@@ -289,161 +348,29 @@ impl Panel {
 fn overlay(
     enlarged: &RgbImage,
     grid: &ValueMap,
-    towards: Rgb<u8>,
-    colour: impl Fn(f32) -> Rgb<u8>,
+    towards: Rgb,
+    colour: impl Fn(f32) -> Rgb,
 ) -> Result<RgbImage, ReportError> {
-    let mut drawn = enlarged.clone();
-    let (width, height) = (drawn.width() as usize, drawn.height() as usize);
-    // a block of a few pixels at least, so that a frame fits into it
-    let fits = |whole: usize, parts: usize| whole.is_multiple_of(parts) && whole / parts >= 8;
-    if !fits(width, grid.width()) || !fits(height, grid.height()) {
+    let (width, height) = (enlarged.width() as usize, enlarged.height() as usize);
+    if width < grid.width() || height < grid.height() {
         return Err(ReportError::Shape {
-            figure: "token grid",
-            found_width: grid.width(),
+            figure: "map over an image",
             found_height: grid.height(),
-            expected: format!("a grid of whole blocks of at least 8 pixels on {width}x{height} pixels"),
+            found_width: grid.width(),
+            expected: format!("at most {height}x{width}, as many as the drawn image has pixels"),
         });
     }
-    let (block_width, block_height) = (width / grid.width(), height / grid.height());
-    for (x, y, pixel) in drawn.enumerate_pixels_mut() {
-        let brightness = f64::from(pixel.0[0]) / 255.0;
-        let token = colour(grid.at(x as usize / block_width, y as usize / block_height));
-        *pixel = mix(token, towards, PICTURE_SHARE * brightness);
-    }
-    Ok(drawn)
+    Ok(enlarged.map(|x, y, pixel| {
+        let (column, row) = (x as usize * grid.width() / width, y as usize * grid.height() / height);
+        mix(colour(grid.at(column, row)), towards, PICTURE_SHARE * brightness(pixel))
+    }))
 }
 
-/// Fills a rectangle; what falls outside the picture is left out.
-pub(super) fn fill(picture: &mut RgbImage, left: u32, top: u32, width: u32, height: u32, colour: Rgb<u8>) {
-    for y in top..(top + height).min(picture.height()) {
-        for x in left..(left + width).min(picture.width()) {
-            picture.put_pixel(x, y, colour);
-        }
-    }
+/// How bright a colour is, from 0 to 1 (the luma of ITU-R BT.601); exactly the value of a grey.
+fn brightness(pixel: Rgb) -> f64 {
+    let [red, green, blue] = pixel.0.map(u32::from);
+    f64::from(299 * red + 587 * green + 114 * blue) / 255_000.0
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn black() -> GreyPicture {
-        GreyPicture::from_bytes(28, 28, &[0; 784]).unwrap()
-    }
-
-    fn hot(side: usize, token: usize) -> ValueMap {
-        let mut values = vec![0.0; side * side];
-        values[token] = 1.0;
-        ValueMap::new(side, side, &values).unwrap()
-    }
-
-    /// The rectangle of all pixels of `colour`: left, top, right and bottom, the last two exclusive.
-    fn rectangle(drawn: &RgbImage, colour: Rgb<u8>) -> (u32, u32, u32, u32) {
-        let pixels: Vec<(u32, u32)> =
-            drawn.enumerate_pixels().filter(|(_, _, p)| **p == colour).map(|(x, y, _)| (x, y)).collect();
-        let (left, right) = (pixels.iter().map(|p| p.0).min().unwrap(), pixels.iter().map(|p| p.0).max().unwrap());
-        let (top, bottom) = (pixels.iter().map(|p| p.1).min().unwrap(), pixels.iter().map(|p| p.1).max().unwrap());
-        assert_eq!(pixels.len() as u32, (right - left + 1) * (bottom - top + 1), "not a filled rectangle");
-        (left, top, right + 1, bottom + 1)
-    }
-
-    #[test]
-    fn a_hot_token_colours_exactly_its_block() {
-        let hot_colour = sequential_colour(1.0);
-        for (side, row, column) in [(7, 0, 0), (7, 6, 6), (7, 2, 5), (14, 3, 10), (14, 13, 0)] {
-            let grid = hot(side, row * side + column);
-            let scale = AttentionScale::from_zero([&grid]).unwrap();
-            let drawn = Panel::attention("hot", &black(), &grid, &scale).draw(224).unwrap();
-            assert_eq!(drawn.dimensions(), (224, 224));
-            let block = 224 / side as u32;
-            let (left, top) = (column as u32 * block, row as u32 * block);
-            assert_eq!(rectangle(&drawn, hot_colour), (left, top, left + block, top + block));
-        }
-    }
-
-    #[test]
-    fn a_light_picture_lightens_attention_and_darkens_deviations_as_the_bar_shows() {
-        let white = GreyPicture::from_bytes(28, 28, &[255; 784]).unwrap();
-        let grid = hot(7, 0);
-        let attention = Panel::attention("a", &white, &grid, &AttentionScale::from_zero([&grid]).unwrap());
-        let deviation = Panel::deviation("d", &white, &grid, &SharedScale::largest([&grid]).unwrap());
-        for (panel, neutral) in [(&attention, 0.0), (&deviation, 0.5)] {
-            let (drawn, bar) = (panel.draw(224).unwrap(), panel.bar().unwrap());
-            assert_eq!((*drawn.get_pixel(0, 0), *drawn.get_pixel(100, 100)), (bar.lower(1.0), bar.lower(neutral)));
-        }
-        assert!(attention.draw(224).unwrap().get_pixel(0, 0).0[2] > sequential_colour(1.0).0[2]);
-        let black = Panel::deviation("d", &black(), &grid, &SharedScale::largest([&grid]).unwrap()).draw(224).unwrap();
-        assert_eq!(black.get_pixel(100, 100).0, [255; 3]);
-    }
-
-    #[test]
-    fn the_query_frame_runs_along_the_edge_of_its_block() {
-        let grid = hot(7, 0);
-        let scale = SharedScale::largest([&grid]).unwrap();
-        let drawn = Panel::deviation("query", &black(), &grid, &scale).query(17).draw(224).unwrap();
-        let red: Vec<(u32, u32)> =
-            drawn.enumerate_pixels().filter(|(_, _, p)| **p == QUERY_FRAME).map(|(x, y, _)| (x, y)).collect();
-        // token 17 stands in row 2, column 3; two rings of frame on a block of 32 pixels
-        assert_eq!(red.len(), 4 * 31 + 4 * 29);
-        assert!(red.iter().all(|&(x, y)| (96..128).contains(&x) && (64..96).contains(&y)));
-        assert!(red.contains(&(96, 64)) && red.contains(&(127, 95)));
-    }
-
-    #[test]
-    fn attributions_have_the_colours_of_the_scale_at_eight_times_the_size() {
-        let mut values = [0.0; 784];
-        (values[28], values[29]) = (2.0, -2.0);
-        let map = ValueMap::new(28, 28, &values).unwrap();
-        let scale = SharedScale::largest([&map]).unwrap();
-        let drawn = Panel::attribution("map", &map, &scale).draw(224).unwrap();
-        assert_eq!(rectangle(&drawn, signed_colour(1.0)), (0, 8, 8, 16));
-        assert_eq!(rectangle(&drawn, signed_colour(-1.0)), (8, 8, 16, 16));
-        assert_eq!(drawn.pixels().filter(|p| p.0 == [255; 3]).count(), 782 * 64);
-    }
-
-    #[test]
-    fn a_matrix_of_magnitudes_is_drawn_in_whole_pixels_without_a_picture() {
-        let map = hot(49, 50);
-        let panel = Panel::magnitude("A", &map, &AttentionScale::from_zero([&map]).unwrap());
-        let drawn = panel.draw(224).unwrap();
-        assert_eq!(drawn.dimensions(), (196, 196));
-        assert_eq!(rectangle(&drawn, sequential_colour(1.0)), (4, 4, 8, 8));
-        assert_eq!((panel.bar().unwrap().lower(0.3), panel.marks()), (sequential_colour(0.3), Vec::new()));
-    }
-
-    #[test]
-    fn outlines_run_between_the_segments_and_nowhere_else() {
-        let labels: Vec<usize> = (0..784).map(|i| usize::from(i % 28 >= 10)).collect();
-        let drawn = Panel::picture("two halves", &black()).outlined(&labels).draw(224).unwrap();
-        assert_eq!(rectangle(&drawn, OUTLINE), (79, 0, 81, 224));
-        let undivided = Panel::picture("one", &black()).outlined(&[4; 784]).draw(224).unwrap();
-        assert!(undivided.pixels().all(|p| p.0 == [0; 3]));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        let grid = hot(5, 0);
-        let scale = SharedScale::largest([&grid]).unwrap();
-        assert_eq!(
-            Panel::deviation("five", &black(), &grid, &scale).draw(224).unwrap_err().to_string(),
-            "token grid: found 5x5, expected a grid of whole blocks of at least 8 pixels on 224x224 pixels"
-        );
-        assert_eq!(
-            Panel::picture("labels", &black()).outlined(&[0; 3]).draw(224).unwrap_err().to_string(),
-            "segment outlines: found 3 labels, expected 784"
-        );
-        let grid = hot(7, 0);
-        assert_eq!(
-            Panel::deviation("far", &black(), &grid, &scale).query(49).draw(224).unwrap_err().to_string(),
-            "query token: found 49 at panel \"far\", expected a number from 0 to 48"
-        );
-        assert!(matches!(Panel::picture("none", &black()).query(0).draw(224), Err(ReportError::Empty { .. })));
-    }
-
-    #[test]
-    fn a_map_refuses_what_is_no_number() {
-        let error = ValueMap::new(2, 2, &[0.0, 1.0, 2.0, f32::NAN]).unwrap_err().to_string();
-        assert_eq!(error, "map: found NaN at row 1, column 1, expected a finite number");
-        assert!(matches!(ValueMap::new(1, 1, &[f32::INFINITY]), Err(ReportError::NotFinite { .. })));
-        assert!(matches!(ValueMap::new(2, 1, &[0.0]), Err(ReportError::Size { .. })));
-    }
-}
+mod tests;

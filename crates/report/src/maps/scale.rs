@@ -8,6 +8,9 @@ use crate::table::number;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SharedScale {
     limit: f32,
+    /// The percentile that was asked for.
+    asked: f64,
+    /// The percentile at which the scale ends.
     percentile: f64,
     clipped: f64,
     unit: &'static str,
@@ -39,7 +42,12 @@ impl SharedScale {
         let at_rank = magnitudes[rank.clamp(1, magnitudes.len()) - 1];
         let (limit, percentile) = if at_rank > 0.0 { (at_rank, percent) } else { (largest, 100.0) };
         let beyond = magnitudes.iter().filter(|&&magnitude| magnitude > limit).count();
-        Ok(Self { limit, percentile, clipped: beyond as f64 / magnitudes.len() as f64, unit: "" })
+        Ok(Self { limit, asked: percent, percentile, clipped: beyond as f64 / magnitudes.len() as f64, unit: "" })
+    }
+
+    /// A scale of the same kind and unit for other maps.
+    pub(super) fn of_others<'a>(&self, maps: impl IntoIterator<Item = &'a ValueMap>) -> Result<Self, ReportError> {
+        Ok(Self::percentile(maps, self.asked)?.with_unit(self.unit))
     }
 
     /// The scale with the unit of its values, as in "logits per pixel", for the words around the colour bar.
@@ -91,6 +99,7 @@ impl SharedScale {
 pub struct AttentionScale {
     low: f32,
     high: f32,
+    starts_at_zero: bool,
     unit: &'static str,
 }
 
@@ -107,7 +116,7 @@ impl AttentionScale {
                 high: f64::INFINITY,
             });
         }
-        Ok(Self { low: 0.0, ..spanning })
+        Ok(Self { low: 0.0, starts_at_zero: true, ..spanning })
     }
 
     /// From the smallest to the largest value in any of the maps: shows differences that are small beside the values.
@@ -115,7 +124,13 @@ impl AttentionScale {
         let ends = maps.into_iter().map(|map| (map.min(), map.max()));
         let all = ends.reduce(|(low, high), (min, max)| (low.min(min), high.max(max)));
         let (low, high) = all.ok_or(ReportError::Empty { figure: "attention scale", item: "map" })?;
-        Ok(Self { low, high, unit: "" })
+        Ok(Self { low, high, starts_at_zero: false, unit: "" })
+    }
+
+    /// A scale of the same kind and unit for other maps.
+    pub(super) fn of_others<'a>(&self, maps: impl IntoIterator<Item = &'a ValueMap>) -> Result<Self, ReportError> {
+        let scale = if self.starts_at_zero { Self::from_zero(maps) } else { Self::spanning(maps) };
+        Ok(scale?.with_unit(self.unit))
     }
 
     /// The scale with the unit of its values, as in "share of a query's attention", for the words around the colour bar.
@@ -166,7 +181,7 @@ mod tests {
     use super::*;
 
     fn map(values: &[f32]) -> ValueMap {
-        ValueMap::new(values.len(), 1, values).unwrap()
+        ValueMap::new([1, values.len()], values).unwrap()
     }
 
     #[test]

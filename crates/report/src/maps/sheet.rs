@@ -1,6 +1,6 @@
 //! Panels side by side, with a title above and what their colours mean below.
 
-use image::RgbImage;
+use crate::raster::RgbImage;
 
 use super::Panel;
 use super::layout::{
@@ -105,7 +105,7 @@ fn draw_cell(sheet: &mut RgbImage, x: u32, top: u32, panel: &Panel, cell: &Drawn
     // titles of one line stand directly above their picture, beside titles of two
     draw_lines(sheet, x, top + title_height - block_height(&cell.title), &cell.title);
     let y = top + title_height + 4;
-    let (width, height) = cell.pixels.dimensions();
+    let (width, height) = (cell.pixels.width(), cell.pixels.height());
     draw_framed(sheet, x, y, &cell.pixels);
     let mut below = y + height + 6;
     if let Some(bar) = panel.bar() {
@@ -117,13 +117,13 @@ fn draw_cell(sheet: &mut RgbImage, x: u32, top: u32, panel: &Panel, cell: &Drawn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttentionScale, GreyPicture, SharedScale, ValueMap};
+    use crate::{AttentionScale, Image, SharedScale, ValueMap};
 
     fn sheet() -> Sheet {
-        let picture = GreyPicture::from_bytes(28, 28, &[200; 784]).unwrap();
+        let picture = Image::from_bytes([1, 28, 28], &[200; 784]).unwrap();
         let values: Vec<f32> = (0..784).map(|i| i as f32 - 392.0).collect();
-        let map = ValueMap::new(28, 28, &values).unwrap();
-        let grid = ValueMap::new(7, 7, &[0.25; 49]).unwrap();
+        let map = ValueMap::new([28, 28], &values).unwrap();
+        let grid = ValueMap::new([7, 7], &[0.25; 49]).unwrap();
         let signed = SharedScale::largest([&map]).unwrap();
         let attention = AttentionScale::from_zero([&grid]).unwrap();
         Sheet {
@@ -143,13 +143,13 @@ mod tests {
     fn panels_stand_whole_and_apart() {
         let drawn = sheet().draw().unwrap();
         assert_eq!(drawn.width(), 2 * 224 + GAP + 2 * MARGIN);
-        let plain = drawn.pixels().filter(|p| p.0 == [200; 3]).count();
+        let plain = drawn.pixels().iter().filter(|p| p.0 == [200; 3]).count();
         assert!((224 * 224..224 * 224 + 40).contains(&plain), "{plain} pixels of the plain picture");
         for x in 0..drawn.width() {
-            assert_eq!((drawn.get_pixel(x, 0).0, drawn.get_pixel(x, drawn.height() - 1).0), ([255; 3], [255; 3]));
+            assert_eq!((drawn.pixel(x, 0), drawn.pixel(x, drawn.height() - 1)), (Some(PAPER), Some(PAPER)));
         }
         for y in 0..drawn.height() {
-            assert_eq!((drawn.get_pixel(0, y).0, drawn.get_pixel(drawn.width() - 1, y).0), ([255; 3], [255; 3]));
+            assert_eq!((drawn.pixel(0, y), drawn.pixel(drawn.width() - 1, y)), (Some(PAPER), Some(PAPER)));
         }
     }
 

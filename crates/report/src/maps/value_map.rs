@@ -1,20 +1,21 @@
 //! A map of finite numbers.
 
 use crate::ReportError;
-use crate::picture::{check_size, pixel_position};
+use crate::image::{check_size, pixel_position};
 
 /// A finite number for each pixel of a picture or each token of a grid, row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueMap {
-    width: usize,
     height: usize,
+    width: usize,
     values: Vec<f32>,
 }
 
 impl ValueMap {
-    /// A map of `width` × `height` values, row by row; a NaN or an infinite value is an error that names its place.
-    pub fn new(width: usize, height: usize, values: &[f32]) -> Result<Self, ReportError> {
-        check_size("map", "values", values.len(), width, height)?;
+    /// A map of `[height, width]` values, row by row; a NaN or an infinite value is an error that names its place.
+    pub fn new(size: [usize; 2], values: &[f32]) -> Result<Self, ReportError> {
+        let [height, width] = size;
+        check_size("map", "values", values.len(), height, width)?;
         if let Some(index) = values.iter().position(|value| !value.is_finite()) {
             return Err(ReportError::NotFinite {
                 figure: "map",
@@ -22,22 +23,27 @@ impl ValueMap {
                 value: f64::from(values[index]),
             });
         }
-        Ok(Self { width, height, values: values.to_vec() })
+        Ok(Self { height, width, values: values.to_vec() })
+    }
+
+    /// As [`ValueMap::new`], from values in 64 bits.
+    pub fn from_f64(size: [usize; 2], values: &[f64]) -> Result<Self, ReportError> {
+        Self::new(size, &values.iter().map(|&value| value as f32).collect::<Vec<_>>())
     }
 
     /// The map's deviation from `mean`, a map of the same size: what one query looks at more (positive) or less
     /// (negative) than the average query.
     pub fn deviation_from(&self, mean: &Self) -> Result<Self, ReportError> {
-        if (self.width, self.height) != (mean.width, mean.height) {
+        if (self.height, self.width) != (mean.height, mean.width) {
             return Err(ReportError::Shape {
                 figure: "deviation from the mean",
-                found_width: mean.width,
                 found_height: mean.height,
-                expected: format!("{}x{} as the map", self.width, self.height),
+                found_width: mean.width,
+                expected: format!("{}x{} as the map", self.height, self.width),
             });
         }
         let differences: Vec<f32> = self.values.iter().zip(&mean.values).map(|(value, mean)| value - mean).collect();
-        Self::new(self.width, self.height, &differences)
+        Self::new([self.height, self.width], &differences)
     }
 
     /// Values in a row.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use tinylsa_model::{HostTensor, ModulePath, State, TinyCnnLsa};
+use tinylsa_model::{HostTensor, ModulePath, State};
 
 use super::error::CheckpointError;
 use crate::optimizer::OptimizerConfig;
@@ -19,7 +19,7 @@ pub(crate) struct Layout(BTreeMap<String, Vec<usize>>);
 
 impl Layout {
     /// Of a network on a device with automatic differentiation.
-    pub(crate) fn of(model: &TinyCnnLsa, optimizer: &OptimizerConfig) -> Self {
+    pub(crate) fn of(model: &impl Module, optimizer: &OptimizerConfig) -> Self {
         let mut parameters = Parameters::default();
         model.visit(&mut parameters);
         let mut layout = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Everything that an exact continuation needs, in one safetensors file that carries its own checksum.
+//! Everything that an exact resumption needs, in one safetensors file that carries its own checksum.
 
 mod counters;
 mod error;
@@ -19,7 +19,7 @@ use layout::{AVERAGE, FIRST, SECOND, WEIGHTS, check_values, full_name};
 use crate::error::TrainError;
 use crate::optimizer::{Moments, OptimizerState};
 
-/// The checkpoint from which `--resume` goes on.
+/// The checkpoint that a run is resumed from.
 pub const LAST_CHECKPOINT: &str = "last.safetensors";
 /// The checkpoint of the epoch with the best validation accuracy.
 pub const BEST_CHECKPOINT: &str = "best.safetensors";

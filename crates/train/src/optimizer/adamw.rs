@@ -22,7 +22,7 @@ pub struct AdamWConfig {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self { learning_rate: 3e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.05 }
+        Self { learning_rate: 3e-3, beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, weight_decay: 0.05 }
     }
 }
 

@@ -76,6 +76,13 @@ pub(crate) struct Update<'a> {
     pub(crate) step: usize,
 }
 
+impl Default for OptimizerConfig {
+    /// Muon, as in `configs/base.toml`.
+    fn default() -> Self {
+        Self::new(OptimizerKind::Muon)
+    }
+}
+
 impl OptimizerConfig {
     /// A rule with the default settings.
     pub fn new(kind: OptimizerKind) -> Self {

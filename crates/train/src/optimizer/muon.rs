@@ -24,7 +24,7 @@ pub struct MuonConfig {
 
 impl Default for MuonConfig {
     fn default() -> Self {
-        Self { learning_rate: 0.02, momentum: 0.95, weight_decay: 0.01 }
+        Self { learning_rate: 0.03, momentum: 0.95, weight_decay: 0.01 }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 use tracing::info_span;
 
+use crate::attention::grid::TokenGrid;
 use crate::attention::matrix::{HeadFusion, LayerAttention, TokenMatrix, residual_matrices};
 use crate::attention::max_flow::{LayeredNetwork, MaxFlow};
 use crate::error::{ExplainError, require_index};
@@ -107,8 +108,24 @@ impl FlowMaps {
         Ok(if sum > 0.0 { flows.iter().map(|flow| flow / sum).collect() } else { flows.to_vec() })
     }
 
-    /// The mean of the normalised maps of all queries: of a head that averages all tokens, if all of them are queries.
-    pub fn pooled(&self) -> Vec<f64> {
+    /// The map `[rows, columns]` of what the classifying head reads: the normalised map of the class token, the first
+    /// token, if the grid has prefix tokens, and else the mean of the normalised maps of all queries, which is that of a
+    /// head that averages all tokens if all of them are queries.
+    ///
+    /// # Errors
+    /// If the grid has another number of tokens, or prefix tokens while the first token is no query.
+    pub fn pooled(&self, grid: TokenGrid) -> Result<Vec<f64>, ExplainError> {
+        if grid.prefix == 0 {
+            return Ok(grid.restrict(&self.mean_of_queries())?.to_vec());
+        }
+        let place = self.queries.iter().position(|&query| query == 0).ok_or(ExplainError::Undefined {
+            what: "the flow of the class token",
+            reason: "the class token is none of the queries",
+        })?;
+        Ok(grid.restrict(&self.normalised(place)?)?.to_vec())
+    }
+
+    fn mean_of_queries(&self) -> Vec<f64> {
         let mut mean = vec![0.0; self.tokens];
         for flows in self.flows.chunks_exact(self.tokens) {
             let sum: f64 = flows.iter().sum();

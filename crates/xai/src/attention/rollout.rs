@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 
+use crate::attention::grid::TokenGrid;
 use crate::attention::matrix::{HeadFusion, LayerAttention, TokenMatrix, require_same_tokens, residual_matrices};
 use crate::error::{ExplainError, require_count, require_finite};
 use crate::execution::Cancellation;
@@ -61,9 +62,15 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    /// The map of a head that averages all tokens, `1ᵀR / N`.
-    pub fn pooled(&self) -> Vec<f64> {
-        self.matrix.mean_row()
+    /// The map `[rows, columns]` of what the classifying head reads: of the class token, the first token, if the grid has
+    /// prefix tokens, and else of the mean of all tokens, `1ᵀR / N`. The part of a class token's row that falls on prefix
+    /// tokens is left out, so that the map then sums to less than the row.
+    ///
+    /// # Errors
+    /// If the grid has another number of tokens than the matrix.
+    pub fn pooled(&self, grid: TokenGrid) -> Result<Vec<f64>, ExplainError> {
+        let read = if grid.prefix > 0 { self.matrix.row(0)?.to_vec() } else { self.matrix.mean_row() };
+        Ok(grid.restrict(&read)?.to_vec())
     }
 
     /// The map of one token.

@@ -4,9 +4,10 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{channel_value, gaussian_blur};
+use crate::masker::{channel_value, gaussian_blur, require_channel_values, require_given, require_no_negative};
 use crate::normal::standard_normals;
 use crate::picture::Picture;
+use tinylsa_shape::ImageShape;
 
 const NOISE: Purpose = Purpose::new("baseline noise");
 
@@ -36,10 +37,12 @@ pub struct BaselineConfig {
     pub black: Vec<f32>,
     /// The value of white.
     pub white: Vec<f32>,
-    /// The mean of the data set.
-    pub mean: Vec<f32>,
-    /// The standard deviation of the noise.
-    pub deviation: Vec<f32>,
+    /// The mean of the data set, which [`BaselineKind::Mean`] and [`BaselineKind::Noise`] need and nobody else can know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Vec<f32>>,
+    /// The standard deviation of the noise, which [`BaselineKind::Noise`] needs: the data set's, as a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<Vec<f32>>,
     /// Standard deviation of the blur, in pixels.
     pub blur_sigma: f64,
     /// How many pictures of noise [`BaselineKind::Noise`] stands for.
@@ -47,15 +50,14 @@ pub struct BaselineConfig {
 }
 
 impl Default for BaselineConfig {
-    /// Black alone, and for the other kinds the mean and deviation of Fashion-MNIST's training pictures in the units 0
-    /// to 1.
+    /// Black alone. Mean and deviation of the data set are not given.
     fn default() -> Self {
         Self {
             kinds: vec![BaselineKind::Black],
             black: vec![0.0],
             white: vec![1.0],
-            mean: vec![0.2860],
-            deviation: vec![0.3530],
+            mean: None,
+            deviation: None,
             blur_sigma: 4.0,
             noise_draws: 4,
         }
@@ -69,16 +71,29 @@ impl BaselineConfig {
     /// [`InvalidSetting`] with the key of the first one that is outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         require("kinds", !self.kinds.is_empty(), || "empty".to_owned(), "at least one baseline")?;
-        let lists =
-            [("black", &self.black), ("white", &self.white), ("mean", &self.mean), ("deviation", &self.deviation)];
-        for (key, list) in lists {
-            let finite = !list.is_empty() && list.iter().all(|value| value.is_finite());
-            require(key, finite, || format!("{list:?}"), "one finite number, or one for each channel")?;
+        let given = [("mean", &self.mean), ("deviation", &self.deviation)];
+        let given = given.into_iter().filter_map(|(key, list)| list.as_ref().map(|list| (key, list)));
+        for (key, list) in [("black", &self.black), ("white", &self.white)].into_iter().chain(given) {
+            require_channel_values(key, list)?;
         }
-        let positive = self.deviation.iter().all(|&value| value >= 0.0);
-        require("deviation", positive, || format!("{:?}", self.deviation), "no negative number")?;
+        require_no_negative("deviation", self.deviation.as_deref().unwrap_or_default())?;
+        for kind in &self.kinds {
+            match kind {
+                BaselineKind::Black | BaselineKind::White | BaselineKind::Blur => {}
+                BaselineKind::Mean => drop(self.given_mean()?),
+                BaselineKind::Noise => drop((self.given_mean()?, self.given_deviation()?)),
+            }
+        }
         require_within("blur_sigma", self.blur_sigma, f64::MIN_POSITIVE..=1e4)?;
         require_within("noise_draws", self.noise_draws, 1..=10_000)
+    }
+
+    fn given_mean(&self) -> Result<&[f32], InvalidSetting> {
+        require_given("mean", self.mean.as_deref())
+    }
+
+    fn given_deviation(&self) -> Result<&[f32], InvalidSetting> {
+        require_given("deviation", self.deviation.as_deref())
     }
 
     /// The baselines of one picture, in the order of `kinds`; noise is drawn from the seed of the execution.
@@ -88,7 +103,7 @@ impl BaselineConfig {
     /// allowed, or the call is cancelled.
     pub fn pictures(&self, picture: &Picture, execution: &Execution) -> Result<Vec<Picture>, ExplainError> {
         self.validate()?;
-        let [channels, height, width] = picture.shape();
+        let ImageShape { channels, height, width } = picture.shape();
         let constant = |key: &str, list: &[f32]| -> Result<Vec<f32>, InvalidSetting> {
             let mut values = Vec::with_capacity(channels * height * width);
             for channel in 0..channels {
@@ -102,10 +117,11 @@ impl BaselineConfig {
             match kind {
                 BaselineKind::Black => baselines.push(constant("black", &self.black)?),
                 BaselineKind::White => baselines.push(constant("white", &self.white)?),
-                BaselineKind::Mean => baselines.push(constant("mean", &self.mean)?),
+                BaselineKind::Mean => baselines.push(constant("mean", self.given_mean()?)?),
                 BaselineKind::Blur => baselines.push(gaussian_blur(picture, self.blur_sigma)),
                 BaselineKind::Noise => {
-                    let (mean, deviation) = (constant("mean", &self.mean)?, constant("deviation", &self.deviation)?);
+                    let (mean, deviation) =
+                        (constant("mean", self.given_mean()?)?, constant("deviation", self.given_deviation()?)?);
                     execution.require_memory("noise baselines", "noise_draws", [self.noise_draws, mean.len()])?;
                     for index in 0..self.noise_draws {
                         execution.cancellation.check("noise baselines", index, self.noise_draws)?;

@@ -98,7 +98,7 @@ pub fn expected_gradients<S: Scorer + ?Sized>(
         scorer,
         picture.shape(),
         strata * DRAWS,
-        ends.class,
+        ends.explained,
         execution,
         |sample, values| interpolate(&background[sample / per_background], picture, position(sample), values),
         |at| {
@@ -128,7 +128,7 @@ pub fn expected_gradients<S: Scorer + ?Sized>(
     let delta = mean.iter().sum::<f64>() - (ends.score - background_score);
     let values = mean.iter().map(|&value| value as f32).collect();
     Ok(ExpectedGradients {
-        attribution: Attribution { values, shape: picture.shape(), target: ends.class },
+        attribution: Attribution { values, shape: picture.shape(), target: ends.explained },
         relative_standard_error: relative_norm(&error, &mean),
         standard_error: error.into_iter().map(|value| value as f32).collect(),
         score: ends.score,

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 use tracing::warn;
 
-use crate::attribution::{Attribution, Target};
-use crate::door::check_scorer;
+use crate::attribution::{Attribution, ExplainedScore, Target};
+use crate::door::check_differentiable_scorer;
 use crate::error::{ExplainError, require_shape};
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
@@ -108,7 +108,7 @@ pub fn integrated_gradients<S: Scorer + ?Sized>(
     let mut paths = Vec::with_capacity(baselines.len());
     let mut gradients = 0;
     for (baseline, &baseline_score) in baselines.iter().zip(&ends.baseline_scores) {
-        let path = Path { picture, baseline, class: ends.class, score: ends.score, baseline_score };
+        let path = Path { picture, baseline, explained: ends.explained, score: ends.score, baseline_score };
         let refined = path.refined(scorer, config, execution)?;
         gradients += refined.gradients;
         paths.push(refined.diagnostics);
@@ -127,13 +127,13 @@ pub fn integrated_gradients<S: Scorer + ?Sized>(
         warn!(equal, of = paths.len(), "baselines equal the image, which leaves nothing to attribute along their path");
     }
     let values = mean.into_iter().map(|value| value as f32).collect();
-    let attribution = Attribution { values, shape: picture.shape(), target: ends.class };
+    let attribution = Attribution { values, shape: picture.shape(), target: ends.explained };
     Ok(IntegratedGradients { attribution, score: ends.score, delta, converged, gradients, paths })
 }
 
-/// The class that is explained, with its score at the picture and at each baseline.
+/// The score that is explained, with its value at the picture and at each baseline.
 pub(crate) struct PathEnds {
-    pub(crate) class: usize,
+    pub(crate) explained: ExplainedScore,
     pub(crate) score: f64,
     pub(crate) baseline_scores: Vec<f64>,
 }
@@ -150,24 +150,23 @@ pub(crate) fn path_ends<S: Scorer + ?Sized>(
         return Err(ExplainError::Empty { what: "list of baselines" });
     }
     for baseline in baselines {
-        require_shape("a baseline", &baseline.shape(), &picture.shape())?;
+        require_shape("a baseline", &baseline.shape().dims(), &picture.shape().dims())?;
     }
-    check_scorer(scorer, picture, execution)?;
+    check_differentiable_scorer(scorer, picture, execution)?;
     let scores = score_pictures(scorer, picture.shape(), 1 + baselines.len(), execution, |index, values| {
         values.copy_from_slice(if index == 0 { picture } else { &baselines[index - 1] }.values());
     })?;
-    let class = target.class(&scores)?;
-    // finite at the baselines, too
-    let mut of_class = scores.of_class(class)?.into_iter().map(f64::from);
-    let score = of_class.next().unwrap_or_default();
-    Ok(PathEnds { class, score, baseline_scores: of_class.collect() })
+    let explained = target.resolve(&scores)?;
+    let score = explained.of(scores.of(0))?;
+    let baseline_scores = (1..scores.len()).map(|index| explained.of(scores.of(index))).collect::<Result<_, _>>()?;
+    Ok(PathEnds { explained, score, baseline_scores })
 }
 
 /// The straight path from a baseline to the picture.
 struct Path<'a> {
     picture: &'a Picture,
     baseline: &'a Picture,
-    class: usize,
+    explained: ExplainedScore,
     score: f64,
     baseline_score: f64,
 }
@@ -218,7 +217,7 @@ impl Path<'_> {
             scorer,
             self.picture.shape(),
             steps,
-            self.class,
+            self.explained,
             execution,
             |step, values| interpolate(self.baseline, self.picture, quadrature.nodes[step], values),
             |at| {

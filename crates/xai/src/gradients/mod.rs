@@ -5,6 +5,7 @@
 
 mod baseline;
 mod expected;
+mod grad_cam;
 mod integrated;
 mod plain;
 mod quadrature;
@@ -12,7 +13,9 @@ mod smooth;
 
 pub use baseline::{BaselineConfig, BaselineKind};
 pub use expected::{ExpectedGradients, ExpectedGradientsConfig, expected_gradients};
+pub use grad_cam::{GradCam, GradCamConfig, SplitScorer, grad_cam};
 pub use integrated::{IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, integrated_gradients};
 pub use plain::{for_every_class, input_gradient, input_times_gradient};
 pub use quadrature::{Quadrature, QuadratureRule};
+pub(crate) use smooth::{Moments, relative_norm};
 pub use smooth::{SmoothGrad, SmoothGradConfig, SmoothGradKind, smooth_grad};

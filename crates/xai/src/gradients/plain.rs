@@ -1,5 +1,5 @@
 use crate::attribution::{Attribution, Target};
-use crate::door::check_scorer;
+use crate::door::check_differentiable_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
@@ -20,7 +20,7 @@ pub fn input_gradient<S: Scorer + ?Sized>(
     target: Target,
     execution: &Execution,
 ) -> Result<Attribution, ExplainError> {
-    let target = target.class(&check_scorer(scorer, picture, execution)?)?;
+    let target = target.resolve(&check_differentiable_scorer(scorer, picture, execution)?)?;
     let mut values = Vec::new();
     score_gradients(
         scorer,
@@ -63,7 +63,7 @@ pub fn for_every_class<S: Scorer + ?Sized, T>(
     execution: &Execution,
     mut explain: impl FnMut(Target) -> Result<T, ExplainError>,
 ) -> Result<Vec<T>, ExplainError> {
-    let classes = check_scorer(scorer, picture, execution)?.classes();
+    let classes = check_differentiable_scorer(scorer, picture, execution)?.classes();
     (0..classes)
         .map(|class| {
             execution.cancellation.check("classes", class, classes)?;

@@ -4,7 +4,7 @@ use tinylsa_settings::{InvalidSetting, require_within};
 use tracing::warn;
 
 use crate::attribution::{Attribution, Target};
-use crate::door::check_scorer;
+use crate::door::check_differentiable_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
@@ -87,7 +87,7 @@ pub fn smooth_grad<S: Scorer + ?Sized>(
     execution: &Execution,
 ) -> Result<SmoothGrad, ExplainError> {
     config.validate()?;
-    let target = target.class(&check_scorer(scorer, picture, execution)?)?;
+    let target = target.resolve(&check_differentiable_scorer(scorer, picture, execution)?)?;
     let deviation = config.noise * range(picture);
     if deviation == 0.0 && config.noise > 0.0 {
         warn!("the image has one value, so that its noise is 0 and SmoothGrad is the plain gradient");
@@ -137,18 +137,18 @@ pub(crate) fn relative_norm(errors: &[f64], values: &[f64]) -> Option<f64> {
 }
 
 /// Mean and squared deviations of a stream of maps (Welford 1962).
-struct Moments {
+pub(crate) struct Moments {
     count: usize,
-    mean: Vec<f64>,
+    pub(crate) mean: Vec<f64>,
     squares: Vec<f64>,
 }
 
 impl Moments {
-    fn new(size: usize) -> Self {
+    pub(crate) fn new(size: usize) -> Self {
         Self { count: 0, mean: vec![0.0; size], squares: vec![0.0; size] }
     }
 
-    fn add(&mut self, values: impl Iterator<Item = f64>) {
+    pub(crate) fn add(&mut self, values: impl Iterator<Item = f64>) {
         self.count += 1;
         for ((mean, square), value) in self.mean.iter_mut().zip(&mut self.squares).zip(values) {
             let before = value - *mean;
@@ -158,7 +158,7 @@ impl Moments {
     }
 
     /// The standard error of the mean of at least two maps.
-    fn standard_error(&self) -> Vec<f64> {
+    pub(crate) fn standard_error(&self) -> Vec<f64> {
         let count = self.count as f64;
         self.squares.iter().map(|square| (square / (count - 1.0) / count).sqrt()).collect()
     }

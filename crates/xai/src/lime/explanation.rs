@@ -2,10 +2,10 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::{LimeConfig, LimePlan, LimeSolution};
-use crate::attribution::{Attribution, Target};
+use crate::attribution::{Attribution, ExplainedScore, Targets};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{ClassValues, EvaluatedGame, Masker};
+use crate::masker::{EvaluatedGame, ExplainedValues, Masker};
 use crate::scorer::Scorer;
 
 /// Below this many segments a linear model of them says next to nothing about the picture.
@@ -40,11 +40,11 @@ pub enum LimeWarning {
 /// LIME's linear model of the segments of a picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LimeExplanation {
-    /// The class of each output of the solution.
-    pub classes: Vec<usize>,
-    /// The linear models, one output for each explained class, with their diagnostics.
+    /// The score of each output of the solution.
+    pub explained: Vec<ExplainedScore>,
+    /// The linear models, one output for each explained score, with their diagnostics.
     pub solution: LimeSolution,
-    /// The coefficients spread over the picture, one map for each explained class.
+    /// The coefficients spread over the picture, one map for each explained score.
     pub attributions: Vec<Attribution>,
     /// What speaks against trusting the result.
     pub warnings: Vec<LimeWarning>,
@@ -56,7 +56,7 @@ pub struct LimeExplanation {
     pub distances: Vec<f64>,
 }
 
-/// Explains one class, or all classes if `target` is `None`, at the same cost of `config.samples` forward passes for
+/// Explains one target or several, at the same cost of `config.samples` forward passes for
 /// each replacement picture.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub struct LimeExplanation {
 pub fn lime<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
-    target: Option<Target>,
+    targets: impl Into<Targets>,
     config: &LimeConfig,
     execution: &Execution,
 ) -> Result<LimeExplanation, ExplainError> {
@@ -82,19 +82,19 @@ pub fn lime<S: Scorer + ?Sized>(
         warnings.push(LimeWarning::InertSegments { segments: inert });
     }
 
-    let ClassValues { classes, values } = masker.values(scorer, plan.coalitions(), target, execution)?;
+    let ExplainedValues { explained, values } = masker.values(scorer, plan.coalitions(), &targets.into(), execution)?;
     let solution = plan.solve(&values)?;
     if !solution.determined {
         let samples = config.samples;
         warn!(samples, segments, "the coalitions do not determine the coefficients of LIME: its penalty chose them");
         warnings.push(LimeWarning::Underdetermined { samples, segments });
     }
-    let attributions = classes
+    let attributions = explained
         .iter()
         .zip(solution.coefficients.chunks_exact(segments))
-        .map(|(&class, coefficients)| masker.attribution(coefficients, class))
+        .map(|(&score, coefficients)| masker.attribution(coefficients, score))
         .collect::<Result<_, _>>()?;
     let game = EvaluatedGame { coalitions: plan.coalitions().clone(), weights: plan.weights().to_vec(), values };
     let distances = plan.distances().to_vec();
-    Ok(LimeExplanation { classes, solution, attributions, warnings, game, distances })
+    Ok(LimeExplanation { explained, solution, attributions, warnings, game, distances })
 }

@@ -186,6 +186,6 @@ pub struct EvaluatedGame {
     /// Their weights in the regression, if there is one. Of `KernelSHAP` those from the third coalition on, since the
     /// empty and the full one are constraints.
     pub weights: Vec<f64>,
-    /// The values of every coalition, `[coalitions, explained classes]`.
+    /// The values of every coalition, `[coalitions, explained scores]`.
     pub values: CoalitionValues,
 }

@@ -7,6 +7,7 @@ use crate::execution::Execution;
 use crate::normal::standard_normals;
 use crate::picture::Picture;
 use crate::segmentation::Segmentation;
+use tinylsa_shape::ImageShape;
 
 const NOISE: Purpose = Purpose::new("masker noise");
 
@@ -36,10 +37,12 @@ pub struct FillConfig {
     pub kind: Fill,
     /// The value of black. It is 0 only as long as the pictures are not normalised.
     pub black: Vec<f32>,
-    /// The mean of the data set.
-    pub mean: Vec<f32>,
-    /// The standard deviation of the data set, which is also that of the noise.
-    pub deviation: Vec<f32>,
+    /// The mean of the data set, which [`Fill::DatasetMean`] and [`Fill::Noise`] need and nobody else can know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Vec<f32>>,
+    /// The standard deviation of the data set, which is also that of the noise; [`Fill::Noise`] needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<Vec<f32>>,
     /// Standard deviation of the blur, in pixels.
     pub blur_sigma: f64,
     /// How many noise pictures the scores are averaged over.
@@ -47,34 +50,47 @@ pub struct FillConfig {
 }
 
 impl Default for FillConfig {
-    /// The segment mean, and for the other fills the black, mean and deviation of Fashion-MNIST's training pictures in
-    /// the units 0 to 1.
+    /// The segment mean. Mean and deviation of the data set are not given.
     fn default() -> Self {
-        Self {
-            kind: Fill::SegmentMean,
-            black: vec![0.0],
-            mean: vec![0.2860],
-            deviation: vec![0.3530],
-            blur_sigma: 4.0,
-            noise_draws: 4,
-        }
+        Self { kind: Fill::SegmentMean, black: vec![0.0], mean: None, deviation: None, blur_sigma: 4.0, noise_draws: 4 }
     }
 }
 
 impl FillConfig {
-    /// Checks every range.
+    /// Checks every range, and that what the kind needs is given.
     ///
     /// # Errors
-    /// [`InvalidSetting`] with the key of the first setting outside its range.
+    /// [`InvalidSetting`] with the key of the first setting that is missing or outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        for (key, list) in [("black", &self.black), ("mean", &self.mean), ("deviation", &self.deviation)] {
-            let finite = !list.is_empty() && list.iter().all(|value| value.is_finite());
-            require(key, finite, || format!("{list:?}"), "one finite number, or one for each channel")?;
+        self.validate_for(self.kind)
+    }
+
+    /// As [`FillConfig::validate`], for another kind than that of the config.
+    ///
+    /// # Errors
+    /// As [`FillConfig::validate`].
+    pub fn validate_for(&self, kind: Fill) -> Result<(), InvalidSetting> {
+        let given = [("mean", &self.mean), ("deviation", &self.deviation)];
+        let given = given.into_iter().filter_map(|(key, list)| list.as_ref().map(|list| (key, list)));
+        for (key, list) in std::iter::once(("black", &self.black)).chain(given) {
+            require_channel_values(key, list)?;
         }
-        let positive = self.deviation.iter().all(|&value| value >= 0.0);
-        require("deviation", positive, || format!("{:?}", self.deviation), "no negative number")?;
+        require_no_negative("deviation", self.deviation.as_deref().unwrap_or_default())?;
+        match kind {
+            Fill::SegmentMean | Fill::Black | Fill::Blur => {}
+            Fill::DatasetMean => drop(self.given_mean()?),
+            Fill::Noise => drop((self.given_mean()?, self.given_deviation()?)),
+        }
         require_within("blur_sigma", self.blur_sigma, f64::MIN_POSITIVE..=1e4)?;
         require_within("noise_draws", self.noise_draws, 1..=10_000)
+    }
+
+    fn given_mean(&self) -> Result<&[f32], InvalidSetting> {
+        require_given("mean", self.mean.as_deref())
+    }
+
+    fn given_deviation(&self) -> Result<&[f32], InvalidSetting> {
+        require_given("deviation", self.deviation.as_deref())
     }
 
     /// The pictures whose pixels stand in for hidden ones: `noise_draws` of them for noise, else one.
@@ -89,7 +105,7 @@ impl FillConfig {
         execution: &Execution,
     ) -> Result<Vec<Picture>, ExplainError> {
         self.validate()?;
-        let [channels, height, width] = picture.shape();
+        let ImageShape { channels, height, width } = picture.shape();
         let pixels = height * width;
         let constant = |list: &[f32], key: &str| -> Result<Vec<f32>, InvalidSetting> {
             let values: Result<Vec<f32>, _> =
@@ -103,12 +119,12 @@ impl FillConfig {
                 let plane = |channel: usize| segmentation.labels().iter().map(move |label| channel * count + label);
                 vec![(0..channels).flat_map(plane).map(|index| means[index]).collect()]
             }
-            Fill::DatasetMean => vec![constant(&self.mean, "mean")?],
+            Fill::DatasetMean => vec![constant(self.given_mean()?, "mean")?],
             Fill::Black => vec![constant(&self.black, "black")?],
             Fill::Blur => vec![gaussian_blur(picture, self.blur_sigma)],
             Fill::Noise => {
-                let mean = constant(&self.mean, "mean")?;
-                let deviation = constant(&self.deviation, "deviation")?;
+                let mean = constant(self.given_mean()?, "mean")?;
+                let deviation = constant(self.given_deviation()?, "deviation")?;
                 execution.require_memory("noise pictures", "noise_draws", [self.noise_draws, mean.len()])?;
                 let draw = |index: usize| {
                     execution.cancellation.check("noise pictures", index, self.noise_draws)?;
@@ -119,6 +135,24 @@ impl FillConfig {
         };
         pictures.into_iter().map(|values| Picture::new(values, picture.shape())).collect()
     }
+}
+
+/// Requires a list of one finite number or more.
+pub(crate) fn require_channel_values(key: &str, list: &[f32]) -> Result<(), InvalidSetting> {
+    let finite = !list.is_empty() && list.iter().all(|value| value.is_finite());
+    require(key, finite, || format!("{list:?}"), "one finite number, or one for each channel")
+}
+
+/// Requires no number of a list to be negative.
+pub(crate) fn require_no_negative(key: &str, list: &[f32]) -> Result<(), InvalidSetting> {
+    require(key, list.iter().all(|&value| value >= 0.0), || format!("{list:?}"), "no negative number")
+}
+
+/// Requires what is known of the data set alone.
+pub(crate) fn require_given<'a>(key: &str, list: Option<&'a [f32]>) -> Result<&'a [f32], InvalidSetting> {
+    let expected = "the data set's, in the units of the images: one number, or one for each channel";
+    require(key, list.is_some(), || "nothing".to_owned(), expected)?;
+    Ok(list.unwrap_or_default())
 }
 
 /// The value for one channel of a list that holds one for all or one for each.
@@ -140,7 +174,7 @@ fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: u64) -> Vec<f32> {
 
 /// A Gaussian blur of every channel, separable, cut off at three standard deviations, with the border pixels repeated.
 pub(crate) fn gaussian_blur(picture: &Picture, sigma: f64) -> Vec<f32> {
-    let [_, height, width] = picture.shape();
+    let ImageShape { height, width, .. } = picture.shape();
     let reach = ((3.0 * sigma).ceil() as usize).clamp(1, height.max(width));
     let weights: Vec<f64> = (0..=reach).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()).collect();
     let total = weights[0] + 2.0 * weights[1..].iter().sum::<f64>();

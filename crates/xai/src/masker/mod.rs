@@ -14,23 +14,24 @@ use rayon::prelude::*;
 pub(crate) use coalitions::words_each;
 pub use coalitions::{CoalitionValues, Coalitions, EvaluatedGame};
 pub use fill::{Fill, FillConfig};
-pub(crate) use fill::{channel_value, gaussian_blur};
+pub(crate) use fill::{channel_value, gaussian_blur, require_channel_values, require_given, require_no_negative};
 pub(crate) use pipeline::score_in_pipeline;
 
-use crate::attribution::{Attribution, Target};
+use crate::attribution::{Attribution, ExplainedScore, Targets};
 use crate::door::check_scorer;
 use crate::error::{ExplainError, require_count, require_shape, value_count};
 use crate::execution::Execution;
 use crate::picture::Picture;
-use crate::scorer::{Scorer, require_finite_score};
+use crate::scorer::Scorer;
 use crate::segmentation::Segmentation;
+use tinylsa_shape::ImageShape;
 
-/// The values of coalitions for the classes that are explained.
+/// The values of coalitions for the scores that are explained.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ClassValues {
-    /// The class of each output.
-    pub classes: Vec<usize>,
-    /// The values `[coalitions, classes]`.
+pub struct ExplainedValues {
+    /// The score of each output.
+    pub explained: Vec<ExplainedScore>,
+    /// The values `[coalitions, explained scores]`.
     pub values: CoalitionValues,
 }
 
@@ -73,7 +74,7 @@ impl Masker {
             return Err(ExplainError::Empty { what: "background set" });
         }
         for background in &backgrounds {
-            require_shape("a background", &background.shape(), &picture.shape())?;
+            require_shape("a background", &background.shape().dims(), &picture.shape().dims())?;
         }
         Ok(Self { picture, segmentation, replacements: backgrounds })
     }
@@ -106,8 +107,7 @@ impl Masker {
         (0..inert.len()).filter(|&segment| inert[segment]).collect()
     }
 
-    /// The mean scores of every coalition for the class that a target names, or for all classes if it is `None`: nothing
-    /// is kept of the other classes. Costs one forward pass for each coalition and replacement, and two more batches that
+    /// The mean of each explained score for every coalition; nothing is kept of other classes. Costs one forward pass for each coalition and replacement, and two more batches that
     /// check the scorer; the next batch is made while the scorer works on the present one.
     ///
     /// # Errors
@@ -118,17 +118,14 @@ impl Masker {
         &self,
         scorer: &S,
         coalitions: &Coalitions,
-        target: Option<Target>,
+        targets: &Targets,
         execution: &Execution,
-    ) -> Result<ClassValues, ExplainError> {
+    ) -> Result<ExplainedValues, ExplainError> {
         require_count("a coalition", coalitions.players(), self.segmentation.count())?;
         let own = check_scorer(scorer, &self.picture, execution)?;
-        let classes = match target {
-            None => (0..own.classes()).collect(),
-            Some(target) => vec![target.class(&own)?],
-        };
-        let outputs = classes.len();
-        // the values, those of the explained class, and what a solver holds of them
+        let explained = targets.resolve(&own)?;
+        let outputs = explained.len();
+        // the values, those of one explained score, and what a solver holds of them
         let held = [3, coalitions.len(), outputs];
         execution.require_memory("the values of the coalitions", "the number of coalitions or of classes", held)?;
         let each = self.replacements.len();
@@ -141,24 +138,27 @@ impl Masker {
             |row, values| self.hide(coalitions.bits(row / each), &self.replacements[row % each], values),
             |row, scores| {
                 let start = row / each * outputs;
-                for (sum, &class) in sums[start..start + outputs].iter_mut().zip(&classes) {
-                    let score = scores.get(class).copied().unwrap_or(f32::NAN);
-                    require_finite_score(class, score)?;
-                    *sum = if row % each == 0 { f64::from(score) } else { *sum + f64::from(score) };
+                for (sum, explained) in sums[start..start + outputs].iter_mut().zip(&explained) {
+                    let score = explained.of(scores)?;
+                    *sum = if row % each == 0 { score } else { *sum + score };
                 }
                 Ok(())
             },
         )?;
         require_count("list of classes", found, own.classes())?;
         sums.par_iter_mut().for_each(|sum| *sum /= each as f64);
-        Ok(ClassValues { values: CoalitionValues::new(outputs, sums)?, classes })
+        Ok(ExplainedValues { values: CoalitionValues::new(outputs, sums)?, explained })
     }
 
     /// An attribution of this picture in which every segment's value is shared equally by its values.
-    pub(crate) fn attribution(&self, segment_values: &[f64], target: usize) -> Result<Attribution, ExplainError> {
+    pub(crate) fn attribution(
+        &self,
+        segment_values: &[f64],
+        target: ExplainedScore,
+    ) -> Result<Attribution, ExplainError> {
         let shape = self.picture.shape();
         let map = self.segmentation.spread(segment_values)?;
-        let channels = shape[0];
+        let channels = shape.channels;
         let plane = map.iter().map(|&value| (value / channels as f64) as f32);
         let values = std::iter::repeat_n(plane, channels).flatten().collect();
         Ok(Attribution { values, shape, target })
@@ -178,6 +178,6 @@ impl Masker {
 }
 
 fn require_size(picture: &Picture, segmentation: &Segmentation) -> Result<(), ExplainError> {
-    let [_, height, width] = picture.shape();
+    let ImageShape { height, width, .. } = picture.shape();
     require_shape("the segmentation", &[segmentation.height(), segmentation.width()], &[height, width])
 }

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
+use tinylsa_shape::ImageShape;
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
@@ -18,7 +19,7 @@ use crate::scorer::{Scorer, batch_scores, check_scores, read_scores};
 /// are not `[batch, classes]`, NaN or plus infinity; the first error of `receive`.
 pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
     scorer: &S,
-    shape: [usize; 3],
+    shape: ImageShape,
     count: usize,
     execution: &Execution,
     fill: impl Fn(usize, &mut [f32]) + Sync,
@@ -27,7 +28,7 @@ pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
     if count == 0 {
         return Err(ExplainError::Empty { what: "list of pictures" });
     }
-    let [channels, height, width] = shape;
+    let ImageShape { channels, height, width } = shape;
     let batch_size = execution.batch_size.min(count);
     execution.require_memory("a batch of images", "batch_size", [batch_size, channels, height, width])?;
     let mut classes = 0;
@@ -50,8 +51,8 @@ pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
     Ok(classes)
 }
 
-fn make(shape: [usize; 3], batch: Range<usize>, fill: &(impl Fn(usize, &mut [f32]) + Sync)) -> Vec<f32> {
-    let size: usize = shape.iter().product();
+fn make(shape: ImageShape, batch: Range<usize>, fill: &(impl Fn(usize, &mut [f32]) + Sync)) -> Vec<f32> {
+    let size = shape.values();
     let mut values = vec![0.0; batch.len() * size];
     values.par_chunks_exact_mut(size).zip(batch.into_par_iter()).for_each(|(values, index)| fill(index, values));
     values

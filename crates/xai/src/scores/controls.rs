@@ -3,6 +3,7 @@ use tinylsa_random::{Draw, Purpose};
 
 use crate::error::ExplainError;
 use crate::picture::Picture;
+use tinylsa_shape::ImageShape;
 
 const CONTROL: Purpose = Purpose::new("random control map");
 
@@ -22,7 +23,7 @@ pub fn random_map(pixels: usize, seed: u64) -> Result<Vec<f32>, ExplainError> {
 /// The edges of a picture as a map `[height, width]`: the magnitude of the Sobel gradient, summed over the channels, the
 /// border pixels repeated. It knows nothing of any model, and looks like an explanation all the same.
 pub fn sobel_edge_map(picture: &Picture) -> Vec<f32> {
-    let [_, height, width] = picture.shape();
+    let ImageShape { height, width, .. } = picture.shape();
     let mut edges = vec![0.0; height * width];
     for plane in picture.values().chunks_exact(height * width) {
         let at = |row: usize, column: usize| plane[row.min(height - 1) * width + column.min(width - 1)];

@@ -7,6 +7,7 @@ use super::probe::{Probe, copy_pixels};
 use super::statistics::{pearson, spearman};
 use crate::error::ExplainError;
 use crate::scorer::Scorer;
+use tinylsa_shape::ImageShape;
 
 const SUBSET: Purpose = Purpose::new("faithfulness subset");
 const CELLS: Purpose = Purpose::new("mu fidelity cells");
@@ -110,7 +111,7 @@ pub fn mu_fidelity<S: Scorer + ?Sized>(
     config: &MuFidelityConfig,
 ) -> Result<Option<f64>, ExplainError> {
     config.validate()?;
-    let [_, height, width] = probe.picture.shape();
+    let ImageShape { height, width, .. } = probe.picture.shape();
     let cells = crate::segmentation::Segmentation::grid(height, width, config.grid, config.grid)?;
     let seed = probe.execution.seed;
     let count = ((cells.count() as f64 * config.fraction).round() as usize).max(1);

@@ -6,6 +6,7 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 use super::probe::{Probe, copy_pixels};
 use crate::error::{ExplainError, require_count, require_finite};
 use crate::scorer::Scorer;
+use tinylsa_shape::ImageShape;
 
 const SQUARE: Purpose = Purpose::new("infidelity square");
 
@@ -86,7 +87,7 @@ pub fn infidelity<S: Scorer + ?Sized>(
 ) -> Result<Infidelity, ExplainError> {
     config.validate()?;
     let (picture, seed) = (probe.picture, probe.execution.seed);
-    let [_, height, width] = picture.shape();
+    let ImageShape { height, width, .. } = picture.shape();
     let fits = config.largest_side <= height.min(width);
     require("largest_side", fits, || config.largest_side.to_string(), "no more than the picture's height and width")?;
     require_count("the attribution", attribution.len(), picture.values().len())?;

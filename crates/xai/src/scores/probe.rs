@@ -2,13 +2,15 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 
+use crate::attribution::Target;
 use crate::door::check_scorer;
-use crate::error::{ExplainError, require_count, require_finite, require_index};
+use crate::error::{ExplainError, require_count, require_finite};
 use crate::execution::Execution;
 use crate::masker::{Fill, FillConfig, score_in_pipeline};
 use crate::picture::Picture;
-use crate::scorer::{Scorer, require_finite_score};
+use crate::scorer::Scorer;
 use crate::segmentation::Segmentation;
+use tinylsa_shape::ImageShape;
 
 const TIES: Purpose = Purpose::new("order of equal relevances");
 
@@ -37,16 +39,20 @@ pub enum Baseline {
 }
 
 impl Baseline {
-    /// The picture that stands for missing pixels.
-    fn picture(self, picture: &Picture, fill: &FillConfig, execution: &Execution) -> Result<Picture, ExplainError> {
-        let kind = match self {
+    /// The fill that makes it. [`FillConfig::validate_for`] says beforehand whether a config gives what the fill needs.
+    pub fn fill(self) -> Fill {
+        match self {
             Self::Black => Fill::Black,
             Self::Mean => Fill::DatasetMean,
             Self::Blur => Fill::Blur,
-        };
-        let [_, height, width] = picture.shape();
+        }
+    }
+
+    /// The image that stands for missing pixels.
+    fn picture(self, picture: &Picture, fill: &FillConfig, execution: &Execution) -> Result<Picture, ExplainError> {
+        let ImageShape { height, width, .. } = picture.shape();
         let whole = Segmentation::grid(height, width, 1, 1)?;
-        let mut pictures = FillConfig { kind, ..fill.clone() }.replacements(picture, &whole, execution)?;
+        let mut pictures = FillConfig { kind: self.fill(), ..fill.clone() }.replacements(picture, &whole, execution)?;
         pictures.pop().ok_or(ExplainError::Empty { what: "list of baselines" })
     }
 }
@@ -59,8 +65,8 @@ pub struct Probe<'a, S: ?Sized> {
     pub scorer: &'a S,
     /// The picture.
     pub picture: &'a Picture,
-    /// The class that was explained.
-    pub class: usize,
+    /// What was explained.
+    pub target: Target,
     /// Logits or probabilities.
     pub scale: ScoreScale,
     /// What stands for missing pixels.
@@ -74,7 +80,7 @@ pub struct Probe<'a, S: ?Sized> {
 impl<S: Scorer + ?Sized> Probe<'_, S> {
     /// The number of pixels.
     pub(super) fn pixels(&self) -> usize {
-        let [_, height, width] = self.picture.shape();
+        let ImageShape { height, width, .. } = self.picture.shape();
         height * width
     }
 
@@ -101,15 +107,19 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Result<Vec<f64>, ExplainError> {
         let own = check_scorer(self.scorer, self.picture, self.execution)?;
-        require_index("class", self.class, own.classes())?;
+        let explained = self.target.resolve(&own)?;
         let mut scores = Vec::with_capacity(count);
         let mut has_rival = false;
         let shape = self.picture.shape();
         let classes = score_in_pipeline(self.scorer, shape, count, self.execution, fill, |_, row| {
-            let score = row.get(self.class).copied().unwrap_or(f32::NAN);
-            require_finite_score(self.class, score)?;
-            has_rival |= row.iter().enumerate().any(|(class, score)| class != self.class && score.is_finite());
-            scores.push(on_scale(self.scale, row, self.class));
+            let score = explained.of(row)?;
+            has_rival |= row.iter().enumerate().any(|(class, score)| class != explained.class && score.is_finite());
+            scores.push(match self.scale {
+                ScoreScale::Logits => score,
+                ScoreScale::Probabilities => {
+                    probability(row, explained.class) - explained.against.map_or(0.0, |other| probability(row, other))
+                }
+            });
             Ok(())
         })?;
         require_count("list of classes", classes, own.classes())?;
@@ -132,7 +142,7 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
 
 /// Copies from `source` the pixels for which `chosen` is true, in every channel.
 pub(super) fn copy_pixels(values: &mut [f32], source: &Picture, chosen: impl Fn(usize) -> bool) {
-    let [_, height, width] = source.shape();
+    let ImageShape { height, width, .. } = source.shape();
     let planes = source.values().chunks_exact(height * width);
     for (values, source) in values.chunks_exact_mut(height * width).zip(planes) {
         for (pixel, (value, &source)) in values.iter_mut().zip(source).enumerate() {
@@ -143,12 +153,8 @@ pub(super) fn copy_pixels(values: &mut [f32], source: &Picture, chosen: impl Fn(
     }
 }
 
-fn on_scale(scale: ScoreScale, scores: &[f32], class: usize) -> f64 {
-    match scale {
-        ScoreScale::Logits => f64::from(scores[class]),
-        ScoreScale::Probabilities => {
-            let sum: f64 = scores.iter().map(|&score| (f64::from(score) - f64::from(scores[class])).exp()).sum();
-            1.0 / sum
-        }
-    }
+/// The softmax of the scores at one class.
+fn probability(scores: &[f32], class: usize) -> f64 {
+    let sum: f64 = scores.iter().map(|&score| (f64::from(score) - f64::from(scores[class])).exp()).sum();
+    1.0 / sum
 }

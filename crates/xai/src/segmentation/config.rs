@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
+use tinylsa_shape::ImageShape;
 
 use super::{Segmentation, SegmentationError, SlicConfig};
 use crate::execution::Cancellation;
@@ -56,22 +57,22 @@ impl SegmentationConfig {
         self.slic.validate().map_err(|error| error.within("slic"))
     }
 
-    /// The segmentation of a picture `[channels, height, width]`.
+    /// The segmentation of an image of this shape.
     ///
     /// # Errors
     /// [`SegmentationError`] if the config is out of range or does not fit the picture, or if it is cancelled.
     pub fn segment(
         &self,
         picture: &[f32],
-        channels: usize,
-        height: usize,
-        width: usize,
+        shape: impl Into<ImageShape>,
         cancellation: &Cancellation,
     ) -> Result<Segmentation, SegmentationError> {
         self.validate()?;
+        let shape = shape.into();
+        let ImageShape { height, width, .. } = shape;
         match self.kind {
             SegmentationKind::Grid => Segmentation::grid(height, width, self.grid.rows, self.grid.columns),
-            SegmentationKind::Slic => Segmentation::slic(picture, channels, height, width, &self.slic, cancellation),
+            SegmentationKind::Slic => Segmentation::slic(picture, shape, &self.slic, cancellation),
         }
     }
 }

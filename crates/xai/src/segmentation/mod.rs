@@ -10,6 +10,8 @@ mod error;
 mod grid;
 mod slic;
 
+use tinylsa_shape::ImageShape;
+
 use crate::execution::Cancellation;
 
 pub use config::{GridConfig, SegmentationConfig, SegmentationKind};
@@ -92,7 +94,7 @@ impl Segmentation {
     }
 
     /// SLIC superpixels (Achanta et al. 2012, "SLIC superpixels compared to state-of-the-art superpixel methods",
-    /// algorithm 1) of a picture `[channels, height, width]`: connected, at least one, at most `config.segments`, the
+    /// algorithm 1) of an image of this shape: connected, at least one, at most `config.segments`, the
     /// same for the same picture, in whatever unit its values are.
     ///
     /// # Errors
@@ -100,13 +102,12 @@ impl Segmentation {
     /// `channels * height * width` values, if the config is out of range, or if it is cancelled.
     pub fn slic(
         picture: &[f32],
-        channels: usize,
-        height: usize,
-        width: usize,
+        shape: impl Into<ImageShape>,
         config: &SlicConfig,
         cancellation: &Cancellation,
     ) -> Result<Self, SegmentationError> {
         config.validate()?;
+        let ImageShape { channels, height, width } = shape.into();
         require_length("the picture", picture.len(), require_pixels(channels.max(1), height, width)?)?;
         if let Some((index, value)) = picture.iter().enumerate().find(|(_, value)| !value.is_finite()) {
             return Err(SegmentationError::NotFinite { index, value: value.to_string() });

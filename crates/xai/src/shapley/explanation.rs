@@ -5,20 +5,20 @@ use super::{
     ExactShapleyConfig, ExactShapleyPlan, KernelShapConfig, KernelShapPlan, PermutationShapConfig, PermutationShapPlan,
     ShapleySolution,
 };
-use crate::attribution::{Attribution, Target};
+use crate::attribution::{Attribution, ExplainedScore, Targets};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{ClassValues, CoalitionValues, Coalitions, EvaluatedGame, Masker};
+use crate::masker::{CoalitionValues, Coalitions, EvaluatedGame, ExplainedValues, Masker};
 use crate::scorer::Scorer;
 
 /// Shapley values of the segments of a picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShapleyExplanation {
-    /// The class of each output of the solution.
-    pub classes: Vec<usize>,
-    /// The values of the segments, one output for each explained class, with their diagnostics.
+    /// The score of each output of the solution.
+    pub explained: Vec<ExplainedScore>,
+    /// The values of the segments, one output for each explained score, with their diagnostics.
     pub solution: ShapleySolution,
-    /// The values spread over the picture, one map for each explained class.
+    /// The values spread over the picture, one map for each explained score.
     pub attributions: Vec<Attribution>,
     /// Segments that look the same hidden and shown, whose value is therefore 0.
     pub inert_segments: Vec<usize>,
@@ -27,7 +27,7 @@ pub struct ShapleyExplanation {
     pub game: EvaluatedGame,
 }
 
-/// Exact Shapley values of the segments for one class, or for all classes if `target` is `None`, at the same cost of
+/// Exact Shapley values of the segments for one target or several, at the same cost of
 /// `2^M` forward passes for each replacement picture (see [`exact_shapley_evaluations`](crate::exact_shapley_evaluations)).
 ///
 /// # Errors
@@ -37,15 +37,15 @@ pub struct ShapleyExplanation {
 pub fn exact_shapley<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
-    target: Option<Target>,
+    targets: impl Into<Targets>,
     config: &ExactShapleyConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
     let plan = ExactShapleyPlan::new(masker.segmentation().count(), config, execution)?;
-    explain(scorer, masker, target, execution, plan.coalitions(), &[], |values| plan.solve(values))
+    explain(scorer, masker, &targets.into(), execution, plan.coalitions(), &[], |values| plan.solve(values))
 }
 
-/// `KernelSHAP` values of the segments for one class, or for all classes if `target` is `None`, at the same cost of
+/// `KernelSHAP` values of the segments for one target or several, at the same cost of
 /// `2M + 2050` forward passes for each replacement picture, or as the config says.
 ///
 /// # Errors
@@ -55,13 +55,14 @@ pub fn exact_shapley<S: Scorer + ?Sized>(
 pub fn kernel_shap<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
-    target: Option<Target>,
+    targets: impl Into<Targets>,
     config: &KernelShapConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
     let plan = KernelShapPlan::new(masker.segmentation().count(), config, execution)?;
     let (coalitions, weights) = (plan.coalitions(), plan.weights());
-    let explanation = explain(scorer, masker, target, execution, coalitions, weights, |values| plan.solve(values))?;
+    let explanation =
+        explain(scorer, masker, &targets.into(), execution, coalitions, weights, |values| plan.solve(values))?;
     if explanation.solution.underdetermined {
         let evaluations = explanation.solution.evaluations;
         warn!(evaluations, "too few coalitions to determine the Shapley values: drawn towards equal shares");
@@ -69,7 +70,7 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
     Ok(explanation)
 }
 
-/// Permutation SHAP values of the segments for one class, or for all classes if `target` is `None`, at the same cost
+/// Permutation SHAP values of the segments for one target or several, at the same cost
 /// of `2 (M − 1)` forward passes for each permutation and replacement picture, and two more.
 ///
 /// # Errors
@@ -79,30 +80,30 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
 pub fn permutation_shap<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
-    target: Option<Target>,
+    targets: impl Into<Targets>,
     config: &PermutationShapConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
     let plan = PermutationShapPlan::new(masker.segmentation().count(), config, execution)?;
-    explain(scorer, masker, target, execution, plan.coalitions(), &[], |values| plan.solve(values))
+    explain(scorer, masker, &targets.into(), execution, plan.coalitions(), &[], |values| plan.solve(values))
 }
 
 fn explain<S: Scorer + ?Sized>(
     scorer: &S,
     masker: &Masker,
-    target: Option<Target>,
+    targets: &Targets,
     execution: &Execution,
     coalitions: &Coalitions,
     weights: &[f64],
     solve: impl Fn(&CoalitionValues) -> Result<ShapleySolution, ExplainError>,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let ClassValues { classes, values } = masker.values(scorer, coalitions, target, execution)?;
+    let ExplainedValues { explained, values } = masker.values(scorer, coalitions, targets, execution)?;
     let solution = solve(&values)?;
-    let attributions = classes
+    let attributions = explained
         .iter()
         .zip(solution.values.chunks_exact(solution.players))
-        .map(|(&class, values)| masker.attribution(values, class))
+        .map(|(&score, values)| masker.attribution(values, score))
         .collect::<Result<_, _>>()?;
     let game = EvaluatedGame { coalitions: coalitions.clone(), weights: weights.to_vec(), values };
-    Ok(ShapleyExplanation { classes, solution, attributions, inert_segments: masker.inert_segments(), game })
+    Ok(ShapleyExplanation { explained, solution, attributions, inert_segments: masker.inert_segments(), game })
 }

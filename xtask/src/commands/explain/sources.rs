@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
+use tinylsa_model::ImageShape;
 use tinylsa_xai::Picture;
 use tracing::warn;
 
@@ -79,7 +80,7 @@ pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) ->
         Some(IndexedSplit::Train) => &pictures.train,
         Some(IndexedSplit::Test) | None => &pictures.test,
     };
-    require_size(dataset, SIDE)?;
+    require_size(dataset, ImageShape::grey(SIDE, SIDE))?;
     let mut subjects: Vec<ImageToExplain> = Vec::new();
     for &index in &arguments.index {
         let subject = subject(dataset, index, None)?;

@@ -140,12 +140,12 @@ fn sharpening_strengthens_an_edge_and_leaves_even_parts() {
 fn any_size_is_made() {
     let photograph = Photograph::decode(&png(grey(55, 255))).unwrap();
     for (height, width) in [(32, 32), (64, 20), (1, 1), (224, 224)] {
-        let prepared = prepare(&photograph, TargetSize { height, width }).unwrap();
+        let prepared = prepare(&photograph, ImageShape::grey(height, width)).unwrap();
         assert_eq!(prepared.pixels.len(), height * width);
         assert_eq!(prepared.pixels[height / 2 * width + width / 2], 200, "{height}×{width}");
     }
     for (height, width) in [(0, 28), (28, 0)] {
-        let error = prepare(&photograph, TargetSize { height, width }).unwrap_err();
+        let error = prepare(&photograph, ImageShape::grey(height, width)).unwrap_err();
         assert!(matches!(error, PhotographFault::NoTarget { .. }), "{error}");
     }
 }

@@ -1,3 +1,4 @@
+mod colour;
 mod damage;
 mod files;
 mod form;
@@ -7,10 +8,10 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, GrayImage, Luma};
 
-use super::{Area, Photograph, PhotographFault, PreparedImage, TargetSize, prepare};
+use super::{Area, ImageShape, Photograph, PhotographFault, PreparedImage, prepare};
 
 const SIDE: usize = 28;
-const TARGET: TargetSize = TargetSize { height: SIDE, width: SIDE };
+const TARGET: ImageShape = ImageShape::grey(SIDE, SIDE);
 
 /// The garment of most tests, on a photograph of 100×120 pixels: twice as high as wide.
 const GARMENT: Area = Area { left: 30, top: 20, width: 35, height: 70 };

@@ -1,10 +1,10 @@
 //! For the methods that show attention.
 
 use serde::Serialize;
-use tinylsa_xai::{AttentionCheck, AttentionStatistics, ExplainError, HeadFusion};
+use tinylsa_xai::{AttentionCheck, AttentionStatistics, ExplainError, HeadFusion, TokenGrid, fixed_query_positions};
 
 use crate::error::Result;
-use crate::explainable::TracedAttention;
+use crate::explainable::ImageAttention;
 use crate::maps::{AttentionLayer, AttentionMaps, AttentionMatrix, AttentionView, Maps};
 use crate::method::{Diagnostics, Explained, MethodContext};
 
@@ -14,7 +14,7 @@ const LARGEST_DEVIATION: f64 = 1e-5;
 const FLAT: f64 = 0.95;
 
 /// What does not depend on the method: the check of every layer.
-pub(crate) fn check_warnings(traced: &TracedAttention) -> Vec<String> {
+pub(crate) fn check_warnings(traced: &ImageAttention) -> Vec<String> {
     let off = |(layer, check): (usize, &AttentionCheck)| {
         (check.largest_deviation > LARGEST_DEVIATION).then(|| {
             format!("layer {layer} computed something else than A·V: they differ by {:.1e}", check.largest_deviation)
@@ -70,6 +70,11 @@ impl Concentration {
             smallest: map.iter().copied().fold(f64::INFINITY, f64::min),
         }
     }
+}
+
+/// The tokens whose maps are shown: the class token if there is one, the centre and the corners.
+pub(crate) fn shown_queries(grid: TokenGrid) -> Result<Vec<usize>, ExplainError> {
+    Ok(fixed_query_positions(grid)?.into_iter().map(|query| query.token).collect())
 }
 
 #[derive(Debug, Serialize)]

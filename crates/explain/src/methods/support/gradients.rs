@@ -36,7 +36,7 @@ pub(crate) fn pixels(
 
 /// `[images, channels, height, width]`, of at least one image.
 pub(crate) fn images(name: &str, list: &[Picture]) -> NamedTensor {
-    let shape = list.iter().take(1).flat_map(Picture::shape);
+    let shape = list.iter().take(1).flat_map(|image| image.shape().dims());
     let values = list.iter().flat_map(|image| image.values().iter().copied()).collect();
     NamedTensor::f32(name, std::iter::once(list.len()).chain(shape).collect(), values)
 }

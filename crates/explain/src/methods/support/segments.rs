@@ -3,8 +3,8 @@
 use serde::Serialize;
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_xai::{
-    Attribution, EvaluatedGame, ExactShapleyConfig, ExplainError, Masker, Segmentation, SegmentationKind,
-    ShapleyExplanation, ShapleySolution, exact_shapley_evaluations,
+    Attribution, EvaluatedGame, ExactShapleyConfig, ExplainError, ExplainedScore, Masker, Segmentation,
+    SegmentationKind, ShapleyExplanation, ShapleySolution, exact_shapley_evaluations,
 };
 
 use super::gradients::{images, scientific};
@@ -21,9 +21,8 @@ const MOST_NAMED: usize = 16;
 
 /// The segments of the image.
 pub(crate) fn segmentation(at: &MethodContext<'_>) -> Result<Segmentation, ExplainError> {
-    let [channels, height, width] = at.image.shape();
     let cancellation = &at.execution.cancellation;
-    Ok(at.shared.segmentation.segment(at.image.values(), channels, height, width, cancellation)?)
+    Ok(at.shared.segmentation.segment(at.image.values(), at.image.shape(), cancellation)?)
 }
 
 pub(crate) fn masker(at: &MethodContext<'_>) -> Result<Masker, ExplainError> {
@@ -74,7 +73,7 @@ pub(crate) fn validate_enumeration(
 
 #[derive(Debug, Serialize)]
 struct ShapleyDiagnostics {
-    classes: Vec<usize>,
+    explained: Vec<ExplainedScore>,
     solution: ShapleySolution,
     inert_segments: Vec<usize>,
 }
@@ -119,10 +118,10 @@ pub(crate) fn of_shapley(found: ShapleyExplanation, masker: &Masker) -> Result<E
     evidence.push(NamedTensor::vector("base_value", solution.empty.clone()));
     evidence.push(NamedTensor::vector("full_value", solution.full.clone()));
     evidence.extend(standard_errors.clone().map(|errors| NamedTensor::vector("standard_errors", errors)));
-    let ShapleyExplanation { classes, solution, attributions, inert_segments, .. } = found;
+    let ShapleyExplanation { explained, solution, attributions, inert_segments, .. } = found;
     Ok(Explained {
         maps: segment_map(attributions, masker, values, standard_errors, Some(ends))?,
-        diagnostics: Box::new(ShapleyDiagnostics { classes, solution, inert_segments }),
+        diagnostics: Box::new(ShapleyDiagnostics { explained, solution, inert_segments }),
         warnings,
         evidence,
     })
@@ -208,7 +207,7 @@ mod tests {
             evaluations: 2080,
             underdetermined: false,
         };
-        let mut diagnostics = ShapleyDiagnostics { classes: vec![2], solution, inert_segments: Vec::new() };
+        let mut diagnostics = ShapleyDiagnostics { explained: vec![2.into()], solution, inert_segments: Vec::new() };
         assert_eq!(
             diagnostics.sentences().join("; "),
             "shares of the logit's difference of 4.000, additivity residual 2.0e-16; 2080 coalitions evaluated, \
