@@ -14,7 +14,7 @@ use tinylsa_model::{
 };
 use tinylsa_train::{TrainConfig, smoothed_targets};
 
-use tinylsa_experiment::dataset::{DEFAULT_DIRECTORY, fashion_mnist, find_directory};
+use tinylsa_experiment::dataset::fashion_mnist;
 use tinylsa_experiment::matching::require_classes;
 use tinylsa_settings::UsageError;
 
@@ -26,9 +26,7 @@ const KEY: &str = "bench";
 /// The images that a training which is measured is trained on.
 pub(crate) fn training_pictures(data_dir: Option<&Path>, input: ImageShape) -> Result<Dataset> {
     let dataset = match data_dir {
-        Some(directory) => {
-            fashion_mnist(&find_directory(Some(directory), Path::new(DEFAULT_DIRECTORY)), &Arc::default())?.train
-        }
+        Some(directory) => fashion_mnist(Some(directory), &Arc::default())?.train,
         None => synthetic_garments(&GARMENTS)?.train,
     };
     let found = dataset.shape;

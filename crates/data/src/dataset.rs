@@ -8,6 +8,8 @@ use tinylsa_settings::printable;
 use tinylsa_shape::ImageShape;
 use tinylsa_system::sha256_hex;
 
+use crate::source::SOURCES;
+
 /// The most classes whose labels fit into one byte each.
 const CLASSES_OF_A_BYTE: usize = 256;
 
@@ -44,21 +46,10 @@ impl DatasetName {
 
     /// The name for people, such as `Fashion-MNIST`.
     pub fn title(&self) -> &str {
-        let published = TITLES.iter().find(|published| published.id == self.0);
-        published.map_or_else(|| self.0.rsplit('/').next().unwrap_or_default(), |published| published.title)
+        let source = SOURCES.iter().find(|source| source.name() == self.0);
+        source.map_or_else(|| self.0.rsplit('/').next().unwrap_or_default(), |source| source.title())
     }
 }
-
-/// A collection that has a title beside its name.
-struct Title {
-    id: &'static str,
-    title: &'static str,
-}
-
-const TITLES: [Title; 2] = [
-    Title { id: "fashion-mnist", title: "Fashion-MNIST" },
-    Title { id: "synthetic-garments", title: "synthetic garments" },
-];
 
 impl fmt::Display for DatasetName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

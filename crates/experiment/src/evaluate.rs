@@ -1,6 +1,6 @@
 //! Measuring a model file, the model of a run, or the weights that ship.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,7 +10,7 @@ use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensor
 use tinylsa_settings::UsageError;
 use tracing::info;
 
-use crate::dataset::{DEFAULT_DIRECTORY, Pictures, all_indices, fashion_mnist, find_directory, require_size};
+use crate::dataset::{Pictures, all_indices, fashion_mnist, require_size};
 use crate::error::ExperimentError;
 use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measured};
 use crate::finished::FinishedRun;
@@ -123,7 +123,7 @@ impl Subject {
             ModelSource::Run(run_dir) => {
                 let run = FinishedRun::read(run_dir)?;
                 let validation = Some(run.config.data.validation);
-                let asked = AskedSplit { validation, seed: request.seed.or(Some(run.config.run.seed)) };
+                let asked = AskedSplit { validation, seed: request.seed.or(Some(run.config.split_seed())) };
                 let loaded = load_inference_model(&run.model_path())?;
                 Ok(Self { loaded, pictures: run.pictures(data_dir, &request.stop)?, asked })
             }
@@ -133,7 +133,7 @@ impl Subject {
                     let garments = synthetic_garments(&SyntheticConfig::default())?;
                     Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
                 } else {
-                    fashion_mnist(&find_directory(data_dir, Path::new(DEFAULT_DIRECTORY)), &request.stop)?
+                    fashion_mnist(data_dir, &request.stop)?
                 };
                 Ok(Self { loaded, pictures, asked: AskedSplit { validation: file.validation, seed: request.seed } })
             }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use tinylsa_data::SourceName;
 use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_settings::counted;
 use tinylsa_system::{peak_memory, sha256_hex};
@@ -26,7 +27,7 @@ use crate::matching::held_out;
 use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared};
 use crate::progress::{RunProgress, StartedRun};
-use crate::schema::{DataSource, ExperimentConfig, MeasuredSplit};
+use crate::schema::{ExperimentConfig, MeasuredSplit};
 use crate::statistics::Spread;
 use tinylsa_explain::ExplainedNetwork;
 use tinylsa_explain::scores::ScoreTable;
@@ -89,7 +90,7 @@ fn perform(experiment: &Experiment, options: &RunOptions, progress: &mut dyn Run
     let started = Instant::now();
     let config = &experiment.config;
     set_threads(config.device.threads)?;
-    if options.data_dir.is_some() && config.data.source == DataSource::SyntheticGarments {
+    if options.data_dir.is_some() && config.data.source == SourceName::SYNTHETIC_GARMENTS {
         warn!("--data-dir has no effect: data.source is synthetic-garments");
     }
     let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict, &options.stop)?;
@@ -250,7 +251,7 @@ impl Run<'_> {
         let Prepared { pictures, split, .. } = self.prepared;
         let class_names: Vec<&str> = pictures.train.class_names.iter().map(String::as_str).collect();
         let metadata = ModelMetadata {
-            held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.run.seed)),
+            held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.split_seed())),
             ..ModelMetadata::new(trained.model.config(), &class_names, pictures.name().id())
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;

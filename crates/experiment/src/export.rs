@@ -50,6 +50,6 @@ fn calibrated(
         .context("failed to measure the model")?;
     let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
     loaded.metadata.temperature = Some(fit.temperature);
-    loaded.metadata.held_out = Some(held_out(&pictures.train, validation.len(), run.config.run.seed));
+    loaded.metadata.held_out = Some(held_out(&pictures.train, validation.len(), run.config.split_seed()));
     Ok(CalibratedModel { loaded, fit })
 }

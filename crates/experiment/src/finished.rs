@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use tinylsa_data::{DatasetName, SplitIndices, stratified_split};
+use tinylsa_data::{DatasetName, SourceName, SplitIndices, stratified_split};
 use tinylsa_model::{Classifier, LoadedModel, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
 use crate::error::ExperimentError;
 use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, Status, read_json, require_checksums};
-use crate::schema::{DataSource, ExperimentConfig};
+use crate::schema::ExperimentConfig;
 use tinylsa_settings::UsageError;
 use tinylsa_settings::config::{ConfigSource, load};
 
@@ -99,7 +99,7 @@ impl FinishedRun {
         }
         let mut section = self.config.data.clone();
         if is_drawn {
-            section.source = DataSource::SyntheticGarments;
+            section.source = SourceName::SYNTHETIC_GARMENTS;
         }
         let pictures = obtain(&section, data_dir, true, stop)?;
         require_size(&pictures.train, self.config.model.network().input)?;
@@ -114,7 +114,7 @@ impl FinishedRun {
     /// # Errors
     /// If there are fewer images than the run set aside.
     pub fn split(&self, pictures: &Pictures) -> Result<SplitIndices, ExperimentError> {
-        let (validation, seed) = (self.config.data.validation, self.config.run.seed);
+        let (validation, seed) = (self.config.data.validation, self.config.split_seed());
         Ok(stratified_split(&pictures.train.labels, validation, seed).map_err(anyhow::Error::from)?)
     }
 }

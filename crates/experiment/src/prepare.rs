@@ -65,7 +65,9 @@ impl Experiment {
     }
 
     pub(crate) fn load(source: ConfigSource, overrides: Vec<String>) -> Result<Self, ConfigError> {
-        let config = load(&source, &overrides, ExperimentConfig::validate)?;
+        let mut config = load(&source, &overrides, ExperimentConfig::validate)?;
+        // So that the resolved config says it.
+        config.data.split_seed = Some(config.split_seed());
         Ok(Self { config, source, overrides })
     }
 
@@ -90,7 +92,7 @@ impl Experiment {
         let config = &self.config;
         check_plan(config, &pictures)?;
         let device = device(&config.device)?;
-        let split = validation_split(&pictures, config.data.validation, config.run.seed)?;
+        let split = validation_split(&pictures, config.data.validation, config.split_seed())?;
         let plan = TrainingPlan {
             model: config.model.network().clone(),
             train: config.train.clone(),

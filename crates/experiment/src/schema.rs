@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tinylsa_data::SyntheticConfig;
+use tinylsa_data::DataConfig;
 use tinylsa_model::{ModelConfig, TinyCnnLsaConfig};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
@@ -19,7 +19,7 @@ pub struct ExperimentConfig {
     /// Where to compute.
     pub device: DeviceSection,
     /// The images.
-    pub data: DataSection,
+    pub data: DataConfig,
     /// The network.
     pub model: ModelSection,
     /// How it is trained.
@@ -60,42 +60,6 @@ pub enum Backend {
     Flex,
     /// The deprecated one, behind the feature `ndarray`.
     Ndarray,
-}
-
-/// The images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataSection {
-    /// Which images.
-    pub source: DataSource,
-    /// Where the files of Fashion-MNIST are, or go when they are downloaded.
-    pub dir: PathBuf,
-    /// What to do if they are not available.
-    pub offline: Offline,
-    /// Images that are cut from the training set for validation.
-    pub validation: usize,
-    /// How the synthetic garments are drawn.
-    pub synthetic: SyntheticConfig,
-}
-
-/// The collections of images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DataSource {
-    /// Fashion-MNIST, from files or downloaded.
-    FashionMnist,
-    /// Garments drawn from a seed.
-    SyntheticGarments,
-}
-
-/// What to do if the images are neither on the disk nor available for download.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Offline {
-    /// Go on with the synthetic garments, and say so everywhere.
-    Synthetic,
-    /// Stop.
-    Fail,
 }
 
 /// The network: its kind, and one table for each kind. A table that is left out stands for the kind's defaults.
@@ -144,7 +108,9 @@ impl ExperimentConfig {
     /// The first key outside its range, or that does not fit.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         self.validate_ranges()?;
-        self.explain.validate_against(&self.circumstances()).map_err(|error| error.within("explain"))
+        // The images of some sources are only known when they are read, and are checked then.
+        let Some(explained) = self.circumstances() else { return Ok(()) };
+        self.explain.validate_against(&explained).map_err(|error| error.within("explain"))
     }
 
     /// Checks every range.
@@ -169,13 +135,15 @@ impl ExperimentConfig {
 }
 
 impl ExperimentConfig {
-    /// What is explained, if the images are those of `data.source`.
-    fn circumstances(&self) -> Circumstances {
-        let (training, test) = match self.data.source {
-            DataSource::FashionMnist => (60_000, 10_000),
-            DataSource::SyntheticGarments => (self.data.synthetic.train, self.data.synthetic.test),
-        };
-        Circumstances::new(self.model.network(), Some(training), test)
+    /// Seed of the validation split.
+    pub fn split_seed(&self) -> u64 {
+        self.data.split_seed.unwrap_or(self.run.seed)
+    }
+
+    /// What is explained, if it is known of `data.source` how many images it has.
+    fn circumstances(&self) -> Option<Circumstances> {
+        let sizes = self.data.source.source().sizes(&self.data)?;
+        Some(Circumstances::new(self.model.network(), Some(sizes.train), sizes.test))
     }
 }
 
@@ -217,21 +185,6 @@ impl RunSection {
     }
 }
 
-impl DataSection {
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        require("dir", !self.dir.as_os_str().is_empty(), || "\"\"".to_owned(), "the path of a directory")?;
-        self.synthetic.validate().map_err(|error| error.within("synthetic"))?;
-        require_within("validation", self.validation, 10..60_000)?;
-        let may_be_synthetic = self.source == DataSource::SyntheticGarments || self.offline == Offline::Synthetic;
-        require(
-            "validation",
-            !may_be_synthetic || self.validation < self.synthetic.train,
-            || self.validation.to_string(),
-            &format!("fewer than the {} synthetic training pictures", self.synthetic.train),
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -250,7 +203,17 @@ mod tests {
 
     #[test]
     fn every_shipped_config_is_valid_and_survives_being_resolved() {
-        for name in ["base.toml", "accurate.toml", "born-again.toml", "quickstart.toml", "ci.toml"] {
+        for name in [
+            "base.toml",
+            "accurate.toml",
+            "born-again.toml",
+            "quickstart.toml",
+            "ci.toml",
+            "mnist.toml",
+            "kmnist.toml",
+            "cifar10.toml",
+            "folder.toml",
+        ] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
             let again = ConfigSource::new("resolved", to_toml(&config).unwrap());
             let resolved: ExperimentConfig = load(&again, &[], ExperimentConfig::validate).unwrap();
@@ -277,7 +240,12 @@ mod tests {
         check("train.augmentation.flip_probability=1.5", "flip_probability");
         check("train.epoch=3", "did you mean `train.epochs`");
         check("device.backend=flax", "flex");
-        check("data.validation=20000", "fewer than the 12000 synthetic training pictures");
+        check("data.source=fashion", "fashion-mnist");
+        let channels = error_of(&["data.source=folder", "data.folder.channels=2"]);
+        assert!(channels.contains("`data.folder.channels` is 2, expected 1 or 3"), "{channels}");
+        let colour = error_of(&["data.source=folder", "data.folder.colour=true"]);
+        assert!(colour.contains("colour"), "{colour}");
+        check("data.validation=20000", "fewer than the 12000 synthetic training images");
         check("run.name=../elsewhere", "letters, digits");
         check("data.dir=", "`data.dir` is \"\", expected the path of a directory");
         check("model.tinycnn-lsa.stages.1.stride=3", "`model.tinycnn-lsa.stages.1.stride` is 3");

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use tinylsa_data::{
-    AugmentationConfig, AugmentationKey, Certificates, Dataset, FetchConfig, FileForm, FoundFile, SourceFile,
-    SyntheticConfig, augment, fetch, synthetic_garments, verify,
+    AugmentationConfig, AugmentationKey, Certificates, DataConfig, DataDirectory, Dataset, FetchConfig, FileForm,
+    FoundFile, Publication, SOURCES, SourceFile, SourceName, SyntheticConfig, augment, fetch, synthetic_garments,
+    verify,
 };
 use tinylsa_report::{ContactRow, ContactSheet, Image, encode_png};
 use tinylsa_settings::printable_path;
 use tinylsa_system::write_atomically;
 
-use crate::outcome::{say, stop_on_interrupt};
-use tinylsa_experiment::dataset::{DEFAULT_DIRECTORY, DataDirectory, fashion_mnist, fetch_config, find_directory};
+use crate::outcome::{UsageError, say, stop_on_interrupt};
+use tinylsa_experiment::dataset::{fetch_config, obtain};
 
 /// Images of each class on the contact sheet, plain and augmented.
 const SHOWN: usize = 8;
@@ -20,9 +21,9 @@ const SHOWN: usize = 8;
 /// Arguments of the `data` command.
 #[derive(Subcommand, Debug)]
 pub(crate) enum DataCommand {
-    /// Download the files of Fashion-MNIST that are missing.
+    /// Download the files of a published collection that are missing.
     Fetch(FetchArguments),
-    /// Check the files of Fashion-MNIST against what was published.
+    /// Check the files of a published collection against what was published.
     Verify(Place),
     /// Write a contact sheet of every class, plain and augmented.
     Show(ShowArguments),
@@ -31,7 +32,10 @@ pub(crate) enum DataCommand {
 /// Where the files are.
 #[derive(Args, Debug)]
 pub(crate) struct Place {
-    /// Where the files of Fashion-MNIST are, or go.
+    /// Where the images come from, as `data.source` of a config names it.
+    #[arg(long, value_name = "NAME", default_value = "fashion-mnist", value_parser = source)]
+    source: SourceName,
+    /// Where the files are, or go.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -52,8 +56,8 @@ pub(crate) struct FetchArguments {
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     place: Place,
-    /// Show the synthetic garments instead of Fashion-MNIST.
-    #[arg(long, conflicts_with = "data_dir")]
+    /// Show the synthetic garments.
+    #[arg(long, conflicts_with_all = ["data_dir", "source"])]
     synthetic: bool,
     /// Seed of the augmentation, and of the synthetic garments.
     #[arg(long, default_value_t = 0)]
@@ -63,17 +67,34 @@ pub(crate) struct ShowArguments {
     out: PathBuf,
 }
 
+/// A collection with published files, and the directory for them.
+struct Published {
+    collection: &'static Publication,
+    directory: PathBuf,
+}
+
 impl Place {
-    fn directory(&self) -> DataDirectory {
-        find_directory(self.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY))
+    fn published(&self) -> Result<Published, UsageError> {
+        let directory = DataDirectory::find(self.source, self.data_dir.as_deref(), None);
+        if let (Some(collection), Some(directory)) = (self.source.source().publication(), directory) {
+            return Ok(Published { collection, directory: directory.path });
+        }
+        let published = SOURCES.iter().filter(|source| source.publication().is_some());
+        let known: Vec<&str> = published.map(|source| source.name()).collect();
+        Err(UsageError(format!("--source {} has no published checksums, expected {}", self.source, known.join(", "))))
     }
+}
+
+fn source(name: &str) -> Result<SourceName, String> {
+    let names: Vec<&str> = SOURCES.iter().map(|source| source.name()).collect();
+    SourceName::new(name).ok_or_else(|| format!("expected {}", names.join(", ")))
 }
 
 /// Gets, checks or shows the images.
 pub(crate) fn run(command: &DataCommand) -> Result<()> {
     match command {
         DataCommand::Fetch(arguments) => fetch_files(arguments),
-        DataCommand::Verify(place) => verify_files(&place.directory().path),
+        DataCommand::Verify(place) => verify_files(&place.published()?),
         DataCommand::Show(arguments) => show(arguments),
     }
 }
@@ -82,13 +103,13 @@ fn fetch_files(arguments: &FetchArguments) -> Result<()> {
     let stop = stop_on_interrupt("stopping the download")?;
     let config = fetch_config(stop);
     let certificates = if arguments.system_certificates { Certificates::System } else { config.certificates };
-    let directory = arguments.place.directory().path;
-    fetch(&directory, &FetchConfig { certificates, ..config })?;
-    say(format!("{} holds Fashion-MNIST", printable_path(&directory)))
+    let Published { collection, directory } = arguments.place.published()?;
+    fetch(collection, &directory, &FetchConfig { certificates, ..config })?;
+    say(format!("{} holds {}", printable_path(&directory), collection.title))
 }
 
-fn verify_files(directory: &Path) -> Result<()> {
-    let report = verify(directory)?;
+fn verify_files(Published { collection, directory }: &Published) -> Result<()> {
+    let report = verify(collection, directory)?;
     for verified in &report.files {
         if verified.found.is_empty() {
             say(format!("{}: missing", verified.file.name))?;
@@ -99,7 +120,9 @@ fn verify_files(directory: &Path) -> Result<()> {
     }
     if !report.is_intact() {
         let directory = printable_path(directory);
-        let remedy = format!("`cargo xtask data fetch --data-dir {directory}` downloads the missing files");
+        let of_source =
+            if collection.id == "fashion-mnist" { String::new() } else { format!("--source {} ", collection.id) };
+        let remedy = format!("`cargo xtask data fetch {of_source}--data-dir {directory}` downloads the missing files");
         if report.files.iter().any(|file| !file.is_intact() && !file.found.is_empty()) {
             bail!("{directory} does not hold the published files; move the others away, then {remedy}");
         }
@@ -122,14 +145,19 @@ fn show(arguments: &ShowArguments) -> Result<()> {
     let dataset = if arguments.synthetic {
         synthetic_garments(&SyntheticConfig { seed: arguments.seed, ..SyntheticConfig::default() })?.train
     } else {
-        fashion_mnist(&arguments.place.directory(), &Arc::default())?.train
+        let config = DataConfig { source: arguments.place.source, ..DataConfig::default() };
+        obtain(&config, arguments.place.data_dir.as_deref(), true, &Arc::default())?.train
     };
+    if dataset.shape.channels != 1 {
+        let text = format!("the contact sheet shows grey images, those of {} are {}", dataset.name, dataset.shape);
+        return Err(UsageError(text).into());
+    }
     let config = AugmentationConfig::default();
     let rows = (0..dataset.classes())
         .map(|class| row(&dataset, class, &config, arguments.seed))
         .collect::<Result<Vec<_>>>()?;
     let sheet = ContactSheet {
-        title: format!("{}, training images", dataset.name.title()),
+        title: format!("{}, training images", dataset.name),
         subtitle: format!("left plain, right augmented (seed {}, epochs 0 to {})", arguments.seed, SHOWN - 1),
         rows,
     };

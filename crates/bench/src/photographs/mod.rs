@@ -23,7 +23,7 @@ use tracing::info;
 use garment::Garment;
 pub use kinds::Strengths;
 use kinds::{angles, kinds};
-use tinylsa_experiment::dataset::{DEFAULT_DIRECTORY, all_indices, fashion_mnist, find_directory};
+use tinylsa_experiment::dataset::{all_indices, fashion_mnist};
 use tinylsa_experiment::picture::{SIDE, TARGET};
 
 /// Images in the validation split of configs/base.toml, and the seed that draws it.
@@ -108,7 +108,7 @@ enum Answer {
 
 pub(super) fn run(plan: &PhotographsPlan) -> Result<PhotographsReport> {
     let loaded = tinylsa_experiment::models::load_inference_model_or_pretrained(plan.model.as_deref())?;
-    let pictures = fashion_mnist(&find_directory(plan.data_dir.as_deref(), DEFAULT_DIRECTORY.as_ref()), &plan.stop)?;
+    let pictures = fashion_mnist(plan.data_dir.as_deref(), &plan.stop)?;
     let (dataset, mut indices) = match plan.split {
         PhotographsSplit::Validation => {
             let split = stratified_split(&pictures.train.labels, VALIDATION, VALIDATION_SEED)?;

@@ -8,10 +8,12 @@ use flate2::read::MultiGzDecoder;
 use tinylsa_system::read_at_most;
 
 pub use error::{IdxError, IdxFault};
+pub use images::{IdxFile, IdxForm, decode_images};
 
 use crate::source::kind;
 
 mod error;
+mod images;
 #[cfg(test)]
 pub(crate) mod tests;
 

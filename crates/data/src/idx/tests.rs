@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dataset::{DatasetName, Split};
-use crate::images::{IdxFile, IdxForm, decode_images};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -1,14 +1,18 @@
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use thiserror::Error;
-use tinylsa_settings::printable_path;
+use tinylsa_settings::{InvalidSetting, printable_path};
 
+use super::CifarError;
+#[cfg(feature = "download")]
+use super::DownloadFailure;
+#[cfg(feature = "images")]
+use super::FolderError;
 use super::inspect::WrongFile;
 use crate::idx::IdxError;
 
-/// Fashion-MNIST is not available. The message says what is there instead.
+/// Images are not available. The message says what is there instead.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SourceError {
@@ -43,8 +47,12 @@ pub enum SourceError {
         error: io::Error,
     },
     /// Files are not in the directory.
-    #[error("{} {}", printable_path(directory), missing_in_words(missing, entries))]
+    #[error("{} {}", printable_path(directory), missing_in_words(collection, *files, missing, entries))]
     Missing {
+        /// What they are files of.
+        collection: &'static str,
+        /// The number of files that are expected.
+        files: usize,
         /// The directory.
         directory: PathBuf,
         /// The names of the missing files.
@@ -61,7 +69,18 @@ pub enum SourceError {
     /// A file has the wrong structure.
     #[error(transparent)]
     Idx(#[from] IdxError),
+    /// A file is none of the binary version of CIFAR-10.
+    #[error(transparent)]
+    Cifar(#[from] CifarError),
+    /// A folder does not hold images in classes.
+    #[cfg(feature = "images")]
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A setting of the source is outside its range.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     /// No address gave a file.
+    #[cfg(feature = "download")]
     #[error("failed to download {file}: {}", failures_in_words(failures))]
     Download {
         /// The name of the file.
@@ -70,6 +89,7 @@ pub enum SourceError {
         failures: Vec<DownloadFailure>,
     },
     /// The download was asked to stop.
+    #[cfg(feature = "download")]
     #[error("the download of {file} was interrupted; the files that were complete are kept")]
     Stopped {
         /// The name of the file that was on its way.
@@ -88,156 +108,51 @@ impl SourceError {
             | Self::Wrong(_)
             | Self::InTheWay(_)
             | Self::Idx(_)
-            | Self::Download { .. }
-            | Self::Stopped { .. } => false,
+            | Self::Cifar(_)
+            | Self::Setting(_) => false,
+            #[cfg(feature = "images")]
+            Self::Folder(_) => false,
+            #[cfg(feature = "download")]
+            Self::Download { .. } | Self::Stopped { .. } => false,
         }
     }
 
     /// Whether missing files could not be downloaded.
     pub fn is_failed_download(&self) -> bool {
         match self {
-            Self::MakeDirectory { .. } | Self::Download { .. } => true,
+            Self::MakeDirectory { .. } => true,
             Self::NoDirectory { .. }
+            | Self::Missing { .. }
             | Self::NotADirectory { .. }
             | Self::Directory { .. }
-            | Self::Missing { .. }
             | Self::Wrong(_)
             | Self::InTheWay(_)
             | Self::Idx(_)
-            | Self::Stopped { .. } => false,
+            | Self::Cifar(_)
+            | Self::Setting(_) => false,
+            #[cfg(feature = "images")]
+            Self::Folder(_) => false,
+            #[cfg(feature = "download")]
+            Self::Download { .. } => true,
+            #[cfg(feature = "download")]
+            Self::Stopped { .. } => false,
         }
     }
 }
 
-/// Why one address did not give a file.
-#[derive(Debug, Error)]
-#[error("{url}: {fault}")]
-pub struct DownloadFailure {
-    /// The address.
-    pub url: String,
-    /// What went wrong at the last attempt.
-    pub fault: DownloadFault,
-}
-
-/// What can go wrong with a download.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum DownloadFault {
-    /// There was no usable answer: no such host, no connection, a time-out, a certificate that is not trusted.
-    #[error("{}{}", .0, certificate_in_words(.0))]
-    Request(Box<ureq::Error>),
-    /// The server refused.
-    #[error("the server answered with status {status}{}", retry_in_words(*retry_after))]
-    Status {
-        /// The HTTP status.
-        status: u16,
-        /// When it may be asked again, if it said so.
-        retry_after: Option<Duration>,
-    },
-    /// The server did not answer.
-    #[error("no answer within {} s", limit.as_secs_f64())]
-    NoAnswer {
-        /// How long it was waited for.
-        limit: Duration,
-    },
-    /// The processor lacks instructions that encryption is built on here.
-    #[error("this processor lacks the instructions for an encrypted connection, expected AES and AVX2 or NEON")]
-    Processor,
-    /// The root certificates of the system were asked for, and there are none.
-    #[error("the system has no usable root certificates{}", reasons_in_words(.0))]
-    Certificates(Vec<String>),
-    /// The answer broke off.
-    #[error("the answer broke off after {received} bytes: {error}")]
-    Interrupted {
-        /// Bytes that came.
-        received: u64,
-        /// What the connection says.
-        error: io::Error,
-    },
-    /// The answer stalled, or came too slowly to wait for.
-    #[error("{bytes} bytes came in {} s, expected at least {expected}", window.as_secs_f64())]
-    TooSlow {
-        /// Bytes that came in the last window.
-        bytes: u64,
-        /// The length of the window.
-        window: Duration,
-        /// The fewest bytes of a window that are accepted.
-        expected: u64,
-    },
-    /// The time for the whole download was over.
-    #[error("the download took longer than {} s", deadline.as_secs_f64())]
-    Deadline {
-        /// The longest time for all files together.
-        deadline: Duration,
-    },
-    /// The answer is larger than the file.
-    #[error("the answer is larger than {limit} bytes, the size of the file")]
-    TooLarge {
-        /// The size of the published file.
-        limit: u64,
-    },
-    /// The answer is not the published file.
-    #[error("the answer has SHA-256 {found}, expected {expected}")]
-    Checksum {
-        /// The checksum of the answer.
-        found: String,
-        /// The published checksum.
-        expected: &'static str,
-    },
-    /// The answer cannot be kept.
-    #[error("the file cannot be written: {0}")]
-    Write(io::Error),
-    /// The download was asked to stop.
-    #[error("the download was interrupted")]
-    Stopped,
-}
-
-fn missing_in_words(missing: &[String], entries: &[String]) -> String {
-    match (4_usize.saturating_sub(missing.len()), entries) {
-        (0, []) => "is empty, expected the four files of Fashion-MNIST".to_owned(),
-        (0, entries) => format!("holds no file of Fashion-MNIST, but {}", entries.join(", ")),
-        (found, _) => format!("holds {found} of the four files of Fashion-MNIST, but not {}", missing.join(", ")),
+fn missing_in_words(collection: &str, files: usize, missing: &[String], entries: &[String]) -> String {
+    let all = match files {
+        4 => "four".to_owned(),
+        other => other.to_string(),
+    };
+    match (files.saturating_sub(missing.len()), entries) {
+        (0, []) => format!("is empty, expected the {all} files of {collection}"),
+        (0, entries) => format!("holds no file of {collection}, but {}", entries.join(", ")),
+        (found, _) => format!("holds {found} of the {all} files of {collection}, but not {}", missing.join(", ")),
     }
 }
 
+#[cfg(feature = "download")]
 fn failures_in_words(failures: &[DownloadFailure]) -> String {
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn certificate_in_words(error: &ureq::Error) -> &'static str {
-    let rustls = match error {
-        ureq::Error::Io(error) => error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()),
-        _ => None,
-    };
-    match rustls {
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            " (if your network puts its own certificate before every server, name that in SSL_CERT_FILE)"
-        }
-        Some(_) | None => "",
-    }
-}
-
-fn retry_in_words(retry_after: Option<Duration>) -> String {
-    retry_after.map_or_else(String::new, |pause| format!(" and asks to come back in {} s", pause.as_secs()))
-}
-
-fn reasons_in_words(reasons: &[String]) -> String {
-    if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use rustls::CertificateError;
-
-    use super::*;
-
-    #[test]
-    fn a_certificate_that_is_not_trusted_comes_with_the_remedy() {
-        let message = |error: rustls::Error| {
-            DownloadFault::Request(Box::new(ureq::Error::Io(io::Error::other(error)))).to_string()
-        };
-        let untrusted = message(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
-        assert!(untrusted.contains("UnknownIssuer") && untrusted.contains("SSL_CERT_FILE"), "{untrusted}");
-        assert!(!message(rustls::Error::HandshakeNotComplete).contains("SSL_CERT_FILE"));
-    }
 }

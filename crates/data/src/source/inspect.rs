@@ -9,27 +9,11 @@ use thiserror::Error;
 use tinylsa_settings::{printable, printable_path};
 use tinylsa_system::{read_at_most, sha256_hex};
 
-use super::{SourceError, SourceFile};
+use super::{Publication, SOURCES, SourceError, SourceFile};
 use crate::idx::{GZIP_MAGIC, largest_packed};
 
-/// Files of other collections that have the names of Fashion-MNIST's.
-const NAMESAKES: [Namesake; 8] = [
-    Namesake { collection: "MNIST", sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609" },
-    Namesake { collection: "MNIST", sha256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c" },
-    Namesake { collection: "MNIST", sha256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6" },
-    Namesake { collection: "MNIST", sha256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6" },
-    Namesake { collection: "KMNIST", sha256: "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4" },
-    Namesake { collection: "KMNIST", sha256: "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17" },
-    Namesake { collection: "KMNIST", sha256: "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5" },
-    Namesake { collection: "KMNIST", sha256: "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c" },
-];
 /// How many entries of a directory an error names.
 const SHOWN_ENTRIES: usize = 3;
-
-struct Namesake {
-    collection: &'static str,
-    sha256: &'static str,
-}
 
 /// The form in which a published file was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +55,21 @@ pub enum FileFault {
         expected: u64,
     },
     /// It is the file of the same name of another collection.
-    #[error("is the file of this name from {collection}, expected the one from Fashion-MNIST")]
+    #[error("is the file of this name from {collection}, expected the one from {expected}")]
     OtherCollection {
         /// The other collection.
         collection: &'static str,
+        /// The collection that was asked for.
+        expected: &'static str,
+    },
+    /// It is not the published gzip file, and no checksum says whether its content is the published one.
+    #[error(
+        "is not the gzip file that was published with SHA-256 {expected}, and no checksum of its content is published to \
+         verify it by"
+    )]
+    Unverifiable {
+        /// The SHA-256 of the published gzip file.
+        expected: &'static str,
     },
     /// It has other content than was published.
     #[error(
@@ -109,6 +104,8 @@ pub(super) struct Genuine {
     pub(super) form: FileForm,
     /// Unpacked.
     pub(super) content: Vec<u8>,
+    /// Other files of this name that are something else.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What is found under a name.
@@ -159,30 +156,33 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<String>, SourceError> {
 }
 
 /// The published content of `file`, from whichever of its forms in `directory` has it.
-pub(super) fn read_genuine(file: &SourceFile, directory: &Path) -> Result<Genuine, SourceError> {
+pub(super) fn read_genuine(
+    publication: &Publication,
+    file: &SourceFile,
+    directory: &Path,
+) -> Result<Genuine, SourceError> {
     let mut genuine: Option<Genuine> = None;
     let mut wrong = Vec::new();
-    for path in file.candidates(directory) {
-        match read_published(file, &path) {
+    for path in publication.candidates(file, directory) {
+        match read_published(publication, file, &path) {
             Ok(found) => genuine = genuine.or(Some(found)),
             Err(fault) => wrong.push(WrongFile { path, fault }),
         }
     }
     match genuine {
-        Some(genuine) => {
-            for wrong in wrong {
-                tracing::warn!(
-                    "{wrong}; {} has the published content and is read instead",
-                    printable_path(&genuine.path)
-                );
-            }
+        Some(mut genuine) => {
+            let read = printable_path(&genuine.path);
+            let warning = |wrong| format!("{wrong}; {read} has the published content and is read instead");
+            genuine.warnings = wrong.iter().map(warning).collect();
             Ok(genuine)
         }
         None => Err(wrong.into_iter().next().map_or_else(
             // It was there a moment ago.
             || SourceError::Missing {
+                collection: publication.title,
                 directory: directory.to_owned(),
                 missing: vec![file.name.to_owned()],
+                files: publication.files.len(),
                 entries: Vec::new(),
             },
             SourceError::Wrong,
@@ -191,7 +191,7 @@ pub(super) fn read_genuine(file: &SourceFile, directory: &Path) -> Result<Genuin
 }
 
 /// The content of the file at `path`, if it is that of `file`.
-pub(super) fn read_published(file: &SourceFile, path: &Path) -> Result<Genuine, FileFault> {
+pub(super) fn read_published(publication: &Publication, file: &SourceFile, path: &Path) -> Result<Genuine, FileFault> {
     let metadata = fs::metadata(path).map_err(FileFault::Unreadable)?;
     if !metadata.is_file() {
         // Opening a pipe waits for a writer, and a device never ends.
@@ -202,39 +202,48 @@ pub(super) fn read_published(file: &SourceFile, path: &Path) -> Result<Genuine, 
         io::ErrorKind::FileTooLarge => FileFault::TooLarge { limit },
         _ => FileFault::Unreadable(error),
     })?;
-    recognise(file, path, bytes)
+    recognise(publication, file, path, bytes)
 }
 
 /// The same for the bytes of the file.
-pub(super) fn recognise(file: &SourceFile, path: &Path, bytes: Vec<u8>) -> Result<Genuine, FileFault> {
-    let path = path.to_owned();
+pub(super) fn recognise(
+    publication: &Publication,
+    file: &SourceFile,
+    path: &Path,
+    bytes: Vec<u8>,
+) -> Result<Genuine, FileFault> {
+    let (path, warnings) = (path.to_owned(), Vec::new());
     if !bytes.starts_with(&GZIP_MAGIC) {
         check_content(file, &bytes)?;
-        return Ok(Genuine { path, form: FileForm::Unpacked, content: bytes });
+        return Ok(Genuine { path, form: FileForm::Unpacked, content: bytes, warnings });
     }
     let packed_sha256 = sha256_hex(&bytes);
-    if let Some(namesake) = NAMESAKES.iter().find(|namesake| namesake.sha256 == packed_sha256) {
-        return Err(FileFault::OtherCollection { collection: namesake.collection });
+    if let Some(other) = other_publication(publication, &packed_sha256) {
+        return Err(FileFault::OtherCollection { collection: other.title, expected: publication.title });
     }
     let content = unpack(&bytes, file.content_bytes)?;
     let form = if packed_sha256 == file.sha256 { FileForm::Published } else { FileForm::Repacked };
     if form == FileForm::Repacked {
         check_content(file, &content)?;
     }
-    Ok(Genuine { path, form, content })
+    Ok(Genuine { path, form, content, warnings })
+}
+
+/// The other collection that a file of this checksum is from: they all call their files alike.
+fn other_publication(publication: &Publication, packed_sha256: &str) -> Option<&'static Publication> {
+    let others = SOURCES.iter().filter_map(|source| source.publication()).filter(|other| other.id != publication.id);
+    others.into_iter().find(|other| other.files.iter().any(|file| file.sha256 == packed_sha256))
 }
 
 fn check_content(file: &SourceFile, content: &[u8]) -> Result<(), FileFault> {
+    let Some(expected) = file.content_sha256 else {
+        return Err(FileFault::Unverifiable { expected: file.sha256 });
+    };
     let sha256 = sha256_hex(content);
-    if sha256 == file.content_sha256 {
+    if sha256 == expected {
         return Ok(());
     }
-    Err(FileFault::OtherContent {
-        bytes: content.len() as u64,
-        sha256,
-        expected_bytes: file.content_bytes,
-        expected: file.content_sha256,
-    })
+    Err(FileFault::OtherContent { bytes: content.len() as u64, sha256, expected_bytes: file.content_bytes, expected })
 }
 
 /// What a gzip file unpacks to, and never more than `expected` bytes.

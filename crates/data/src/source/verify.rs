@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use super::inspect::{FileFault, FileForm, check_directory, read_published};
-use super::{FASHION_MNIST_FILES, SourceError, SourceFile};
+use super::{Publication, SourceError, SourceFile};
 
-/// What is in a directory that should hold Fashion-MNIST.
+/// What is in a directory that should hold a published collection.
 #[derive(Debug)]
 pub struct VerifyReport {
     /// The directory.
@@ -44,24 +44,21 @@ pub struct FoundFile {
     pub state: Result<FileForm, FileFault>,
 }
 
-/// Compares the four files in `directory` with those that were published.
+/// Compares the four files in `directory` with those of `publication`.
 ///
 /// # Errors
 /// [`SourceError`] if it is no directory, or cannot be read.
-pub fn verify(directory: &Path) -> Result<VerifyReport, SourceError> {
-    verify_files(&FASHION_MNIST_FILES, directory)
-}
-
-pub(super) fn verify_files(files: &[SourceFile], directory: &Path) -> Result<VerifyReport, SourceError> {
+pub fn verify(publication: &Publication, directory: &Path) -> Result<VerifyReport, SourceError> {
     check_directory(directory)?;
-    let files = files.iter().map(|&file| VerifiedFile { file, found: found(&file, directory) }).collect();
+    let verified = |&file: &SourceFile| VerifiedFile { file, found: found(publication, &file, directory) };
+    let files = publication.files.iter().map(verified).collect();
     Ok(VerifyReport { directory: directory.to_owned(), files })
 }
 
-pub(super) fn found(file: &SourceFile, directory: &Path) -> Vec<FoundFile> {
+pub(super) fn found(publication: &Publication, file: &SourceFile, directory: &Path) -> Vec<FoundFile> {
     let inspect = |path: PathBuf| {
-        let state = read_published(file, &path).map(|genuine| genuine.form);
+        let state = read_published(publication, file, &path).map(|genuine| genuine.form);
         FoundFile { path, state }
     };
-    file.candidates(directory).into_iter().map(inspect).collect()
+    publication.candidates(file, directory).into_iter().map(inspect).collect()
 }

@@ -59,8 +59,13 @@ impl Identity {
             !WITHOUT_EFFECT.contains(&key.as_str())
                 && !key.starts_with(TEACHERS)
                 && (is_drawn || !key.starts_with("data.synthetic."))
+                && !is_known_by_its_images(key, &basis.dataset)
                 && (config.explain.enabled || !key.starts_with("explain.") || key == EXPLAIN_ENABLED)
         });
+        // The default is no other experiment than the same seed, said explicitly.
+        if config.split_seed() == config.run.seed {
+            values.remove("data.split_seed");
+        }
         values.insert("the dataset".to_owned(), basis.dataset.to_string());
         for FileChecksum { file, sha256 } in &basis.checksums {
             values.insert(format!("the SHA-256 of {file}"), sha256.clone());
@@ -127,6 +132,12 @@ impl Manifest {
     }
 }
 
+/// Whether a key is of another source than that of the images, or only says how images were read whose checksums are known.
+fn is_known_by_its_images(key: &str, dataset: &DatasetName) -> bool {
+    let is_class_name = dataset.id().starts_with("idx/") && key.starts_with("data.idx.class_names.");
+    key.starts_with("data.folder.") || (key.starts_with("data.idx.") && !is_class_name)
+}
+
 fn flatten(value: &Value, path: &str, values: &mut BTreeMap<String, String>) {
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match value {
@@ -167,7 +178,15 @@ mod tests {
 
     #[test]
     fn names_places_and_speed_are_of_no_effect() {
-        let settings = ["run.name=other", "device.threads=1", "train.checkpoint_steps=0", "data.dir=elsewhere"];
+        let settings = [
+            "run.name=other",
+            "device.threads=1",
+            "train.checkpoint_steps=0",
+            "data.dir=elsewhere",
+            "data.split_seed=0",
+            "data.folder.channels=1",
+            "data.idx.train_images=a",
+        ];
         assert_eq!(identity(&settings), identity(&[]));
         assert_eq!(identity(&settings).digest(), identity(&[]).digest());
         let moved = Basis { teachers: vec![FileChecksum { file: "b".to_owned(), sha256: "1".to_owned() }], ..basis() };
@@ -184,6 +203,7 @@ mod tests {
         check(&["train.epochs=5"], "train.epochs is 2 there and 5 now");
         check(&["evaluate.split=validation"], "evaluate.split is \"test\" there and \"validation\" now");
         check(&["data.synthetic.seed=1"], "data.synthetic.seed is 0 there and 1 now");
+        check(&["data.split_seed=1"], "data.split_seed is absent there and 1 now");
         check(&["explain.pictures.indices=[3]"], "explain.pictures.indices.1 is 7 there and absent now");
         assert_eq!(identity(&[]).differences(&identity(&[])), None);
         let other = Basis { instruction_set: "avx512".to_owned(), ..basis() };

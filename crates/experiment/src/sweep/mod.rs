@@ -26,7 +26,7 @@ use crate::dataset::{Pictures, obtain};
 use crate::error::{ExperimentError, Interruption};
 use crate::folder::{Manifest, existing_run, holds_run};
 use crate::prepare::Experiment;
-use crate::schema::DataSection;
+use tinylsa_data::DataConfig;
 use tinylsa_settings::UsageError;
 use tinylsa_settings::config::ConfigSource;
 
@@ -129,12 +129,12 @@ fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial
 
 /// The images of each data section that a sweep has, read once.
 #[derive(Default)]
-struct Collections(Vec<(DataSection, Pictures)>);
+struct Collections(Vec<(DataConfig, Pictures)>);
 
 impl Collections {
-    fn pictures(&mut self, section: &DataSection, place: &SweepPlace) -> Result<Pictures> {
-        // The size of the validation split does not change what is read.
-        let section = DataSection { validation: 0, ..section.clone() };
+    fn pictures(&mut self, section: &DataConfig, place: &SweepPlace) -> Result<Pictures> {
+        // The validation split does not change what is read.
+        let section = DataConfig { validation: 0, split_seed: None, ..section.clone() };
         if let Some((_, pictures)) = self.0.iter().find(|(known, _)| *known == section) {
             return Ok(pictures.clone());
         }

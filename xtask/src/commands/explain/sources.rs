@@ -1,6 +1,6 @@
 //! What the `explain` command line names: a class, images of a dataset, files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -10,9 +10,7 @@ use tinylsa_xai::Picture;
 use tracing::warn;
 
 use super::{ExplainArguments, IndexedSplit};
-use tinylsa_experiment::dataset::{
-    DEFAULT_DIRECTORY, Pictures, fashion_mnist, fashion_mnist_on_disk, find_directory, require_size,
-};
+use tinylsa_experiment::dataset::{Pictures, fashion_mnist, fashion_mnist_on_disk, require_size};
 use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
 
 use crate::outcome::UsageError;
@@ -63,11 +61,11 @@ pub(super) fn collection(
         let (train, test) = (garments.train, garments.test);
         return Ok(Some(Pictures { train, test, checksums: Vec::new(), substitution: None }));
     }
-    let directory = find_directory(arguments.data_dir.as_deref(), Path::new(DEFAULT_DIRECTORY));
+    let data_dir = arguments.data_dir.as_deref();
     if by_index {
-        return Ok(Some(fashion_mnist(&directory, &Arc::default())?));
+        return Ok(Some(fashion_mnist(data_dir, &Arc::default())?));
     }
-    let pictures = fashion_mnist_on_disk(&directory)?;
+    let pictures = fashion_mnist_on_disk(data_dir)?;
     if pictures.is_none() {
         warn!("the background of expected-gradients is noise, since there are no training images on this machine");
     }

@@ -1,13 +1,12 @@
 //! JPEG: the markers are followed to the end of the image before it is decoded, and the decoder is told to be strict.
 //! A JPEG file has no checksum, so a flipped bit in the coded pixels may pass.
 
-use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, RgbImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::pixels::{Pixels, orientation};
 use super::{MAX_PIXELS, damaged, require_size};
 use crate::photograph::error::PhotographFault;
 
@@ -17,7 +16,7 @@ const START_OF_SCAN: u8 = 0xda;
 /// Scans of the largest progressive image that is decoded; encoders make about ten.
 const MAX_SCANS: usize = 100;
 
-pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, PhotographFault> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Pixels, PhotographFault> {
     let end = check_markers(bytes)?;
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -30,18 +29,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, PhotographFault> {
     let is_grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     let wanted = if is_grey { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(decoder.options().jpeg_set_out_colorspace(wanted));
-    let pixels = decoder.decode().map_err(reason)?;
+    let levels = decoder.decode().map_err(reason)?;
     let (width, height) = decoder.dimensions().ok_or_else(|| damaged("it has no size"))?;
-    let (width, height) = (width as u32, height as u32);
-    let image = if is_grey {
-        GrayImage::from_raw(width, height, pixels).map(DynamicImage::from)
-    } else {
-        RgbImage::from_raw(width, height, pixels).map(DynamicImage::from)
-    };
-    let mut image = image.ok_or_else(|| damaged("it has fewer pixels than its size"))?;
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
-    Ok(image)
+    let orientation = decoder.exif().map_or(1, |exif| orientation(exif));
+    Ok(Pixels { width, height, channels: if is_grey { 1 } else { 3 }, levels, orientation })
 }
 
 /// Follows the markers from the start to the end of the image, and returns where that is. What lies behind it, such as

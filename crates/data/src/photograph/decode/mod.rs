@@ -2,12 +2,12 @@
 
 mod format;
 mod jpeg;
+mod pixels;
 mod png;
 
 use std::io;
 use std::path::Path;
 
-use image::DynamicImage;
 use tinylsa_system::read_at_most;
 
 use super::Photograph;
@@ -38,21 +38,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Photograph, PhotographFault> {
     if bytes.is_empty() {
         return Err(PhotographFault::Empty);
     }
-    let image = match Format::of(bytes) {
-        Format::Png => png::decode(bytes)?,
-        Format::Jpeg => jpeg::decode(bytes)?,
-        Format::Other(format) => return Err(PhotographFault::Unsupported { format }),
-        Format::Unknown => return Err(PhotographFault::NotAnImage),
-    };
-    photograph(&image)
-}
-
-fn photograph(image: &DynamicImage) -> Result<Photograph, PhotographFault> {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    if image.color().has_alpha() {
-        Photograph::from_rgba(width, height, image.to_rgba8().as_raw())
-    } else {
-        Photograph::from_rgb(width, height, image.to_rgb8().into_raw())
+    match Format::of(bytes) {
+        Format::Png => png::decode(bytes)?.photograph(),
+        Format::Jpeg => jpeg::decode(bytes)?.photograph(),
+        Format::Other(format) => Err(PhotographFault::Unsupported { format }),
+        Format::Unknown => Err(PhotographFault::NotAnImage),
     }
 }
 

@@ -3,10 +3,9 @@
 use std::io::Cursor;
 
 use flate2::Crc;
-use image::codecs::png::PngDecoder;
-use image::{DynamicImage, ImageDecoder};
-use png::{ColorType, Decoder, Transformations};
+use png::{BitDepth, ColorType, Decoder, Transformations};
 
+use super::pixels::{Pixels, orientation};
 use super::{damaged, require_size};
 use crate::photograph::error::PhotographFault;
 
@@ -25,17 +24,36 @@ struct Header {
     colour: u8,
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, PhotographFault> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Pixels, PhotographFault> {
     let header = check_chunks(bytes)?;
     if header.colour == INDEXED {
         check_indices(bytes)?;
     }
-    let reason = |error: image::ImageError| damaged(error.to_string());
-    let mut decoder = PngDecoder::new(Cursor::new(bytes)).map_err(reason)?;
-    let orientation = decoder.orientation().map_err(reason)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
-    image.apply_orientation(orientation);
-    Ok(image)
+    let reason = |error: png::DecodingError| damaged(error.to_string());
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    // Palettes become colours, levels of few bits become whole bytes, and a transparent colour becomes an opacity.
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(reason)?;
+    let size = reader.output_buffer_size().ok_or_else(|| damaged("its size is beyond what can be addressed"))?;
+    let mut levels = vec![0; size];
+    let frame = reader.next_frame(&mut levels).map_err(reason)?;
+    levels.truncate(frame.buffer_size());
+    if frame.bit_depth == BitDepth::Sixteen {
+        levels = levels.as_chunks().0.iter().map(|&bytes| nearest_level(u16::from_be_bytes(bytes))).collect();
+    }
+    let orientation = reader.info().exif_metadata.as_ref().map_or(1, |exif| orientation(exif));
+    Ok(Pixels {
+        width: frame.width as usize,
+        height: frame.height as usize,
+        channels: frame.color_type.samples(),
+        levels,
+        orientation,
+    })
+}
+
+/// A level of 16 bits as the nearest one of 8.
+fn nearest_level(level: u16) -> u8 {
+    ((u32::from(level) + 128) / 257) as u8
 }
 
 /// Every chunk is whole and has its checksum, the first is the header and the last one the end.

@@ -9,8 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::source::inspect::recognise;
-use crate::source::verify::verify_files;
-use crate::source::{FileFault, FileForm, SourceError, VerifyReport, load};
+use crate::source::{FileFault, FileForm, KMNIST, MNIST, SourceError, VerifyReport, load_published, verify};
 
 /// Where and how a file is put.
 type Put = fn(&Published) -> (String, Vec<u8>);
@@ -31,20 +30,16 @@ fn directory_with(puts: [Option<Put>; 4]) -> TempDir {
     directory
 }
 
-fn files() -> [SourceFile; 4] {
-    published().map(|published| published.file)
-}
-
 fn report(directory: &Path) -> VerifyReport {
-    verify_files(&files(), directory).unwrap()
+    verify(&publication(), directory).unwrap()
 }
 
 /// Loading fails, verification finds fault, and the message holds `expected`.
 #[track_caller]
 fn refused(directory: &Path, expected: &str) -> SourceError {
-    let error = load(&files(), directory).unwrap_err();
+    let error = load_published(&publication(), directory).unwrap_err();
     assert!(error.to_string().contains(expected), "{error}");
-    assert!(verify_files(&files(), directory).map_or(true, |report| !report.is_intact()));
+    assert!(verify(&publication(), directory).map_or(true, |report| !report.is_intact()));
     error
 }
 
@@ -62,20 +57,20 @@ fn every_form_and_layout_is_read_and_has_one_identity() {
         |published| (format!("FashionMNIST/raw/{}", published.file.name), published.packed.clone()),
         |published| (format!("FashionMNIST/raw/{}", published.file.unpacked_name()), published.content.clone()),
     ];
-    let first = load(&files(), directory_with([Some(AS_PUBLISHED); 4]).path()).unwrap();
+    let first = load_published(&publication(), directory_with([Some(AS_PUBLISHED); 4]).path()).unwrap();
     assert_eq!((first.train.len(), first.test.len(), first.test.label(1)), (3, 2, 1));
     let expected = published().map(|published| (published.file.name.to_owned(), published.file.sha256.to_owned()));
     let identity: Vec<_> = first.checksums.iter().map(|sum| (sum.file.clone(), sum.sha256.clone())).collect();
     assert_eq!(identity, expected);
     for put in puts {
         let directory = directory_with([Some(put); 4]);
-        let read = load(&files(), directory.path()).unwrap();
+        let read = load_published(&publication(), directory.path()).unwrap();
         assert_eq!((&read.train, &read.test), (&first.train, &first.test));
         assert_eq!(read.checksums, first.checksums);
         assert!(report(directory.path()).is_intact());
     }
     let mixed = directory_with([Some(UNPACKED), Some(AS_PUBLISHED), Some(puts[7]), Some(puts[4])]);
-    assert_eq!(load(&files(), mixed.path()).unwrap().train, first.train);
+    assert_eq!(load_published(&publication(), mixed.path()).unwrap().train, first.train);
 }
 
 #[test]
@@ -191,13 +186,44 @@ fn what_is_no_file_is_refused_without_being_opened() {
 #[test]
 fn of_several_candidates_the_genuine_one_is_read_and_the_other_reported() {
     let directory = directory_with([Some(UNPACKED); 4]);
-    let genuine = load(&files(), directory.path()).unwrap();
+    let genuine = load_published(&publication(), directory.path()).unwrap();
     fs::write(directory.path().join("train-images-idx3-ubyte.gz"), "damaged").unwrap();
-    assert_eq!(load(&files(), directory.path()).unwrap().train, genuine.train);
+    let read = load_published(&publication(), directory.path()).unwrap();
+    assert_eq!(read.train, genuine.train);
+    assert_eq!(read.warnings.len(), 1);
+    assert!(read.warnings[0].contains("has the published content and is read instead"), "{:?}", read.warnings);
     let report = report(directory.path());
     assert!(report.is_intact());
     let states: Vec<bool> = report.files[0].found.iter().map(|found| found.state.is_ok()).collect();
     assert_eq!(states, [false, true]);
+}
+
+#[test]
+fn files_of_another_collection_and_of_none_are_told_apart() {
+    let directory = directory_with([Some(AS_PUBLISHED); 4]);
+    // The files are of the form of MNIST, but not those of MNIST.
+    let error = load_published(&MNIST, directory.path()).unwrap_err().to_string();
+    assert!(error.contains("other content than was published") && error.contains("expected 47040016 bytes"), "{error}");
+    // No checksum says what the files of KMNIST unpack to.
+    let unpacked = directory_with([Some(UNPACKED); 4]);
+    for directory in [&directory, &unpacked] {
+        let error = load_published(&KMNIST, directory.path()).unwrap_err().to_string();
+        assert!(error.contains("no checksum of its content is published"), "{error}");
+        assert!(error.contains(KMNIST.files[0].sha256), "{error}");
+    }
+    // Ours are taken for MNIST's, whose names they have.
+    let mine = publication();
+    let renamed = Publication { id: "mnist", title: "MNIST", ..mine };
+    assert_eq!(load_published(&renamed, directory.path()).unwrap().train.name.title(), "MNIST");
+}
+
+#[test]
+fn each_collection_has_its_own_place_below_a_directory() {
+    let put: Put = |published| (format!("MNIST/raw/{}", published.file.unpacked_name()), published.content.clone());
+    let directory = directory_with([Some(put); 4]);
+    assert!(load_published(&publication(), directory.path()).unwrap_err().is_missing());
+    let mnist = Publication { torchvision: MNIST.torchvision, ..publication() };
+    assert_eq!(load_published(&mnist, directory.path()).unwrap().train.len(), 3);
 }
 
 /// A change of some bytes.
@@ -257,7 +283,7 @@ proptest! {
             // a sound gzip file of damaged content
             _ => gzip(&damage.applied(&published.content), Compression::fast()),
         };
-        if let Ok(genuine) = recognise(&published.file, Path::new("a"), bytes) {
+        if let Ok(genuine) = recognise(&publication(), &published.file, Path::new("a"), bytes) {
             prop_assert_eq!(&genuine.content, &published.content);
         }
     }

@@ -9,11 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::published;
-use crate::source::fetch::{fetch_files, fetch_incomplete};
-use crate::source::{
-    DownloadFault, DownloadPolicy, FASHION_MNIST_FILES, FetchConfig, SourceError, SourceFile, obtain_fashion_mnist,
-};
+use super::{publication, published};
+use crate::source::download::{fetch, fetch_absent, fetch_files};
+use crate::source::{DownloadFault, FASHION_MNIST, FetchConfig, SourceError, SourceFile, load_published};
 
 const CONTENT: &[u8] = b"as published";
 const FILE: SourceFile = SourceFile {
@@ -22,7 +20,7 @@ const FILE: SourceFile = SourceFile {
     bytes: 1000,
     sha256: "e358f48ff7b4154f3d9e4354c6229db7a89bd0af0d8d92a99b69f4e94e139d10",
     content_bytes: 0,
-    content_sha256: "",
+    content_sha256: None,
 };
 const OTHER_FILE: SourceFile = SourceFile { name: "t10k-labels-idx1-ubyte.gz", ..FILE };
 
@@ -314,23 +312,22 @@ fn only_missing_content_is_fetched_and_no_file_is_replaced() {
         let [_, labels, ..] = published();
         send_file(stream, &labels.packed);
     });
-    let files = published().map(|published| published.file);
     let directory = directory();
     let path = |name: &str| directory.path().join(name);
     for published in published() {
         fs::write(path(published.file.unpacked_name()), published.content).unwrap();
     }
     // nothing is missing, in whichever form
-    fetch_incomplete(&files, directory.path(), &quick(&[&server.url])).unwrap();
+    fetch(&publication(), directory.path(), &quick(&[&server.url])).unwrap();
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);
     // another file under the unpacked name does not stand in the way of the packed one
     fs::write(path("train-labels-idx1-ubyte"), "other").unwrap();
-    fetch_incomplete(&files, directory.path(), &quick(&[&server.url])).unwrap();
+    fetch(&publication(), directory.path(), &quick(&[&server.url])).unwrap();
     assert_eq!(fs::read(path("train-labels-idx1-ubyte")).unwrap(), b"other");
     assert!(path("train-labels-idx1-ubyte.gz").is_file());
     // but under the name of the download it does
     fs::write(path("train-labels-idx1-ubyte.gz"), "other").unwrap();
-    let error = fetch_incomplete(&files, directory.path(), &quick(&[&server.url])).unwrap_err();
+    let error = fetch(&publication(), directory.path(), &quick(&[&server.url])).unwrap_err();
     assert!(error.to_string().contains("move it away or delete it"), "{error}");
     assert_eq!(fs::read(path("train-labels-idx1-ubyte.gz")).unwrap(), b"other");
     assert_eq!(server.requests.load(Ordering::SeqCst), 1);
@@ -340,13 +337,13 @@ fn only_missing_content_is_fetched_and_no_file_is_replaced() {
 fn altered_files_are_an_error_and_nothing_is_downloaded() {
     let server = serve(|_, stream| send_status(stream, "404 Not Found"));
     let directory = directory();
-    for file in FASHION_MNIST_FILES {
+    for file in FASHION_MNIST.files {
         fs::write(directory.path().join(file.name), "altered").unwrap();
     }
-    let policy = DownloadPolicy::IfMissing(quick(&[&server.url]));
-    let error = obtain_fashion_mnist(directory.path(), &policy).unwrap_err();
+    fetch_absent(&FASHION_MNIST, directory.path(), &quick(&[&server.url])).unwrap();
+    let error = load_published(&FASHION_MNIST, directory.path()).unwrap_err();
     assert!(
-        matches!(&error, SourceError::Wrong(wrong) if wrong.path.ends_with(FASHION_MNIST_FILES[0].name)),
+        matches!(&error, SourceError::Wrong(wrong) if wrong.path.ends_with(FASHION_MNIST.files[0].name)),
         "{error}"
     );
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);

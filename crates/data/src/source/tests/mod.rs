@@ -6,12 +6,17 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tinylsa_system::sha256_hex;
 
-use super::SourceFile;
+use super::{FASHION_MNIST, Publication, SourceFile};
 use crate::idx::IdxArray;
 use crate::idx::tests::encode_idx;
 
+mod cifar_10;
 mod disk;
+#[cfg(feature = "download")]
 mod download;
+#[cfg(feature = "images")]
+mod folder;
+mod idx_files;
 
 /// A file that is taken for published.
 struct Published {
@@ -36,6 +41,11 @@ fn published() -> [Published; 4] {
     ]
 }
 
+/// The same as a collection.
+fn publication() -> Publication {
+    Publication { files: published().map(|published| published.file), ..FASHION_MNIST }
+}
+
 fn publish(name: &'static str, array: &IdxArray) -> Published {
     let content = encode_idx(array);
     let packed = gzip(&content, Compression::best());
@@ -44,7 +54,7 @@ fn publish(name: &'static str, array: &IdxArray) -> Published {
         bytes: packed.len() as u64,
         sha256: sha256_hex(&packed).leak(),
         content_bytes: content.len() as u64,
-        content_sha256: sha256_hex(&content).leak(),
+        content_sha256: Some(sha256_hex(&content).leak()),
     };
     Published { file, packed, content }
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use tinylsa_shape::ImageShape;
 
+use super::{IdxArray, IdxError, IdxFault, IdxLimits, decode_idx};
 use crate::dataset::{Dataset, DatasetName, Split};
-use crate::idx::{IdxArray, IdxError, IdxFault, IdxLimits, decode_idx};
 
 /// The bytes before the first element of an IDX file with one dimension.
 const LABELS_HEADER: u64 = 8;

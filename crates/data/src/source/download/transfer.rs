@@ -17,7 +17,8 @@ use ureq::Agent;
 use ureq::http::HeaderMap;
 use ureq::tls::TlsConfig;
 
-use super::{DownloadFault, FetchConfig, SourceFile};
+use super::super::SourceFile;
+use super::{DownloadFault, FetchConfig};
 
 /// How often a stop and the deadline are looked for.
 pub(super) const TICK: Duration = Duration::from_millis(100);

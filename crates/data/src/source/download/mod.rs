@@ -1,3 +1,5 @@
+//! Downloads of published files.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,18 +9,17 @@ use std::time::{Duration, Instant};
 
 use tinylsa_system::remove_leftovers;
 
-use super::inspect::WrongFile;
-use super::transfer::{TICK, Transfer, transfer};
-use super::verify::found;
-use super::{
-    Certificates, DownloadFailure, DownloadFault, FASHION_MNIST_FILES, SourceError, SourceFile, check_directory,
-};
+pub use certificates::Certificates;
+pub use error::{DownloadFailure, DownloadFault};
 
-/// The publisher's addresses: its repository on GitHub and its bucket on S3.
-pub const PUBLISHER_URLS: [&str; 2] = [
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
-];
+use super::inspect::{WrongFile, check_directory};
+use super::verify::found;
+use super::{Publication, SourceError, SourceFile};
+use transfer::{TICK, Transfer, transfer};
+
+mod certificates;
+mod error;
+mod transfer;
 
 /// How files are downloaded.
 ///
@@ -28,7 +29,7 @@ pub const PUBLISHER_URLS: [&str; 2] = [
 /// that starts with `https` is never left for an unencrypted one by a redirect.
 #[derive(Clone, Debug)]
 pub struct FetchConfig {
-    /// Where the files lie.
+    /// The addresses of the directories with the files; none takes the publisher's.
     pub base_urls: Vec<String>,
     /// Attempts at each address for each file, at least 1.
     pub attempts: u32,
@@ -56,7 +57,7 @@ impl Default for FetchConfig {
     /// be complete in ten minutes.
     fn default() -> Self {
         Self {
-            base_urls: PUBLISHER_URLS.map(str::to_owned).into(),
+            base_urls: Vec::new(),
             attempts: 3,
             first_pause: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(4),
@@ -70,25 +71,17 @@ impl Default for FetchConfig {
     }
 }
 
-/// Downloads into `directory` those of the four files whose content is not there in any form.
+/// Downloads into `directory` those of the four files of `publication` whose content is not there in any form.
 ///
 /// A file appears under its name only whole, checked and synced to the disk. What a killed download left is removed
 /// first. A file that is there and is another one is never replaced.
 ///
 /// # Errors
 /// [`SourceError`] if a file is in the way, or no address gave one.
-pub fn fetch(directory: &Path, config: &FetchConfig) -> Result<(), SourceError> {
-    fetch_incomplete(&FASHION_MNIST_FILES, directory, config)
-}
-
-pub(super) fn fetch_incomplete(
-    files: &[SourceFile],
-    directory: &Path,
-    config: &FetchConfig,
-) -> Result<(), SourceError> {
+pub fn fetch(publication: &Publication, directory: &Path, config: &FetchConfig) -> Result<(), SourceError> {
     let mut wanted = Vec::new();
-    for &file in files {
-        let found = found(&file, directory);
+    for file in publication.files {
+        let found = found(publication, &file, directory);
         if found.iter().any(|found| found.state.is_ok()) {
             continue;
         }
@@ -102,7 +95,31 @@ pub(super) fn fetch_incomplete(
         }
         wanted.push(file);
     }
-    fetch_files(&wanted, directory, config)
+    fetch_files(&wanted, directory, &config.for_publication(publication))
+}
+
+/// Downloads those of the four files of `publication` of which there is nothing in `directory`. Files that are there are
+/// left for the reader to judge.
+pub(super) fn fetch_absent(
+    publication: &Publication,
+    directory: &Path,
+    config: &FetchConfig,
+) -> Result<(), SourceError> {
+    let is_absent = |file: &SourceFile| publication.candidates(file, directory).is_empty();
+    let absent: Vec<SourceFile> = publication.files.into_iter().filter(is_absent).collect();
+    fetch_files(&absent, directory, &config.for_publication(publication))
+}
+
+impl FetchConfig {
+    /// The same with the publisher's addresses, if there are none.
+    fn for_publication(&self, publication: &Publication) -> Self {
+        let base_urls = if self.base_urls.is_empty() {
+            publication.base_urls.iter().map(|&url| url.to_owned()).collect()
+        } else {
+            self.base_urls.clone()
+        };
+        Self { base_urls, ..self.clone() }
+    }
 }
 
 /// Downloads `files`, none of which is there.
