@@ -219,7 +219,7 @@ impl InferReport {
     ///
     /// # Errors
     /// If a figure has no form in JSON, which cannot be.
-    pub fn to_json(&self) -> Result<serde_json::Value> {
+    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
         let most = self.settings.iter().map(|setting| setting.threads).max();
         let mut document = serde_json::Map::new();
         let mut by_threads: BTreeMap<String, BTreeMap<String, &InferSetting>> = BTreeMap::new();

@@ -1,12 +1,12 @@
 //! Measurements of our training, inference and explanations, beside other programs that do the same work.
 //!
-//! Whatever is measured is a process of its own, ours and the peers' alike: it makes itself ready, then sleeps until it
-//! is asked for a block of timings ([`protocol`]). The harness asks them in turn, round after round, so that whatever
-//! else happens on the machine hits all of them, and compares medians ([`rounds`]). A process of its own also has
-//! memory of its own, and as many threads as it is told.
+//! Whatever is measured is a process of its own, ours and the peers' alike: it makes itself ready, then sleeps until it is
+//! asked for a block of timings, by a line of text that it answers with a line of JSON. The harness asks them in turn,
+//! round after round, so that whatever else happens on the machine hits all of them, and compares medians. A process of its
+//! own also has memory of its own, and as many threads as it is told.
 //!
-//! A [`Plan`] says what is measured and for how long; [`train`], [`infer`], [`tokens`] and [`explain`] return a report
-//! each, which serde writes as JSON. [`photographs`] is no timing: it measures how well photographs are classified.
+//! A [`Plan`] says what is measured and for how long; [`train()`], [`infer()`], [`tokens()`] and [`explain()`] return a
+//! report each, which serde writes as JSON. [`photographs()`] is no timing: it measures how well photographs are classified.
 //!
 //! The processes are those of the program in [`Plan::program`], which calls [`serve`] when it is started as
 //! `bench --worker JOB`. It may be the calling program itself or, as here, one that does not exist:

@@ -88,6 +88,10 @@ pub use experiment::{CompletedRun, RunOptions};
 pub use prepare::Experiment;
 pub use progress::{RunProgress, StartedRun, Unwatched};
 pub use schema::ExperimentConfig;
+pub use tinylsa_explain::{ExplainProgress, MethodId};
+pub use tinylsa_settings::UsageError;
+pub use tinylsa_settings::config::ConfigError;
+pub use tinylsa_train::{EpochRecord, Progress};
 
 /// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
 pub const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");

@@ -10,10 +10,9 @@ use tinylsa_experiment::finished::FinishedRun;
 use tinylsa_experiment::folder::{Manifest, Status, problems};
 use tinylsa_experiment::reproduce::reproduce;
 use tinylsa_experiment::{
-    CompletedRun, Experiment, ExperimentError, RunOptions, RunProgress, StartedRun, Unwatched, chain,
+    CompletedRun, EpochRecord, Experiment, ExperimentError, ExplainProgress, MethodId, Progress, RunOptions,
+    RunProgress, StartedRun, Unwatched, chain,
 };
-use tinylsa_explain::{ExplainProgress, MethodId};
-use tinylsa_train::{EpochRecord, Progress};
 
 const SMALL: [&str; 6] = [
     "data.synthetic.train=60",

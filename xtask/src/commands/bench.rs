@@ -250,7 +250,6 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
     require(!arguments.batch_size.contains(&0), "--batch-size is 0, expected at least 1")?;
     require(!arguments.threads.contains(&0), "--threads is 0, expected at least 1")?;
     require(arguments.images != Some(0), "--images is 0, expected at least 1")?;
-    refuse_options_without_effect(arguments)?;
     let known = bench::case_names();
     for method in &arguments.method {
         let text = format!("--method {method} is unknown, expected one of {}", known.join(", "));
@@ -269,31 +268,6 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
         peers: arguments.peers.then(python),
         program: std::env::current_exe().context("failed to find this program")?,
     })
-}
-
-/// Photographs are not timed, and nothing else is photographed.
-fn refuse_options_without_effect(arguments: &BenchArguments) -> Result<()> {
-    let is_photographs = arguments.subject == Some(Subject::Photographs);
-    let of_photographs = [
-        ("--images", arguments.images.is_some()),
-        ("--split", arguments.split.is_some()),
-        ("--strengths", arguments.strengths.is_some()),
-        ("--seed", arguments.seed.is_some()),
-    ];
-    let of_timings = [
-        ("--config", arguments.config.is_some()),
-        ("--set", !arguments.overrides.is_empty()),
-        ("--batch-size", !arguments.batch_size.is_empty()),
-        ("--threads", !arguments.threads.is_empty()),
-        ("--method", !arguments.method.is_empty()),
-        ("--peers", arguments.peers),
-    ];
-    let without_effect = if is_photographs { of_timings.as_slice() } else { of_photographs.as_slice() };
-    let whose = if is_photographs { "has no effect on" } else { "has an effect only on" };
-    for (option, is_given) in without_effect {
-        require(!is_given, &format!("{option} {whose} `bench photographs`"))?;
-    }
-    Ok(())
 }
 
 fn require(holds: bool, text: &str) -> Result<()> {
