@@ -80,7 +80,6 @@ mod gradient;
 pub mod gradients;
 mod lime;
 mod masker;
-mod normal;
 pub mod perturbation;
 mod picture;
 mod resize;

@@ -1,3 +1,4 @@
+use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require, require_within};
@@ -5,7 +6,6 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::masker::{channel_value, gaussian_blur, require_channel_values, require_given, require_no_negative};
-use crate::normal::standard_normals;
 use crate::picture::Picture;
 use tinylsa_shape::ImageShape;
 
@@ -135,7 +135,8 @@ impl BaselineConfig {
 }
 
 fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: usize) -> Vec<f32> {
-    let normals = standard_normals(Draw { seed, purpose: NOISE, epoch: 0, index: index as u64 });
+    let draw = Draw { seed, purpose: NOISE, epoch: 0, index: index as u64 };
+    let normals = Distribution::<f64>::sample_iter(StandardNormal, draw.generator());
     mean.iter()
         .zip(deviation)
         .zip(normals)

@@ -1,3 +1,4 @@
+use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require_within};
@@ -8,7 +9,6 @@ use crate::door::check_differentiable_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
-use crate::normal::standard_normals;
 use crate::picture::Picture;
 use crate::scorer::Scorer;
 
@@ -103,7 +103,8 @@ pub fn smooth_grad<S: Scorer + ?Sized>(
         execution,
         |sample, values| {
             let draw = Draw { seed: execution.seed, purpose: NOISE, epoch: 0, index: sample as u64 };
-            for ((value, &clean), normal) in values.iter_mut().zip(picture.values()).zip(standard_normals(draw)) {
+            let normals = Distribution::<f64>::sample_iter(StandardNormal, draw.generator());
+            for ((value, &clean), normal) in values.iter_mut().zip(picture.values()).zip(normals) {
                 *value = (f64::from(clean) + deviation * normal) as f32;
             }
         },

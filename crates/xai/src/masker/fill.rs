@@ -1,10 +1,10 @@
+use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::normal::standard_normals;
 use crate::picture::Picture;
 use crate::segmentation::Segmentation;
 use tinylsa_shape::ImageShape;
@@ -164,7 +164,8 @@ pub(crate) fn channel_value(key: &str, list: &[f32], channel: usize, channels: u
 
 /// Independent Gaussian values.
 fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: u64) -> Vec<f32> {
-    let normals = standard_normals(Draw { seed, purpose: NOISE, epoch: 0, index });
+    let draw = Draw { seed, purpose: NOISE, epoch: 0, index };
+    let normals = Distribution::<f64>::sample_iter(StandardNormal, draw.generator());
     mean.iter()
         .zip(deviation)
         .zip(normals)
