@@ -1,4 +1,16 @@
-//! The explanation methods, a file each. `registry.rs` lists them.
+//! The explanation methods, a file each, and the list that makes them known.
+//!
+//! A new method is a file here, a `mod` line and a line of the list. Configs, the command line, figures, scores and pages
+//! find it through the list.
+
+use serde::de::{Error, MapAccess};
+use tinylsa_xai::{
+    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig,
+    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, PermutationShapConfig, SmoothGradConfig,
+};
+
+use crate::method::{Method, Registered};
+use crate::registry::{Entry, MethodId};
 
 mod attention_flow;
 mod attention_rollout;
@@ -24,3 +36,43 @@ pub use input_gradient::InputGradient;
 pub use input_times_gradient::InputTimesGradient;
 pub use multi_head_attention::MultiHeadAttention;
 pub use self_attention::SelfAttention;
+
+/// Lists the methods by the types of their settings, in the order in which they are run and shown.
+macro_rules! registry {
+    ($($method:ty),+ $(,)?) => {
+        pub(crate) static ENTRIES: &[Entry] = &[$(Entry {
+            facts: &<$method as Registered>::FACTS,
+            default: || Box::new(<$method>::default()),
+        }),+];
+
+        /// Reads the value of the key that was just read as the settings of a method.
+        pub(crate) fn read_table<'de, A: MapAccess<'de>>(
+            method: MethodId,
+            map: &mut A,
+        ) -> Result<Box<dyn Method>, A::Error> {
+            let name = method.name();
+            $(if name == <$method as Registered>::FACTS.name {
+                return Ok(Box::new(map.next_value::<$method>()?));
+            })+
+            Err(A::Error::custom(format!("the method {name} is not registered")))
+        }
+    };
+}
+
+registry! {
+    SelfAttention,
+    MultiHeadAttention,
+    AttentionRolloutConfig,
+    GradientRollout,
+    AttentionFlowConfig,
+    FixedQueryConfig,
+    IntegratedGradientsConfig,
+    ExpectedGradientsConfig,
+    SmoothGradConfig,
+    InputGradient,
+    InputTimesGradient,
+    ExactShapleyConfig,
+    KernelShapConfig,
+    PermutationShapConfig,
+    LimeConfig,
+}
