@@ -5,7 +5,7 @@
 
 use serde::de::{Error, MapAccess};
 use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig,
+    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig, GradCamConfig,
     IntegratedGradientsConfig, KernelShapConfig, LimeConfig, PermutationShapConfig, SmoothGradConfig,
 };
 
@@ -17,6 +17,7 @@ mod attention_rollout;
 mod exact_shapley;
 mod expected_gradients;
 mod fixed_query;
+mod grad_cam;
 mod gradient_rollout;
 mod input_gradient;
 mod input_times_gradient;
@@ -71,6 +72,7 @@ registry! {
     SmoothGradConfig,
     InputGradient,
     InputTimesGradient,
+    GradCamConfig,
     ExactShapleyConfig,
     KernelShapConfig,
     PermutationShapConfig,
