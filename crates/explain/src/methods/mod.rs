@@ -6,7 +6,7 @@
 use serde::de::{Error, MapAccess};
 use tinylsa_xai::{
     AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig, GradCamConfig,
-    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, PermutationShapConfig, SmoothGradConfig,
+    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, SmoothGradConfig,
 };
 
 use crate::method::{Method, Registered};
@@ -25,6 +25,7 @@ mod integrated_gradients;
 mod kernel_shap;
 mod lime;
 mod multi_head_attention;
+mod occlusion;
 mod permutation_shap;
 mod self_attention;
 mod smooth_grad;
@@ -77,4 +78,5 @@ registry! {
     KernelShapConfig,
     PermutationShapConfig,
     LimeConfig,
+    OcclusionConfig,
 }
