@@ -6,7 +6,8 @@
 use serde::de::{Error, MapAccess};
 use tinylsa_xai::{
     AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig, GradCamConfig,
-    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, SmoothGradConfig,
+    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig,
+    SmoothGradConfig,
 };
 
 use crate::method::{Method, Registered};
@@ -27,6 +28,7 @@ mod lime;
 mod multi_head_attention;
 mod occlusion;
 mod permutation_shap;
+mod rise;
 mod self_attention;
 mod smooth_grad;
 
@@ -79,4 +81,5 @@ registry! {
     PermutationShapConfig,
     LimeConfig,
     OcclusionConfig,
+    RiseConfig,
 }
