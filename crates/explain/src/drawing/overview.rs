@@ -15,6 +15,16 @@ use crate::maps::{AttentionMaps, AttentionView, Maps};
 use crate::method::MethodExplanation;
 use crate::registry::MethodId;
 
+/// Which maps of an overview have a scale in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scaling {
+    /// Those of one column, so that every explanation shows its structure.
+    #[default]
+    EachColumn,
+    /// All maps of one unit, so that explanations compare: the classes of one image.
+    Shared,
+}
+
 /// How many pictures stand side by side.
 const MOST_PICTURES: usize = 10;
 /// Three times the picture.
@@ -169,7 +179,7 @@ pub fn shown_beside(count: usize) -> Vec<usize> {
 ///
 /// # Errors
 /// If there is no picture, or a map does not fit.
-pub fn side_by_side(explanations: &[ImageExplanation]) -> Result<Vec<u8>> {
+pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Result<Vec<u8>> {
     let shown: Vec<&ImageExplanation> = explanations.iter().collect();
     let mut methods: Vec<MethodId> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
     methods.sort_unstable();
@@ -216,7 +226,10 @@ pub fn side_by_side(explanations: &[ImageExplanation]) -> Result<Vec<u8>> {
         panel_width: SMALL_WIDTH,
         columns: shown.iter().map(|explanation| heading(explanation)).collect(),
         rows,
-        scale: MatrixScale::EachColumn,
+        scale: match scaling {
+            Scaling::EachColumn => MatrixScale::EachColumn,
+            Scaling::Shared => MatrixScale::AsGiven,
+        },
         notes: vec![
             "headings: the explained class, its probability, and the true label where it is another".to_owned(),
             "red speaks for the explained class, blue against it".to_owned(),
