@@ -154,7 +154,7 @@ pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
     }
     let mut notes = vec![
         format!("red speaks for {}, blue against it", explanation.target_name()),
-        "maps of the same unit have the same scale; colours of different units do not compare".to_owned(),
+        "maps of one unit share a scale".to_owned(),
     ];
     if tokens.iter().any(Option::is_some) {
         notes.push(words::RECEPTIVE_FIELD.to_owned());
@@ -231,7 +231,7 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
             Scaling::Shared => MatrixScale::AsGiven,
         },
         notes: vec![
-            "headings: the explained class, its probability, and the true label where it is another".to_owned(),
+            "headings: explained class, its probability, true class if another".to_owned(),
             "red speaks for the explained class, blue against it".to_owned(),
             words::RECEPTIVE_FIELD.to_owned(),
         ],
@@ -256,7 +256,9 @@ fn sources(explanations: &[&ImageExplanation]) -> String {
     places.dedup();
     let in_words = |place: &str| {
         let here = all.iter().filter(|source| source.from == place);
-        describe_images(place, &here.filter_map(|source| source.number).collect::<Vec<_>>())
+        let mut numbers: Vec<u32> = here.filter_map(|source| source.number).collect();
+        numbers.dedup();
+        describe_images(place, &numbers)
     };
     places.into_iter().map(in_words).collect::<Vec<_>>().join("; ")
 }

@@ -55,7 +55,7 @@ fn methods_of_one_quantity_share_a_scale_that_is_centred() {
     let (scale, reach) = (limit(Quantity::Contribution), largest(Quantity::Contribution));
     assert!(scale <= reach && scale > 0.95 * reach, "{scale} {reach}");
     let words = subject.scales.get(Quantity::Sensitivity).unwrap().describe();
-    assert!(words.starts_with("signed scale from -") && words.contains("logits per unit of brightness"), "{words}");
+    assert!(words.starts_with('-') && words.contains("logits per unit of brightness"), "{words}");
 }
 
 #[test]
