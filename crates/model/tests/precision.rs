@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    Classifier, LoadedModel, ModelFileError, Precision, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
+    Classifier, LoadedModel, ModelFile, ModelFileError, Precision, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of,
+    with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
