@@ -1,0 +1,259 @@
+//! Networks of stock burn layers, explained as any classifier is.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::activation::{relu, softmax};
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use tinylsa_explain::{
+    Background, ExplainConfig, Explainable, ExplainedClassifier, Explainer, ExplanationError, FixedQueryConfig,
+    ImageExplanation, ImageToExplain, Maps, MethodId, RandomisedModel, Request,
+};
+use tinylsa_model::{Classifier, ImageShape, InvalidSetting, ModelConfig, ModuleLayer, state_of, values_of};
+use tinylsa_xai::{
+    AttentionTap, Execution, ExplainError, Picture, Target, TokenGrid, gradient_rollout, input_gradient,
+    trace_attention,
+};
+
+const SHAPE: ImageShape = ImageShape { channels: 3, height: 6, width: 4 };
+const CLASSES: usize = 3;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ConvConfig {
+    /// Whether [`Classifier::layers`] leaves the head out.
+    forgets_a_layer: bool,
+}
+
+#[derive(Module, Debug)]
+struct ConvNet {
+    convolution: Conv2d,
+    norm: BatchNorm,
+    dropout: Dropout,
+    head: Linear,
+    #[module(skip)]
+    config: ConvConfig,
+}
+
+impl ModelConfig for ConvConfig {
+    type Model = ConvNet;
+    const KIND: &'static str = "test-conv";
+
+    fn input(&self) -> ImageShape {
+        SHAPE
+    }
+
+    fn classes(&self) -> usize {
+        CLASSES
+    }
+
+    fn init(&self, device: &Device) -> Result<ConvNet, InvalidSetting> {
+        Ok(ConvNet {
+            convolution: Conv2dConfig::new([3, 5], [3, 3]).init(device),
+            norm: BatchNormConfig::new(5).init(device),
+            dropout: DropoutConfig::new(0.5).init(),
+            head: LinearConfig::new(5 * 4 * 2, CLASSES).init(device),
+            config: self.clone(),
+        })
+    }
+}
+
+impl Classifier for ConvNet {
+    type Config = ConvConfig;
+
+    fn config(&self) -> &ConvConfig {
+        &self.config
+    }
+
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let maps = relu(self.norm.forward(self.convolution.forward(images)));
+        self.head.forward(self.dropout.forward(maps).flatten(1, 3))
+    }
+
+    fn layers(&self) -> Vec<ModuleLayer> {
+        let mut layers = tinylsa_model::module_layers(self);
+        if self.config.forgets_a_layer {
+            layers.pop();
+        }
+        layers
+    }
+}
+
+/// Patches of 2 × 2 pixels behind a class token, one layer of attention with two heads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct VitConfig {}
+
+#[derive(Module, Debug)]
+struct Vit {
+    patches: Linear,
+    queries: Linear,
+    keys: Linear,
+    values: Linear,
+    head: Linear,
+    #[module(skip)]
+    config: VitConfig,
+}
+
+impl ModelConfig for VitConfig {
+    type Model = Vit;
+    const KIND: &'static str = "test-vit";
+
+    fn input(&self) -> ImageShape {
+        SHAPE
+    }
+
+    fn classes(&self) -> usize {
+        CLASSES
+    }
+
+    fn init(&self, device: &Device) -> Result<Vit, InvalidSetting> {
+        let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
+        Ok(Vit {
+            patches: linear(12, 4),
+            queries: linear(4, 4),
+            keys: linear(4, 4),
+            values: linear(4, 4),
+            head: linear(4, CLASSES),
+            config: self.clone(),
+        })
+    }
+}
+
+impl Vit {
+    fn tapped(&self, images: Tensor<4>, tap: &mut AttentionTap) -> Tensor<2> {
+        let batch = images.dims()[0];
+        let patches = images.reshape([batch, 3, 3, 2, 2, 2]).permute([0, 2, 4, 1, 3, 5]).reshape([batch, 6, 12]);
+        let tokens = self.patches.forward(patches);
+        let tokens = Tensor::cat(vec![tokens.clone().mean_dim(1), tokens], 1);
+        let heads = |part: &Linear| part.forward(tokens.clone()).reshape([batch, 7, 2, 2]).swap_dims(1, 2);
+        let scores = heads(&self.queries).matmul(heads(&self.keys).transpose()) * 4.0;
+        let attention = tap.record(softmax(scores, 3));
+        let mixed = attention.matmul(heads(&self.values)).swap_dims(1, 2).reshape([batch, 7, 4]);
+        self.head.forward((tokens + mixed).narrow(1, 0, 1).squeeze_dim::<2>(1))
+    }
+}
+
+impl Classifier for Vit {
+    type Config = VitConfig;
+
+    fn config(&self) -> &VitConfig {
+        &self.config
+    }
+
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.tapped(images, &mut AttentionTap::default())
+    }
+}
+
+const GRID: TokenGrid = TokenGrid { prefix: 1, rows: 3, columns: 2 };
+
+fn image() -> Picture {
+    let level = |index: usize| (index * 37 % 64) as f32 / 64.0;
+    Picture::new((0..SHAPE.values()).map(level).collect(), SHAPE).unwrap()
+}
+
+fn execution() -> Execution {
+    Execution { device: Device::flex(), ..Execution::default() }
+}
+
+/// A network that has seen a batch, as training leaves it: on a device with automatic differentiation.
+fn trained() -> ConvNet {
+    let device = Device::flex().autodiff();
+    let model = ConvConfig { forgets_a_layer: false }.init_with_seed(1, &device).unwrap();
+    let values = (0..8 * SHAPE.values()).map(|index| (index * 29 % 101) as f32 / 101.0).collect::<Vec<f32>>();
+    drop(model.forward(Tensor::from_data(TensorData::new(values, [8, 3, 6, 4]), &device)));
+    model
+}
+
+fn explain(model: &dyn Explainable, methods: &[&str]) -> Result<ImageExplanation, ExplanationError> {
+    let config = ExplainConfig::default().with(FixedQueryConfig { tokens: vec![2], ..FixedQueryConfig::default() });
+    let background = Background::default();
+    let explainer = Explainer { model, config: &config, background: &background, execution: execution() };
+    let methods: Vec<MethodId> = methods.iter().map(|name| MethodId::named(name).unwrap()).collect();
+    let class_names = ["a", "b", "c"].map(str::to_owned);
+    let request =
+        Request { methods: &methods, target: Some(1), against: None, class_names: &class_names, temperature: None };
+    explainer.explain(ImageToExplain::new("image", image()), &request)
+}
+
+#[test]
+fn a_network_out_of_training_is_explained_in_evaluation() {
+    let model = trained();
+    let before = state_of(&model);
+    let explained = ExplainedClassifier::new(&model);
+    let found = explain(&explained, &["input-gradient"]).unwrap();
+    assert_eq!(found.logits.len(), CLASSES);
+    let Maps::Pixels(map) = &found.methods[0].maps else { panic!("a gradient is a map of pixels") };
+    let valid = model.valid();
+    let scorer = |images: Tensor<4>| valid.forward(images);
+    let expected = input_gradient(&scorer, &image(), Target::Class(1), &execution()).unwrap();
+    assert_eq!(map.attribution, expected);
+    assert!(state_of(&model) == before && state_of(explained.model()) == before);
+}
+
+#[test]
+fn layers_are_initialised_again_from_the_top() {
+    let model = trained();
+    let explained = ExplainedClassifier::new(&model);
+    let copies = explained.randomised(9, &Device::flex()).unwrap();
+    let names: Vec<&str> = copies.iter().map(|copy| copy.layers.as_str()).collect();
+    assert_eq!(names, ["head", "head to norm", "all layers"]);
+    let scores = |model: &dyn Explainable| {
+        let images = Tensor::from_data(TensorData::new(image().values().to_vec(), [1, 3, 6, 4]), &Device::flex());
+        values_of(&model.scores(images))
+    };
+    let found: Vec<Vec<f32>> = copies.iter().map(|copy| scores(copy.model.as_ref())).collect();
+    assert!(found.windows(2).all(|pair| pair[0] != pair[1]));
+    let fresh = model.config().init_with_seed(9, &Device::flex()).unwrap();
+    assert_eq!(found[2], scores(&ExplainedClassifier::new(&fresh)), "the last copy is a network with initial weights");
+    let again = explained.randomised(9, &Device::flex()).unwrap();
+    assert_eq!(scores(again[0].model.as_ref()), found[0]);
+    // a copy can be differentiated as the network can, for it is in evaluation, too
+    let RandomisedModel { model, .. } = &copies[1];
+    explain(model.as_ref(), &["input-gradient"]).unwrap();
+}
+
+#[test]
+fn a_tensor_without_a_layer_is_named() {
+    let model = ConvConfig { forgets_a_layer: true }.init_with_seed(1, &Device::flex()).unwrap();
+    let error = ExplainedClassifier::new(&model).randomised(9, &Device::flex()).unwrap_err();
+    assert_eq!(error.to_string(), "the tensor head.bias belongs to no layer of the network");
+}
+
+#[test]
+fn attention_comes_from_the_forward_pass_of_the_network() {
+    let model = VitConfig {}.init_with_seed(3, &Device::flex()).unwrap();
+    let methods = ["self-attention", "attention-rollout", "gradient-rollout", "attention-flow", "fixed-query"];
+    let error = explain(&ExplainedClassifier::new(&model), &methods).unwrap_err();
+    assert_eq!(error.to_string(), "self-attention needs attention, which the model does not give");
+
+    let explained = ExplainedClassifier::new(&model).with_attention(GRID, Vit::tapped);
+    let found = explain(&explained, &methods).unwrap();
+    let Maps::Rollout(rollout) = &found.methods[2].maps else { panic!("{:?} is no rollout", found.methods[2].maps) };
+    let valid = model.valid();
+    let forward = |images: Tensor<4>, tap: &mut AttentionTap| valid.tapped(images, tap);
+    let traced = trace_attention(&forward, &image(), Target::Class(1), &execution()).unwrap();
+    let expected = gradient_rollout(&traced.layers, &traced.gradients, &execution().cancellation).unwrap();
+    assert_eq!(rollout.pooled, expected.pooled(GRID).unwrap());
+    assert!(rollout.pooled.iter().any(|&value| value > 0.0));
+    assert!(tinylsa_explain::draw(&found, &execution().cancellation).unwrap().len() == methods.len() + 1);
+
+    let copies = explained.randomised(4, &Device::flex()).unwrap();
+    assert_eq!(copies.len(), 5);
+    explain(copies[4].model.as_ref(), &methods).unwrap();
+}
+
+#[test]
+fn a_grid_that_is_not_that_of_the_tokens_is_refused() {
+    let model = VitConfig {}.init_with_seed(3, &Device::flex()).unwrap();
+    let explained = ExplainedClassifier::new(&model).with_attention(TokenGrid::new(3, 2), Vit::tapped);
+    let error = explain(&explained, &["attention-rollout"]).unwrap_err();
+    let cause = std::error::Error::source(&error).expect("the error of the method").to_string();
+    assert!(cause.contains('7') && cause.contains('6'), "{cause}");
+    let nothing: fn(&Vit, Tensor<4>, &mut AttentionTap) -> Tensor<2> = |model, images, _| model.forward(images);
+    let silent = ExplainedClassifier::new(&model).with_attention(GRID, nothing);
+    let error = explain(&silent, &["attention-rollout"]).unwrap_err();
+    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    let last = causes.last().expect("an error is its own first cause").to_string();
+    assert_eq!(last, ExplainError::Empty { what: "list of recorded layers" }.to_string());
+}
