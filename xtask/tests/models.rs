@@ -65,7 +65,7 @@ fn run_dir() -> PathBuf {
 fn changed(dir: &Path, change: impl Fn(&mut State, &mut String)) -> PathBuf {
     let bytes = std::fs::read(run_dir().join("model.safetensors")).unwrap();
     let (mut state, mut text) = state_from_safetensors(&bytes, KEY).unwrap();
-    let checksum = 1..text.find("\"model\"").unwrap();
+    let checksum = 1..text.find("\"kind\"").unwrap();
     text.replace_range(checksum, "");
     change(&mut state, &mut text);
     let path = dir.join("changed.safetensors");
@@ -128,7 +128,7 @@ fn damaged_weights_are_refused_by_every_command() {
     let expected = "the tensor stages.1.residual.0.first.running_variance holds -0.5 at [0], expected a variance";
     refused_everywhere(dir.path(), &model, expected);
     let model =
-        changed(dir.path(), |_, text| *text = text.replacen("{\"model\"", "{\"temperature\":1e-300,\"model\"", 1));
+        changed(dir.path(), |_, text| *text = text.replacen("{\"kind\"", "{\"temperature\":1e-300,\"kind\"", 1));
     refused_everywhere(dir.path(), &model, "the temperature in the metadata is 1e-300, expected 0.01 to 100");
 }
 
@@ -239,7 +239,7 @@ fn a_run_is_measured_on_the_split_that_it_was_trained_with() {
 #[test]
 fn raw_and_calibrated_figures_have_their_names() {
     let dir = tempfile::tempdir().unwrap();
-    let model = changed(dir.path(), |_, text| *text = text.replacen("{\"model\"", "{\"temperature\":0.5,\"model\"", 1));
+    let model = changed(dir.path(), |_, text| *text = text.replacen("{\"kind\"", "{\"temperature\":0.5,\"kind\"", 1));
     let evaluate = ["evaluate", "--synthetic", "--model", model.to_str().unwrap()];
     let calibrated: Value =
         serde_json::from_str(&succeeds(dir.path(), &[&evaluate[..], &["--json"]].concat())).unwrap();

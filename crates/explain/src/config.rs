@@ -11,6 +11,7 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_xai::{BaselineConfig, FillConfig, SegmentationConfig};
 
 use crate::method::{Method, Needs, Registered};
+use crate::methods::read_table;
 use crate::registry::{self, MethodId};
 use crate::scores::ScoresConfig;
 
@@ -235,7 +236,7 @@ impl<'de> Visitor<'de> for Keys {
                     let Some(method) = MethodId::named(name) else {
                         return Err(A::Error::unknown_field(name, &KEYS));
                     };
-                    tables.insert(method, Arc::from(registry::read_table(method, &mut map)?));
+                    tables.insert(method, Arc::from(read_table(method, &mut map)?));
                 }
             }
         }

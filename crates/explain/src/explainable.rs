@@ -11,7 +11,7 @@ use crate::maps::NamedTensor;
 /// A model that can be explained. Images are `[batch, channels, height, width]`, scores `[batch, classes]`; logits are
 /// the usual scores. The model is in evaluation mode.
 ///
-/// Only [`Explainable::scores`] is required. Attention, and copies of the model with layers initialised again, are
+/// Only [`Explainable::scores`] is required. Attention, feature maps, and copies of the model with layers initialised again, are
 /// optional: methods and scores that need them are refused or left out without.
 pub trait Explainable: Debug {
     /// The scores of images on a plain device.
@@ -28,6 +28,11 @@ pub trait Explainable: Debug {
         None
     }
 
+    /// The model cut in two behind its last feature maps, if it can be.
+    fn feature_maps(&self) -> Option<&dyn FeatureMaps> {
+        None
+    }
+
     /// Copies of the model with its top 1, 2, … layers initialised again, the last copy with all of them; none if the
     /// model cannot be initialised again. Random draws are named by `seed`.
     ///
@@ -36,6 +41,15 @@ pub trait Explainable: Debug {
     fn randomised(&self, _seed: u64, _device: &Device) -> Result<Vec<RandomisedModel>> {
         Ok(Vec::new())
     }
+}
+
+/// A model cut in two behind its last feature maps: `scores_from(features(images))` are its scores.
+pub trait FeatureMaps: Debug {
+    /// Images `[batch, channels, height, width]` to feature maps `[batch, maps, rows, columns]`.
+    fn features(&self, images: Tensor<4>) -> Tensor<4>;
+
+    /// Feature maps to scores `[batch, classes]`, differentiable with respect to the maps.
+    fn scores_from(&self, maps: Tensor<4>) -> Tensor<2>;
 }
 
 /// A model some of whose layers were initialised again.

@@ -218,10 +218,14 @@ impl Explainer<'_> {
     fn require_support(&self, methods: &[MethodId]) -> Result<(), UsageError> {
         let lacks = |method: &MethodId| match method.facts().needs {
             Needs::Attention => self.model.attention().is_none(),
+            Needs::FeatureMaps => self.model.feature_maps().is_none(),
             Needs::Scores | Needs::Gradients => false,
         };
         match methods.iter().find(|method| lacks(method)) {
-            Some(method) => Err(UsageError(format!("{method} needs attention, which the model does not give"))),
+            Some(method) => {
+                let what = method.facts().needs.describe();
+                Err(UsageError(format!("{method} needs {what}, which the model does not give")))
+            }
             None => Ok(()),
         }
     }

@@ -41,7 +41,7 @@
 //! # Adding a method
 //!
 //! A method is a file in `methods/`: its settings as a struct, what it needs and means as [`MethodFacts`], and how it
-//! explains as [`Method::explain`]. A line in `registry.rs` makes it known to configs, the command line, figures, scores
+//! explains as [`Method::explain`]. A line of the list in `methods/mod.rs` makes it known to configs, the command line, figures, scores
 //! and pages, all of which go by the kind of its [`Maps`] and never by its name.
 
 #![forbid(unsafe_code)]
@@ -75,7 +75,7 @@ pub use config::{BackgroundConfig, ExplainConfig, ImageChoice, SharedSettings};
 pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, draw, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
-pub use explainable::{AttentionSource, Explainable, FromFunction, ImageAttention, RandomisedModel};
+pub use explainable::{AttentionSource, Explainable, FeatureMaps, FromFunction, ImageAttention, RandomisedModel};
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, Unwatched, execution};
 pub use explanation::{ImageExplanation, Source};
 pub use files::{Origin, WrittenImage, write_image};

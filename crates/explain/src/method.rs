@@ -22,7 +22,7 @@ use crate::scores::RerunConfig;
 ///
 /// The implementor is the config: `[explain.<name>]` of a config file is deserialised into it, and its `Default` stands
 /// for a table that is left out. A new method is one file in `methods/`, which implements this trait and [`Registered`],
-/// one line in `registry.rs`, and one page of documentation. No other file names it.
+/// one line of the list in `methods/mod.rs`, and one page of documentation. No other file names it.
 pub trait Method: erased_serde::Serialize + Debug + Send + Sync {
     /// What does not depend on the settings.
     fn facts(&self) -> &'static MethodFacts;
@@ -128,6 +128,20 @@ pub enum Needs {
     Gradients,
     /// The attention of the layers.
     Attention,
+    /// The last feature maps, and the scores as a function of them.
+    FeatureMaps,
+}
+
+impl Needs {
+    /// In the words of an error.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Scores => "scores",
+            Self::Gradients => "differentiable scores",
+            Self::Attention => "attention",
+            Self::FeatureMaps => "feature maps",
+        }
+    }
 }
 
 /// Settings that several methods share.

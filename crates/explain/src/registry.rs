@@ -1,64 +1,19 @@
-//! Every explanation method, a line each.
+//! The registered methods by name. `methods/mod.rs` lists them.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Error, MapAccess};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tinylsa_settings::{UsageError, printable};
-use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig,
-    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, PermutationShapConfig, SmoothGradConfig,
-};
 
 use crate::method::{Method, MethodFacts, Registered};
-use crate::methods::{
-    FixedQueryConfig, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention,
-};
+use crate::methods::ENTRIES;
 
-/// Lists the methods by the types of their settings, in the order in which they are run and shown.
-macro_rules! registry {
-    ($($method:ty),+ $(,)?) => {
-        static ENTRIES: &[Entry] = &[$(Entry {
-            facts: &<$method as Registered>::FACTS,
-            default: || Box::new(<$method>::default()),
-        }),+];
-
-        /// Reads the value of the key that was just read as the settings of a method.
-        pub(crate) fn read_table<'de, A: MapAccess<'de>>(
-            method: MethodId,
-            map: &mut A,
-        ) -> Result<Box<dyn Method>, A::Error> {
-            let name = method.name();
-            $(if name == <$method as Registered>::FACTS.name {
-                return Ok(Box::new(map.next_value::<$method>()?));
-            })+
-            Err(A::Error::custom(format!("the method {name} is not registered")))
-        }
-    };
-}
-
-registry! {
-    SelfAttention,
-    MultiHeadAttention,
-    AttentionRolloutConfig,
-    GradientRollout,
-    AttentionFlowConfig,
-    FixedQueryConfig,
-    IntegratedGradientsConfig,
-    ExpectedGradientsConfig,
-    SmoothGradConfig,
-    InputGradient,
-    InputTimesGradient,
-    ExactShapleyConfig,
-    KernelShapConfig,
-    PermutationShapConfig,
-    LimeConfig,
-}
-
-struct Entry {
-    facts: &'static MethodFacts,
-    default: fn() -> Box<dyn Method>,
+/// A registered method.
+pub(crate) struct Entry {
+    pub(crate) facts: &'static MethodFacts,
+    pub(crate) default: fn() -> Box<dyn Method>,
 }
 
 /// Stands for every method in a list of names.
@@ -184,7 +139,10 @@ pub(crate) fn names() -> &'static [&'static str] {
 
 #[cfg(test)]
 mod tests {
+    use tinylsa_xai::LimeConfig;
+
     use super::*;
+    use crate::methods::FixedQueryConfig;
 
     #[test]
     fn names_are_unique_and_are_read_back() {

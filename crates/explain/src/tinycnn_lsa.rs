@@ -8,7 +8,7 @@ use tinylsa_xai::{ExplainError, ExplainedScore, LayerAttention, LinearAttention,
 
 use crate::cascade::cascade;
 use crate::error::Result;
-use crate::explainable::{AttentionSource, Explainable, ImageAttention, RandomisedModel};
+use crate::explainable::{AttentionSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel};
 use crate::maps::NamedTensor;
 
 /// `TinyCNN` + LSA in the two forms that methods ask.
@@ -37,6 +37,10 @@ impl Explainable for ExplainedNetwork {
 
     fn attention(&self) -> Option<&dyn AttentionSource> {
         (self.network.config().attention.blocks > 0).then_some(&self.network)
+    }
+
+    fn feature_maps(&self) -> Option<&dyn FeatureMaps> {
+        Some(&self.network)
     }
 
     fn randomised(&self, seed: u64, device: &Device) -> Result<Vec<RandomisedModel>> {
@@ -68,6 +72,16 @@ fn layers(model: &TinyCnnLsa) -> Vec<ModuleLayer> {
         layer(name, &[&prefix])
     }));
     layers
+}
+
+impl FeatureMaps for TinyCnnLsa {
+    fn features(&self, images: Tensor<4>) -> Tensor<4> {
+        self.feature_map(images)
+    }
+
+    fn scores_from(&self, maps: Tensor<4>) -> Tensor<2> {
+        self.forward_from_features(maps)
+    }
 }
 
 impl AttentionSource for TinyCnnLsa {

@@ -105,9 +105,12 @@ pub trait Classifier: Module + Sync + 'static {
 
     /// Moves the running statistics towards those of a training batch by the fraction `momentum`. The default is for
     /// networks that return no statistics: it changes nothing.
+    ///
+    /// # Panics
+    /// The default panics if there are statistics, because they would be lost.
     #[must_use]
     fn update_running(self, statistics: Vec<BatchStatistics>, momentum: f64) -> Self {
-        debug_assert!(statistics.is_empty(), "a network that returns statistics takes them back");
+        assert!(statistics.is_empty(), "a network that returns statistics takes them back");
         let _ = momentum;
         self
     }

@@ -308,6 +308,25 @@ fn the_map_of_the_last_stage_gives_the_logits_of_the_network() {
     }
 }
 
+/// What Grad-CAM asks for.
+#[test]
+fn logits_can_be_differentiated_by_the_map_of_the_last_stage() {
+    let device = Device::flex();
+    let [config, _] = other_shapes();
+    let model = shaken(&config, &device);
+    let map = model.feature_map(images_of(&config, 2, &device)).autodiff().require_grad();
+    let logit = |map: Tensor<4>| model.forward_from_features(map).narrow(1, 3, 1).sum();
+    let gradients = logit(map.clone()).backward();
+    let gradient = map.grad(&gradients).unwrap();
+    assert_eq!(gradient.dims(), map.dims());
+    // A step along the gradient changes the logit by its squared length.
+    let step = gradient.clone() * 1e-2;
+    let plain = map.inner();
+    let change = values_of(&(logit(plain.clone() + step.clone()) - logit(plain - step)))[0];
+    let expected = 2e-2 * values_of(&gradient.powi_scalar(2).sum())[0];
+    assert!((change - expected).abs() < 0.02 * expected, "{change} {expected}");
+}
+
 /// The mean and deviation of a channel are part of the network: shifted and stretched images, described by other
 /// numbers, are the same input.
 #[test]

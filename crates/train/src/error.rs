@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
-use tinylsa_data::LoaderError;
+use tinylsa_data::{DatasetError, LoaderError};
 use tinylsa_model::{GeneratorBusy, ImageShape, InitError, ModelFileError, StateError};
 use tinylsa_settings::InvalidSetting;
 
@@ -30,6 +30,9 @@ pub enum TrainError {
     /// There is nothing to choose an epoch by.
     #[error("there are no validation images, expected at least one")]
     NoValidationImages,
+    /// The fields of the dataset contradict each other.
+    #[error("the dataset is no dataset")]
+    Dataset(#[from] DatasetError),
     /// The images have another shape than those of the network.
     #[error("the images are {found}, the network expects {expected}")]
     ImageShape {

@@ -46,6 +46,7 @@ mod plan;
 mod prediction;
 mod progress;
 mod robustness;
+mod run;
 mod step;
 mod targets;
 mod temperature;
@@ -61,9 +62,10 @@ pub use plan::TrainingPlan;
 pub use prediction::{Predictions, Views, argmax, predict, softmax};
 pub use progress::{Progress, Silent};
 pub use robustness::{CorruptionRobustness, Robustness, SeverityRobustness, robustness};
+pub use run::{Trained, TrainingOutcome, resume, train};
 pub use targets::{DistillationConfig, LoadTeacher, Task, smoothed_targets};
 pub use temperature::{Calibration, Logits, TemperatureError, TemperatureFit, fit_temperature};
-pub use training::{Trained, Training, TrainingOutcome, resume, train};
+pub use training::Training;
 
 /// The examples of the README are tested.
 #[cfg(doctest)]

@@ -1,4 +1,5 @@
 use thiserror::Error;
+use tinylsa_data::DatasetError;
 use tinylsa_model::{ImageShape, PixelError};
 
 /// Images, labels and scores that cannot be measured.
@@ -27,6 +28,9 @@ pub enum MeasureError {
         /// The shape that the network was made for.
         expected: ImageShape,
     },
+    /// The fields of the dataset contradict each other.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// The network does not take the pixels.
     #[error(transparent)]
     Pixels(#[from] PixelError),

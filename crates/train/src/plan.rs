@@ -70,6 +70,7 @@ impl<C: ModelConfig> TrainingPlan<C> {
             return Err(TrainError::NoValidationImages);
         }
         self.require_known_labels()?;
+        self.dataset.check()?;
         self.require_memory()
     }
 

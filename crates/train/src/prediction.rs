@@ -151,6 +151,7 @@ pub(crate) fn labels_for(model: &dyn Predictor, dataset: &Dataset, indices: &[u3
     if let Some(&index) = indices.iter().find(|&&index| index as usize >= dataset.len()) {
         return Err(MeasureError::Index { index, images: dataset.len() });
     }
+    dataset.check()?;
     let labels: Vec<u32> = indices.iter().map(|&index| dataset.label(index as usize)).collect();
     let classes = model.classes();
     match labels.iter().position(|&label| label as usize >= classes) {
@@ -313,6 +314,8 @@ mod tests {
         assert_eq!(refused(&images(4, &[0]), &[]), "there are 0 images, expected at least 1 for a measurement");
         assert_eq!(refused(&images(5, &[0]), &[0]), "the images are 1×5×5, the network expects 1×4×4");
         assert_eq!(refused(&images(4, &[0, 1]), &[1, 2]), "there is no image 2, the dataset has 2");
+        let short = Dataset { images: vec![7; 31], ..images(4, &[0, 1]) };
+        assert_eq!(refused(&short, &[1]), "the dataset holds 31 values, expected 32 for 2 images of 1×4×4");
         let expected = "image 1 has label 3, expected less than the 3 classes of the network";
         assert_eq!(refused(&images(4, &[0, 3]), &[0, 1]), expected);
         let expected = "the logit of class 0 of image 0 is inf, expected a finite number";

@@ -23,7 +23,8 @@ use crate::error::TrainError;
 use crate::optimizer::OptimizerState;
 use crate::plan::TrainingPlan;
 use crate::prediction::{Predictions, Views, argmax, predict};
-use crate::progress::{Progress, Silent};
+use crate::progress::Progress;
+use crate::run::{Trained, TrainingOutcome};
 use crate::step::{HostGradients, StepRule};
 use crate::targets::{Teachers, targets};
 use tinylsa_system::peak_memory;
@@ -31,92 +32,7 @@ use tinylsa_system::peak_memory;
 /// What the network itself draws in a step, such as by dropout.
 const STEP: Purpose = Purpose::new("train/step");
 
-/// How a training run ended.
-#[derive(Debug)]
-pub enum TrainingOutcome<M> {
-    /// All epochs are done, or the patience is at its end.
-    Finished(Box<Trained<M>>),
-    /// A stop was requested; `checkpoint` is what to resume from.
-    Interrupted {
-        /// The checkpoint that was written.
-        checkpoint: PathBuf,
-        /// Epochs that are finished.
-        epochs: usize,
-        /// Steps that are finished.
-        steps: usize,
-    },
-}
-
-/// The result of a training run.
-#[derive(Debug)]
-pub struct Trained<M> {
-    /// The network with the averaged weights of the epoch that was kept.
-    pub model: M,
-    /// That epoch, counted from 1.
-    pub kept_epoch: usize,
-    /// One entry an epoch.
-    pub history: Vec<EpochRecord>,
-}
-
-/// Trains from the initial weights: [`Training::start`] and [`Training::run`].
-///
-/// # Errors
-/// As those two.
-pub fn train<C: ModelConfig>(
-    plan: &TrainingPlan<C>,
-    stop: &AtomicBool,
-    progress: &mut dyn Progress,
-) -> Result<TrainingOutcome<C::Model>, TrainError> {
-    Training::start(plan)?.run(stop, progress)
-}
-
-impl<C: ModelConfig> TrainingPlan<C> {
-    /// Trains to the end, with nobody to watch or to stop it: the short form of [`train`].
-    ///
-    /// # Errors
-    /// As [`train`].
-    ///
-    /// # Panics
-    /// Never: nobody asks for a stop.
-    pub fn run(&self) -> Result<Trained<C::Model>, TrainError> {
-        Ok(finished(train(self, &AtomicBool::new(false), &mut Silent)?))
-    }
-
-    /// Resumes from the last checkpoint and trains to the end, with nobody to watch or to stop it: the short form of
-    /// [`resume`].
-    ///
-    /// # Errors
-    /// As [`resume`].
-    ///
-    /// # Panics
-    /// Never: nobody asks for a stop.
-    pub fn resume(&self) -> Result<Trained<C::Model>, TrainError> {
-        Ok(finished(resume(self, &AtomicBool::new(false), &mut Silent)?))
-    }
-}
-
-/// The result of a run that nobody asked to stop.
-fn finished<M>(outcome: TrainingOutcome<M>) -> Trained<M> {
-    match outcome {
-        TrainingOutcome::Finished(trained) => *trained,
-        TrainingOutcome::Interrupted { .. } => unreachable!("nobody asked for a stop"),
-    }
-}
-
-/// Resumes from the last checkpoint, to the same bits as a training that was never interrupted: [`Training::resume`] and
-/// [`Training::run`].
-///
-/// # Errors
-/// As those two.
-pub fn resume<C: ModelConfig>(
-    plan: &TrainingPlan<C>,
-    stop: &AtomicBool,
-    progress: &mut dyn Progress,
-) -> Result<TrainingOutcome<C::Model>, TrainError> {
-    Training::resume(plan)?.run(stop, progress)
-}
-
-/// A training that is ready to run: everything that can be wrong with its plan was looked at, and nothing was written.
+/// A training run that is ready: everything that can be wrong with its plan was checked, and nothing was written.
 #[derive(Debug)]
 pub struct Training<'a, C: ModelConfig> {
     plan: &'a TrainingPlan<C>,

@@ -102,6 +102,17 @@ fn validation_images_are_there_and_of_known_classes() {
 }
 
 #[test]
+fn a_dataset_that_contradicts_itself_is_refused() {
+    let error = refused(|plan| {
+        let mut dataset = (*plan.dataset).clone();
+        dataset.images.truncate(100);
+        plan.dataset = Arc::new(dataset);
+    });
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "the dataset holds 100 values, expected 15680 for 20 images of 1×28×28");
+}
+
+#[test]
 fn images_of_another_shape_than_the_network_expects_are_refused() {
     let error = refused(|plan| plan.model.input.width = 32);
     assert_eq!(error.to_string(), "the images are 1×28×28, the network expects 1×28×32");

@@ -38,6 +38,11 @@ pub struct NamedDrawing {
     pub png: Vec<u8>,
 }
 
+/// The image itself as a small PNG file.
+pub(crate) fn thumbnail(explanation: &ImageExplanation) -> Result<Vec<u8>> {
+    Ok(encode_png(&subject::grey(explanation)?.enlarged(1))?)
+}
+
 /// Draws a picture for each method, `<method>.png`, and before them `methods.png` with all methods side by side.
 ///
 /// # Errors

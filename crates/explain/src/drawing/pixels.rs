@@ -101,6 +101,13 @@ pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
         let painted = estimated.map(|errors| segments.segmentation.paint(errors));
         return painted.transpose()?.map(|errors| subject::map(&errors, [height, width])).transpose();
     }
-    let errors = pixels.standard_error.as_ref();
-    Ok(errors.map(|errors| ValueMap::new([height, width], errors)).transpose()?)
+    let errors = pixels.standard_error.as_ref().map(|errors| over_channels(errors, height * width));
+    Ok(errors.map(|errors| ValueMap::new([height, width], &errors)).transpose()?)
+}
+
+/// The error of a pixel whose channels err independently.
+fn over_channels(errors: &[f32], pixels: usize) -> Vec<f32> {
+    let of_pixel =
+        |pixel: usize| errors[pixel..].iter().step_by(pixels).fold(0.0_f32, |norm, error| norm.hypot(*error));
+    (0..pixels).map(of_pixel).collect()
 }

@@ -1,10 +1,24 @@
-//! The explanation methods, a file each. `registry.rs` lists them.
+//! The explanation methods, a file each, and the list that makes them known.
+//!
+//! A new method is a file here, a `mod` line and a line of the list. Configs, the command line, figures, scores and pages
+//! find it through the list.
+
+use serde::de::{Error, MapAccess};
+use tinylsa_xai::{
+    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig, GradCamConfig,
+    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig,
+    SmoothGradConfig,
+};
+
+use crate::method::{Method, Registered};
+use crate::registry::{Entry, MethodId};
 
 mod attention_flow;
 mod attention_rollout;
 mod exact_shapley;
 mod expected_gradients;
 mod fixed_query;
+mod grad_cam;
 mod gradient_rollout;
 mod input_gradient;
 mod input_times_gradient;
@@ -12,7 +26,9 @@ mod integrated_gradients;
 mod kernel_shap;
 mod lime;
 mod multi_head_attention;
+mod occlusion;
 mod permutation_shap;
+mod rise;
 mod self_attention;
 mod smooth_grad;
 
@@ -24,3 +40,46 @@ pub use input_gradient::InputGradient;
 pub use input_times_gradient::InputTimesGradient;
 pub use multi_head_attention::MultiHeadAttention;
 pub use self_attention::SelfAttention;
+
+/// Lists the methods by the types of their settings, in the order in which they are run and shown.
+macro_rules! registry {
+    ($($method:ty),+ $(,)?) => {
+        pub(crate) static ENTRIES: &[Entry] = &[$(Entry {
+            facts: &<$method as Registered>::FACTS,
+            default: || Box::new(<$method>::default()),
+        }),+];
+
+        /// Reads the value of the key that was just read as the settings of a method.
+        pub(crate) fn read_table<'de, A: MapAccess<'de>>(
+            method: MethodId,
+            map: &mut A,
+        ) -> Result<Box<dyn Method>, A::Error> {
+            let name = method.name();
+            $(if name == <$method as Registered>::FACTS.name {
+                return Ok(Box::new(map.next_value::<$method>()?));
+            })+
+            Err(A::Error::custom(format!("the method {name} is not registered")))
+        }
+    };
+}
+
+registry! {
+    SelfAttention,
+    MultiHeadAttention,
+    AttentionRolloutConfig,
+    GradientRollout,
+    AttentionFlowConfig,
+    FixedQueryConfig,
+    IntegratedGradientsConfig,
+    ExpectedGradientsConfig,
+    SmoothGradConfig,
+    InputGradient,
+    InputTimesGradient,
+    GradCamConfig,
+    ExactShapleyConfig,
+    KernelShapConfig,
+    PermutationShapConfig,
+    LimeConfig,
+    OcclusionConfig,
+    RiseConfig,
+}

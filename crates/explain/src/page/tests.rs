@@ -54,20 +54,24 @@ fn drawn() -> DrawnExplanation {
 }
 
 #[test]
-fn a_page_of_many_images_refers_to_their_drawings() {
+fn a_page_of_many_images_links_to_a_page_for_each() {
     assert_eq!(Placement::of(50, "explanations/"), Placement::Held);
     assert_eq!(Placement::of(51, "explanations/"), Placement::Linked("explanations/"));
     let explanation = ImageExplanation { id: "mein Kleid #1".to_owned(), ..explanation() };
-    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
-    let drawn = |placement| DrawnExplanation::new(&explanation, &pictures, &placement).unwrap();
+    let drawings = draw(&explanation, &Cancellation::default()).unwrap();
+    let drawn = |placement| DrawnExplanation::new(&explanation, &drawings, &placement).unwrap();
     let html = index("", None, &[drawn(Placement::Linked("explanations/"))], None).unwrap();
-    assert!(!html.contains("data:image/png"));
+    let address = "href=\"./explanations/mein%20Kleid%20%231/index.html\"";
+    assert_eq!(html.matches(address).count(), 1, "{html}");
+    assert_eq!(html.matches("data:image/png").count(), 1, "the image itself, small");
+    let large = index("", None, &vec![drawn(Placement::Linked("")); 500], None).unwrap();
+    assert!(large.len() < 1 << 20, "{} bytes for 500 images", large.len());
+
+    let own = image_page(&explanation, &drawings).unwrap();
     for name in ["methods.png", "lime.png", "self-attention.png"] {
-        let address = format!("src=\"./explanations/mein%20Kleid%20%231/{name}\"");
-        assert_eq!(html.matches(&address).count(), 1, "{name}");
+        assert_eq!(own.matches(&format!("src=\"./{name}\"")).count(), 1, "{name}");
     }
-    let small = index("", None, &vec![drawn(Placement::Linked("")); 500], None).unwrap();
-    assert!(small.len() < 10 << 20, "{} bytes for 500 images", small.len());
+    assert!(own.len() < 1 << 16, "{} bytes for one image", own.len());
 }
 
 #[test]
