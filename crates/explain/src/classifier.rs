@@ -9,7 +9,7 @@ use tinylsa_xai::{
 
 use crate::cascade::cascade;
 use crate::error::Result;
-use crate::explainable::{AttentionSource, Explainable, ImageAttention, RandomisedModel};
+use crate::explainable::{AttentionSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel};
 
 /// A forward pass from images to logits in which every attention layer hands its matrices to
 /// [`AttentionTap::record`] and goes on with what that returns.
@@ -19,11 +19,25 @@ pub type TappedForward<M> = fn(&M, Tensor<4>, &mut AttentionTap) -> Tensor<2>;
 /// initialised again from the top, for the randomisation of parameters.
 ///
 /// What a network has besides is added by the parts of its own forward pass: attention by
-/// [`ExplainedClassifier::with_attention`].
+/// [`ExplainedClassifier::with_attention`], feature maps by [`ExplainedClassifier::with_feature_maps`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tinylsa_explain::{Explainable, ExplainedClassifier};
+/// use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
+///
+/// let model: TinyCnnLsa = TinyCnnLsaConfig::default().init(&Device::flex())?;
+/// let explained = ExplainedClassifier::new(&model)
+///     .with_feature_maps(TinyCnnLsa::feature_map, TinyCnnLsa::forward_from_features);
+/// assert!(explained.feature_maps().is_some() && explained.attention().is_none());
+/// assert_eq!(explained.scores(Tensor::zeros([2, 1, 28, 28], &Device::flex())).dims(), [2, 10]);
+/// # Ok::<(), tinylsa_model::InvalidSetting>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ExplainedClassifier<M> {
     model: M,
     attention: Option<TappedClassifier<M>>,
+    feature_maps: Option<CutClassifier<M>>,
 }
 
 /// A classifier whose forward pass gives its attention.
@@ -34,10 +48,18 @@ struct TappedClassifier<M> {
     forward: TappedForward<M>,
 }
 
+/// A classifier cut in two behind its last feature maps.
+#[derive(Clone, Debug)]
+struct CutClassifier<M> {
+    model: M,
+    features: fn(&M, Tensor<4>) -> Tensor<4>,
+    scores: fn(&M, Tensor<4>) -> Tensor<2>,
+}
+
 impl<M: Classifier> ExplainedClassifier<M> {
     /// Takes a copy of the network in evaluation, on a device without automatic differentiation.
     pub fn new(model: &M) -> Self {
-        Self { model: model.valid(), attention: None }
+        Self { model: model.valid(), attention: None, feature_maps: None }
     }
 
     /// The network, in evaluation.
@@ -53,10 +75,23 @@ impl<M: Classifier> ExplainedClassifier<M> {
         Self { attention, ..self }
     }
 
+    /// The same cut in two behind its last feature maps: `features` computes the maps `[batch, maps, rows, columns]` of
+    /// images and `scores` the logits of maps, so that one after the other is [`Classifier::forward`].
+    #[must_use]
+    pub fn with_feature_maps(
+        self,
+        features: fn(&M, Tensor<4>) -> Tensor<4>,
+        scores: fn(&M, Tensor<4>) -> Tensor<2>,
+    ) -> Self {
+        let feature_maps = Some(CutClassifier { model: self.model.clone(), features, scores });
+        Self { feature_maps, ..self }
+    }
+
     /// The same parts of another network of the kind.
     fn like(&self, model: M) -> Self {
         let attention = self.attention.as_ref().map(|tapped| TappedClassifier { model: model.clone(), ..*tapped });
-        Self { model, attention }
+        let feature_maps = self.feature_maps.as_ref().map(|cut| CutClassifier { model: model.clone(), ..*cut });
+        Self { model, attention, feature_maps }
     }
 }
 
@@ -69,6 +104,10 @@ impl<M: Classifier> Explainable for ExplainedClassifier<M> {
         self.attention.as_ref().map(|tapped| tapped as &dyn AttentionSource)
     }
 
+    fn feature_maps(&self) -> Option<&dyn FeatureMaps> {
+        self.feature_maps.as_ref().map(|cut| cut as &dyn FeatureMaps)
+    }
+
     fn randomised(&self, seed: u64, device: &Device) -> Result<Vec<RandomisedModel>> {
         let fresh = state_of(&self.model.config().init_with_seed(seed, device)?);
         let mut layers = self.model.layers();
@@ -76,6 +115,16 @@ impl<M: Classifier> Explainable for ExplainedClassifier<M> {
         cascade(state_of(&self.model), &fresh, &layers, |state| {
             Ok(Box::new(self.like(with_owned_state(self.model.clone(), state)?)))
         })
+    }
+}
+
+impl<M: Classifier> FeatureMaps for CutClassifier<M> {
+    fn features(&self, images: Tensor<4>) -> Tensor<4> {
+        (self.features)(&self.model, images)
+    }
+
+    fn scores_from(&self, maps: Tensor<4>) -> Tensor<2> {
+        (self.scores)(&self.model, maps)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Networks of stock burn layers, explained as any classifier is.
 
+use std::error::Error;
+
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
@@ -12,8 +14,8 @@ use tinylsa_explain::{
 };
 use tinylsa_model::{Classifier, ImageShape, InvalidSetting, ModelConfig, ModuleLayer, state_of, values_of};
 use tinylsa_xai::{
-    AttentionTap, Execution, ExplainError, Picture, Target, TokenGrid, gradient_rollout, input_gradient,
-    trace_attention,
+    AttentionTap, Execution, ExplainError, GradCamConfig, Picture, SplitScorer, Target, TokenGrid, grad_cam,
+    gradient_rollout, input_gradient, trace_attention,
 };
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 6, width: 4 };
@@ -66,8 +68,7 @@ impl Classifier for ConvNet {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let maps = relu(self.norm.forward(self.convolution.forward(images)));
-        self.head.forward(self.dropout.forward(maps).flatten(1, 3))
+        self.scores(self.features(images))
     }
 
     fn layers(&self) -> Vec<ModuleLayer> {
@@ -76,6 +77,16 @@ impl Classifier for ConvNet {
             layers.pop();
         }
         layers
+    }
+}
+
+impl ConvNet {
+    fn features(&self, images: Tensor<4>) -> Tensor<4> {
+        relu(self.norm.forward(self.convolution.forward(images)))
+    }
+
+    fn scores(&self, maps: Tensor<4>) -> Tensor<2> {
+        self.head.forward(self.dropout.forward(maps).flatten(1, 3))
     }
 }
 
@@ -176,6 +187,12 @@ fn explain(model: &dyn Explainable, methods: &[&str]) -> Result<ImageExplanation
     explainer.explain(ImageToExplain::new("image", image()), &request)
 }
 
+/// An error and its causes.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[test]
 fn a_network_out_of_training_is_explained_in_evaluation() {
     let model = trained();
@@ -214,6 +231,33 @@ fn layers_are_initialised_again_from_the_top() {
 }
 
 #[test]
+fn feature_maps_come_from_the_parts_of_the_network() {
+    let model = trained();
+    let error = explain(&ExplainedClassifier::new(&model), &["grad-cam"]).unwrap_err();
+    assert!(error.to_string().starts_with("grad-cam needs feature maps"), "{error}");
+
+    let explained = ExplainedClassifier::new(&model).with_feature_maps(ConvNet::features, ConvNet::scores);
+    let found = explain(&explained, &["grad-cam"]).unwrap();
+    let Maps::Pixels(map) = &found.methods[0].maps else { panic!("Grad-CAM gives a map of pixels") };
+    let valid = model.valid();
+    let split = SplitScorer {
+        scorer: &|images: Tensor<4>| valid.forward(images),
+        features: |images| valid.features(images),
+        head: |maps| valid.scores(maps),
+    };
+    let expected = grad_cam(&split, &image(), Target::Class(1), &GradCamConfig::default(), &execution()).unwrap();
+    assert_eq!(map.attribution, expected.attribution);
+    let copies = explained.randomised(4, &Device::flex()).unwrap();
+    explain(copies[0].model.as_ref(), &["grad-cam"]).unwrap();
+
+    // parts of which one forgets the rectifier are not the network
+    let wrong: fn(&ConvNet, Tensor<4>) -> Tensor<4> = |model, images| model.convolution.forward(images);
+    let error = explain(&ExplainedClassifier::new(&model).with_feature_maps(wrong, ConvNet::scores), &["grad-cam"]);
+    let causes = chain(&error.unwrap_err());
+    assert!(causes.contains("the two parts must be the model"), "{causes}");
+}
+
+#[test]
 fn a_tensor_without_a_layer_is_named() {
     let model = ConvConfig { forgets_a_layer: true }.init_with_seed(1, &Device::flex()).unwrap();
     let error = ExplainedClassifier::new(&model).randomised(9, &Device::flex()).unwrap_err();
@@ -248,12 +292,10 @@ fn a_grid_that_is_not_that_of_the_tokens_is_refused() {
     let model = VitConfig {}.init_with_seed(3, &Device::flex()).unwrap();
     let explained = ExplainedClassifier::new(&model).with_attention(TokenGrid::new(3, 2), Vit::tapped);
     let error = explain(&explained, &["attention-rollout"]).unwrap_err();
-    let cause = std::error::Error::source(&error).expect("the error of the method").to_string();
-    assert!(cause.contains('7') && cause.contains('6'), "{cause}");
+    let causes = chain(&error);
+    assert!(causes.contains('7') && causes.contains('6'), "{causes}");
     let nothing: fn(&Vit, Tensor<4>, &mut AttentionTap) -> Tensor<2> = |model, images, _| model.forward(images);
     let silent = ExplainedClassifier::new(&model).with_attention(GRID, nothing);
-    let error = explain(&silent, &["attention-rollout"]).unwrap_err();
-    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-    let last = causes.last().expect("an error is its own first cause").to_string();
-    assert_eq!(last, ExplainError::Empty { what: "list of recorded layers" }.to_string());
+    let causes = chain(&explain(&silent, &["attention-rollout"]).unwrap_err());
+    assert!(causes.contains(&ExplainError::Empty { what: "list of recorded layers" }.to_string()), "{causes}");
 }
