@@ -8,6 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, Linea
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use tinylsa_explain::scores::Scoring;
 use tinylsa_explain::{
     Background, ExplainConfig, Explainable, ExplainedClassifier, Explainer, ExplanationError, FixedQueryConfig,
     ImageExplanation, ImageToExplain, Maps, MethodId, RandomisedModel, Request,
@@ -298,4 +299,51 @@ fn a_grid_that_is_not_that_of_the_tokens_is_refused() {
     let silent = ExplainedClassifier::new(&model).with_attention(GRID, nothing);
     let causes = chain(&explain(&silent, &["attention-rollout"]).unwrap_err());
     assert!(causes.contains(&ExplainError::Empty { what: "list of recorded layers" }.to_string()), "{causes}");
+}
+
+/// Infidelity asks about every value of an image, the other scores about its pixels.
+#[test]
+fn colour_images_are_scored() {
+    let explained = ExplainedClassifier::new(&trained());
+    let mut config = ExplainConfig::default();
+    config.shared.fill.mean = Some(vec![0.5]);
+    config.scores.deletion.steps = 8;
+    config.scores.faithfulness.pixels = 5;
+    config.scores.mu_fidelity.grid = 3;
+    config.scores.infidelity.largest_side = 3;
+    let background = Background::default();
+    let explainer = Explainer { model: &explained, config: &config, background: &background, execution: execution() };
+    let class_names = ["a", "b", "c"].map(str::to_owned);
+    let methods = [MethodId::named("input-gradient").unwrap()];
+    let request =
+        Request { methods: &methods, target: None, against: None, class_names: &class_names, temperature: None };
+    let explanation = explainer.explain(ImageToExplain::new("image", image()), &request).unwrap();
+    let mut scoring = Scoring::new(&explainer, 1).unwrap();
+    scoring.add(&explanation).unwrap();
+    let table = scoring.table().unwrap();
+    assert_eq!(table.methods, ["random", "sobel", "input-gradient"]);
+    let randomised = table.scores.iter().filter(|column| column.kind == ScoreKind::ParameterRandomisation);
+    assert_eq!(
+        randomised.map(|column| column.variant.as_str()).collect::<Vec<_>>(),
+        ["all layers", "head", "head to norm"]
+    );
+
+    let Maps::Pixels(map) = &explanation.methods[0].maps else { panic!("a gradient is a map of pixels") };
+    let execution = Execution { seed: explanation.seed, ..execution() };
+    let probe = Probe {
+        scorer: &|images: Tensor<4>| explained.scores(images),
+        picture: &explanation.image,
+        target: explanation.target.into(),
+        scale: ScoreScale::Logits,
+        baseline: Baseline::Black,
+        fill: &config.shared.fill,
+        execution: &execution,
+    };
+    let squares =
+        InfidelityConfig { largest_side: 3, kind: AttributionKind::Sensitivity, ..InfidelityConfig::default() };
+    let expected = infidelity(&probe, &map.attribution.values, &squares).unwrap().scaled.unwrap();
+    let column = table.scores.iter().find(|column| column.kind == ScoreKind::Infidelity).unwrap();
+    assert_eq!(column.variant, "black, logits");
+    let found = column.entries[2].mean.as_ref().unwrap().mean;
+    assert!((found - expected).abs() <= 1e-12 * expected, "{found} is not {expected}");
 }
