@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use image::GrayImage;
-use image::codecs::png::PngEncoder;
 use serde::Serialize;
 use tinylsa_data::photograph::PreparedImage;
 use tinylsa_data::to_unit;
@@ -115,11 +113,11 @@ fn claimed(dir: &Path) -> Result<OutputDir> {
 }
 
 fn saved(prepared: &PreparedImage, path: &Path) -> Result<PathBuf> {
-    let side = SIDE as u32;
-    let image = GrayImage::from_raw(side, side, prepared.pixels.clone())
-        .with_context(|| format!("the prepared image does not have {SIDE}×{SIDE} pixels"))?;
     let mut bytes = Vec::new();
-    image.write_with_encoder(PngEncoder::new(&mut bytes)).context("failed to encode a prepared image")?;
+    let mut encoder = png::Encoder::new(&mut bytes, SIDE as u32, SIDE as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&prepared.pixels));
+    written.context("failed to encode a prepared image")?;
     write_atomically(path, &bytes).with_context(|| format!("failed to write {}", printable_path(path)))?;
     Ok(path.to_owned())
 }

@@ -45,6 +45,28 @@ impl Placement {
     }
 }
 
+/// Explanations side by side, as [`side_by_side`](crate::side_by_side) draws them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SideBySide {
+    /// The line below the figure.
+    pub caption: String,
+    /// The bytes of its PNG file.
+    pub png: Vec<u8>,
+}
+
+impl SideBySide {
+    /// Several images, each on its own scale.
+    pub fn images(png: Vec<u8>) -> Self {
+        Self { caption: "Methods by images. Each column has a scale of its own.".to_owned(), png }
+    }
+
+    /// The classes of one image.
+    pub fn classes(image: &str, png: Vec<u8>) -> Self {
+        let caption = format!("Every class of {image}. Equal colours mean equal values in all maps of one unit.");
+        Self { caption, png }
+    }
+}
+
 /// What a page keeps of an explained image: its drawings, or a link to its own page.
 #[derive(Clone, Debug)]
 pub struct DrawnExplanation {
@@ -107,7 +129,7 @@ fn heading(explanation: &ImageExplanation) -> String {
 pub fn sections(
     explained: &[DrawnExplanation],
     scores: Option<&ScoreTable>,
-    side_by_side: Option<&[u8]>,
+    side_by_side: &[SideBySide],
 ) -> Result<Vec<Section>> {
     let mut sections = vec![introduction(explained, side_by_side)?];
     sections.extend(scores.map(score_section).transpose()?);
@@ -132,7 +154,7 @@ pub fn index(
     subtitle: impl Into<String>,
     warning: Option<Warning>,
     explained: &[DrawnExplanation],
-    side_by_side: Option<&[u8]>,
+    side_by_side: &[SideBySide],
 ) -> Result<String> {
     let page = ReportPage {
         title: "Explanations".to_owned(),
@@ -144,7 +166,7 @@ pub fn index(
     page.to_html().context("failed to put the page of explanations together")
 }
 
-fn introduction(explained: &[DrawnExplanation], side_by_side: Option<&[u8]>) -> Result<Section> {
+fn introduction(explained: &[DrawnExplanation], side_by_side: &[SideBySide]) -> Result<Section> {
     let methods: BTreeSet<MethodId> = explained.iter().flat_map(|one| one.methods.iter().copied()).collect();
     let mut table = Table::new(
         "What the maps mean",
@@ -155,10 +177,9 @@ fn introduction(explained: &[DrawnExplanation], side_by_side: Option<&[u8]>) -> 
         table = table.row([method.title(), meaning.shows, meaning.does_not_show]);
     }
     let mut blocks = vec![Block::Table(table)];
-    // a single picture has its sheet
-    if let Some(png) = side_by_side.filter(|_| explained.len() > 1) {
-        let caption = "Methods by images, every map on the scale that stands beside its column.";
-        let words = "A row of maps for each method, a column for each picture";
+    // a single explanation has its sheet
+    for SideBySide { caption, png } in side_by_side.iter().filter(|_| explained.len() > 1) {
+        let words = "A row of maps for each method, a column for each explanation";
         blocks.push(Block::Figure(Figure::png(compact_png(png)?, caption, words)));
     }
     Ok(Section { heading: "Explanations".to_owned(), blocks })

@@ -19,7 +19,7 @@ use tinylsa_xai::{Cancellation, ExplainError};
 use crate::explanation::ImageExplanation;
 use crate::maps::{AttentionView, Maps};
 use crate::registry::MethodId;
-pub use overview::{shown_beside, side_by_side};
+pub use overview::{Scaling, shown_beside, side_by_side};
 use subject::Subject;
 pub(crate) use words::saturation;
 pub use words::verdict;

@@ -80,7 +80,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
     } else {
         "squares have no sign: red is sensitive, whatever the direction".to_owned()
     };
-    let mut notes = vec![sign, format!("all methods of this picture with {} have this signed scale", quantity.unit())];
+    let mut notes = vec![sign];
     notes.extend(words::notes(method));
     let sheet = Sheet {
         title: subject.title(method),
