@@ -51,7 +51,9 @@
 #![deny(missing_docs)]
 
 mod background;
+mod cascade;
 mod circumstances;
+mod classifier;
 mod config;
 mod directory;
 mod drawing;
@@ -71,6 +73,7 @@ mod tinycnn_lsa;
 
 pub use background::{Background, noise_background};
 pub use circumstances::Circumstances;
+pub use classifier::{ExplainedClassifier, TappedForward};
 pub use config::{BackgroundConfig, ExplainConfig, ImageChoice, SharedSettings};
 pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, Scaling, draw, shown_beside, side_by_side, verdict};

@@ -190,8 +190,7 @@ impl<'a> MethodContext<'a> {
 
     /// The explained score as a target.
     pub fn target(&self) -> Target {
-        let class = self.explained.class;
-        self.explained.against.map_or(Target::Class(class), |other| Target::Against { class, other })
+        self.explained.into()
     }
 
     /// The model as a function that gives scores and nothing else.

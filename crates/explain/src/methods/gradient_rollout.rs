@@ -46,7 +46,7 @@ impl Method for GradientRollout {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let traced = at.attention()?;
         let source = at.model.attention().context("the model gives no attention")?;
-        let gradients = source.gradients(at.image_pair(), at.explained);
+        let gradients = source.gradients(at.image_pair(), at.explained)?;
         let gradients = gradients.context("the model gives no gradients of its attention")?;
         let on_host: Vec<Vec<f64>> =
             gradients.iter().map(|layer| values_of(layer).into_iter().map(f64::from).collect()).collect();
