@@ -13,12 +13,13 @@ use tinylsa_xai::{Cancellation, Execution, ExplainError, ExplainedScore, Picture
 use tracing::{info, info_span};
 
 use crate::background::Background;
-use crate::config::{ExplainConfig, SharedSettings};
+use crate::config::ExplainConfig;
 use crate::error::{Context, Result};
 use crate::explainable::Explainable;
-use crate::explanation::{ImageExplanation, Source};
-use crate::method::{Explained, Method, MethodContext, MethodExplanation, Needs};
+use crate::explanation::{ImageExplanation, MethodExplanation, Source};
+use crate::method::{Explained, Method, MethodContext, Needs};
 use crate::registry::MethodId;
+use crate::shared::SharedSettings;
 
 /// Explains images by any method: a model, the settings of the methods, and how to run.
 #[derive(Clone, Debug)]

@@ -51,6 +51,7 @@
 #![deny(missing_docs)]
 
 mod background;
+mod budget;
 mod cascade;
 mod circumstances;
 mod classifier;
@@ -69,30 +70,32 @@ mod names;
 pub mod page;
 mod registry;
 pub mod scores;
+mod shared;
 mod tinycnn_lsa;
 
 pub use background::{Background, noise_background};
+pub use budget::Budget;
 pub use circumstances::Circumstances;
 pub use classifier::{ExplainedClassifier, TappedForward};
-pub use config::{BackgroundConfig, ExplainConfig, ImageChoice, SharedSettings};
+pub use config::{ExplainConfig, ImageChoice, RerunConfig, ScoresConfig};
 pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, Scaling, draw, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
 pub use explainable::{AttentionSource, Explainable, FeatureMaps, FromFunction, ImageAttention, RandomisedModel};
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, RequestedClass, Unwatched, execution};
-pub use explanation::{ImageExplanation, Source};
+pub use explanation::{ImageExplanation, MethodExplanation, Source};
 pub use files::{Origin, WrittenImage, write_image};
 pub use maps::{
     AttentionLayer, AttentionMaps, AttentionMatrix, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps,
     MarkedToken, NamedTensor, PixelMap, Quantity, RolloutMaps, ScoreDifference, SegmentMap,
 };
 pub use method::{
-    Diagnostics, Explained, Meaning, Method, MethodContext, MethodExplanation, MethodFacts, Needs, Registered,
-    SharedSetting,
+    Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
 pub use methods::{
     FixedQueryConfig, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention,
 };
 pub use names::names_of_files;
 pub use registry::{ALL_METHODS, MethodId};
+pub use shared::{BackgroundConfig, SharedSettings};
 pub use tinycnn_lsa::ExplainedNetwork;

@@ -10,12 +10,6 @@ use tinylsa_settings::{UsageError, printable};
 use crate::method::{Method, MethodFacts, Registered};
 use crate::methods::ENTRIES;
 
-/// A registered method.
-pub(crate) struct Entry {
-    pub(crate) facts: &'static MethodFacts,
-    pub(crate) default: fn() -> Box<dyn Method>,
-}
-
 /// Stands for every method in a list of names.
 pub const ALL_METHODS: &str = "all";
 
