@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use tinylsa_explain::scores::Scoring;
 use tinylsa_explain::{
     Background, ExplainConfig, Explainable, ExplainedClassifier, Explainer, ExplanationError, FixedQueryConfig,
-    ImageExplanation, ImageToExplain, Maps, MethodId, RandomisedModel, Request,
+    ImageExplanation, ImageToExplain, Maps, MethodId, RandomisedModel, Request, RequestedClass,
 };
 use tinylsa_model::{Classifier, ImageShape, InvalidSetting, ModelConfig, ModuleLayer, state_of, values_of};
 use tinylsa_xai::{
-    AttentionTap, Execution, ExplainError, GradCamConfig, Picture, SplitScorer, Target, TokenGrid, grad_cam,
-    gradient_rollout, input_gradient, trace_attention,
+    AttentionTap, AttributionKind, Baseline, Execution, ExplainError, GradCamConfig, InfidelityConfig, Picture, Probe,
+    ScoreKind, ScoreScale, SplitScorer, Target, TokenGrid, grad_cam, gradient_rollout, infidelity, input_gradient,
+    trace_attention,
 };
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 6, width: 4 };
@@ -183,8 +184,7 @@ fn explain(model: &dyn Explainable, methods: &[&str]) -> Result<ImageExplanation
     let explainer = Explainer { model, config: &config, background: &background, execution: execution() };
     let methods: Vec<MethodId> = methods.iter().map(|name| MethodId::named(name).unwrap()).collect();
     let class_names = ["a", "b", "c"].map(str::to_owned);
-    let request =
-        Request { methods: &methods, target: Some(1), against: None, class_names: &class_names, temperature: None };
+    let request = Request { target: RequestedClass::Class(1), ..Request::new(&methods, &class_names) };
     explainer.explain(ImageToExplain::new("image", image()), &request)
 }
 
@@ -315,8 +315,7 @@ fn colour_images_are_scored() {
     let explainer = Explainer { model: &explained, config: &config, background: &background, execution: execution() };
     let class_names = ["a", "b", "c"].map(str::to_owned);
     let methods = [MethodId::named("input-gradient").unwrap()];
-    let request =
-        Request { methods: &methods, target: None, against: None, class_names: &class_names, temperature: None };
+    let request = Request::new(&methods, &class_names);
     let explanation = explainer.explain(ImageToExplain::new("image", image()), &request).unwrap();
     let mut scoring = Scoring::new(&explainer, 1).unwrap();
     scoring.add(&explanation).unwrap();
