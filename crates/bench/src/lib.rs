@@ -203,3 +203,8 @@ fn all_ready(contestants: &mut [Contestant]) -> Result<Vec<protocol::Ready>, Con
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
