@@ -1,12 +1,9 @@
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
-use tinylsa_kernels::{instruction_set, widest_instruction_set};
 
+use super::environment::Environment;
 use super::error::CheckpointError;
-
-/// The version of burn that this workspace is pinned to. burn itself does not say.
-pub const BURN_VERSION: &str = "0.22.1";
 
 /// A line of `metrics.jsonl`: what one epoch measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,20 +53,6 @@ pub(crate) struct Counters {
     pub(crate) best: Option<String>,
 }
 
-/// What the last bits of a result depend on beside the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Environment {
-    /// Version of this workspace.
-    pub(crate) tinylsa: String,
-    /// Version of burn.
-    pub(crate) burn: String,
-    /// The instruction set of the kernels.
-    pub(crate) instruction_set: String,
-    /// The widest instruction set of the machine.
-    pub(crate) processor: String,
-}
-
 /// Sums over the finished batches of the current epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,22 +69,6 @@ pub(crate) struct Schedule {
     pub(crate) epochs: usize,
     pub(crate) steps_per_epoch: usize,
     pub(crate) batch_size: usize,
-}
-
-impl Environment {
-    /// Of this process.
-    pub(crate) fn here() -> Self {
-        Self {
-            tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
-            burn: BURN_VERSION.to_owned(),
-            instruction_set: instruction_set().unwrap_or_else(|_| widest_instruction_set()).to_owned(),
-            processor: widest_instruction_set().to_owned(),
-        }
-    }
-
-    pub(super) fn versions(&self) -> String {
-        format!("tinylsa {} with burn {}", self.tinylsa, self.burn)
-    }
 }
 
 impl Counters {
@@ -189,6 +156,7 @@ fn require<T: Display>(counter: &str, found: T, holds: bool, expected: &str) -> 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::checkpoint::environment::BURN_VERSION;
 
     pub(in super::super) const SCHEDULE: Schedule = Schedule { epochs: 3, steps_per_epoch: 4, batch_size: 10 };
 

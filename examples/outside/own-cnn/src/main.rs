@@ -17,7 +17,7 @@ use tinylsa_explain::{
     Background, ExplainConfig, ExplainedClassifier, Explainer, ImageToExplain, MethodId, Origin, Request, Source,
     write_image,
 };
-use tinylsa_model::Classifier;
+use tinylsa_model::{Classifier, ModelFile};
 use tinylsa_train::{Progress, Trained, TrainingOutcome, TrainingPlan, Views, evaluate, predict, train};
 use tinylsa_xai::{Execution, Picture, ScoreKind};
 
