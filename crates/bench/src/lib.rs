@@ -62,7 +62,7 @@ use tinylsa_experiment::ExperimentError;
 use tinylsa_experiment::matching::require_classes;
 use tinylsa_experiment::models::load_model;
 use tinylsa_experiment::schema::ExperimentConfig;
-use tinylsa_settings::{UsageError, counted};
+use tinylsa_settings::UsageError;
 use tinylsa_train::TrainConfig;
 
 /// What is measured, and for how long.
@@ -192,12 +192,8 @@ impl Plan {
         let network = self.config.model.completed(form, &channel_statistics(&dataset, &all)?).network()?;
         if (network.input, network.classes) != (form.shape, form.classes) {
             let text = format!(
-                "the images of {} are {} in {}, the network takes {} in {}",
-                dataset.name,
-                form.shape,
-                counted(form.classes, "class"),
-                network.input,
-                counted(network.classes, "class")
+                "the images of {} are {} in {} classes, the network takes {} in {}",
+                dataset.name, form.shape, form.classes, network.input, network.classes
             );
             return Err(UsageError(text).into());
         }

@@ -72,7 +72,9 @@ pub(super) fn measure<S: Scorer>(
         scores.push((column(ScoreKind::MuFidelity, &variant), found));
     }
     let squares = config.infidelity.of_kind(relevance.kind);
-    for (variant, found) in on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.map, &squares))? {
+    for (variant, found) in
+        on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.values, &squares))?
+    {
         scores.push((column(ScoreKind::Infidelity, &variant), found.scaled));
     }
     scores.push((column(ScoreKind::Sparseness, ""), sparseness(&relevance.map)?));

@@ -12,6 +12,8 @@ use crate::maps::{AttentionView, Maps, ScoreDifference};
 pub(super) struct Relevance {
     /// `[height, width]`
     pub(super) map: Vec<f32>,
+    /// `[channels, height, width]`, whose sum over the channels is the map.
+    pub(super) values: Vec<f32>,
     /// What the numbers mean, which decides how they answer to a perturbation.
     pub(super) kind: AttributionKind,
     /// What they should sum to, where the method says.
@@ -29,7 +31,8 @@ impl Relevance {
         let (tokens, grid) = match maps {
             Maps::Pixels(map) => {
                 let (kind, accounts_for) = (map.quantity.kind(), map.accounts_for);
-                return Some(Self { map: map.attribution.per_pixel(), kind, accounts_for });
+                let values = map.attribution.values.clone();
+                return Some(Self { map: map.attribution.per_pixel(), values, kind, accounts_for });
             }
             Maps::Attention(maps) => match maps.view {
                 AttentionView::Fused => (on_grid(&maps.layers.last()?.fused.matrix.mean_row(), maps.grid), maps.grid),
@@ -42,19 +45,25 @@ impl Relevance {
             Maps::Flow(map) => (map.pooled.clone(), map.grid),
             Maps::FixedQueries(_) => return None,
         };
-        let map = over_pixels(&tokens, grid, shape);
-        Some(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
+        Some(Self::of_pixels(over_pixels(&tokens, grid, shape), shape))
     }
 
     /// The control that is noise.
     pub(super) fn random(picture: &Picture, seed: u64) -> Result<Self, ExplainError> {
-        let map = random_map(picture.shape().pixels(), seed)?;
-        Ok(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
+        Ok(Self::of_pixels(random_map(picture.shape().pixels(), seed)?, picture.shape()))
     }
 
     /// The control that knows the picture and no model.
     pub(super) fn sobel(picture: &Picture) -> Self {
-        Self { map: sobel_edge_map(picture), kind: AttributionKind::Contribution, accounts_for: None }
+        Self::of_pixels(sobel_edge_map(picture), picture.shape())
+    }
+
+    /// A map that knows no channels: they share every pixel equally.
+    fn of_pixels(map: Vec<f32>, shape: ImageShape) -> Self {
+        let share = 1.0 / shape.channels as f32;
+        let channel: Vec<f32> = map.iter().map(|value| value * share).collect();
+        let values = channel.repeat(shape.channels);
+        Self { map, values, kind: AttributionKind::Contribution, accounts_for: None }
     }
 
     /// The completeness error, where the method promises to be complete.
@@ -93,6 +102,13 @@ fn over_pixels(tokens: &[f64], grid: TokenGrid, shape: ImageShape) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn channels_share_what_knows_no_channels() {
+        let shape = ImageShape { channels: 2, height: 1, width: 2 };
+        let relevance = Relevance::of_pixels(vec![1.0, -4.0], shape);
+        assert_eq!((relevance.map, relevance.values), (vec![1.0, -4.0], vec![0.5, -2.0, 0.5, -2.0]));
+    }
 
     #[test]
     fn pixels_share_the_number_of_their_token() {
