@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use image::{GrayImage, Luma};
 use serde::Serialize;
+use tinylsa_report::{Image, encode_png};
 use tracing::info;
 
 use crate::peers::{EVALUATORS, Present, comma_separated};
@@ -26,7 +26,7 @@ const BATCH_SIZES: [usize; 4] = [1, 32, 128, 512];
 /// Our forms of the network, by what they are called.
 const FORMS: [(&str, Form); 2] = [("folded", Form::Folded), ("plain", Form::Plain)];
 /// Height and width of the file that cold starts classify.
-const SIDE: u32 = 28;
+const SIDE: usize = 28;
 /// Cold starts for every round.
 const STARTS: usize = 4;
 
@@ -195,11 +195,14 @@ impl Setting<'_> {
 fn cold_starts(program: &Path, files: &SharedFiles, starts: usize) -> Result<ClassifyReport> {
     info!("cold starts of classify");
     let path = files.path().join("garment.png");
-    let picture = GrayImage::from_fn(SIDE, SIDE, |x, y| {
-        let is_garment = (SIDE / 4..SIDE - SIDE / 4).contains(&x) && (2..SIDE - 2).contains(&y);
-        Luma([if is_garment { 180 } else { 0 }])
-    });
-    picture.save(&path).with_context(|| format!("failed to write {}", path.display()))?;
+    let level = |pixel: usize| {
+        let is_garment =
+            (SIDE / 4..SIDE - SIDE / 4).contains(&(pixel % SIDE)) && (2..SIDE - 2).contains(&(pixel / SIDE));
+        if is_garment { 180 } else { 0 }
+    };
+    let garment: Vec<u8> = (0..SIDE * SIDE).map(level).collect();
+    let png = encode_png(&Image::from_bytes([1, SIDE, SIDE], &garment)?.enlarged(1))?;
+    std::fs::write(&path, png).with_context(|| format!("failed to write {}", path.display()))?;
     let mut milliseconds = Vec::with_capacity(starts);
     for _ in 0..=starts {
         let mut command = Command::new(program);

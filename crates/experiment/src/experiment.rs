@@ -1,7 +1,6 @@
 //! One experiment, from the config to the report.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -26,51 +25,11 @@ use crate::matching::held_out;
 use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared, described};
 use crate::progress::{RunProgress, StartedRun};
+use crate::run::{CompletedRun, RunOptions};
 use crate::schema::{ExperimentConfig, MeasuredSplit};
 use crate::statistics::Spread;
 use tinylsa_explain::ExplainedNetwork;
-use tinylsa_explain::scores::ScoreTable;
 use tinylsa_settings::config::to_toml;
-
-/// What an experiment is asked for besides its config.
-#[derive(Clone, Debug, Default)]
-pub struct RunOptions {
-    /// Where the files of the images are, instead of what the config says.
-    pub data_dir: Option<PathBuf>,
-    /// The run directory, instead of one named by the config.
-    pub out: Option<PathBuf>,
-    /// Resume a run that was interrupted.
-    pub resume: bool,
-    /// Fail if the images are not available, instead of taking synthetic ones.
-    pub strict: bool,
-    /// Set from elsewhere, it ends the run at the next step with [`ExperimentError::Interrupted`], where
-    /// [`resume`](Self::resume) continues.
-    pub stop: Arc<AtomicBool>,
-}
-
-/// A run whose directory is complete.
-#[derive(Clone, Debug)]
-pub struct CompletedRun {
-    /// The run directory.
-    pub path: PathBuf,
-    /// What `config.toml` holds.
-    pub config: ExperimentConfig,
-    /// What `manifest.json` holds.
-    pub manifest: Manifest,
-    /// What `evaluation.json` holds.
-    pub evaluation: EvaluationReport,
-    /// How the explanations scored, as `explanations/scores.json` holds it; none if nothing was scored.
-    pub scores: Option<ScoreTable>,
-    /// Whether the run was finished before, so that nothing was done.
-    pub was_finished: bool,
-}
-
-impl CompletedRun {
-    /// The page of the run.
-    pub fn report(&self) -> PathBuf {
-        self.path.join("report.html")
-    }
-}
 
 impl Experiment {
     /// Trains, measures, explains and reports into a run directory.

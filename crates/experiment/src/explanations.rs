@@ -10,11 +10,11 @@ use tinylsa_system::sha256_hex;
 use tinylsa_train::{Views, predict};
 use tracing::info;
 
-use tinylsa_explain::page::{self, DrawnExplanation, Placement};
+use tinylsa_explain::page::{self, DrawnExplanation, Placement, SideBySide};
 use tinylsa_explain::scores::{ScoreTable, Scoring};
 use tinylsa_explain::{
-    ExplainProgress, ExplainedNetwork, Explainer, ImageDirectory, Origin, Request, execution, shown_beside,
-    side_by_side, write_image,
+    ExplainProgress, ExplainedNetwork, Explainer, ImageDirectory, Origin, Request, RequestedClass, Scaling, execution,
+    shown_beside, side_by_side, write_image,
 };
 
 use crate::choice::{background, chosen};
@@ -66,7 +66,7 @@ pub(crate) fn explain_run(
     let explainer = Explainer { model, config: explain, background: &background, execution };
     let request = Request {
         methods: &explain.methods,
-        target: None,
+        target: RequestedClass::Predicted,
         against: None,
         class_names: &collection.train.class_names,
         temperature: None,
@@ -100,10 +100,12 @@ pub(crate) fn explain_run(
         let bytes = folder.write_json(&format!("explanations/{SCORES}"), table)?;
         digests.push(format!("scores {}", sha256_hex(&bytes)));
     }
-    let side_by_side = if shown.is_empty() { None } else { Some(side_by_side(&shown)?) };
-    if let Some(png) = &side_by_side {
-        folder.write("figures/explanations.png", png).context("failed to write the methods side by side")?;
+    let mut beside = Vec::new();
+    if !shown.is_empty() {
+        let png = side_by_side(&shown, Scaling::EachColumn)?;
+        folder.write("figures/explanations.png", &png).context("failed to write the methods side by side")?;
+        beside.push(SideBySide::images(png));
     }
-    let sections = page::sections(&drawn, scores.as_ref(), side_by_side.as_deref())?;
+    let sections = page::sections(&drawn, scores.as_ref(), &beside)?;
     Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores, ids: names })
 }

@@ -82,14 +82,15 @@ pub mod picture;
 mod prepare;
 mod progress;
 pub mod reproduce;
+mod run;
 pub mod schema;
 pub mod statistics;
 pub mod sweep;
 
 pub use error::{ExperimentError, InContext, chain};
-pub use experiment::{CompletedRun, RunOptions};
 pub use prepare::Experiment;
 pub use progress::{RunProgress, StartedRun, Unwatched};
+pub use run::{CompletedRun, RunOptions};
 pub use schema::ExperimentConfig;
 pub use tinylsa_explain::{ExplainProgress, MethodId};
 pub use tinylsa_settings::UsageError;

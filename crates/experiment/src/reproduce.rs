@@ -8,11 +8,11 @@ use tinylsa_data::DatasetName;
 use tinylsa_settings::UsageError;
 
 use crate::error::ExperimentError;
-use crate::experiment::{CompletedRun, RunOptions};
 use crate::finished::FinishedRun;
 use crate::folder::{Digests, Manifest};
 use crate::prepare::Experiment;
 use crate::progress::RunProgress;
+use crate::run::{CompletedRun, RunOptions};
 
 /// Two runs of one experiment.
 #[derive(Clone, Debug)]

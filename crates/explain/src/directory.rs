@@ -10,6 +10,7 @@ use tinylsa_system::{read_at_most, remove_leftovers, write_atomically};
 
 use crate::drawing::SHEET;
 use crate::files::{ATTRIBUTIONS, DIAGNOSTICS};
+use crate::page::IMAGE_PAGE;
 use crate::registry::MethodId;
 
 /// The list of the folders that this program made.
@@ -85,7 +86,7 @@ fn remove_image(folder: &Path) -> Result<()> {
     if !is_folder {
         return Ok(());
     }
-    for name in [ATTRIBUTIONS, DIAGNOSTICS, SHEET] {
+    for name in [ATTRIBUTIONS, DIAGNOSTICS, SHEET, IMAGE_PAGE] {
         remove_file(&folder.join(name))?;
     }
     for method in MethodId::all() {
@@ -123,7 +124,7 @@ mod tests {
         let first = begin(&path, &["dress", "test-1"]).unwrap();
         for name in ["dress", "test-1"] {
             fs::create_dir(first.folder(name)).unwrap();
-            for file in [ATTRIBUTIONS, DIAGNOSTICS, SHEET, "lime.png", ".tinylsa-abc.part"] {
+            for file in [ATTRIBUTIONS, DIAGNOSTICS, SHEET, IMAGE_PAGE, "lime.png", ".tinylsa-abc.part"] {
                 fs::write(first.folder(name).join(file), b"old").unwrap();
             }
         }

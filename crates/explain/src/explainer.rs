@@ -13,12 +13,13 @@ use tinylsa_xai::{Cancellation, Execution, ExplainError, ExplainedScore, Picture
 use tracing::{info, info_span};
 
 use crate::background::Background;
-use crate::config::{ExplainConfig, SharedSettings};
+use crate::config::ExplainConfig;
 use crate::error::{Context, Result};
 use crate::explainable::Explainable;
-use crate::explanation::{ImageExplanation, Source};
-use crate::method::{Explained, Method, MethodContext, MethodExplanation, Needs};
+use crate::explanation::{ImageExplanation, MethodExplanation, Source};
+use crate::method::{Explained, Method, MethodContext, Needs};
 use crate::registry::MethodId;
+use crate::shared::SharedSettings;
 
 /// Explains images by any method: a model, the settings of the methods, and how to run.
 #[derive(Clone, Debug)]
@@ -64,8 +65,8 @@ impl ImageToExplain {
 pub struct Request<'a> {
     /// The methods, each once.
     pub methods: &'a [MethodId],
-    /// The class to explain, the predicted one if there is none.
-    pub target: Option<usize>,
+    /// The class to explain.
+    pub target: RequestedClass,
     /// The class that it is set against: what is explained is the difference of the two scores.
     pub against: Option<usize>,
     /// The names of the classes.
@@ -74,10 +75,44 @@ pub struct Request<'a> {
     pub temperature: Option<f64>,
 }
 
+/// Which class of an image is explained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestedClass {
+    /// The predicted one.
+    #[default]
+    Predicted,
+    /// The one of this number.
+    Class(usize),
+    /// Each in turn, with the same random draws, so that their maps compare.
+    Every,
+}
+
 impl Request<'_> {
+    /// The names of the explanations of an image: its own, or one for each class.
+    pub fn names(&self, image: &str) -> Vec<String> {
+        match self.target {
+            RequestedClass::Predicted | RequestedClass::Class(_) => vec![image.to_owned()],
+            RequestedClass::Every => (0..self.class_names.len()).map(|class| name_of_class(image, class)).collect(),
+        }
+    }
+
+    /// What is asked of an image, one request an explanation.
+    fn of_one_image(&self) -> Vec<Self> {
+        match self.target {
+            RequestedClass::Predicted | RequestedClass::Class(_) => vec![*self],
+            RequestedClass::Every => {
+                let of_class = |class| Self { target: RequestedClass::Class(class), ..*self };
+                (0..self.class_names.len()).filter(|class| self.against != Some(*class)).map(of_class).collect()
+            }
+        }
+    }
+
     /// The score that is meant, given the scores of an image.
     fn explained(&self, scores: &Scores) -> Result<ExplainedScore, ExplainError> {
-        let class = self.target.unwrap_or_else(|| scores.predicted(0));
+        let class = match self.target {
+            RequestedClass::Class(class) => class,
+            RequestedClass::Predicted | RequestedClass::Every => scores.predicted(0),
+        };
         let target = self.against.map_or(Target::Class(class), |other| Target::Against { class, other });
         target.resolve(scores)
     }
@@ -115,8 +150,8 @@ impl Explainer<'_> {
         self.explain_watched(image, request, &mut Unwatched)
     }
 
-    /// Explains images in turn and hands over each as soon as it is explained, or why it could not be. Nothing is kept of
-    /// an image that was handed over.
+    /// Explains images in turn, each class of an image in turn if every class is asked for, and hands over each explanation
+    /// as soon as it is made, or why it could not be. Nothing is kept of what was handed over.
     ///
     /// # Errors
     /// The first error of `receive`, which decides whether an image that failed ends the others; that it was cancelled.
@@ -129,14 +164,17 @@ impl Explainer<'_> {
     ) -> Result<(), E> {
         self.announce(images.first(), request.methods)?;
         let total = images.len();
-        progress.started(total * request.methods.len());
+        let requests = request.of_one_image();
+        progress.started(total * requests.len() * request.methods.len());
         for (done, image) in images.into_iter().enumerate() {
-            let explained = self.explain_watched(image, request, progress);
-            if self.execution.cancellation.is_cancelled() {
-                let error = ExplainError::Cancelled { what: "images", done, total };
-                return Err(crate::ExplanationError::from(error).into());
+            for one in &requests {
+                let explained = self.explain_watched(image.clone(), one, progress);
+                if self.execution.cancellation.is_cancelled() {
+                    let error = ExplainError::Cancelled { what: "images", done, total };
+                    return Err(crate::ExplanationError::from(error).into());
+                }
+                receive(explained.map(|explained| named(explained, request.target)))?;
             }
-            receive(explained)?;
         }
         Ok(())
     }
@@ -243,6 +281,21 @@ impl Explainer<'_> {
         let probabilities = values_of(&softmax(Tensor::<2>::from_data(data, &self.execution.device), 1));
         Ok(Prediction { scores, probabilities, calibrated })
     }
+}
+
+/// The explanation of one class among those of all classes has a name of its own.
+fn named(explained: ImageExplanation, target: RequestedClass) -> ImageExplanation {
+    match target {
+        RequestedClass::Predicted | RequestedClass::Class(_) => explained,
+        RequestedClass::Every => {
+            let id = name_of_class(&explained.id, explained.target.class);
+            ImageExplanation { id, ..explained }
+        }
+    }
+}
+
+fn name_of_class(image: &str, class: usize) -> String {
+    format!("{image}-class-{class}")
 }
 
 /// What the model says of an image, checked: the same in any batch, no number among them that is none.

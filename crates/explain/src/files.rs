@@ -13,8 +13,9 @@ use tinylsa_xai::{Cancellation, TokenMatrix};
 
 use crate::drawing::{NamedDrawing, draw};
 use crate::explanation::ImageExplanation;
+use crate::explanation::MethodExplanation;
 use crate::maps::{AttentionMaps, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps, NamedTensor, PixelMap};
-use crate::method::MethodExplanation;
+use crate::page::{IMAGE_PAGE, image_page};
 use crate::registry::MethodId;
 
 /// The file of the maps.
@@ -60,8 +61,11 @@ pub fn write_image(
     diagnostics.push(b'\n');
     let drawings =
         draw(explanation, cancellation).with_context(|| format!("failed to draw the maps of {}", explanation.id))?;
+    let page = image_page(explanation, &drawings)?.into_bytes();
     let drawn = drawings.iter().map(|drawing| (drawing.name.as_str(), &drawing.png));
-    let files = std::iter::once((ATTRIBUTIONS, &attributions)).chain(drawn).chain([(DIAGNOSTICS, &diagnostics)]);
+    let files = std::iter::once((ATTRIBUTIONS, &attributions))
+        .chain(drawn)
+        .chain([(IMAGE_PAGE, &page), (DIAGNOSTICS, &diagnostics)]);
     std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
     for (name, bytes) in files {
         let path = folder.join(name);
@@ -145,7 +149,12 @@ fn matrix(name: impl Into<String>, of: &TokenMatrix) -> NamedTensor {
 fn pixel_tensors(map: &PixelMap) -> Vec<NamedTensor> {
     let shape = map.attribution.shape.dims().to_vec();
     let mut tensors = vec![NamedTensor::f32("attribution", shape.clone(), map.attribution.values.clone())];
-    tensors.extend(map.standard_error.clone().map(|errors| NamedTensor::f32("standard_error", shape, errors)));
+    // A method knows the error of every value, or that of the sum over the channels.
+    let [_, height, width] = map.attribution.shape.dims();
+    let of_errors =
+        |errors: &[f32]| if errors.len() == height * width { vec![1, height, width] } else { shape.clone() };
+    let errors = map.standard_error.clone();
+    tensors.extend(errors.map(|errors| NamedTensor::f32("standard_error", of_errors(&errors), errors)));
     tensors
 }
 

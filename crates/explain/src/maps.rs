@@ -48,12 +48,25 @@ pub enum Quantity {
     Sensitivity,
     /// The square of that.
     SquaredSensitivity,
+    /// By how much the score falls when a pixel is hidden together with its surroundings.
+    Fall,
+    /// By how much the mean score is higher while a pixel is shown, compared with the mean over all pixels.
+    Gain,
+    /// Feature maps weighted by the gradient of the score, at the place of a pixel.
+    Activation,
 }
 
 impl Quantity {
     /// Every quantity.
-    pub const ALL: [Self; 4] =
-        [Self::Contribution, Self::SegmentContribution, Self::Sensitivity, Self::SquaredSensitivity];
+    pub const ALL: [Self; 7] = [
+        Self::Contribution,
+        Self::SegmentContribution,
+        Self::Sensitivity,
+        Self::SquaredSensitivity,
+        Self::Fall,
+        Self::Gain,
+        Self::Activation,
+    ];
 
     /// The unit, for logits as scores.
     pub fn unit(self) -> &'static str {
@@ -62,6 +75,9 @@ impl Quantity {
             Self::SegmentContribution => "logits per segment",
             Self::Sensitivity => "logits per unit of brightness",
             Self::SquaredSensitivity => "squared logits per unit of brightness",
+            Self::Fall => "logits lost while hidden",
+            Self::Gain => "logits gained while shown",
+            Self::Activation => "gradient-weighted activation",
         }
     }
 
@@ -71,13 +87,21 @@ impl Quantity {
             Self::Contribution => "contribution of each pixel",
             Self::SegmentContribution => "contribution of each segment",
             Self::Sensitivity | Self::SquaredSensitivity => "sensitivity to each pixel",
+            Self::Fall => "fall of the logit while hidden",
+            Self::Gain => "gain of the logit while shown",
+            Self::Activation => "activation of the class",
         }
     }
 
     /// Whether the numbers speak for and against the class.
     pub fn has_sign(self) -> bool {
         match self {
-            Self::Contribution | Self::SegmentContribution | Self::Sensitivity => true,
+            Self::Contribution
+            | Self::SegmentContribution
+            | Self::Sensitivity
+            | Self::Fall
+            | Self::Gain
+            | Self::Activation => true,
             Self::SquaredSensitivity => false,
         }
     }
@@ -85,7 +109,9 @@ impl Quantity {
     /// How the numbers answer to a change of the image, for the scores of a map.
     pub fn kind(self) -> AttributionKind {
         match self {
-            Self::Contribution | Self::SegmentContribution => AttributionKind::Contribution,
+            Self::Contribution | Self::SegmentContribution | Self::Fall | Self::Gain | Self::Activation => {
+                AttributionKind::Contribution
+            }
             Self::Sensitivity | Self::SquaredSensitivity => AttributionKind::Sensitivity,
         }
     }
@@ -183,6 +209,11 @@ pub struct FlowMap {
     pub pooled: Vec<f64>,
     /// The queries that are shown.
     pub queries: Vec<usize>,
+}
+
+/// The share of flows that depend on no query, in words.
+pub(crate) fn saturation(fraction: f64) -> String {
+    format!("saturated: {:.1} % of the flows are at their bound and do not depend on the query", 100.0 * fraction)
 }
 
 /// Where chosen tokens look.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::error::{Context, Result};
 use tinylsa_report::{
-    Better, Block, Column, Estimate, Figure, IntervalBar, MethodScores, PerturbationCurve, RankedTable, ReportPage,
-    Score, Section, Table, Warning, compact_png, interval_bars, perturbation_curves,
+    Better, Block, Column, Estimate, Figure, FigureContent, IntervalBar, MethodScores, PageLink, PerturbationCurve,
+    RankedTable, ReportPage, Score, Section, Table, Warning, compact_png, interval_bars, perturbation_curves,
 };
 use tinylsa_xai::{Direction, ScoreKind};
 
-use crate::drawing::{NamedDrawing, verdict};
+use crate::drawing::{NamedDrawing, thumbnail, verdict};
 use crate::explanation::ImageExplanation;
 use crate::registry::MethodId;
 use crate::scores::{MeanCurves, RANDOM, SOBEL, ScoreColumn, ScoreTable};
@@ -21,16 +21,20 @@ mod tests;
 /// Charts of scores that stand open; the others are folded away.
 const OPEN_CHARTS: usize = 2;
 
-/// With more images than this a page refers to their drawings instead of holding them: it would grow by two thirds of a
-/// megabyte an image.
+/// With more images than this a page refers to the pages of the images instead of holding them: it would grow by two
+/// thirds of a megabyte an image.
 const MOST_HELD: usize = 50;
 
-/// Where the drawings on a page are.
+/// The page of one image, in its folder.
+pub(crate) const IMAGE_PAGE: &str = "index.html";
+
+/// How a page shows its images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
     /// In the page itself, which then stands alone.
     Held,
-    /// In the folders of the images, below this path relative to the page; empty, or with a slash at its end.
+    /// As links to the pages in the folders of the images, below this path relative to the page; empty, or with a slash at
+    /// its end.
     Linked(&'static str),
 }
 
@@ -41,74 +45,81 @@ impl Placement {
     }
 }
 
-/// A drawing as a page keeps it: the bytes of its PNG file, or the path of the file.
-#[derive(Clone, Debug)]
-enum Drawing {
-    Held(Vec<u8>),
-    Linked(String),
+/// Explanations side by side, as [`side_by_side`](crate::side_by_side) draws them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SideBySide {
+    /// The line below the figure.
+    pub caption: String,
+    /// The bytes of its PNG file.
+    pub png: Vec<u8>,
 }
 
-impl Drawing {
-    fn figure(&self, caption: impl Into<String>, alternative: impl Into<String>) -> Block {
-        Block::Figure(match self {
-            Self::Held(png) => Figure::png(png.clone(), caption, alternative),
-            Self::Linked(path) => Figure::linked(path, caption, alternative),
-        })
+impl SideBySide {
+    /// Several images, each on its own scale.
+    pub fn images(png: Vec<u8>) -> Self {
+        Self { caption: "Methods by images. Each column has a scale of its own.".to_owned(), png }
+    }
+
+    /// The classes of one image.
+    pub fn classes(image: &str, png: Vec<u8>) -> Self {
+        let caption = format!("Every class of {image}. Equal colours mean equal values in all maps of one unit.");
+        Self { caption, png }
     }
 }
 
-/// What the page keeps of an explained picture: words and drawn pictures, or where these are; no maps.
+/// What a page keeps of an explained image: its drawings, or a link to its own page.
 #[derive(Clone, Debug)]
 pub struct DrawnExplanation {
-    id: String,
-    verdict: String,
-    source: String,
-    choice: Option<String>,
-    /// The class that is explained and its probability, for the heading.
-    class: String,
-    methods: Vec<DrawnMethod>,
-    /// The sheet of all methods.
-    sheet: Option<Drawing>,
+    methods: Vec<MethodId>,
+    content: Content,
 }
 
 #[derive(Clone, Debug)]
-struct DrawnMethod {
-    method: MethodId,
-    drawing: Option<Drawing>,
-    remarks: Vec<String>,
+enum Content {
+    Held(Section),
+    Linked(PageLink),
 }
 
 impl DrawnExplanation {
-    /// Keeps the words of an explanation with its pictures, in the fewest bytes that show them.
+    /// Keeps what a page shows of an explanation.
     ///
     /// # Errors
-    /// If a picture cannot be encoded.
-    pub fn new(explanation: &ImageExplanation, pictures: &[NamedDrawing], placement: &Placement) -> Result<Self> {
-        let drawing = |method: Option<MethodId>| -> Result<Option<Drawing>> {
-            let Some(found) = pictures.iter().find(|picture| picture.method == method) else { return Ok(None) };
-            Ok(Some(match placement {
-                Placement::Held => Drawing::Held(compact_png(&found.png)?),
-                Placement::Linked(path) => Drawing::Linked(format!("{path}{}/{}", explanation.id, found.name)),
-            }))
+    /// If a drawing cannot be encoded.
+    pub fn new(explanation: &ImageExplanation, drawings: &[NamedDrawing], placement: &Placement) -> Result<Self> {
+        let methods = explanation.methods.iter().map(|method| method.method).collect();
+        let content = match placement {
+            Placement::Held => {
+                let held = |drawing: &NamedDrawing| Ok(FigureContent::Png(compact_png(&drawing.png)?));
+                Content::Held(image_section(explanation, drawings, held)?)
+            }
+            Placement::Linked(path) => Content::Linked(PageLink {
+                path: format!("{path}{}/{IMAGE_PAGE}", explanation.id),
+                text: heading(explanation),
+                note: verdict(explanation),
+                thumbnail: Some(thumbnail(explanation)?),
+            }),
         };
-        let mut methods = Vec::new();
-        for found in &explanation.methods {
-            let mut remarks = found.sentences.clone();
-            remarks.extend(found.warnings.iter().map(|warning| format!("Warning: {warning}")));
-            methods.push(DrawnMethod { method: found.method, drawing: drawing(Some(found.method))?, remarks });
-        }
-        let name = explanation.target_name();
-        let probability = explanation.shown_probability(explanation.target.class);
-        Ok(Self {
-            id: explanation.id.clone(),
-            verdict: verdict(explanation),
-            source: explanation.source.to_string(),
-            choice: explanation.choice.clone(),
-            class: format!("{name} {probability:.2}"),
-            methods,
-            sheet: drawing(None)?,
-        })
+        Ok(Self { methods, content })
     }
+}
+
+/// The page of one image, which refers to the drawings beside it.
+///
+/// # Errors
+/// If the page cannot be put together.
+pub(crate) fn image_page(explanation: &ImageExplanation, drawings: &[NamedDrawing]) -> Result<String> {
+    let beside = |drawing: &NamedDrawing| Ok(FigureContent::Linked(drawing.name.clone()));
+    let page = ReportPage {
+        title: heading(explanation),
+        sections: vec![image_section(explanation, drawings, beside)?],
+        ..ReportPage::default()
+    };
+    page.to_html().with_context(|| format!("failed to put the page of {} together", explanation.id))
+}
+
+fn heading(explanation: &ImageExplanation) -> String {
+    let probability = explanation.shown_probability(explanation.target.class);
+    format!("{}: {} {probability:.2}", explanation.id, explanation.target_name())
 }
 
 /// The part of a run's page about explanations: an introduction, the scores, and a section for each picture.
@@ -118,11 +129,20 @@ impl DrawnExplanation {
 pub fn sections(
     explained: &[DrawnExplanation],
     scores: Option<&ScoreTable>,
-    side_by_side: Option<&[u8]>,
+    side_by_side: &[SideBySide],
 ) -> Result<Vec<Section>> {
     let mut sections = vec![introduction(explained, side_by_side)?];
     sections.extend(scores.map(score_section).transpose()?);
-    sections.extend(explained.iter().map(picture_section));
+    let mut links = Vec::new();
+    for one in explained {
+        match &one.content {
+            Content::Held(section) => sections.push(section.clone()),
+            Content::Linked(link) => links.push(link.clone()),
+        }
+    }
+    if !links.is_empty() {
+        sections.push(Section { heading: counted(links.len(), "image"), blocks: vec![Block::Links(links)] });
+    }
     Ok(sections)
 }
 
@@ -134,7 +154,7 @@ pub fn index(
     subtitle: impl Into<String>,
     warning: Option<Warning>,
     explained: &[DrawnExplanation],
-    side_by_side: Option<&[u8]>,
+    side_by_side: &[SideBySide],
 ) -> Result<String> {
     let page = ReportPage {
         title: "Explanations".to_owned(),
@@ -146,8 +166,8 @@ pub fn index(
     page.to_html().context("failed to put the page of explanations together")
 }
 
-fn introduction(explained: &[DrawnExplanation], side_by_side: Option<&[u8]>) -> Result<Section> {
-    let methods: BTreeSet<MethodId> = explained.iter().flat_map(|one| one.methods.iter().map(|m| m.method)).collect();
+fn introduction(explained: &[DrawnExplanation], side_by_side: &[SideBySide]) -> Result<Section> {
+    let methods: BTreeSet<MethodId> = explained.iter().flat_map(|one| one.methods.iter().copied()).collect();
     let mut table = Table::new(
         "What the maps mean",
         vec![Column::words("method"), Column::words("shows"), Column::words("does not show")],
@@ -157,41 +177,43 @@ fn introduction(explained: &[DrawnExplanation], side_by_side: Option<&[u8]>) -> 
         table = table.row([method.title(), meaning.shows, meaning.does_not_show]);
     }
     let mut blocks = vec![Block::Table(table)];
-    // a single picture has its sheet
-    if let Some(png) = side_by_side.filter(|_| explained.len() > 1) {
-        let caption = "Methods by pictures. Equal colours mean equal values in all maps of the same unit.";
-        let words = "A row of maps for each method, a column for each picture";
+    // a single explanation has its sheet
+    for SideBySide { caption, png } in side_by_side.iter().filter(|_| explained.len() > 1) {
+        let words = "A row of maps for each method, a column for each explanation";
         blocks.push(Block::Figure(Figure::png(compact_png(png)?, caption, words)));
     }
     Ok(Section { heading: "Explanations".to_owned(), blocks })
 }
 
-fn picture_section(explained: &DrawnExplanation) -> Section {
-    let mut facts = format!("{}. {}.", capitalised(&explained.verdict), explained.source.trim_end_matches('.'));
-    if let Some(choice) = &explained.choice {
+fn image_section(
+    explanation: &ImageExplanation,
+    drawings: &[NamedDrawing],
+    content: impl Fn(&NamedDrawing) -> Result<FigureContent>,
+) -> Result<Section> {
+    let figure = |method: Option<MethodId>, caption: String, alternative: String| -> Result<Option<Block>> {
+        let Some(drawing) = drawings.iter().find(|drawing| drawing.method == method) else { return Ok(None) };
+        Ok(Some(Block::Figure(Figure { content: content(drawing)?, caption, alternative })))
+    };
+    let source = explanation.source.to_string();
+    let mut facts = format!("{}. {}.", capitalised(&verdict(explanation)), source.trim_end_matches('.'));
+    if let Some(choice) = &explanation.choice {
         facts = format!("{facts} Chosen as {choice}.");
     }
     let mut blocks = vec![Block::Paragraph(facts)];
-    if let Some(sheet) = &explained.sheet {
-        let words = format!("Maps of all methods for {}", explained.id);
-        blocks.push(sheet.figure("", words));
-    }
-    for method in &explained.methods {
-        let mut inner = Vec::new();
-        let line = method.method.facts().meaning.line();
-        match &method.drawing {
-            Some(drawing) => {
-                let words = format!("{} of {}", method.method.title(), explained.id);
-                inner.push(drawing.figure(line, words));
-            }
-            None => inner.push(Block::Paragraph(line)),
+    blocks.extend(figure(None, String::new(), format!("Maps of all methods for {}", explanation.id))?);
+    for found in &explanation.methods {
+        let (title, line) = (found.method.title(), found.method.facts().meaning.line());
+        let drawing = figure(Some(found.method), line.clone(), format!("{title} of {}", explanation.id))?;
+        let mut inner = vec![drawing.unwrap_or(Block::Paragraph(line))];
+        let warnings = found.warnings.iter().map(|warning| format!("Warning: {warning}"));
+        let remarks: Vec<String> =
+            found.sentences.iter().map(|sentence| capitalised(sentence)).chain(warnings).collect();
+        if !remarks.is_empty() {
+            inner.push(Block::List(remarks));
         }
-        if !method.remarks.is_empty() {
-            inner.push(Block::List(method.remarks.iter().map(|remark| capitalised(remark)).collect()));
-        }
-        blocks.push(Block::Folded { summary: method.method.title().to_owned(), blocks: inner });
+        blocks.push(Block::Folded { summary: title.to_owned(), blocks: inner });
     }
-    Section { heading: format!("{}: {}", explained.id, explained.class), blocks }
+    Ok(Section { heading: heading(explanation), blocks })
 }
 
 fn score_section(scores: &ScoreTable) -> Result<Section> {

@@ -70,6 +70,7 @@ mod stem;
 mod tinycnn_lsa;
 mod trace;
 
+pub use burn;
 pub use tinylsa_settings::InvalidSetting;
 pub use tinylsa_shape::ImageShape;
 

@@ -89,7 +89,7 @@ pub use figures::{
 };
 pub use image::{Image, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};
-pub use page::{Block, Figure, FigureContent, ReportPage, Section, SummaryEntry, Warning};
+pub use page::{Block, Figure, FigureContent, PageLink, ReportPage, Section, SummaryEntry, Warning};
 pub use palette::compact_png;
 pub use raster::{Rgb, RgbImage};
 pub use table::{Align, Better, Cell, Column, Estimate, MethodScores, RankedTable, Row, Score, Table};

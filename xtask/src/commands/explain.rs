@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use tinylsa_data::ChannelStatistics;
 use tinylsa_model::{LoadedModel, TinyCnnLsaConfig};
-use tinylsa_system::{ClaimError, OutputDir, write_atomically};
+use tinylsa_system::{ClaimError, OutputDir};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
 
@@ -23,18 +23,23 @@ use tinylsa_experiment::schema::{ExperimentConfig, with_statistics};
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::{
     Circumstances, ExplainConfig, ExplainedNetwork, Explainer, ImageDirectory, ImageExplanation, ImageToExplain,
-    MethodId, Needs, Origin, Request, SharedSetting, execution, noise_background, page, shown_beside, side_by_side,
+    MethodId, Needs, Origin, Request, RequestedClass, SharedSetting, execution, noise_background, shown_beside,
     write_image,
 };
 use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 use tinylsa_settings::{counted, printable};
 
+mod finished;
 mod sources;
 
+use finished::Finished;
 use sources::{class_of, collection, from_dataset, from_files};
 
 /// The page of all explanations.
 const PAGE: &str = "explanations.html";
+
+/// What `--target` asks for every class with.
+const EVERY_CLASS: &str = "all";
 
 /// The kind of output that `--out` holds.
 const KIND: &str = "explanations";
@@ -59,7 +64,8 @@ pub(crate) struct ExplainArguments {
     /// The methods, such as lime,kernel-shap, or all.
     #[arg(long = "method", value_delimiter = ',', value_name = "M,…")]
     methods: Vec<String>,
-    /// The class to explain, by number or name, instead of the predicted one.
+    /// The class to explain, by number or name, instead of the predicted one; `all` explains every class with the same
+    /// random draws and puts them side by side on one scale.
     #[arg(long, value_name = "CLASS")]
     target: Option<String>,
     /// The class that it is set against, by number or name: what is explained is the difference of the two logits.
@@ -103,7 +109,14 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
         return Err(UsageError(format!("the model has no attention for {} to show", method.name())).into());
     }
     let class = |name: &Option<String>| name.as_deref().map(|class| class_of(class, class_names)).transpose();
-    let target = Asked { class: class(&arguments.target)?, against: class(&arguments.against)? };
+    let target = Asked {
+        class: match arguments.target.as_deref() {
+            None => RequestedClass::Predicted,
+            Some(EVERY_CLASS) => RequestedClass::Every,
+            Some(name) => RequestedClass::Class(class_of(name, class_names)?),
+        },
+        against: class(&arguments.against)?,
+    };
     target.require_two()?;
     let collection = collection(arguments, &loaded.metadata, &settings.methods)?;
     let training = collection.as_ref().map(|images| images.train.len());
@@ -126,8 +139,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
 /// What is explained of every image.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    /// The class, the predicted one if there is none.
-    class: Option<usize>,
+    /// The class.
+    class: RequestedClass,
     /// The class that it is set against.
     against: Option<usize>,
 }
@@ -136,21 +149,12 @@ impl Asked {
     /// Refuses a class that is set against itself.
     fn require_two(self) -> Result<(), UsageError> {
         match self.class {
-            Some(_) if self.class == self.against => {
+            RequestedClass::Class(class) if Some(class) == self.against => {
                 Err(UsageError("--target and --against name the same class, whose difference is 0".to_owned()))
             }
-            Some(_) | None => Ok(()),
+            RequestedClass::Class(_) | RequestedClass::Predicted | RequestedClass::Every => Ok(()),
         }
     }
-}
-
-/// What the explanations of the images left behind so far.
-#[derive(Default)]
-struct Finished {
-    /// What the page shows of each.
-    drawn: Vec<DrawnExplanation>,
-    /// The few that stand side by side.
-    beside: Vec<ImageExplanation>,
 }
 
 #[expect(clippy::too_many_arguments, reason = "everything that was found out about one call")]
@@ -188,9 +192,10 @@ fn explain(
         class_names: &metadata.class_names,
         temperature: metadata.temperature,
     };
-    let names: Vec<String> = subjects.iter().map(|subject| subject.id.clone()).collect();
+    let names: Vec<String> = subjects.iter().flat_map(|subject| request.names(&subject.id)).collect();
     let directory = ImageDirectory::begin(output.path(), &names, &[PAGE])?;
     let (placement, shown) = (Placement::of(names.len(), ""), shown_beside(names.len()));
+    let every_class = target.class == RequestedClass::Every;
     let (mut finished, mut number) = (Finished::default(), 0);
     let ended: Result<()> = explainer.explain_all(subjects, &request, &mut ExplainBar::default(), |explained| {
         number += 1;
@@ -206,14 +211,16 @@ fn explain(
         let written = write_image(&folder, &explanation, &origin, &explainer.execution.cancellation)?;
         finished.drawn.push(DrawnExplanation::new(&explanation, &written.drawings, &placement)?);
         tell(&explanation, &folder)?;
-        if shown.contains(&(number - 1)) {
+        if every_class {
+            finished.add_class(explanation)?;
+        } else if shown.contains(&(number - 1)) {
             finished.beside.push(explanation);
         }
         Ok(())
     });
     let was_cancelled = ended.as_ref().is_err_and(is_cancelled);
     if ended.is_ok() || was_cancelled {
-        write_page(output, &finished, settings.seed)?;
+        finished.write_page(output, every_class, settings.seed)?;
     }
     if was_cancelled {
         let (done, all) = (finished.drawn.len(), counted(names.len(), "image"));
@@ -239,19 +246,6 @@ fn told(mut failures: Vec<anyhow::Error>, asked: usize) -> anyhow::Error {
         error!("{failure:#}");
     }
     anyhow!("{} of {} could not be explained", failures.len(), counted(asked, "image"))
-}
-
-/// Writes the page of the images that are finished; without any there is none.
-fn write_page(output: &OutputDir, finished: &Finished, seed: u64) -> Result<()> {
-    if finished.drawn.is_empty() {
-        return Ok(());
-    }
-    let side_by_side = if finished.beside.is_empty() { None } else { Some(side_by_side(&finished.beside)?) };
-    let subtitle = format!("{}, seed {seed}", counted(finished.drawn.len(), "image"));
-    let html = page::index(subtitle, None, &finished.drawn, side_by_side.as_deref())?;
-    let path = output.path().join(PAGE);
-    write_atomically(&path, html.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
-    say(format!("page {}", path.display()))
 }
 
 /// Claims the directory of the output. That it holds something else is a mistake of the command line.

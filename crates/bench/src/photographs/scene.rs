@@ -3,9 +3,6 @@
 use std::f32::consts::TAU;
 
 use anyhow::{Context, Result};
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 use tinylsa_random::{Draw, Purpose};
@@ -270,19 +267,20 @@ impl Scene {
     fn encode(&self, photograph: &Raster) -> Result<Vec<u8>> {
         // a cast of a float saturates, as a sensor does
         let levels: Vec<u8> = photograph.pixels.as_flattened().iter().map(|level| level.round() as u8).collect();
-        let (width, height) = (photograph.width as u32, photograph.height as u32);
+        let (width, height) = (photograph.width, photograph.height);
         let mut bytes = Vec::new();
-        let written = match self.file {
-            FileKind::Png => PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Sub)
-                .write_image(&levels, width, height, ExtendedColorType::Rgb8),
-            FileKind::Jpeg(quality) => JpegEncoder::new_with_quality(&mut bytes, quality).write_image(
-                &levels,
-                width,
-                height,
-                ExtendedColorType::Rgb8,
-            ),
-        };
-        written.context("failed to encode a photograph")?;
+        match self.file {
+            FileKind::Png => {
+                let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+                encoder.set_color(png::ColorType::Rgb);
+                encoder.set_compression(png::Compression::Fast);
+                let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&levels));
+                written.context("failed to encode a photograph")?;
+            }
+            FileKind::Jpeg(quality) => jpeg_encoder::Encoder::new(&mut bytes, quality)
+                .encode(&levels, width as u16, height as u16, jpeg_encoder::ColorType::Rgb)
+                .context("failed to encode a photograph")?,
+        }
         Ok(bytes)
     }
 }

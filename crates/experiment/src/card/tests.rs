@@ -66,7 +66,7 @@ fn the_config_of_a_card_survives_json() {
 
 /// A file of the project.
 fn shipped(path: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
 }
 
 #[test]

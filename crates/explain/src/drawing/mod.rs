@@ -4,8 +4,10 @@ mod attention;
 #[cfg(test)]
 pub(crate) mod example;
 mod overview;
+mod pixel_scales;
 mod pixels;
 mod queries;
+mod shown;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -19,9 +21,8 @@ use tinylsa_xai::{Cancellation, ExplainError};
 use crate::explanation::ImageExplanation;
 use crate::maps::{AttentionView, Maps};
 use crate::registry::MethodId;
-pub use overview::{shown_beside, side_by_side};
+pub use overview::{Scaling, shown_beside, side_by_side};
 use subject::Subject;
-pub(crate) use words::saturation;
 pub use words::verdict;
 
 /// The drawing of all methods side by side.
@@ -36,6 +37,11 @@ pub struct NamedDrawing {
     pub method: Option<MethodId>,
     /// The bytes of the file.
     pub png: Vec<u8>,
+}
+
+/// The image itself as a small PNG file.
+pub(crate) fn thumbnail(explanation: &ImageExplanation) -> Result<Vec<u8>> {
+    Ok(encode_png(&shown::grey(explanation)?.enlarged(1))?)
 }
 
 /// Draws a picture for each method, `<method>.png`, and before them `methods.png` with all methods side by side.

@@ -7,13 +7,25 @@ use tinylsa_report::{
 use tinylsa_xai::TokenGrid;
 
 use super::attention::farthest_query;
-use super::pixels::{self, PixelScales};
-use super::subject::{Subject, grey, grid, position, with_query};
+use super::pixel_scales::PixelScales;
+use super::pixels;
+use super::shown::{grey, grid, position, with_query};
+use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
+use crate::explanation::MethodExplanation;
 use crate::explanation::{ImageExplanation, Source, describe_images};
 use crate::maps::{AttentionMaps, AttentionView, Maps};
-use crate::method::MethodExplanation;
 use crate::registry::MethodId;
+
+/// Which maps of an overview have a scale in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scaling {
+    /// Those of one column, so that every explanation shows its structure.
+    #[default]
+    EachColumn,
+    /// All maps of one unit, so that explanations compare: the classes of one image.
+    Shared,
+}
 
 /// How many pictures stand side by side.
 const MOST_PICTURES: usize = 10;
@@ -144,7 +156,7 @@ pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
     }
     let mut notes = vec![
         format!("red speaks for {}, blue against it", explanation.target_name()),
-        "maps of the same unit have the same scale; colours of different units do not compare".to_owned(),
+        "maps of one unit share a scale".to_owned(),
     ];
     if tokens.iter().any(Option::is_some) {
         notes.push(words::RECEPTIVE_FIELD.to_owned());
@@ -169,7 +181,7 @@ pub fn shown_beside(count: usize) -> Vec<usize> {
 ///
 /// # Errors
 /// If there is no picture, or a map does not fit.
-pub fn side_by_side(explanations: &[ImageExplanation]) -> Result<Vec<u8>> {
+pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Result<Vec<u8>> {
     let shown: Vec<&ImageExplanation> = explanations.iter().collect();
     let mut methods: Vec<MethodId> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
     methods.sort_unstable();
@@ -216,9 +228,12 @@ pub fn side_by_side(explanations: &[ImageExplanation]) -> Result<Vec<u8>> {
         panel_width: SMALL_WIDTH,
         columns: shown.iter().map(|explanation| heading(explanation)).collect(),
         rows,
-        scale: MatrixScale::EachColumn,
+        scale: match scaling {
+            Scaling::EachColumn => MatrixScale::EachColumn,
+            Scaling::Shared => MatrixScale::AsGiven,
+        },
         notes: vec![
-            "headings: the explained class, its probability, and the true label where it is another".to_owned(),
+            "headings: explained class, its probability, true class if another".to_owned(),
             "red speaks for the explained class, blue against it".to_owned(),
             words::RECEPTIVE_FIELD.to_owned(),
         ],
@@ -243,7 +258,9 @@ fn sources(explanations: &[&ImageExplanation]) -> String {
     places.dedup();
     let in_words = |place: &str| {
         let here = all.iter().filter(|source| source.from == place);
-        describe_images(place, &here.filter_map(|source| source.number).collect::<Vec<_>>())
+        let mut numbers: Vec<u32> = here.filter_map(|source| source.number).collect();
+        numbers.dedup();
+        describe_images(place, &numbers)
     };
     places.into_iter().map(in_words).collect::<Vec<_>>().join("; ")
 }

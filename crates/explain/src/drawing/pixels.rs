@@ -1,55 +1,14 @@
 //! Methods with a signed number for each pixel: gradients, and the values of segments.
 
-use crate::error::{Context, Result};
-use tinylsa_report::{AttentionScale, Panel, RgbImage, SharedScale, Sheet, ValueMap};
+use crate::error::Result;
+use tinylsa_report::{AttentionScale, Panel, RgbImage, Sheet, ValueMap};
 
-use super::subject::{self, Subject};
+use super::pixel_scales::{PixelScales, shown_map};
+use super::shown;
+use super::subject::Subject;
 use super::words;
-use crate::explanation::ImageExplanation;
-use crate::maps::{Maps, PixelMap, Quantity};
-use crate::method::MethodExplanation;
-
-/// The largest magnitudes beyond this percentile have the end colours of a scale: a few sharp pixels would pale the rest.
-const PERCENTILE: f64 = 99.5;
-
-/// One scale for each quantity that occurs, over all methods and pictures that are shown together.
-pub(super) struct PixelScales {
-    scales: Vec<(Quantity, SharedScale)>,
-}
-
-impl PixelScales {
-    pub(super) fn of<'a>(explanations: impl IntoIterator<Item = &'a ImageExplanation>) -> Result<Self> {
-        let mut maps: Vec<(Quantity, ValueMap)> = Vec::new();
-        for method in explanations.into_iter().flat_map(|explanation| &explanation.methods) {
-            if let Maps::Pixels(pixels) = &method.maps {
-                maps.push((pixels.quantity, shown_map(pixels)?));
-            }
-        }
-        let mut scales = Vec::new();
-        for quantity in Quantity::ALL {
-            let of_quantity: Vec<&ValueMap> = maps.iter().filter(|(q, _)| *q == quantity).map(|(_, map)| map).collect();
-            if !of_quantity.is_empty() {
-                let percentile = if quantity == Quantity::SegmentContribution { 100.0 } else { PERCENTILE };
-                scales.push((quantity, SharedScale::percentile(of_quantity, percentile)?.with_unit(quantity.unit())));
-            }
-        }
-        Ok(Self { scales })
-    }
-
-    pub(super) fn get(&self, quantity: Quantity) -> Result<&SharedScale> {
-        let found = self.scales.iter().find(|(known, _)| *known == quantity);
-        found.map(|(_, scale)| scale).with_context(|| format!("there is no scale for {}", quantity.unit()))
-    }
-}
-
-/// The map as it is shown: the value of its segment at each pixel for the segment methods, its own value for the others.
-pub(super) fn shown_map(pixels: &PixelMap) -> Result<ValueMap> {
-    let [_, height, width] = pixels.attribution.shape.dims();
-    match &pixels.segments {
-        Some(segments) => subject::map(&segments.segmentation.paint(&segments.values)?, [height, width]),
-        None => Ok(ValueMap::new([height, width], &pixels.attribution.per_pixel())?),
-    }
-}
+use crate::explanation::MethodExplanation;
+use crate::maps::PixelMap;
 
 /// The map on the scale that all methods of its quantity share, segments outlined.
 pub(super) fn panel(title: impl Into<String>, pixels: &PixelMap, scales: &PixelScales) -> Result<Panel> {
@@ -81,7 +40,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
     } else {
         "squares have no sign: red is sensitive, whatever the direction".to_owned()
     };
-    let mut notes = vec![sign, format!("all methods of this picture with {} have this signed scale", quantity.unit())];
+    let mut notes = vec![sign];
     notes.extend(words::notes(method));
     let sheet = Sheet {
         title: subject.title(method),
@@ -100,7 +59,7 @@ pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
         let is_estimate = |errors: &&Vec<f64>| errors.iter().any(|&error| error > 0.0);
         let estimated = segments.standard_errors.as_ref().filter(is_estimate);
         let painted = estimated.map(|errors| segments.segmentation.paint(errors));
-        return painted.transpose()?.map(|errors| subject::map(&errors, [height, width])).transpose();
+        return painted.transpose()?.map(|errors| shown::map(&errors, [height, width])).transpose();
     }
     let Some(errors) = &pixels.standard_error else { return Ok(None) };
     Ok(Some(ValueMap::new([height, width], &over_channels(errors, height * width))?))

@@ -3,10 +3,11 @@
 use crate::error::Result;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 
-use super::subject::{Subject, grid, position, with_query};
+use super::shown::{grid, position, with_query};
+use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
+use crate::explanation::MethodExplanation;
 use crate::maps::FixedQueryMaps;
-use crate::method::MethodExplanation;
 
 const PANEL_WIDTH: usize = 112;
 

@@ -42,7 +42,7 @@ fn methods_of_one_quantity_share_a_scale_that_is_centred() {
     let largest = |quantity: Quantity| {
         let magnitudes = explanation.methods.iter().flat_map(|found| match &found.maps {
             Maps::Pixels(pixels) if pixels.quantity == quantity => {
-                pixels::shown_map(pixels).unwrap().values().iter().map(|value| value.abs()).collect::<Vec<_>>()
+                pixel_scales::shown_map(pixels).unwrap().values().iter().map(|value| value.abs()).collect::<Vec<_>>()
             }
             _ => Vec::new(),
         });
@@ -55,7 +55,7 @@ fn methods_of_one_quantity_share_a_scale_that_is_centred() {
     let (scale, reach) = (limit(Quantity::Contribution), largest(Quantity::Contribution));
     assert!(scale <= reach && scale > 0.95 * reach, "{scale} {reach}");
     let words = subject.scales.get(Quantity::Sensitivity).unwrap().describe();
-    assert!(words.starts_with("signed scale from -") && words.contains("logits per unit of brightness"), "{words}");
+    assert!(words.starts_with('-') && words.contains("logits per unit of brightness"), "{words}");
 }
 
 #[test]
@@ -118,13 +118,13 @@ fn a_figure_says_how_far_to_trust_it() {
 fn several_pictures_stand_side_by_side_even_if_a_method_is_missing() {
     let mut second = explanation();
     second.methods.remove(3);
-    let png = side_by_side(&[explanation(), second]).unwrap();
+    let png = side_by_side(&[explanation(), second], Scaling::EachColumn).unwrap();
     let drawn = image::load_from_memory(&png).unwrap();
     // the picture and fifteen methods, each three times as large as the picture
     assert!(drawn.height() > 16 * 84, "{}", drawn.height());
-    let many = side_by_side(&vec![explanation(); shown_beside(30).len()]).unwrap();
+    let many = side_by_side(&vec![explanation(); shown_beside(30).len()], Scaling::Shared).unwrap();
     assert!(image::load_from_memory(&many).unwrap().width() < 1150);
-    assert!(side_by_side(&[]).is_err());
+    assert!(side_by_side(&[], Scaling::EachColumn).is_err());
 }
 
 #[test]

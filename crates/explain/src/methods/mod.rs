@@ -5,18 +5,19 @@
 
 use serde::de::{Error, MapAccess};
 use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig,
-    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, PermutationShapConfig, SmoothGradConfig,
+    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig, GradCamConfig,
+    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig,
+    SmoothGradConfig,
 };
 
-use crate::method::{Method, Registered};
-use crate::registry::{Entry, MethodId};
+use crate::method::{Entry, Method, Registered};
 
 mod attention_flow;
 mod attention_rollout;
 mod exact_shapley;
 mod expected_gradients;
 mod fixed_query;
+mod grad_cam;
 mod gradient_rollout;
 mod input_gradient;
 mod input_times_gradient;
@@ -24,7 +25,9 @@ mod integrated_gradients;
 mod kernel_shap;
 mod lime;
 mod multi_head_attention;
+mod occlusion;
 mod permutation_shap;
+mod rise;
 mod self_attention;
 mod smooth_grad;
 
@@ -45,12 +48,11 @@ macro_rules! registry {
             default: || Box::new(<$method>::default()),
         }),+];
 
-        /// Reads the value of the key that was just read as the settings of a method.
+        /// Reads the value of the key that was just read as the settings of the method of this name.
         pub(crate) fn read_table<'de, A: MapAccess<'de>>(
-            method: MethodId,
+            name: &str,
             map: &mut A,
         ) -> Result<Box<dyn Method>, A::Error> {
-            let name = method.name();
             $(if name == <$method as Registered>::FACTS.name {
                 return Ok(Box::new(map.next_value::<$method>()?));
             })+
@@ -71,8 +73,11 @@ registry! {
     SmoothGradConfig,
     InputGradient,
     InputTimesGradient,
+    GradCamConfig,
     ExactShapleyConfig,
     KernelShapConfig,
     PermutationShapConfig,
     LimeConfig,
+    OcclusionConfig,
+    RiseConfig,
 }

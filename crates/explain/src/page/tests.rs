@@ -5,7 +5,7 @@
 
 use tinylsa_xai::{BootstrapInterval, Cancellation};
 
-use crate::drawing::{draw, example::explanation, side_by_side};
+use crate::drawing::{Scaling, draw, example::explanation, side_by_side};
 use crate::scores::ScoreEntry;
 
 use super::*;
@@ -54,27 +54,31 @@ fn drawn() -> DrawnExplanation {
 }
 
 #[test]
-fn a_page_of_many_images_refers_to_their_drawings() {
+fn a_page_of_many_images_links_to_a_page_for_each() {
     assert_eq!(Placement::of(50, "explanations/"), Placement::Held);
     assert_eq!(Placement::of(51, "explanations/"), Placement::Linked("explanations/"));
     let explanation = ImageExplanation { id: "mein Kleid #1".to_owned(), ..explanation() };
-    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
-    let drawn = |placement| DrawnExplanation::new(&explanation, &pictures, &placement).unwrap();
-    let html = index("", None, &[drawn(Placement::Linked("explanations/"))], None).unwrap();
-    assert!(!html.contains("data:image/png"));
+    let drawings = draw(&explanation, &Cancellation::default()).unwrap();
+    let drawn = |placement| DrawnExplanation::new(&explanation, &drawings, &placement).unwrap();
+    let html = index("", None, &[drawn(Placement::Linked("explanations/"))], &[]).unwrap();
+    let address = "href=\"./explanations/mein%20Kleid%20%231/index.html\"";
+    assert_eq!(html.matches(address).count(), 1, "{html}");
+    assert_eq!(html.matches("data:image/png").count(), 1, "the image itself, small");
+    let large = index("", None, &vec![drawn(Placement::Linked("")); 500], &[]).unwrap();
+    assert!(large.len() < 1 << 20, "{} bytes for 500 images", large.len());
+
+    let own = image_page(&explanation, &drawings).unwrap();
     for name in ["methods.png", "lime.png", "self-attention.png"] {
-        let address = format!("src=\"./explanations/mein%20Kleid%20%231/{name}\"");
-        assert_eq!(html.matches(&address).count(), 1, "{name}");
+        assert_eq!(own.matches(&format!("src=\"./{name}\"")).count(), 1, "{name}");
     }
-    let small = index("", None, &vec![drawn(Placement::Linked("")); 500], None).unwrap();
-    assert!(small.len() < 10 << 20, "{} bytes for 500 images", small.len());
+    assert!(own.len() < 1 << 16, "{} bytes for one image", own.len());
 }
 
 #[test]
 fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() {
     let warning = Warning { heading: "NOT Fashion-MNIST".to_owned(), text: "synthetic".to_owned() };
-    let pictures = side_by_side(&[explanation()]).unwrap();
-    let html = index("three pictures", Some(warning), &[drawn()], Some(&pictures)).unwrap();
+    let pictures = [SideBySide::images(side_by_side(&[explanation()], Scaling::EachColumn).unwrap())];
+    let html = index("three pictures", Some(warning), &[drawn()], &pictures).unwrap();
     for method in MethodId::all() {
         let line = method.facts().meaning.line();
         assert_eq!(html.matches(&format!("<summary>{}</summary>", method.title())).count(), 1, "{method}");
@@ -83,7 +87,7 @@ fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() 
     // the sheet and the methods; with two pictures there are twice as many, and the pictures side by side
     let count = |html: &str| html.matches("data:image/png;base64,").count();
     assert_eq!(count(&html), 1 + MethodId::all().len());
-    let two = index("two pictures", None, &[drawn(), drawn()], Some(&pictures)).unwrap();
+    let two = index("two pictures", None, &[drawn(), drawn()], &pictures).unwrap();
     assert_eq!(count(&two), 2 * (1 + MethodId::all().len()) + 1);
     for text in [
         "A figure of lime",
@@ -99,7 +103,7 @@ fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() 
 
 #[test]
 fn the_scores_rank_methods_beside_marked_controls() {
-    let sections = sections(&[drawn()], Some(&scores()), None).unwrap();
+    let sections = sections(&[drawn()], Some(&scores()), &[]).unwrap();
     let headings: Vec<&str> = sections.iter().map(|section| section.heading.as_str()).collect();
     assert_eq!(headings, ["Explanations", "Which explanation to believe", "test-17: Pullover 0.91"]);
     let tables: Vec<&Table> = sections[1]

@@ -9,8 +9,8 @@ use tinylsa_xai::{
     relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
 };
 
-use super::config::ScoresConfig;
 use super::relevance::Relevance;
+use crate::config::ScoresConfig;
 use crate::error::Result;
 
 /// A score and the circumstances it was measured under.

@@ -299,8 +299,8 @@ mod tests {
         let matrix = matrix();
         let bars = matrix.bars(1000);
         assert_eq!(bars.len(), 2);
-        assert_eq!(bars[0].words[0].text, "scale from 0 to 0.250");
-        assert!(bars[1].words[0].text.starts_with("signed scale from -0.250 to +0.250 (weight)"));
+        assert_eq!(bars[0].words[0].text, "0 to 0.250");
+        assert!(bars[1].words[0].text.starts_with("-0.250 to +0.250 (weight)"));
         let foot: Vec<String> = matrix.words(1000).into_iter().map(|line| line.text).collect();
         assert_eq!(foot.last().unwrap(), "tokens see more than their patch");
         assert_eq!(foot.iter().filter(|line| line.starts_with("red frame")).count(), 1);

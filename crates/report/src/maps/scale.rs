@@ -77,15 +77,11 @@ impl SharedScale {
             return with_unit("signed maps: all values are zero", self.unit);
         }
         let reach = number(f64::from(self.limit));
-        let scale = with_unit(&format!("signed scale from -{reach} to +{reach}"), self.unit);
-        if self.percentile >= 100.0 {
-            return format!("{scale}, the largest magnitude of all");
+        let scale = with_unit(&format!("-{reach} to +{reach}"), self.unit);
+        if self.clipped == 0.0 {
+            return scale;
         }
-        format!(
-            "{scale}, percentile {} of all magnitudes; {:.1} % of the values lie beyond it and have its end colours",
-            self.percentile,
-            self.clipped * 100.0
-        )
+        format!("{scale}; {:.1} % of the values lie beyond", self.clipped * 100.0)
     }
 
     /// Where a value lies, from −1 to 1; zero is 0 on every scale.
@@ -157,7 +153,7 @@ impl AttentionScale {
     /// The scale in words, for the foot of a picture.
     pub fn describe(&self) -> String {
         let (low, high) = (number(f64::from(self.low)), number(f64::from(self.high)));
-        with_unit(&format!("scale from {low} to {high}"), self.unit)
+        with_unit(&format!("{low} to {high}"), self.unit)
     }
 
     /// Where a value lies, from 0 to 1; 0 where the scale has no length.
@@ -191,7 +187,7 @@ mod tests {
         assert_eq!((scale.limit(), scale.clipped()), (4.0, 0.0));
         assert_eq!(signed_colour(scale.position(4.0)), signed_colour(1.0));
         assert_eq!(signed_colour(scale.position(-4.0)), signed_colour(-1.0));
-        assert_eq!(scale.describe(), "signed scale from -4.000 to +4.000, the largest magnitude of all");
+        assert_eq!(scale.describe(), "-4.000 to +4.000");
     }
 
     #[test]
@@ -201,15 +197,15 @@ mod tests {
         assert_eq!(scale.limit(), 90.0);
         assert!((scale.clipped() - 0.1).abs() < 1e-12);
         assert_eq!((scale.position(-99.0), scale.position(100.0)), (-1.0, 1.0));
-        assert!(scale.describe().contains("percentile 90") && scale.describe().contains("10.0 %"));
+        assert!(scale.describe().ends_with("; 10.0 % of the values lie beyond"));
     }
 
     #[test]
     fn scales_name_their_unit() {
         let signed = SharedScale::largest([&map(&[0.5])]).unwrap().with_unit("logits");
-        assert_eq!(signed.describe(), "signed scale from -0.500 to +0.500 (logits), the largest magnitude of all");
+        assert_eq!(signed.describe(), "-0.500 to +0.500 (logits)");
         let weights = AttentionScale::from_zero([&map(&[0.5])]).unwrap().with_unit("share");
-        assert_eq!((weights.unit(), weights.describe().as_str()), ("share", "scale from 0 to 0.500 (share)"));
+        assert_eq!((weights.unit(), weights.describe().as_str()), ("share", "0 to 0.500 (share)"));
     }
 
     #[test]

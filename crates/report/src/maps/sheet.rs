@@ -76,10 +76,9 @@ impl Sheet {
         Ok(sheet)
     }
 
-    /// What the panels' colours mean, each line once, then the notes.
+    /// What the marks in the panels mean, each line once, then the notes. The scales stand below their panels.
     fn foot(&self, width: u32) -> Vec<Line> {
-        let scales = self.panels.iter().filter_map(Panel::scale_words);
-        let texts = legend(scales.chain(self.panels.iter().flat_map(Panel::marks)).chain(self.notes.iter().cloned()));
+        let texts = legend(self.panels.iter().flat_map(Panel::marks).chain(self.notes.iter().cloned()));
         texts.iter().flat_map(|text| lines(text, TextStyle::Label, FAINT_INK, width)).collect()
     }
 }
@@ -154,12 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn the_foot_says_every_scale_once() {
+    fn the_foot_says_everything_once_and_no_scale() {
         let mut sheet = sheet();
         sheet.panels.push(sheet.panels[1].clone().note("again"));
         let foot: Vec<String> = sheet.foot(1000).into_iter().map(|line| line.text).collect();
-        assert_eq!(foot.iter().filter(|line| line.starts_with("signed scale")).count(), 1);
-        assert_eq!(foot.iter().filter(|line| line.starts_with("scale from")).count(), 1);
+        assert_eq!(foot.iter().filter(|line| line.starts_with("light parts")).count(), 1, "{foot:?}");
+        assert!(foot.iter().all(|line| !line.contains("scale from")), "{foot:?}");
         assert_eq!(foot.last().unwrap(), "a note");
     }
 

@@ -66,6 +66,8 @@ pub enum Block {
     Figure(Figure),
     /// A table.
     Table(Table),
+    /// Other pages, a line each.
+    Links(Vec<PageLink>),
     /// Text to be shown as it is, in a monospaced font.
     Verbatim(String),
     /// Blocks folded away behind a line.
@@ -75,6 +77,19 @@ pub enum Block {
         /// The blocks.
         blocks: Vec<Block>,
     },
+}
+
+/// A link to another page beside this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageLink {
+    /// The path of the page relative to this one, with `/` between its parts.
+    pub path: String,
+    /// What it is called.
+    pub text: String,
+    /// What else is said of it. Empty for nothing.
+    pub note: String,
+    /// The bytes of a small PNG file that stands in front of it.
+    pub thumbnail: Option<Vec<u8>>,
 }
 
 /// A figure of the page.

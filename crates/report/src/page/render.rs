@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Block, Figure, FigureContent, ReportPage, Section, Warning};
+use super::{Block, Figure, FigureContent, PageLink, ReportPage, Section, Warning};
 use crate::table::{Align, Cell, Column};
 use crate::{ReportError, Table};
 
@@ -108,6 +108,10 @@ fn block(block: &Block) -> Result<Markup, ReportError> {
         Block::List(points) => html! { ul { @for point in points { li { (point) } } } },
         Block::Figure(part) => figure(part)?,
         Block::Table(part) => table(part)?,
+        Block::Links(links) => {
+            let links = links.iter().map(link).collect::<Result<Vec<_>, _>>()?;
+            html! { ul.links { @for link in &links { li { (link) } } } }
+        }
         Block::Verbatim(text) => verbatim(text, "text"),
         Block::Folded { summary, blocks: inner } => {
             let inner = blocks(inner)?;
@@ -138,8 +142,7 @@ fn figure(figure: &Figure) -> Result<Markup, ReportError> {
             html! { div.picture { img src=(address) alt=(alternative); } }
         }
         FigureContent::Linked(path) => {
-            let is_relative = !path.is_empty() && path.split('/').all(|part| !part.is_empty() && part != "..");
-            if !is_relative {
+            if !stays_below(path) {
                 return Err(wrong("a relative path that stays below the page"));
             }
             html! { div.picture { img src=(address_of(path)) alt=(alternative) loading="lazy"; } }
@@ -151,6 +154,26 @@ fn figure(figure: &Figure) -> Result<Markup, ReportError> {
             @if !figure.caption.is_empty() { figcaption { (figure.caption) } }
         }
     })
+}
+
+fn link(link: &PageLink) -> Result<Markup, ReportError> {
+    if !stays_below(&link.path) {
+        let expected = "a relative path that stays below the page";
+        return Err(ReportError::NotAFigure { caption: link.text.clone(), expected });
+    }
+    Ok(html! {
+        a href=(address_of(&link.path)) {
+            @if let Some(png) = &link.thumbnail {
+                img src={ "data:image/png;base64," (STANDARD.encode(png)) } alt="" loading="lazy";
+            }
+            (link.text)
+        }
+        @if !link.note.is_empty() { " " (link.note) }
+    })
+}
+
+fn stays_below(path: &str) -> bool {
+    !path.is_empty() && path.split('/').all(|part| !part.is_empty() && part != "..")
 }
 
 /// A relative path as an address: every byte but letters, digits and the signs that mean nothing in an address is written

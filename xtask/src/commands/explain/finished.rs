@@ -1,0 +1,71 @@
+//! What a call of `explain` keeps of the images that are explained, and the page of them.
+
+use anyhow::{Context, Result};
+use tinylsa_explain::page::{self, DrawnExplanation, SideBySide};
+use tinylsa_explain::{ImageExplanation, Scaling, side_by_side};
+use tinylsa_settings::counted;
+use tinylsa_system::{OutputDir, write_atomically};
+
+use super::PAGE;
+use crate::outcome::say;
+
+/// Images whose classes the page shows side by side.
+const MOST_CLASS_SHEETS: usize = 10;
+
+/// What the explanations of the images left behind so far.
+#[derive(Default)]
+pub(super) struct Finished {
+    /// What the page shows of each.
+    pub(super) drawn: Vec<DrawnExplanation>,
+    /// The few that stand side by side.
+    pub(super) beside: Vec<ImageExplanation>,
+    /// The classes of the images before, if every class is explained.
+    classes: Vec<SideBySide>,
+}
+
+impl Finished {
+    /// Keeps the classes of one image until the next one begins, and draws them side by side then.
+    pub(super) fn add_class(&mut self, explanation: ImageExplanation) -> Result<()> {
+        let begins_another = self.beside.first().is_some_and(|first| first.source != explanation.source);
+        if begins_another {
+            self.classes.extend(self.classes_side_by_side()?);
+            self.beside.clear();
+        }
+        self.beside.push(explanation);
+        Ok(())
+    }
+
+    /// The classes of the image that was explained last; nothing for images beyond the first few.
+    fn classes_side_by_side(&self) -> Result<Option<SideBySide>> {
+        match self.beside.first() {
+            Some(first) if self.classes.len() < MOST_CLASS_SHEETS => {
+                let png = side_by_side(&self.beside, Scaling::Shared)?;
+                Ok(Some(SideBySide::classes(&first.source.to_string(), png)))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    fn side_by_side(&self, every_class: bool) -> Result<Vec<SideBySide>> {
+        if every_class {
+            let last = self.classes_side_by_side()?;
+            return Ok(self.classes.iter().cloned().chain(last).collect());
+        }
+        if self.beside.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![SideBySide::images(side_by_side(&self.beside, Scaling::EachColumn)?)])
+    }
+
+    /// Writes the page of the images that are finished; without any there is none.
+    pub(super) fn write_page(&self, output: &OutputDir, every_class: bool, seed: u64) -> Result<()> {
+        if self.drawn.is_empty() {
+            return Ok(());
+        }
+        let subtitle = format!("{}, seed {seed}", counted(self.drawn.len(), "image"));
+        let html = page::index(subtitle, None, &self.drawn, &self.side_by_side(every_class)?)?;
+        let path = output.path().join(PAGE);
+        write_atomically(&path, html.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
+        say(format!("page {}", path.display()))
+    }
+}
