@@ -32,7 +32,8 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
     let mut panels = vec![picture, panel(quantity.heading(), pixels, &subject.scales)?];
     if let Some(errors) = standard_errors(pixels)? {
         let scale = AttentionScale::from_zero([&errors])?.with_unit(quantity.unit());
-        panels.push(Panel::magnitude("standard error", &errors, &scale));
+        let heading = if is_bound(pixels) { "standard error, at most" } else { "standard error" };
+        panels.push(Panel::magnitude(heading, &errors, &scale));
     }
     let sign = if quantity.has_sign() {
         format!("red speaks for {}, blue against it", subject.explanation.target_name())
@@ -60,13 +61,18 @@ pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
         let painted = estimated.map(|errors| segments.segmentation.paint(errors));
         return painted.transpose()?.map(|errors| shown::map(&errors, [height, width])).transpose();
     }
-    let errors = pixels.standard_error.as_ref().map(|errors| over_channels(errors, height * width));
-    Ok(errors.map(|errors| ValueMap::new([height, width], &errors)).transpose()?)
+    let Some(errors) = &pixels.standard_error else { return Ok(None) };
+    Ok(Some(ValueMap::new([height, width], &over_channels(errors, height * width))?))
 }
 
-/// The error of a pixel whose channels err independently.
+/// Whether the error of a pixel is only known to be no larger than what is shown.
+fn is_bound(pixels: &PixelMap) -> bool {
+    let shape = pixels.attribution.shape;
+    pixels.segments.is_none() && pixels.standard_error.as_ref().is_some_and(|errors| errors.len() > shape.pixels())
+}
+
+/// The sum over the channels. The channels of a pixel are estimated from the same samples, so that the error of their sum is
+/// at most this.
 fn over_channels(errors: &[f32], pixels: usize) -> Vec<f32> {
-    let of_pixel =
-        |pixel: usize| errors[pixel..].iter().step_by(pixels).fold(0.0_f32, |norm, error| norm.hypot(*error));
-    (0..pixels).map(of_pixel).collect()
+    (0..pixels).map(|pixel| errors.iter().skip(pixel).step_by(pixels.max(1)).sum()).collect()
 }
