@@ -86,7 +86,7 @@ pub(super) fn run(plan: &Plan) -> Result<ExplainReport> {
         CASES.iter().filter(|case| plan.cases.is_empty() || plan.cases.iter().any(|name| name == case.name)).collect();
     let explainers = EXPLAINERS.iter().filter(|peer| wanted.iter().any(|case| case.peer == peer.name));
     let peers = plan.peers.as_ref().map(|python| python.present(explainers)).transpose()?;
-    let files = SharedFiles::write(&plan.shared_model()?, &plan.config.train, plan.data_dir.as_deref(), 2)?;
+    let files = plan.subject()?.files(&plan.config.train, 2)?;
     let threads = plan.threads_or(&[cores()]).last().copied().unwrap_or(1);
     let setting = Setting { plan, files: &files, threads };
     let methods = wanted.into_iter().map(|case| setting.measure(case, peers.as_ref())).collect::<Result<Vec<_>>>()?;

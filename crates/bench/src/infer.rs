@@ -17,7 +17,6 @@ use crate::protocol::{Contestant, Ready};
 use crate::rounds::{Latency, Measured, fastest, interleaved, speed_ratio};
 use crate::train::{PeerReport, peer_reports, speeds};
 use crate::worker::{Form, InferJob, Job};
-use tinylsa_experiment::picture::SIDE;
 use tinylsa_experiment::statistics::{percentile, sorted};
 
 /// Calls of a block, at the least.
@@ -26,6 +25,8 @@ const LEAST_CALLS: usize = 5;
 const BATCH_SIZES: [usize; 4] = [1, 32, 128, 512];
 /// Our forms of the network, by what they are called.
 const FORMS: [(&str, Form); 2] = [("folded", Form::Folded), ("plain", Form::Plain)];
+/// Height and width of the file that cold starts classify.
+const SIDE: usize = 28;
 /// Cold starts for every round.
 const STARTS: usize = 4;
 
@@ -101,11 +102,13 @@ pub(super) fn run(plan: &Plan) -> Result<InferReport> {
     let peers = plan.peers.as_ref().map(|python| python.present(&EVALUATORS)).transpose()?;
     let batch_sizes = plan.batch_sizes_or(&BATCH_SIZES);
     let largest = batch_sizes.iter().copied().max().unwrap_or(1);
-    let files =
-        SharedFiles::write(&plan.shared_model()?, &plan.config.train, plan.data_dir.as_deref(), largest.max(2))?;
+    let subject = plan.subject()?;
+    let files = subject.files(&plan.config.train, largest.max(2))?;
+    let macs = subject.network.cost().macs();
     let mut settings = Vec::new();
     for &threads in &plan.threads_or(&[1, cores()]) {
-        settings.extend(Setting { plan, files: &files, batch_sizes: &batch_sizes, threads }.measure(peers.as_ref())?);
+        let setting = Setting { plan, files: &files, macs, batch_sizes: &batch_sizes, threads };
+        settings.extend(setting.measure(peers.as_ref())?);
     }
     Ok(InferReport { settings, classify: Some(cold_starts(&plan.program, &files, STARTS * plan.rounds)?) })
 }
@@ -113,6 +116,8 @@ pub(super) fn run(plan: &Plan) -> Result<InferReport> {
 struct Setting<'a> {
     plan: &'a Plan,
     files: &'a SharedFiles,
+    /// Multiply-accumulate operations of an image.
+    macs: usize,
     batch_sizes: &'a [usize],
     threads: usize,
 }
@@ -159,8 +164,7 @@ impl Setting<'_> {
             images_per_s: measured.images_per_s().median,
             latency_ms: measured.latency_ms(),
         };
-        let model = self.plan.config.model.network().cost();
-        let speed = 2.0 * model.macs() as f64 * ours.images_per_s().median;
+        let speed = 2.0 * self.macs as f64 * ours.images_per_s().median;
         let best = fastest(theirs);
         let ratio = best.map(|best| speed_ratio(ours, best));
         let quickest = theirs.iter().map(|peer| peer.latency_ms().median).min_by(f64::total_cmp);

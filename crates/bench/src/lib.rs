@@ -41,6 +41,7 @@ pub use explain::{ExplainReport, MethodReport, case_names};
 pub use infer::{ClassifyReport, InferReport, InferSetting, Timing};
 pub use peers::Python;
 pub use photographs::{KindReport, PhotographsPlan, PhotographsReport, PhotographsSplit, Strengths};
+pub use pictures::{MeasuredImages, SourceImages};
 pub use plan::Plan;
 pub use rounds::Latency;
 pub use tokens::{BlockReport, TokensReport};
@@ -97,3 +98,8 @@ pub fn serve(job: &str) -> Result<(), ExperimentError> {
 pub fn photographs(plan: &PhotographsPlan) -> Result<PhotographsReport, ExperimentError> {
     Ok(photographs::run(plan)?)
 }
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,36 +5,75 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
+use tinylsa_data::{
+    DataConfig, Dataset, DatasetName, ImageForm, Publication, Split, SyntheticConfig, synthetic_garments, to_unit,
+};
+use tinylsa_experiment::dataset::obtain;
 use tinylsa_kernels::cross_entropy;
 use tinylsa_model::{
-    HostTensor, ImageShape, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors,
-    require_sound, state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
+    HostTensor, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors, require_sound,
+    state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
 };
+use tinylsa_random::{Draw, Purpose};
 use tinylsa_train::{TrainConfig, smoothed_targets};
 
-use tinylsa_experiment::dataset::fashion_mnist;
-use tinylsa_experiment::matching::require_classes;
-use tinylsa_settings::UsageError;
-
-/// Drawn garments, unless a folder of Fashion-MNIST is given.
+/// The garments that are drawn for networks that take such images.
 const GARMENTS: SyntheticConfig = SyntheticConfig { train: 2048, test: 10, seed: 0 };
+/// Images of noise for any other network.
+const NOISE_IMAGES: usize = 512;
+const NOISE: Purpose = Purpose::new("noise that a measured network is given");
 /// The metadata key of the files with images.
 const KEY: &str = "bench";
 
-/// The images that a training which is measured is trained on.
-pub(crate) fn training_pictures(data_dir: Option<&Path>, input: ImageShape) -> Result<Dataset> {
-    let dataset = match data_dir {
-        Some(directory) => fashion_mnist(Some(directory), &Arc::default())?.train,
-        None => synthetic_garments(&GARMENTS)?.train,
-    };
-    let found = dataset.shape;
-    if found != input {
-        let text = format!("the images are {found}, but the model takes {input}");
-        return Err(UsageError(text).into());
+/// Which images a network is measured on. What they show changes no timing, so that images are drawn where none are named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum MeasuredImages {
+    /// Drawn garments where the network takes such images, noise elsewhere.
+    Drawn,
+    /// Images of a source.
+    Of(Box<SourceImages>),
+}
+
+/// Images of a source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SourceImages {
+    /// How they are read.
+    pub data: DataConfig,
+    /// Where their files are, instead of what `data` says.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl MeasuredImages {
+    /// The training images for a network of this form, if they are drawn, or else those of the source.
+    pub(crate) fn training(&self, drawn: ImageForm) -> Result<Dataset> {
+        match self {
+            Self::Of(images) => Ok(obtain(&images.data, images.data_dir.as_deref(), true, &Arc::default())?.train),
+            Self::Drawn if drawn == Publication::FORM => Ok(synthetic_garments(&GARMENTS)?.train),
+            Self::Drawn => Ok(noise(drawn)),
+        }
     }
-    Ok(dataset)
+}
+
+/// Images of noise with every class in turn.
+fn noise(form: ImageForm) -> Dataset {
+    let ImageForm { shape, classes } = form;
+    let levels = |index: usize| {
+        let mut image = vec![0; shape.values()];
+        Draw { seed: 0, purpose: NOISE, epoch: 0, index: index as u64 }.generator().fill(image.as_mut_slice());
+        image
+    };
+    Dataset {
+        name: DatasetName::new("bench/noise"),
+        split: Split::Train,
+        shape,
+        class_names: (0..classes).map(|class| class.to_string()).collect(),
+        images: (0..NOISE_IMAGES).flat_map(levels).collect(),
+        labels: (0..NOISE_IMAGES).map(|index| (index % classes) as u32).collect(),
+        masks: None,
+    }
 }
 
 /// A folder with all that a process which is measured has to read.
@@ -55,18 +94,11 @@ impl SharedFiles {
     ///
     /// # Errors
     /// If a file cannot be written, or there are no such images.
-    pub(crate) fn write(
-        model: &SharedModel,
-        train: &TrainConfig,
-        data_dir: Option<&Path>,
-        count: usize,
-    ) -> Result<Self> {
+    pub(crate) fn write(model: &SharedModel, train: &TrainConfig, dataset: &Dataset, count: usize) -> Result<Self> {
         let files = Self { folder: tempfile::tempdir().context("failed to make a folder")? };
-        let dataset = training_pictures(data_dir, model.model.config().input)?;
-        require_classes(&model.metadata, &dataset)?;
         files.put("model.safetensors", &model_to_safetensors(&model.model, &model.metadata, Precision::Single)?)?;
         files.put("training.json", &serde_json::to_vec_pretty(train)?)?;
-        files.put("batch.safetensors", &batch(&model.model, train, &dataset, count)?)?;
+        files.put("batch.safetensors", &batch(&model.model, train, dataset, count)?)?;
         Ok(files)
     }
 
@@ -107,7 +139,7 @@ pub(crate) fn with_open_branches(model: TinyCnnLsa) -> Result<TinyCnnLsa> {
     Ok(with_state(model, &state)?)
 }
 
-/// The images that a batch file holds: `[count, 1, size, size]`.
+/// The images that a batch file holds: `[count, channels, height, width]`.
 pub(crate) fn read_batch(path: &Path) -> Result<HostTensor> {
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
     let (mut state, _) = state_from_safetensors(&bytes, KEY)?;

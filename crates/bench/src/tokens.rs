@@ -41,6 +41,7 @@ pub struct BlockReport {
 }
 
 pub(super) fn run(plan: &Plan) -> Result<TokensReport> {
+    let network = plan.subject()?.network;
     let mut blocks = Vec::new();
     for &threads in &plan.threads_or(&[cores()]) {
         for &batch_size in &plan.batch_sizes_or(&[BATCH_SIZE]) {
@@ -49,8 +50,8 @@ pub(super) fn run(plan: &Plan) -> Result<TokensReport> {
                     info!("attention over {} tokens, threads: {threads}", grid * grid);
                     let jobs = [AttentionKind::Linear, AttentionKind::Softmax].map(|kind| TokensJob {
                         grid,
-                        width: plan.config.model.network().width(),
-                        attention: plan.config.model.network().attention.clone(),
+                        width: network.width(),
+                        attention: network.attention.clone(),
                         kind,
                         passes,
                         batch_size,

@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::peers::{Present, TRAINERS};
 use crate::pictures::SharedFiles;
-use crate::plan::{Plan, all_ready, cores};
+use crate::plan::{Plan, Subject, all_ready, cores};
 use crate::protocol::{Contestant, PhaseSeconds, Ready};
 use crate::rounds::{Measured, fastest, interleaved, speed_ratio};
 use crate::worker::{Job, PREPARATION, TrainJob};
@@ -98,12 +98,13 @@ pub struct PeerReport {
 pub(super) fn run(plan: &Plan) -> Result<Vec<TrainReport>> {
     let peers = plan.peers.as_ref().map(|python| python.present(&TRAINERS)).transpose()?;
     let train = if peers.is_some() { shared_with_peers(&plan.config.train) } else { plan.config.train.clone() };
+    let subject = plan.subject()?;
     let mut reports = Vec::new();
     for &threads in &plan.threads_or(&[cores()]) {
         for &batch_size in &plan.batch_sizes_or(&[plan.config.train.batch_size]) {
             info!("training, batch size {batch_size}, threads: {threads}");
             let train = TrainConfig { batch_size, ..train.clone() };
-            reports.push(Setting { plan, train, threads }.measure(peers.as_ref())?);
+            reports.push(Setting { plan, subject: &subject, train, threads }.measure(peers.as_ref())?);
         }
     }
     Ok(reports)
@@ -121,6 +122,7 @@ fn shared_with_peers(train: &TrainConfig) -> TrainConfig {
 
 struct Setting<'a> {
     plan: &'a Plan,
+    subject: &'a Subject,
     train: TrainConfig,
     threads: usize,
 }
@@ -129,7 +131,7 @@ impl Setting<'_> {
     fn measure(&self, peers: Option<&Present>) -> Result<TrainReport> {
         let (train, batch_size) = (&self.train, self.train.batch_size);
         train.validate().map_err(|error| UsageError(error.within("train").to_string()))?;
-        let files = SharedFiles::write(&self.plan.shared_model()?, train, self.plan.data_dir.as_deref(), batch_size)?;
+        let files = self.subject.files(train, batch_size)?;
         let mut contestants = vec![self.ours()?];
         if let (Some(python), Some(present)) = (&self.plan.peers, peers) {
             for peer in &present.peers {
@@ -144,11 +146,11 @@ impl Setting<'_> {
 
     fn ours(&self) -> Result<Contestant> {
         let job = TrainJob {
-            model: self.plan.config.model.network().clone(),
+            model: self.subject.network.clone(),
             train: self.train.clone(),
             seed: self.plan.config.run.seed,
             threads: self.threads,
-            data_dir: self.plan.data_dir.clone(),
+            images: self.plan.images.clone(),
             block: self.plan.block(LEAST_STEPS),
         };
         self.plan.contestant("tinylsa", &Job::Train(Box::new(job)))
@@ -166,7 +168,7 @@ impl Setting<'_> {
         let seconds = ours.seconds().median;
         let images_per_s = ours.images_per_s();
         let peak = ours.peak_flops();
-        let flops = flops_of_a_step(self.plan.config.model.network()) * self.train.batch_size as f64;
+        let flops = flops_of_a_step(&self.subject.network) * self.train.batch_size as f64;
         let phases = ours.phases();
         let convolution: Vec<&PhaseSeconds> =
             phases.iter().filter(|phase| phase.name.starts_with("convolution")).collect();

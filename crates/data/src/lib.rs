@@ -11,7 +11,8 @@
 //!   accepted for their content and not for their name: each must be the published one, or unpack to it.
 //! - `idx` reads four IDX files of one's own ([`load_idx`]), `cifar-10` the binary version of CIFAR-10
 //!   ([`load_cifar_10`]).
-//! - `folder` reads PNG and JPEG files in directories of classes (`load_folder`, with the feature `images`).
+//! - `folder` reads PNG and JPEG files in directories of classes (`load_folder`, with the feature `images`), and
+//!   `export_folder` writes any collection as such a folder.
 //! - `synthetic-garments` draws the ten classes of Fashion-MNIST from nothing but a seed ([`synthetic_garments`]), together
 //!   with what no photograph has: for every image the pixels that decide its class. That is a first run without a network,
 //!   a fast test, and a known truth for explanations. A linear classifier does not get far with them, a small
@@ -101,19 +102,21 @@ pub use augmentation::{AugmentationConfig, AugmentationKey, ErasingFill, augment
 pub use config::{DataConfig, Offline};
 pub use corruption::{Corruption, CorruptionKey, Severity, corrupted};
 pub use dataset::{Dataset, DatasetError, DatasetName, Split, to_unit};
+#[cfg(feature = "images")]
+pub use export::{ExportError, encode_png, export_folder};
 pub use idx::{IdxArray, IdxError, IdxFault, IdxFile, IdxForm, IdxLimits, decode_idx, decode_images, read_idx};
 pub use loader::{Batch, BatchLoader, LoaderConfig, LoaderError};
 pub use mixing::{MixingConfig, MixingKind, Mixture};
+#[cfg(feature = "images")]
+pub use source::{CLASSES_FILE, ClassesFault, FolderConfig, FolderError, load_folder};
 #[cfg(feature = "download")]
 pub use source::{Certificates, DownloadFailure, DownloadFault, FetchConfig, fetch};
 pub use source::{
     CifarError, CifarFault, DataDirectory, DownloadPolicy, FASHION_MNIST, FASHION_MNIST_CLASSES, FileChecksum,
-    FileFault, FileForm, FoundFile, IdxConfig, ImageCollection, ImageSource, KMNIST, MNIST, NamedBy, Place,
+    FileFault, FileForm, FoundFile, IdxConfig, ImageCollection, ImageForm, ImageSource, KMNIST, MNIST, NamedBy, Place,
     Publication, SOURCES, SourceError, SourceFile, SourceName, SplitSizes, Unavailable, VerifiedFile, VerifyReport,
     WrongFile, holds_files_of, load_cifar_10, load_idx, load_published, obtain, verify,
 };
-#[cfg(feature = "images")]
-pub use source::{FolderConfig, FolderError, load_folder};
 pub use split::{SplitError, SplitIndices, stratified_split};
 pub use statistics::{ChannelStatistics, StatisticsError, channel_statistics};
 pub use synthetic::{SyntheticConfig, SyntheticGarments, synthetic_garments};
@@ -124,6 +127,8 @@ mod augmentation;
 mod config;
 mod corruption;
 mod dataset;
+#[cfg(feature = "images")]
+mod export;
 mod idx;
 mod loader;
 mod mixing;

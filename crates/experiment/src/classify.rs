@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use tinylsa_data::photograph::PreparedImage;
-use tinylsa_data::to_unit;
+use tinylsa_data::encode_png;
 use tinylsa_model::LoadedInferenceModel;
-use tinylsa_settings::{UsageError, printable_path};
+use tinylsa_settings::printable_path;
 use tinylsa_system::{OutputDir, write_atomically};
 
 use crate::error::ExperimentError;
-use crate::picture::{SIDE, TARGET, load_picture};
+use crate::picture::{InputImage, load_picture};
 
 /// What a directory of prepared images is marked as.
 const PREPARED: &str = "prepared images";
@@ -21,8 +20,8 @@ const NAME: usize = 60;
 /// What the classifier says of one photograph.
 #[derive(Clone, Debug)]
 pub struct ClassifiedPhotograph {
-    /// The image that the network sees, and how sure it is that the garment was found.
-    pub prepared: PreparedImage,
+    /// The image that the network sees, and how the garment was found.
+    pub prepared: InputImage,
     /// Every class, the most probable first.
     pub classes: Vec<ClassProbability>,
 }
@@ -36,23 +35,11 @@ pub struct ClassProbability {
     pub probability: f32,
 }
 
-/// Refuses a model that does not take images as photographs are prepared.
+/// Brings a PNG or JPEG file into the form of the model's images and asks the network what it is. Warns if it is doubtful
+/// that what was found is the garment.
 ///
 /// # Errors
-/// [`UsageError`] names both sizes.
-pub fn require_prepared_size(loaded: &LoadedInferenceModel) -> Result<(), UsageError> {
-    let found = loaded.metadata.config.input;
-    if found == TARGET {
-        return Ok(());
-    }
-    Err(UsageError(format!("the network expects {found}, images are prepared as {TARGET}")))
-}
-
-/// Brings a PNG or JPEG file into the form of the data set and asks the network what it is. Warns if it is doubtful that
-/// what was found is the garment.
-///
-/// # Errors
-/// If the file cannot be read or holds no garment, or if the model takes images of another size.
+/// If the file cannot be read or holds no garment.
 pub fn classify_photograph(
     loaded: &LoadedInferenceModel,
     path: &Path,
@@ -61,9 +48,8 @@ pub fn classify_photograph(
 }
 
 fn classified(loaded: &LoadedInferenceModel, path: &Path) -> Result<ClassifiedPhotograph> {
-    require_prepared_size(loaded)?;
-    let prepared = load_picture(path)?;
-    let probabilities = loaded.metadata.probabilities(&loaded.model.logits(&to_unit(&prepared.pixels))?)?;
+    let prepared = load_picture(path, &loaded.metadata)?;
+    let probabilities = loaded.metadata.probabilities(&loaded.model.logits(&prepared.to_unit())?)?;
     let mut classes: Vec<ClassProbability> = probabilities
         .into_iter()
         .enumerate()
@@ -95,7 +81,7 @@ impl PreparedDirectory {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn save(&self, prepared: &PreparedImage, source: &Path, number: usize) -> Result<PathBuf, ExperimentError> {
+    pub fn save(&self, prepared: &InputImage, source: &Path, number: usize) -> Result<PathBuf, ExperimentError> {
         Ok(saved(prepared, &self.output.path().join(prepared_name(source, number)))?)
     }
 }
@@ -112,12 +98,8 @@ fn claimed(dir: &Path) -> Result<OutputDir> {
     Ok(output)
 }
 
-fn saved(prepared: &PreparedImage, path: &Path) -> Result<PathBuf> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, SIDE as u32, SIDE as u32);
-    encoder.set_color(png::ColorType::Grayscale);
-    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&prepared.pixels));
-    written.context("failed to encode a prepared image")?;
+fn saved(prepared: &InputImage, path: &Path) -> Result<PathBuf> {
+    let bytes = encode_png(prepared.shape, &prepared.pixels).context("failed to encode a prepared image")?;
     write_atomically(path, &bytes).with_context(|| format!("failed to write {}", printable_path(path)))?;
     Ok(path.to_owned())
 }

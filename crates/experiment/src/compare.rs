@@ -60,7 +60,7 @@ impl OwnNetwork {
         let FinishedRun { config, evaluation, .. } = FinishedRun::read(run_dir)?;
         Ok(Self {
             name: format!("TinyCNN + LSA, {}", run_dir.display()),
-            model: config.model.network().clone(),
+            model: config.model.network().map_err(anyhow::Error::from)?,
             accuracy: Some(evaluation.accuracy),
             split: Some(evaluation.split),
         })

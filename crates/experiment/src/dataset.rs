@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, anyhow};
 use tinylsa_data::{
-    Certificates, DataConfig, DataDirectory, Dataset, DatasetName, DownloadPolicy, FASHION_MNIST, FetchConfig,
-    FileChecksum, ImageCollection, ImageShape, NamedBy, Place, SourceError, SourceName, SplitIndices, Unavailable,
-    holds_files_of, stratified_split,
+    Certificates, DataConfig, DataDirectory, Dataset, DatasetName, DownloadPolicy, FetchConfig, FileChecksum,
+    ImageCollection, ImageForm, ImageShape, Place, SourceError, SourceName, SplitIndices, Unavailable,
+    stratified_split,
 };
-use tinylsa_settings::{InvalidSetting, UsageError, printable_path, require_within};
+use tinylsa_settings::{InvalidSetting, UsageError, printable, printable_path, require_within};
+use tinylsa_system::sha256_hex;
 use tracing::{info, warn};
 
 use crate::error::{ExperimentError, Interruption};
@@ -35,9 +36,24 @@ pub struct Pictures {
 }
 
 impl Pictures {
+    /// Images that are in memory. They are known again by their content and the names of their classes.
+    pub fn in_memory(train: Dataset, test: Dataset) -> Self {
+        let checksum = |dataset: &Dataset| {
+            let text = format!("{}\n{}", dataset.digest(), dataset.class_names.join("\n"));
+            FileChecksum { file: dataset.split.to_string(), sha256: sha256_hex(text.as_bytes()) }
+        };
+        let checksums = vec![checksum(&train), checksum(&test)];
+        Self { train, test, checksums, substitution: None }
+    }
+
     /// The name of the dataset.
     pub fn name(&self) -> &DatasetName {
         &self.train.name
+    }
+
+    /// Shape and number of classes.
+    pub fn form(&self) -> ImageForm {
+        ImageForm { shape: self.train.shape, classes: self.train.classes() }
     }
 
     /// What stands under every figure made from these images.
@@ -46,6 +62,32 @@ impl Pictures {
             Some(_) => format!("{}, NOT Fashion-MNIST", self.name()),
             None => self.name().to_string(),
         }
+    }
+
+    /// Checks that both splits are whole and belong together.
+    ///
+    /// # Errors
+    /// [`UsageError`] says what contradicts what.
+    pub(crate) fn check(&self) -> Result<(), UsageError> {
+        let Self { train, test, .. } = self;
+        for dataset in [train, test] {
+            let of = |text: String| UsageError(format!("the {} split of {}: {text}", dataset.split, dataset.name));
+            dataset.check().map_err(|error| of(error.to_string()))?;
+            if dataset.is_empty() {
+                return Err(of("it holds no image".to_owned()));
+            }
+        }
+        let differs = |what: &str, train: &dyn std::fmt::Display, test: &dyn std::fmt::Display| {
+            UsageError(format!("{what} {train} in the training split of {}, {test} in the test split", self.name()))
+        };
+        if train.shape != test.shape {
+            return Err(differs("images are", &train.shape, &test.shape));
+        }
+        if train.class_names != test.class_names {
+            let names = |dataset: &Dataset| printable(&dataset.class_names.join(", ")).into_owned();
+            return Err(differs("the classes are", &names(train), &names(test)));
+        }
+        Ok(())
     }
 }
 
@@ -67,10 +109,7 @@ pub fn obtain(
 fn obtained(config: &DataConfig, data_dir: Option<&Path>, strict: bool, stop: &Arc<AtomicBool>) -> Result<Pictures> {
     let source = config.source.source();
     if source.place() == Place::Nowhere && data_dir.is_some() {
-        let text = format!(
-            "--data-dir has no effect on {}; leave it out, or set data.source to fashion-mnist",
-            source.title()
-        );
+        let text = format!("--data-dir has no effect on {}; leave it out, or name another source", source.title());
         return Err(UsageError(text).into());
     }
     let unavailable = match read(config, data_dir, &DownloadPolicy::IfMissing(fetch_config(Arc::clone(stop)))) {
@@ -90,7 +129,11 @@ fn obtained(config: &DataConfig, data_dir: Option<&Path>, strict: bool, stop: &A
     Ok(Pictures { substitution: Some(unavailable.to_string()), ..pictures })
 }
 
-fn read(config: &DataConfig, data_dir: Option<&Path>, policy: &DownloadPolicy) -> Result<Pictures, Unavailable> {
+pub(crate) fn read(
+    config: &DataConfig,
+    data_dir: Option<&Path>,
+    policy: &DownloadPolicy,
+) -> Result<Pictures, Unavailable> {
     let ImageCollection { train, test, checksums, warnings } = tinylsa_data::obtain(config, data_dir, policy)?;
     if let Some(directory) = DataDirectory::find(config.source, data_dir, config.dir.as_deref()) {
         info!("read {} from {}", train.name, printable_path(&directory.path));
@@ -104,7 +147,7 @@ fn read(config: &DataConfig, data_dir: Option<&Path>, policy: &DownloadPolicy) -
 }
 
 /// A setting that does not hold is a mistake in the config, anything else one of the files.
-fn refusal(unavailable: Unavailable) -> anyhow::Error {
+pub(crate) fn refusal(unavailable: Unavailable) -> anyhow::Error {
     if matches!(*unavailable.error, SourceError::Setting(_)) {
         return UsageError(unavailable.to_string()).into();
     }
@@ -126,21 +169,6 @@ pub fn fetch_config(stop: Arc<AtomicBool>) -> FetchConfig {
 /// What the directory holds instead.
 pub fn fashion_mnist(data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures, ExperimentError> {
     obtain(&DataConfig::default(), data_dir, true, stop)
-}
-
-/// Fashion-MNIST from a directory, without a download; nothing if nobody named one and the default holds no files.
-///
-/// # Errors
-/// What the directory holds instead.
-pub fn fashion_mnist_on_disk(data_dir: Option<&Path>) -> Result<Option<Pictures>, ExperimentError> {
-    let is_absent = |directory: &DataDirectory| {
-        directory.named_by == NamedBy::Nobody && !holds_files_of(&FASHION_MNIST, &directory.path)
-    };
-    if DataDirectory::find(SourceName::FASHION_MNIST, data_dir, None).is_none_or(|directory| is_absent(&directory)) {
-        return Ok(None);
-    }
-    let found = read(&DataConfig::default(), data_dir, &DownloadPolicy::Never);
-    Ok(Some(found.map_err(anyhow::Error::from)?))
 }
 
 fn banner(unavailable: &Unavailable) -> String {

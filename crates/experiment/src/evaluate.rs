@@ -1,20 +1,21 @@
 //! Measuring a model file, the model of a run, or the weights that ship.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
+use tinylsa_data::{Dataset, to_unit};
 use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensors};
 use tinylsa_settings::UsageError;
 use tracing::info;
 
-use crate::dataset::{Pictures, all_indices, fashion_mnist, require_size};
+use crate::dataset::{Pictures, all_indices, require_size};
 use crate::error::ExperimentError;
 use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measured};
 use crate::finished::FinishedRun;
 use crate::matching::{AskedSplit, require_classes, split_of_training};
+use crate::model_images::{ImageRequest, ImagesOf};
 use crate::models::{load_inference_model, load_inference_model_or_pretrained};
 
 /// The most images whose logits [`EvaluatedModel::compared_logits`] holds.
@@ -27,8 +28,8 @@ pub struct EvaluateRequest {
     pub model: ModelSource,
     /// The images. The model file says how the training images were split when the model was trained.
     pub split: SplitName,
-    /// Where the files of Fashion-MNIST are.
-    pub data_dir: Option<PathBuf>,
+    /// The collection that holds the images. Without a source it is the one that the model was trained on.
+    pub collection: ImageRequest,
     /// Seed of the bootstrap, and of the validation split for a model file that does not say it. Left out, it is the seed
     /// that the run or the model file names, or 0.
     pub seed: Option<u64>,
@@ -50,8 +51,6 @@ pub enum ModelSource {
 pub struct ModelFile {
     /// A `model.safetensors`; none for the weights that ship.
     pub path: Option<PathBuf>,
-    /// Measure on the synthetic garments instead of Fashion-MNIST.
-    pub synthetic: bool,
     /// Images of the validation split, for a model file that does not say it.
     pub validation: Option<usize>,
 }
@@ -92,52 +91,67 @@ fn evaluated(request: &EvaluateRequest) -> Result<EvaluatedModel> {
         let text = format!("--validation {validation} has no effect on --split test");
         return Err(UsageError(text).into());
     }
-    let Subject { loaded, pictures, asked } = Subject::of(request)?;
-    require_size(&pictures.test, loaded.metadata.config.input)?;
-    require_classes(&loaded.metadata, &pictures.test)?;
-    let training = || -> Result<_> {
-        let split = split_of_training(&loaded.metadata, &pictures.train, asked)?;
-        info!("{} training images were held out", split.validation.len());
-        Ok(split)
-    };
-    let indices = match request.split {
-        SplitName::Test => all_indices(&pictures.test),
-        SplitName::Train => training()?.train,
-        SplitName::Validation => training()?.validation,
-    };
-    let dataset = match request.split {
-        SplitName::Test => pictures.test,
-        SplitName::Train | SplitName::Validation => pictures.train,
-    };
-    let recorded = loaded.metadata.held_out.as_ref().map(|held_out| held_out.seed);
-    let seed = asked.seed.or(recorded).unwrap_or_default();
-    let view = SplitView { name: request.split, dataset: &dataset, indices: &indices };
-    let report = measured(&MeasuredModel::from(&loaded), &view, true, seed)?;
-    Ok(EvaluatedModel { report, loaded, dataset, indices })
+    Subject::of(request)?.measure(request.split)
+}
+
+/// Measures a model file on images that are in memory.
+///
+/// # Errors
+/// As [`evaluate_model`].
+pub fn evaluate_model_on(path: &Path, pictures: Pictures, split: SplitName) -> Result<EvaluatedModel, ExperimentError> {
+    let loaded = load_inference_model(path)?;
+    pictures.check().map_err(anyhow::Error::from)?;
+    Ok(Subject { loaded, pictures, asked: AskedSplit::default() }.measure(split)?)
 }
 
 impl Subject {
     fn of(request: &EvaluateRequest) -> Result<Self> {
-        let data_dir = request.data_dir.as_deref();
+        let ImageRequest { source, data_dir } = &request.collection;
         match &request.model {
             ModelSource::Run(run_dir) => {
+                if let Some(source) = source {
+                    let text =
+                        format!("--source {source} has no effect: the images are those that the run was made with");
+                    return Err(UsageError(text).into());
+                }
                 let run = FinishedRun::read(run_dir)?;
                 let validation = Some(run.config.data.validation);
                 let asked = AskedSplit { validation, seed: request.seed.or(Some(run.config.split_seed())) };
                 let loaded = load_inference_model(&run.model_path())?;
-                Ok(Self { loaded, pictures: run.pictures(data_dir, &request.stop)?, asked })
+                Ok(Self { loaded, pictures: run.pictures(data_dir.as_deref(), &request.stop)?, asked })
             }
             ModelSource::File(file) => {
                 let loaded = load_inference_model_or_pretrained(file.path.as_deref())?;
-                let pictures = if file.synthetic {
-                    let garments = synthetic_garments(&SyntheticConfig::default())?;
-                    Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
-                } else {
-                    fashion_mnist(data_dir, &request.stop)?
-                };
+                let images = ImagesOf { metadata: &loaded.metadata, file: file.path.as_deref() };
+                let pictures = images.obtain(&request.collection, &request.stop)?;
                 Ok(Self { loaded, pictures, asked: AskedSplit { validation: file.validation, seed: request.seed } })
             }
         }
+    }
+
+    fn measure(self, split: SplitName) -> Result<EvaluatedModel> {
+        let Self { loaded, pictures, asked } = self;
+        require_size(&pictures.test, loaded.metadata.config.input)?;
+        require_classes(&loaded.metadata, &pictures.test)?;
+        let training = || -> Result<_> {
+            let split = split_of_training(&loaded.metadata, &pictures.train, asked)?;
+            info!("{} training images were held out", split.validation.len());
+            Ok(split)
+        };
+        let indices = match split {
+            SplitName::Test => all_indices(&pictures.test),
+            SplitName::Train => training()?.train,
+            SplitName::Validation => training()?.validation,
+        };
+        let dataset = match split {
+            SplitName::Test => pictures.test,
+            SplitName::Train | SplitName::Validation => pictures.train,
+        };
+        let recorded = loaded.metadata.held_out.as_ref().map(|held_out| held_out.seed);
+        let seed = asked.seed.or(recorded).unwrap_or_default();
+        let view = SplitView { name: split, dataset: &dataset, indices: &indices };
+        let report = measured(&MeasuredModel::from(&loaded), &view, true, seed)?;
+        Ok(EvaluatedModel { report, loaded, dataset, indices })
     }
 }
 

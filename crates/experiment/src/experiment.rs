@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use tinylsa_data::SourceName;
 use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_settings::counted;
 use tinylsa_system::{peak_memory, sha256_hex};
 use tinylsa_train::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
 
-use crate::dataset::{all_indices, obtain};
+use crate::dataset::{Pictures, all_indices, obtain};
 use crate::error::{ExperimentError, Interruption, chain};
 use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measured};
 use crate::explanations::{ExplainedRun, RunExplanations, SCORES, explain_run};
@@ -24,7 +23,7 @@ use crate::folder::{
 use crate::machine::{Machine, git_revision, now, set_threads};
 use crate::matching::held_out;
 use crate::page::{self, PageContents};
-use crate::prepare::{Experiment, Prepared};
+use crate::prepare::{Experiment, Prepared, described};
 use crate::progress::{RunProgress, StartedRun};
 use crate::run::{CompletedRun, RunOptions};
 use crate::schema::{ExperimentConfig, MeasuredSplit};
@@ -41,20 +40,65 @@ impl Experiment {
     /// [`ExperimentError`] says whether the config is wrong, the request, or something failed. What is wrong with the
     /// config or the request is found before anything is written.
     pub fn run(&self, options: &RunOptions, progress: &mut dyn RunProgress) -> Result<CompletedRun, ExperimentError> {
-        Ok(perform(self, options, progress)?)
+        Ok(perform(self, None, options, progress)?)
+    }
+
+    /// The same on images that are in memory, whatever `data.source` says: the data set is known by their name.
+    ///
+    /// ```
+    /// use tinylsa_experiment::dataset::Pictures;
+    /// use tinylsa_experiment::{Experiment, ExperimentError, RunOptions, Unwatched};
+    /// use tinylsa_data::{Dataset, DatasetName, ImageShape, Split};
+    ///
+    /// // Squares of 8×8 pixels in two colours.
+    /// let split = |split: Split, count: usize| Dataset {
+    ///     name: DatasetName::new("memory/flags"),
+    ///     split,
+    ///     shape: ImageShape { channels: 3, height: 8, width: 8 },
+    ///     class_names: ["red".to_owned(), "blue".to_owned()].into(),
+    ///     images: (0..count).flat_map(|index| (0..3 * 64).map(move |value| u8::from(value / 128 == index % 2) * 200)).collect(),
+    ///     labels: (0..count as u32).map(|index| index % 2).collect(),
+    ///     masks: None,
+    /// };
+    /// let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/folder.toml"));
+    /// let small = ["data.validation=10", "train.batch_size=10", "train.epochs=1", "explain.enabled=false"];
+    /// let experiment = Experiment::from_text("flags.toml", text, &small.map(str::to_owned))?;
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let options = RunOptions { out: Some(directory.path().join("run")), ..RunOptions::default() };
+    /// let flags = Pictures::in_memory(split(Split::Train, 30), split(Split::Test, 10));
+    /// let run = experiment.run_on(flags, &options, &mut Unwatched)?;
+    /// assert_eq!(run.config.model.network().unwrap().classes, 2);
+    /// assert_eq!(run.evaluation.images, 10);
+    /// # Ok::<(), ExperimentError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); if the images contradict themselves.
+    pub fn run_on(
+        &self,
+        pictures: Pictures,
+        options: &RunOptions,
+        progress: &mut dyn RunProgress,
+    ) -> Result<CompletedRun, ExperimentError> {
+        Ok(perform(self, Some(pictures), options, progress)?)
     }
 }
 
-fn perform(experiment: &Experiment, options: &RunOptions, progress: &mut dyn RunProgress) -> Result<CompletedRun> {
+fn perform(
+    experiment: &Experiment,
+    pictures: Option<Pictures>,
+    options: &RunOptions,
+    progress: &mut dyn RunProgress,
+) -> Result<CompletedRun> {
     let started = Instant::now();
-    let config = &experiment.config;
-    set_threads(config.device.threads)?;
-    if options.data_dir.is_some() && config.data.source == SourceName::SYNTHETIC_GARMENTS {
-        warn!("--data-dir has no effect: data.source is synthetic-garments");
-    }
-    let pictures = obtain(&config.data, options.data_dir.as_deref(), options.strict, &options.stop)?;
+    set_threads(experiment.config.device.threads)?;
+    let pictures = match pictures {
+        Some(pictures) => pictures,
+        None => obtain(&experiment.config.data, options.data_dir.as_deref(), options.strict, &options.stop)?,
+    };
     // Whatever is wrong with the plan is said before a directory is made or a file of an earlier start is replaced.
     let prepared = experiment.prepare(pictures)?;
+    let config = &prepared.config;
     if options.stop.load(Ordering::Relaxed) {
         return Err(Interruption("interrupted before the training began; nothing was written".to_owned()).into());
     }
@@ -74,7 +118,7 @@ fn perform(experiment: &Experiment, options: &RunOptions, progress: &mut dyn Run
     }
     let plan = prepared.plan(folder.checkpoints());
     let training = ready(&plan, options.resume)?;
-    let manifest = new_manifest(config, &prepared);
+    let manifest = new_manifest(&prepared);
     let manifest = match earlier.and_then(|run| run.manifest) {
         Some(earlier) => continued(manifest, earlier),
         None => manifest,
@@ -156,7 +200,7 @@ impl Run<'_> {
         self.folder.write("config.toml", self.resolved.as_bytes())?;
         self.folder.write_manifest(&self.manifest)?;
         info!("the run directory is {}", self.folder.path().display());
-        progress.run_started(&StartedRun { path: self.folder.path(), cost: &self.config.model.network().cost() });
+        progress.run_started(&StartedRun { path: self.folder.path(), cost: &self.prepared.network().cost() });
         Ok(())
     }
 
@@ -208,10 +252,9 @@ impl Run<'_> {
     /// The test set is read here, once, after every choice is made.
     fn measure(&self, trained: &Trained<TinyCnnLsa>) -> Result<Measured> {
         let Prepared { pictures, split, .. } = self.prepared;
-        let class_names: Vec<&str> = pictures.train.class_names.iter().map(String::as_str).collect();
         let metadata = ModelMetadata {
             held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.split_seed())),
-            ..ModelMetadata::new(trained.model.config(), &class_names, pictures.name().id())
+            ..described(trained.model.config(), pictures)
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
         self.folder.write("model.safetensors", &model_bytes)?;
@@ -303,9 +346,9 @@ impl Run<'_> {
     }
 }
 
-fn new_manifest(config: &ExperimentConfig, prepared: &Prepared) -> Manifest {
-    let cost = config.model.network().cost();
-    let Prepared { pictures, basis, identity, .. } = prepared;
+fn new_manifest(prepared: &Prepared) -> Manifest {
+    let cost = prepared.network().cost();
+    let Prepared { config, pictures, basis, identity, .. } = prepared;
     Manifest {
         name: config.run.name.clone(),
         status: Status::Running,

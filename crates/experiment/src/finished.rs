@@ -49,7 +49,7 @@ impl FinishedRun {
         let source = ConfigSource::read(&folder.join("config.toml"))?;
         let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate)?;
         let evaluation: EvaluationReport = read_json(&folder.join("evaluation.json"))?;
-        let cost = config.model.network().cost();
+        let cost = config.model.network()?.cost();
         if [evaluation.parameters, evaluation.macs] != [cost.parameters(), cost.macs()] {
             bail!("evaluation.json and config.toml in {} are of different networks", folder.display());
         }
@@ -73,7 +73,7 @@ impl FinishedRun {
         let path = self.model_path();
         let loaded = TinyCnnLsa::load(&path, &Device::flex())
             .with_context(|| format!("failed to load the model {}", path.display()))?;
-        if &loaded.metadata.config != self.config.model.network() {
+        if loaded.metadata.config != self.config.model.network()? {
             bail!("{} holds another network than {}", path.display(), self.folder.join("config.toml").display());
         }
         Ok(loaded)
@@ -102,7 +102,15 @@ impl FinishedRun {
             section.source = SourceName::SYNTHETIC_GARMENTS;
         }
         let pictures = obtain(&section, data_dir, true, stop)?;
-        require_size(&pictures.train, self.config.model.network().input)?;
+        if *pictures.name() != self.manifest.dataset {
+            bail!(
+                "the run in {} was made with images of {}, these are of {}",
+                self.folder.display(),
+                self.manifest.dataset,
+                pictures.name()
+            );
+        }
+        require_size(&pictures.train, self.config.model.network()?.input)?;
         if pictures.checksums != self.manifest.checksums {
             bail!("the images have other checksums than those of the run in {}", self.folder.display());
         }

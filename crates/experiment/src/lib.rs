@@ -45,6 +45,7 @@
 //! # What is built on runs
 //!
 //! - [`evaluate`] measures a model file, the model of a run, or the weights that ship; [`evaluation`] is what comes out.
+//!   [`model_images`] finds the images that a model was trained on.
 //! - [`classify`] says what is on a photograph, [`compare`] counts what networks cost beside large ones.
 //! - [`sweep`] runs variants of a config with several seeds, each in a process of its own.
 //! - [`card`] measures weights for their model card, [`export`] calibrates the model of a run.
@@ -73,7 +74,9 @@ pub mod finished;
 pub mod folder;
 pub mod machine;
 pub mod matching;
+pub mod model_images;
 pub mod models;
+mod network;
 mod page;
 pub mod picture;
 mod prepare;
@@ -96,3 +99,13 @@ pub use tinylsa_train::{EpochRecord, Progress};
 
 /// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
 pub const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
+
+/// The program in the README of the repository is tested here, where all crates are at hand.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Repository;
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

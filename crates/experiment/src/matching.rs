@@ -1,7 +1,7 @@
 //! Whether a model and images belong together: their classes, and which of the images the model was trained on.
 
-use tinylsa_data::{Dataset, FASHION_MNIST_CLASSES, SplitIndices, stratified_split};
-use tinylsa_model::{HeldOut, ModelConfig, ModelMetadata, TinyCnnLsaConfig};
+use tinylsa_data::{Dataset, SplitIndices, stratified_split};
+use tinylsa_model::{HeldOut, ModelMetadata};
 
 use tinylsa_settings::UsageError;
 
@@ -27,21 +27,6 @@ pub fn require_classes(metadata: &ModelMetadata, dataset: &Dataset) -> Result<()
         ))),
         None => Ok(()),
     }
-}
-
-/// Refuses to train a network on images of more or fewer classes than it has.
-///
-/// # Errors
-/// [`UsageError`] names the key.
-pub fn require_class_count(config: &TinyCnnLsaConfig) -> Result<(), UsageError> {
-    let (found, expected) = (config.classes, FASHION_MNIST_CLASSES.len());
-    if found == expected {
-        return Ok(());
-    }
-    Err(UsageError(format!(
-        "`model.{}.classes` is {found}, but the images have {expected} classes",
-        TinyCnnLsaConfig::KIND
-    )))
 }
 
 /// The record of a split, as a model file holds it.
@@ -108,7 +93,8 @@ pub(crate) fn split_of_training(
 
 #[cfg(test)]
 mod tests {
-    use tinylsa_data::{SyntheticConfig, synthetic_garments};
+    use tinylsa_data::{FASHION_MNIST_CLASSES, SyntheticConfig, synthetic_garments};
+    use tinylsa_model::TinyCnnLsaConfig;
 
     use super::*;
 
@@ -136,18 +122,6 @@ mod tests {
         assert_eq!(permuted, "class 1 is \"Bag\" to the model, but \"Trouser\" among the images of synthetic garments");
         let other = refused(&|names| names[9] = "Shoe".to_owned());
         assert!(other.starts_with("class 9 is \"Shoe\" to the model"), "{other}");
-    }
-
-    #[test]
-    fn a_network_of_other_classes_is_not_trained() {
-        require_class_count(&TinyCnnLsaConfig::default()).unwrap();
-        for classes in [2, 9, 12] {
-            let error = require_class_count(&TinyCnnLsaConfig { classes, ..TinyCnnLsaConfig::default() }).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("`model.tinycnn-lsa.classes` is {classes}, but the images have 10 classes")
-            );
-        }
     }
 
     #[test]

@@ -1,32 +1,117 @@
-//! Images of the user's own, as the classifier sees them.
+//! Image files of the user's own, as a model sees them.
 
 use std::path::Path;
 
-use tinylsa_data::ImageShape;
-use tinylsa_data::photograph::{Doubt, PhotographError, PreparedImage, read_prepared};
+use tinylsa_data::photograph::{Doubt, Found, Photograph, PhotographError, Polarity, PreparedImage, prepare};
+use tinylsa_data::{ImageShape, to_unit};
+use tinylsa_model::ModelMetadata;
 use tinylsa_settings::printable_path;
 use tracing::warn;
 
-/// Width and height of the images that the classifier sees.
-pub const SIDE: usize = 28;
+use crate::model_images::ImagesOf;
 
-/// The form that photographs are brought into.
-pub const TARGET: ImageShape = ImageShape::grey(SIDE, SIDE);
+/// A file as the network sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputImage {
+    /// The shape that the network takes.
+    pub shape: ImageShape,
+    /// Levels 0 to 255, `[channels, height, width]`.
+    pub pixels: Vec<u8>,
+    /// How the garment was found; none where all of the file is shown.
+    pub garment: Option<GarmentSearch>,
+}
 
-/// Reads a PNG or JPEG image of any size, depth and colour, and brings it into the form of the data set. Warns if it is
-/// doubtful that what was found is the garment.
+/// How a garment was found on a photograph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GarmentSearch {
+    /// Whether the photograph was turned into its negative.
+    pub polarity: Polarity,
+    /// How sure it is that this is the garment.
+    pub found: Found,
+}
+
+impl InputImage {
+    /// The pixels on the scale from 0 to 1 that networks read.
+    pub fn to_unit(&self) -> Vec<f32> {
+        to_unit(&self.pixels)
+    }
+}
+
+/// Reads a PNG or JPEG file of any size, depth and colour, and brings it into the shape that a model takes.
+///
+/// A model whose training images show one thing each, light on black, such as garments or digits, sees the thing that is
+/// found on the photograph, in that form; a warning says if it is doubtful that it was found. Any other model sees all of
+/// the file, scaled as the images of a folder are.
 ///
 /// # Errors
 /// [`PhotographError`] names the file and says what is wrong with it.
-pub fn load_picture(path: &Path) -> Result<PreparedImage, PhotographError> {
-    let prepared = read_prepared(path, TARGET)?;
-    if prepared.found.is_doubtful() {
-        let doubts: Vec<String> = prepared.found.doubts.iter().map(Doubt::to_string).collect();
+pub fn load_picture(path: &Path, metadata: &ModelMetadata) -> Result<InputImage, PhotographError> {
+    let shape = metadata.config.input;
+    let photograph = Photograph::read(path)?;
+    let images = ImagesOf { metadata, file: None };
+    let in_shape = if images.source().is_some_and(|source| source.source().is_on_black()) {
+        prepare(&photograph, shape).map(|prepared| found(path, shape, prepared))
+    } else {
+        photograph.resized(shape).map(|pixels| InputImage { shape, pixels, garment: None })
+    };
+    in_shape.map_err(|fault| PhotographError { path: path.to_owned(), fault })
+}
+
+fn found(path: &Path, shape: ImageShape, prepared: PreparedImage) -> InputImage {
+    let PreparedImage { pixels, polarity, found, .. } = prepared;
+    if found.is_doubtful() {
+        let doubts: Vec<String> = found.doubts.iter().map(Doubt::to_string).collect();
         warn!(
             "the garment may have been missed in {}, so the answer may be about something else: {}",
             printable_path(path),
             doubts.join(", ")
         );
     }
-    Ok(prepared)
+    InputImage { shape, pixels, garment: Some(GarmentSearch { polarity, found }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+    use tinylsa_model::TinyCnnLsaConfig;
+
+    use super::*;
+
+    fn metadata(dataset: &str, input: ImageShape) -> ModelMetadata {
+        let channels = vec![0.5; input.channels];
+        let config = TinyCnnLsaConfig {
+            input,
+            classes: 2,
+            input_mean: channels.clone(),
+            input_deviation: channels,
+            ..TinyCnnLsaConfig::default()
+        };
+        ModelMetadata::new(&config, &["a", "b"], dataset)
+    }
+
+    #[test]
+    fn garments_are_searched_for_and_other_images_are_scaled_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("square.png");
+        // a dark red square on a light ground
+        let is_inside = |x: u32, y: u32| (30..70).contains(&x) && (20..60).contains(&y);
+        let image = RgbImage::from_fn(100, 80, |x, y| if is_inside(x, y) { Rgb([90, 10, 10]) } else { Rgb([230; 3]) });
+        image.save(&path).unwrap();
+
+        let grey = ImageShape::grey(28, 28);
+        for dataset in ["fashion-mnist", "synthetic-garments", "mnist", "kmnist"] {
+            let seen = load_picture(&path, &metadata(dataset, grey)).unwrap();
+            assert_eq!(seen.garment.as_ref().unwrap().polarity, Polarity::DarkOnLight, "{dataset}");
+            assert_eq!((seen.pixels[0], seen.shape), (0, grey), "the ground is black: {dataset}");
+        }
+        let colour = ImageShape { channels: 3, height: 8, width: 10 };
+        for dataset in ["cifar-10", "folder/squares", "memory/squares"] {
+            let seen = load_picture(&path, &metadata(dataset, colour)).unwrap();
+            assert_eq!((seen.garment.as_ref(), seen.pixels.len()), (None, 240));
+            let at = |channel: usize, row: usize, column: usize| seen.pixels[channel * 80 + row * 10 + column];
+            assert_eq!([at(0, 0, 0), at(0, 4, 5), at(1, 4, 5), at(2, 4, 5)], [230, 90, 10, 10], "{dataset}");
+        }
+        let odd = load_picture(&path, &metadata("folder/odd", ImageShape { channels: 2, height: 8, width: 8 }));
+        assert!(odd.unwrap_err().to_string().contains("square.png"));
+    }
 }

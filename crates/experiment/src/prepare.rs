@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_data::{FileChecksum, SplitIndices};
+use tinylsa_data::{ChannelStatistics, FileChecksum, ImageForm, SplitIndices, channel_statistics};
 use tinylsa_kernels::instruction_set;
-use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
+use tinylsa_model::{ModelMetadata, TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_system::{read_at_most, sha256_hex};
 use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
 
+use tinylsa_explain::Circumstances;
+use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
+
 use crate::dataset::{Pictures, validation_split};
 use crate::folder::{Basis, Identity};
 use crate::machine::device;
+use crate::network::unknown_statistics;
 use crate::schema::ExperimentConfig;
-use tinylsa_explain::Circumstances;
-use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
 
 /// Far more than any network of this project weighs.
 const LARGEST_TEACHER: u64 = 1 << 30;
@@ -32,6 +34,8 @@ pub struct Experiment {
 
 /// An experiment whose config fits its data.
 pub(crate) struct Prepared {
+    /// The config with everything that it leaves to the images.
+    pub(crate) config: ExperimentConfig,
     pub(crate) device: Device,
     pub(crate) pictures: Pictures,
     /// Of the training images.
@@ -89,12 +93,19 @@ impl Experiment {
     }
 
     fn check_and_plan(&self, pictures: Pictures) -> Result<Prepared> {
-        let config = &self.config;
-        check_plan(config, &pictures)?;
+        let given = &self.config;
+        pictures.check()?;
+        check_form(given, &pictures)?;
+        check_split(given, pictures.train.len())?;
+        let split = validation_split(&pictures, given.data.validation, given.split_seed())?;
+        let config = completed(given, &pictures, &split)?;
+        let network = config.model.network()?;
+        check_plan(&config, &network, &pictures)?;
+        // A name that no model file can hold is refused now and not when the trained model is written.
+        described(&network, &pictures).validate()?;
         let device = device(&config.device)?;
-        let split = validation_split(&pictures, config.data.validation, config.split_seed())?;
         let plan = TrainingPlan {
-            model: config.model.network().clone(),
+            model: network,
             train: config.train.clone(),
             seed: config.run.seed,
             dataset: Arc::new(pictures.train.clone()),
@@ -114,45 +125,74 @@ impl Experiment {
             tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
             burn: BURN_VERSION.to_owned(),
         };
-        let identity = Identity::new(config, &basis)?;
-        Ok(Prepared { device, pictures, split, plan, basis, identity })
+        let identity = Identity::new(&config, &basis)?;
+        Ok(Prepared { config, device, pictures, split, plan, basis, identity })
     }
 }
 
 impl Prepared {
+    /// The network that is trained.
+    pub(crate) fn network(&self) -> &TinyCnnLsaConfig {
+        &self.plan.model
+    }
+
     /// The plan of the training run, with its checkpoints in this directory.
     pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan<TinyCnnLsaConfig> {
         TrainingPlan { checkpoints, ..self.plan.clone() }
     }
 }
 
+/// The config with what it leaves to the images: their form, and the statistics of those that are trained on.
+fn completed(config: &ExperimentConfig, pictures: &Pictures, split: &SplitIndices) -> Result<ExperimentConfig> {
+    let form = pictures.form();
+    let statistics: ChannelStatistics = if config.lacks_statistics() {
+        channel_statistics(&pictures.train, &split.train)?
+    } else {
+        unknown_statistics(form.shape.channels)
+    };
+    Ok(config.completed(form, &statistics))
+}
+
+/// The description of the model file that a run leaves.
+pub(crate) fn described(network: &TinyCnnLsaConfig, pictures: &Pictures) -> ModelMetadata {
+    let class_names: Vec<&str> = pictures.train.class_names.iter().map(String::as_str).collect();
+    ModelMetadata::new(network, &class_names, pictures.name().id())
+}
+
 /// Refuses what a config can have wrong with these images. Every part that has something to say is asked here, before a
 /// directory is made.
-fn check_plan(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
-    check_model(config, pictures)?;
-    check_split(config, pictures.train.len())?;
+fn check_plan(
+    config: &ExperimentConfig,
+    network: &TinyCnnLsaConfig,
+    pictures: &Pictures,
+) -> Result<(), InvalidSetting> {
+    let section = |error: InvalidSetting| error.within(config.model.kind.name()).within("model");
+    network.validate().map_err(section)?;
     let augmentation = config.train.augmentation.validate_for(pictures.train.shape);
     augmentation.map_err(|error| error.within("augmentation").within("train"))?;
-    let explained = Circumstances::new(config.model.network(), Some(pictures.train.len()), pictures.test.len());
+    let explained = Circumstances::new(network, Some(pictures.train.len()), pictures.test.len());
     config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
 }
 
-fn check_model(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
-    let network = config.model.network();
-    let (input, classes) = (network.input, network.classes);
+/// Refuses shape and classes that a config gives and that are not those of the images.
+fn check_form(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
+    let given = config.model.given_form();
     let key = |key: &str| format!("model.{}.{key}", config.model.kind.name());
-    let shape = pictures.train.shape;
-    for (name, found, expected) in [
-        ("input.channels", input.channels, shape.channels),
-        ("input.height", input.height, shape.height),
-        ("input.width", input.width, shape.width),
-    ] {
+    let ImageForm { shape, classes } = pictures.form();
+    let sides = given.input.map(|input| {
+        [
+            ("input.channels", input.channels, shape.channels),
+            ("input.height", input.height, shape.height),
+            ("input.width", input.width, shape.width),
+        ]
+    });
+    for (name, found, expected) in sides.into_iter().flatten() {
         let text = format!("{expected}, as the images are {shape}");
         require(&key(name), found == expected, || found.to_string(), &text)?;
     }
-    let known = pictures.train.classes();
-    let expected = format!("{known}, the number of classes of {}", pictures.name());
-    require(&key("classes"), classes == known, || classes.to_string(), &expected)
+    let Some(found) = given.classes else { return Ok(()) };
+    let expected = format!("{classes}, the number of classes of {}", pictures.name());
+    require(&key("classes"), found == classes, || found.to_string(), &expected)
 }
 
 fn check_split(config: &ExperimentConfig, images: usize) -> Result<(), InvalidSetting> {

@@ -13,7 +13,7 @@ use crate::schema::ExperimentConfig;
 /// What an experiment is asked for besides its config.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// Where the files of Fashion-MNIST are.
+    /// Where the files of the images are, instead of what the config says.
     pub data_dir: Option<PathBuf>,
     /// The run directory, instead of one named by the config.
     pub out: Option<PathBuf>,

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tinylsa_data::DataConfig;
-use tinylsa_model::{ModelConfig, TinyCnnLsaConfig};
+use tinylsa_data::{ChannelStatistics, DataConfig, ImageForm};
+use tinylsa_explain::{Circumstances, ExplainConfig};
+use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
 
-use tinylsa_explain::{Circumstances, ExplainConfig};
+use crate::network::unknown_statistics;
+pub use crate::network::{ModelKind, ModelSection, TinyCnnLsaSection};
 
 /// A whole config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,25 +64,6 @@ pub enum Backend {
     Ndarray,
 }
 
-/// The network: its kind, and one table for each kind. A table that is left out stands for the kind's defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSection {
-    /// Which kind.
-    pub kind: ModelKind,
-    /// `TinyCNN` + LSA.
-    #[serde(rename = "tinycnn-lsa", default)]
-    pub tinycnn_lsa: TinyCnnLsaConfig,
-}
-
-/// The kinds of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ModelKind {
-    /// A convolutional stem and linear self-attention.
-    #[serde(rename = "tinycnn-lsa")]
-    TinycnnLsa,
-}
-
 /// The measurement at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,7 +92,7 @@ impl ExperimentConfig {
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         self.validate_ranges()?;
         // The images of some sources are only known when they are read, and are checked then.
-        let Some(explained) = self.circumstances() else { return Ok(()) };
+        let Some(explained) = self.circumstances()? else { return Ok(()) };
         self.explain.validate_against(&explained).map_err(|error| error.within("explain"))
     }
 
@@ -123,8 +106,10 @@ impl ExperimentConfig {
         self.data.validate().map_err(|error| error.within("data"))?;
         self.model.validate().map_err(|error| error.within("model"))?;
         self.train.validate().map_err(|error| error.within("train"))?;
-        self.explain.validate().map_err(|error| error.within("explain"))?;
-        let has_attention = self.model.network().attention.blocks > 0 || !self.explain.needs_attention();
+        // Mean and deviation that are left out are known by the time that anything is explained.
+        let explain = with_statistics(&self.explain, &unknown_statistics(1));
+        explain.validate().map_err(|error| error.within("explain"))?;
+        let has_attention = self.model.attention_blocks() > 0 || !self.explain.needs_attention();
         require(
             "model.tinycnn-lsa.attention.blocks",
             has_attention,
@@ -140,39 +125,57 @@ impl ExperimentConfig {
         self.data.split_seed.unwrap_or(self.run.seed)
     }
 
-    /// What is explained, if it is known of `data.source` how many images it has.
-    fn circumstances(&self) -> Option<Circumstances> {
-        let sizes = self.data.source.source().sizes(&self.data)?;
-        Some(Circumstances::new(self.model.network(), Some(sizes.train), sizes.test))
-    }
-}
-
-impl ModelKind {
-    /// The name in configs, which is also that of the kind's table, and in model files.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::TinycnnLsa => TinyCnnLsaConfig::KIND,
-        }
-    }
-}
-
-impl ModelSection {
-    /// The config of the network that `kind` names.
-    pub fn network(&self) -> &TinyCnnLsaConfig {
-        match self.kind {
-            ModelKind::TinycnnLsa => &self.tinycnn_lsa,
+    /// The network as far as it is known before the images are read: for what it costs, since of images that nothing is
+    /// known of, mean and deviation are made up.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] names what neither the config nor the source says.
+    pub fn untrained_network(&self) -> Result<TinyCnnLsaConfig, InvalidSetting> {
+        let given = self.model.given_form();
+        let form = self.data.source.source().form(&self.data);
+        let shape = given.input.or(form.map(|form| form.shape));
+        let classes = given.classes.or(form.map(|form| form.classes));
+        match (shape, classes) {
+            (Some(shape), Some(classes)) => {
+                let form = ImageForm { shape, classes };
+                self.model.completed(form, &unknown_statistics(shape.channels)).network()
+            }
+            (None, _) | (_, None) => self.model.network(),
         }
     }
 
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        self.network().validate().map_err(|error| error.within(self.kind.name()))
+    /// The config with everything that it leaves to the images: shape and classes, and mean and deviation of the channels
+    /// for the network and for the explanations.
+    pub(crate) fn completed(&self, form: ImageForm, statistics: &ChannelStatistics) -> Self {
+        let model = self.model.completed(form, statistics);
+        Self { model, explain: with_statistics(&self.explain, statistics), ..self.clone() }
+    }
+
+    /// Whether the config leaves mean or deviation to the images.
+    pub(crate) fn lacks_statistics(&self) -> bool {
+        let (baseline, fill) = (&self.explain.shared.baseline, &self.explain.shared.fill);
+        let explained = [&baseline.mean, &baseline.deviation, &fill.mean, &fill.deviation];
+        self.model.lacks_statistics() || (self.explain.enabled && explained.iter().any(|list| list.is_none()))
+    }
+
+    /// What is explained, if it is known of `data.source` what its images are.
+    fn circumstances(&self) -> Result<Option<Circumstances>, InvalidSetting> {
+        let Some(sizes) = self.data.source.source().sizes(&self.data) else { return Ok(None) };
+        Ok(Some(Circumstances::new(&self.untrained_network()?, Some(sizes.train), sizes.test)))
     }
 }
 
-impl From<TinyCnnLsaConfig> for ModelSection {
-    fn from(tinycnn_lsa: TinyCnnLsaConfig) -> Self {
-        Self { kind: ModelKind::TinycnnLsa, tinycnn_lsa }
+/// The same explanations with mean and deviation of the images where they are left out.
+pub fn with_statistics(explain: &ExplainConfig, statistics: &ChannelStatistics) -> ExplainConfig {
+    let mut explain = explain.clone();
+    let (baseline, fill) = (&mut explain.shared.baseline, &mut explain.shared.fill);
+    for mean in [&mut baseline.mean, &mut fill.mean] {
+        mean.get_or_insert_with(|| statistics.mean.clone());
     }
+    for deviation in [&mut baseline.deviation, &mut fill.deviation] {
+        deviation.get_or_insert_with(|| statistics.deviation.clone());
+    }
+    explain
 }
 
 impl RunSection {
@@ -225,7 +228,7 @@ mod tests {
     fn the_base_accurate_and_born_again_configs_are_of_the_default_network() {
         for name in ["base.toml", "accurate.toml", "born-again.toml"] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
-            assert_eq!(config.model.network(), &TinyCnnLsaConfig::default(), "{name}");
+            assert_eq!(config.model.network().unwrap(), TinyCnnLsaConfig::default(), "{name}");
         }
     }
 

@@ -131,7 +131,7 @@ fn a_finished_run_is_read_back_measured_again_and_reproduced() {
     let request = EvaluateRequest {
         model: ModelSource::Run(run_dir.clone()),
         split: SplitName::Test,
-        data_dir: None,
+        collection: tinylsa_experiment::model_images::ImageRequest::default(),
         seed: None,
         stop: Arc::default(),
     };

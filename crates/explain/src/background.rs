@@ -1,7 +1,7 @@
 use tinylsa_xai::{BaselineConfig, BaselineKind, Execution, Picture};
 
-use crate::config::BackgroundConfig;
 use crate::error::Result;
+use crate::shared::BackgroundConfig;
 
 /// The images over which expected gradients take their mean, and what they are.
 #[derive(Clone, Debug, Default)]

@@ -1,14 +1,7 @@
-//! What the settings of explanations must fit: the images, the classes and the network. Everything that can be wrong with
-//! them is said before anything is computed.
-
 use std::ops::RangeInclusive;
 
 use tinylsa_model::TinyCnnLsaConfig;
-use tinylsa_settings::{InvalidSetting, require, require_within};
-use tinylsa_xai::{BaselineKind, Fill, ScoreScale};
-
-use crate::config::ExplainConfig;
-use crate::registry::MethodId;
+use tinylsa_settings::{InvalidSetting, require_within};
 
 /// What is explained, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,121 +25,12 @@ impl Circumstances {
         Self { image, classes: model.classes, tokens: model.tokens(), training, test }
     }
 
-    fn pixels(&self) -> usize {
+    pub(crate) fn pixels(&self) -> usize {
         self.image[1] * self.image[2]
     }
 
-    fn shorter_side(&self) -> usize {
+    pub(crate) fn shorter_side(&self) -> usize {
         self.image[1].min(self.image[2])
-    }
-}
-
-impl ExplainConfig {
-    /// Checks what a run explains and scores against its images, classes and network.
-    ///
-    /// # Errors
-    /// The first key of `[explain]` that does not fit, and why.
-    pub fn validate_against(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
-        if !self.enabled {
-            return Ok(());
-        }
-        self.validate_methods(&self.methods, at)?;
-        self.validate_images(at).map_err(|error| error.within("pictures"))?;
-        if !self.scores.enabled {
-            return Ok(());
-        }
-        if at.test > 0 {
-            for method in self.methods.iter().filter(|method| !self.scores.rerun.skip.contains(method)) {
-                self.method(*method).validate_budget(&self.scores.rerun, &self.shared, at)?;
-            }
-        }
-        self.validate_scores(at).map_err(|error| error.within("scores"))
-    }
-
-    /// Checks the settings of some methods against the images, the classes and the network.
-    ///
-    /// # Errors
-    /// The first key of `[explain]` that does not fit, and why.
-    pub fn validate_methods(&self, methods: &[MethodId], at: &Circumstances) -> Result<(), InvalidSetting> {
-        self.validate_values(at)?;
-        methods.iter().try_for_each(|&method| self.method(method).validate_against(&self.shared, at))
-    }
-
-    /// The lists that hold a number for all channels or one for each.
-    fn validate_values(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
-        let (baseline, fill, channels) = (&self.shared.baseline, &self.shared.fill, at.image[0]);
-        let lists = [
-            ("baseline.black", Some(&baseline.black), baseline.kinds.contains(&BaselineKind::Black)),
-            ("baseline.white", Some(&baseline.white), baseline.kinds.contains(&BaselineKind::White)),
-            ("baseline.mean", baseline.mean.as_ref(), true),
-            ("baseline.deviation", baseline.deviation.as_ref(), true),
-            ("fill.black", Some(&fill.black), true),
-            ("fill.mean", fill.mean.as_ref(), true),
-            ("fill.deviation", fill.deviation.as_ref(), fill.kind == Fill::Noise),
-        ];
-        for (key, list, is_used) in lists {
-            let Some(list) = list else { continue };
-            let fits = !is_used || list.len() == 1 || list.len() == channels;
-            let expected = match channels {
-                1 => "1 number, as the images have 1 channel".to_owned(),
-                _ => format!("1 number, or {channels}, as many as the images have channels"),
-            };
-            require(key, fits, || format!("{} numbers", list.len()), &expected)?;
-        }
-        Ok(())
-    }
-
-    fn validate_images(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
-        let choice = &self.images;
-        let counts = [
-            ("right_highest", choice.right_highest),
-            ("right_lowest", choice.right_lowest),
-            ("wrong_highest", choice.wrong_highest),
-        ];
-        for (key, count) in counts {
-            let expected = format!("at most the {} test images", at.test);
-            require(key, count <= at.test, || count.to_string(), &expected)?;
-        }
-        for (place, &index) in choice.indices.iter().enumerate() {
-            require(
-                &format!("indices.{place}"),
-                (index as usize) < at.test,
-                || index.to_string(),
-                &format!("the number of one of the {} test images, 0 to {}", at.test, at.test.saturating_sub(1)),
-            )?;
-        }
-        let chooses = counts.iter().any(|(_, count)| *count > 0) || !choice.indices.is_empty();
-        require("right_highest", chooses, || "0, as are the others".to_owned(), "an image, or explain.enabled = false")
-    }
-
-    fn validate_scores(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
-        let (scores, pixels) = (&self.scores, at.pixels());
-        let has_rival = at.classes > 1 || !scores.scales.contains(&ScoreScale::Probabilities);
-        require(
-            "scales",
-            has_rival,
-            || "\"probabilities\"".to_owned(),
-            "\"logits\" alone: one class is always certain",
-        )?;
-        within_image("deletion.steps", scores.deletion.steps, 2..=pixels, "pixels")?;
-        let subset = scores.faithfulness.pixels;
-        let expected = format!("fewer than the {pixels} pixels of an image, so that subsets differ");
-        require("faithfulness.pixels", subset < pixels, || subset.to_string(), &expected)?;
-        let cells = &scores.mu_fidelity;
-        within_image("mu_fidelity.grid", cells.grid, 2..=at.shorter_side(), "height and width")?;
-        let all = cells.grid * cells.grid;
-        let chosen = (all as f64 * cells.fraction).round() as usize;
-        let expected = format!("a share that leaves some of the {all} cells out of a subset");
-        require("mu_fidelity.fraction", chosen < all, || cells.fraction.to_string(), &expected)?;
-        within_image(
-            "infidelity.largest_side",
-            scores.infidelity.largest_side,
-            1..=at.shorter_side(),
-            "height and width",
-        )?;
-        let radius = scores.max_sensitivity.radius;
-        let expected = "at most 1, the difference of black and white";
-        require("max_sensitivity.radius", radius <= 1.0, || radius.to_string(), expected)
     }
 }
 
@@ -159,113 +43,4 @@ pub(crate) fn within_image(
 ) -> Result<(), InvalidSetting> {
     require_within(key, found, range)
         .map_err(|error| InvalidSetting { expected: format!("{}, the {of} of an image", error.expected), ..error })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde::Deserialize;
-    use tinylsa_settings::config::{ConfigSource, load};
-
-    const CI: &str = include_str!("../../../configs/ci.toml");
-
-    #[derive(Deserialize)]
-    struct Document {
-        explain: ExplainConfig,
-    }
-
-    fn circumstances() -> Circumstances {
-        Circumstances { image: [1, 28, 28], classes: 10, tokens: 49, training: Some(500), test: 200 }
-    }
-
-    /// What is wrong with configs/ci.toml changed in some keys of `[explain]`, with the line of the mistake.
-    fn error_of(changes: &[&str], at: &Circumstances) -> Option<String> {
-        let overrides: Vec<String> = changes.iter().map(|change| format!("explain.{change}")).collect();
-        let validate = |config: &Document| {
-            config.explain.validate()?;
-            config.explain.validate_against(at)
-        };
-        let within = |config: &Document| validate(config).map_err(|error| error.within("explain"));
-        load(&ConfigSource::new("ci.toml", CI), &overrides, within).err().map(|error| error.to_string())
-    }
-
-    #[track_caller]
-    fn check(changes: &[&str], expected: &str) {
-        let error = error_of(changes, &circumstances()).unwrap_or_else(|| panic!("{changes:?} passes"));
-        assert!(error.contains(expected), "{changes:?}: {error}");
-    }
-
-    #[test]
-    fn what_fits_passes() {
-        assert_eq!(error_of(&[], &circumstances()), None);
-        let fine: [&[&str]; 6] = [
-            &["segmentation.grid.rows=28", "segmentation.grid.columns=28", "methods=[\"kernel-shap\"]"],
-            &["pictures.indices=[199]"],
-            &["scores.mu_fidelity.grid=28", "scores.infidelity.largest_side=28", "scores.max_sensitivity.radius=1.0"],
-            &["fixed-query.tokens=[48]"],
-            &["methods=[\"expected-gradients\"]", "background.pictures=500"],
-            // settings of what is not asked for
-            &["enabled=false", "segmentation.grid.rows=29", "pictures.indices=[200]"],
-        ];
-        for changes in fine {
-            assert_eq!(error_of(changes, &circumstances()), None, "{changes:?}");
-        }
-    }
-
-    #[test]
-    fn segments_fit_the_image() {
-        check(&["segmentation.grid.rows=29"], "`explain.segmentation.grid.rows` is 29, expected 1 to 28, the height");
-        check(&["segmentation.grid.columns=29"], "expected 1 to 28, the width of an image");
-        check(&["segmentation.kind=slic", "segmentation.slic.segments=785"], "expected 1 to 784, the pixels");
-        check(&["methods=[\"exact-shapley\"]", "exact-shapley.limit=5"], "at least the 6 segments");
-        check(&["methods=[\"exact-shapley\"]", "segmentation.grid.rows=4"], "take 256 evaluations");
-        check(&["methods=[\"exact-shapley\"]", "segmentation.kind=slic", "segmentation.slic.segments=7"], "7 segments");
-        check(
-            &["methods=[\"exact-shapley\"]", "segmentation.grid.rows=28"],
-            "at most 20 segments of an image instead of 56",
-        );
-        check(&["lime.samples=6"], "`explain.lime.samples` is 6, expected more than the 6 segments");
-        check(&["lime.kernel_width=0.01"], "`explain.lime.kernel_width` is 0.01");
-        check(&["scores.rerun.coalitions=6"], "`explain.scores.rerun.coalitions` is 6");
-        assert_eq!(error_of(&["scores.rerun.coalitions=6", "scores.rerun.skip=[\"lime\"]"], &circumstances()), None);
-    }
-
-    #[test]
-    fn images_tokens_and_channels_are_there() {
-        check(&["pictures.indices=[3, 10000]"], "`explain.pictures.indices.1` is 10000, expected the number of one of");
-        check(&["pictures.right_lowest=201"], "at most the 200 test images");
-        check(&["pictures.indices=[]"], "an image, or explain.enabled = false");
-        check(&["fixed-query.tokens=[0, 49]"], "`explain.fixed-query.tokens.1` is 49");
-        check(&["methods=[\"expected-gradients\"]", "background.pictures=501"], "at most the 500 training images");
-        check(&["methods=[\"expected-gradients\"]", "scores.rerun.background=5"], "at most the 4 images");
-        check(
-            &["baseline.black=[0.0, 0.0]"],
-            "`explain.baseline.black` is 2 numbers, expected 1 number, as the images",
-        );
-        check(&["fill.mean=[0.1, 0.2, 0.3]"], "`explain.fill.mean` is 3 numbers");
-        let colour = Circumstances { image: [3, 28, 28], ..circumstances() };
-        assert_eq!(error_of(&["fill.mean=[0.1, 0.2, 0.3]"], &colour), None);
-        let error = error_of(&["fill.mean=[0.1, 0.2]"], &colour).unwrap();
-        assert!(error.contains("1 number, or 3, as many as the images have channels"), "{error}");
-    }
-
-    #[test]
-    fn scores_fit_the_image_and_the_classes() {
-        check(&["scores.mu_fidelity.grid=29"], "`explain.scores.mu_fidelity.grid` is 29, expected 2 to 28");
-        check(&["scores.mu_fidelity.fraction=0.999"], "leaves some of the 81 cells out");
-        check(&["scores.max_sensitivity.radius=3e38"], "`explain.scores.max_sensitivity.radius`");
-        check(&["scores.max_sensitivity.radius=1.5"], "at most 1, the difference of black and white");
-        check(&["scores.infidelity.largest_side=29"], "`explain.scores.infidelity.largest_side` is 29");
-        check(&["scores.infidelity.samples=1"], "`explain.scores.infidelity.samples` is 1");
-        check(&["scores.faithfulness.pixels=784"], "fewer than the 784 pixels");
-        check(&["scores.deletion.steps=1"], "`explain.scores.deletion.steps` is 1");
-        check(&["scores.deletion.steps=785"], "expected 2 to 784, the pixels of an image");
-        check(&["scores.scales=[\"logits\", \"logits\"]"], "`explain.scores.scales`");
-        check(&["scores.baselines=[\"black\", \"black\"]"], "`explain.scores.baselines`");
-        check(&["methods=[\"lime\", \"lime\"]"], "`explain.methods`");
-        let alone = Circumstances { classes: 1, ..circumstances() };
-        let error = error_of(&[], &alone).unwrap();
-        assert!(error.contains("`explain.scores.scales`") && error.contains("one class"), "{error}");
-        assert_eq!(error_of(&["scores.enabled=false"], &alone), None);
-    }
 }

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io;
 
 use thiserror::Error;
-use tinylsa_model::StateError;
+use tinylsa_model::{InitError, StateError};
 use tinylsa_report::ReportError;
 use tinylsa_settings::{InvalidSetting, UsageError};
 use tinylsa_xai::{ExplainError, SegmentationError};
@@ -26,6 +26,9 @@ pub enum ExplanationError {
     /// Something that does not exist was asked for.
     #[error("{0}")]
     Request(#[from] UsageError),
+    /// A model cannot be initialised again.
+    #[error("{0}")]
+    Init(#[from] InitError),
     /// The weights of a model cannot be replaced.
     #[error("{0}")]
     State(#[from] StateError),
@@ -58,6 +61,7 @@ impl ExplanationError {
             | Self::Drawing(_)
             | Self::Setting(_)
             | Self::Request(_)
+            | Self::Init(_)
             | Self::State(_)
             | Self::File(_)
             | Self::Format(_)

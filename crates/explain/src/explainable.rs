@@ -71,8 +71,15 @@ pub trait AttentionSource: Debug {
 
     /// The gradient of the first image's `explained` score with respect to the attention of every layer, the first layer
     /// first, each `[heads, tokens, tokens]`; nothing if the model does not give gradients of its attention.
-    fn gradients(&self, _images: Tensor<4>, _explained: ExplainedScore) -> Option<Vec<Tensor<3>>> {
-        None
+    ///
+    /// # Errors
+    /// If the score does not depend on the attention, a gradient is not finite, or the device fails.
+    fn gradients(
+        &self,
+        _images: Tensor<4>,
+        _explained: ExplainedScore,
+    ) -> Result<Option<Vec<Tensor<3>>>, ExplainError> {
+        Ok(None)
     }
 }
 

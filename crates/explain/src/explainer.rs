@@ -13,12 +13,13 @@ use tinylsa_xai::{Cancellation, Execution, ExplainError, ExplainedScore, Picture
 use tracing::{info, info_span};
 
 use crate::background::Background;
-use crate::config::{ExplainConfig, SharedSettings};
+use crate::config::ExplainConfig;
 use crate::error::{Context, Result};
 use crate::explainable::Explainable;
-use crate::explanation::{ImageExplanation, Source};
-use crate::method::{Explained, Method, MethodContext, MethodExplanation, Needs};
+use crate::explanation::{ImageExplanation, MethodExplanation, Source};
+use crate::method::{Explained, Method, MethodContext, Needs};
 use crate::registry::MethodId;
+use crate::shared::SharedSettings;
 
 /// Explains images by any method: a model, the settings of the methods, and how to run.
 #[derive(Clone, Debug)]
@@ -86,7 +87,12 @@ pub enum RequestedClass {
     Every,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The predicted class of every image, by a model that is not calibrated.
+    pub fn new(methods: &'a [MethodId], class_names: &'a [String]) -> Self {
+        Self { methods, target: RequestedClass::Predicted, against: None, class_names, temperature: None }
+    }
+
     /// The names of the explanations of an image: its own, or one for each class.
     pub fn names(&self, image: &str) -> Vec<String> {
         match self.target {

@@ -2,10 +2,12 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use serde_json::Value;
 use tinylsa_settings::printable;
 use tinylsa_xai::{ExplainedScore, Picture};
 
-use crate::method::MethodExplanation;
+use crate::maps::{Maps, NamedTensor};
+use crate::registry::MethodId;
 
 /// One image, explained by several methods.
 #[derive(Clone, Debug)]
@@ -59,6 +61,27 @@ impl ImageExplanation {
         let shown = self.calibrated.as_ref().unwrap_or(&self.probabilities);
         shown.get(class).copied().unwrap_or(f32::NAN)
     }
+}
+
+/// One method's explanation of one image.
+#[derive(Clone, Debug)]
+pub struct MethodExplanation {
+    /// The method.
+    pub method: MethodId,
+    /// How long it took.
+    pub seconds: f64,
+    /// The maps.
+    pub maps: Maps,
+    /// What tells how far to trust the maps, as it is written to files.
+    pub diagnostics: Value,
+    /// The most telling figures of the diagnostics, in words.
+    pub sentences: Vec<String>,
+    /// The settings that the method ran with.
+    pub settings: Value,
+    /// What speaks against trusting the maps, in words.
+    pub warnings: Vec<String>,
+    /// What another library needs to check the maps.
+    pub evidence: Vec<NamedTensor>,
 }
 
 /// Where an image is from; captions say it in the words of its [`Display`].

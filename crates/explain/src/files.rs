@@ -13,8 +13,8 @@ use tinylsa_xai::{Cancellation, TokenMatrix};
 
 use crate::drawing::{NamedDrawing, draw};
 use crate::explanation::ImageExplanation;
+use crate::explanation::MethodExplanation;
 use crate::maps::{AttentionMaps, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps, NamedTensor, PixelMap};
-use crate::method::MethodExplanation;
 use crate::page::{IMAGE_PAGE, image_page};
 use crate::registry::MethodId;
 

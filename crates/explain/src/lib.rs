@@ -11,7 +11,7 @@
 //! ```
 //! use burn::tensor::Tensor;
 //! use tinylsa_explain::{
-//!     Background, ExplainConfig, Explainer, FromFunction, ImageToExplain, MethodId, Request, RequestedClass,
+//!     Background, ExplainConfig, Explainer, FromFunction, ImageToExplain, MethodId, Request,
 //! };
 //! use tinylsa_xai::{Execution, KernelShapConfig, Picture};
 //!
@@ -28,8 +28,7 @@
 //! let explainer = Explainer { model: &model, config: &config, background: &background, execution };
 //! let names = ["left".to_owned(), "right".to_owned()];
 //! let methods = [MethodId::named("input-gradient").unwrap(), MethodId::named("kernel-shap").unwrap()];
-//! let target = RequestedClass::Predicted;
-//! let request = Request { methods: &methods, target, against: None, class_names: &names, temperature: None };
+//! let request = Request::new(&methods, &names);
 //! let explanation = explainer.explain(ImageToExplain::new("bar", image), &request)?;
 //!
 //! assert_eq!(explanation.predicted, 0);
@@ -51,7 +50,10 @@
 #![deny(missing_docs)]
 
 mod background;
+mod budget;
+mod cascade;
 mod circumstances;
+mod classifier;
 mod config;
 mod directory;
 mod drawing;
@@ -67,29 +69,37 @@ mod names;
 pub mod page;
 mod registry;
 pub mod scores;
+mod shared;
 mod tinycnn_lsa;
 
 pub use background::{Background, noise_background};
+pub use budget::Budget;
 pub use circumstances::Circumstances;
-pub use config::{BackgroundConfig, ExplainConfig, ImageChoice, SharedSettings};
+pub use classifier::{ExplainedClassifier, TappedForward};
+pub use config::{ExplainConfig, ImageChoice, RerunConfig, ScoresConfig};
 pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, Scaling, draw, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
 pub use explainable::{AttentionSource, Explainable, FeatureMaps, FromFunction, ImageAttention, RandomisedModel};
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, RequestedClass, Unwatched, execution};
-pub use explanation::{ImageExplanation, Source};
+pub use explanation::{ImageExplanation, MethodExplanation, Source};
 pub use files::{Origin, WrittenImage, write_image};
 pub use maps::{
     AttentionLayer, AttentionMaps, AttentionMatrix, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps,
     MarkedToken, NamedTensor, PixelMap, Quantity, RolloutMaps, ScoreDifference, SegmentMap,
 };
 pub use method::{
-    Diagnostics, Explained, Meaning, Method, MethodContext, MethodExplanation, MethodFacts, Needs, Registered,
-    SharedSetting,
+    Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
 pub use methods::{
     FixedQueryConfig, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention,
 };
 pub use names::names_of_files;
 pub use registry::{ALL_METHODS, MethodId};
+pub use shared::{BackgroundConfig, SharedSettings};
 pub use tinycnn_lsa::ExplainedNetwork;
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -211,6 +211,11 @@ pub struct FlowMap {
     pub queries: Vec<usize>,
 }
 
+/// The share of flows that depend on no query, in words.
+pub(crate) fn saturation(fraction: f64) -> String {
+    format!("saturated: {:.1} % of the flows are at their bound and do not depend on the query", 100.0 * fraction)
+}
+
 /// Where chosen tokens look.
 #[derive(Clone, Debug)]
 pub struct FixedQueryMaps {

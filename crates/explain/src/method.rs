@@ -10,13 +10,12 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{Execution, ExplainedScore, Picture, Target};
 
 use crate::background::Background;
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::{Context, Result};
 use crate::explainable::{Explainable, ImageAttention};
 use crate::maps::{Maps, NamedTensor};
-use crate::registry::MethodId;
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 /// An explanation method together with its settings.
 ///
@@ -49,7 +48,7 @@ pub trait Method: erased_serde::Serialize + Debug + Send + Sync {
     /// The first setting that does not fit, by its key within `[explain]`.
     fn validate_budget(
         &self,
-        _budget: &RerunConfig,
+        _budget: &Budget,
         _shared: &SharedSettings,
         _at: &Circumstances,
     ) -> Result<(), InvalidSetting> {
@@ -63,7 +62,7 @@ pub trait Method: erased_serde::Serialize + Debug + Send + Sync {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained>;
 
     /// The cheaper form for scores that explain the same image many times.
-    fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method>;
+    fn budgeted(&self, budget: &Budget) -> Box<dyn Method>;
 
     /// What the method will cost, in words, where that may surprise.
     ///
@@ -190,8 +189,7 @@ impl<'a> MethodContext<'a> {
 
     /// The explained score as a target.
     pub fn target(&self) -> Target {
-        let class = self.explained.class;
-        self.explained.against.map_or(Target::Class(class), |other| Target::Against { class, other })
+        self.explained.into()
     }
 
     /// The model as a function that gives scores and nothing else.
@@ -272,23 +270,8 @@ pub trait Diagnostics: erased_serde::Serialize + Debug + Send + Sync {
 
 erased_serde::serialize_trait_object!(Diagnostics);
 
-/// One method's explanation of one image.
-#[derive(Clone, Debug)]
-pub struct MethodExplanation {
-    /// The method.
-    pub method: MethodId,
-    /// How long it took.
-    pub seconds: f64,
-    /// The maps.
-    pub maps: Maps,
-    /// What tells how far to trust the maps, as it is written to files.
-    pub diagnostics: Value,
-    /// The most telling figures of the diagnostics, in words.
-    pub sentences: Vec<String>,
-    /// The settings that the method ran with.
-    pub settings: Value,
-    /// What speaks against trusting the maps, in words.
-    pub warnings: Vec<String>,
-    /// What another library needs to check the maps.
-    pub evidence: Vec<NamedTensor>,
+/// A line of the list of methods.
+pub(crate) struct Entry {
+    pub(crate) facts: &'static MethodFacts,
+    pub(crate) default: fn() -> Box<dyn Method>,
 }

@@ -10,12 +10,6 @@ use tinylsa_settings::{UsageError, printable};
 use crate::method::{Method, MethodFacts, Registered};
 use crate::methods::ENTRIES;
 
-/// A registered method.
-pub(crate) struct Entry {
-    pub(crate) facts: &'static MethodFacts,
-    pub(crate) default: fn() -> Box<dyn Method>,
-}
-
 /// Stands for every method in a list of names.
 pub const ALL_METHODS: &str = "all";
 
@@ -71,11 +65,11 @@ impl MethodId {
     ///
     /// # Errors
     /// [`UsageError`] with the nearest name for one that is unknown, and for an empty list.
-    pub fn chosen(names: &[String]) -> Result<Vec<Self>, UsageError> {
-        if names.iter().any(|name| name == ALL_METHODS) {
+    pub fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Self>, UsageError> {
+        if names.iter().any(|name| name.as_ref() == ALL_METHODS) {
             return Ok(Self::all().collect());
         }
-        let mut methods = names.iter().map(|name| name.parse()).collect::<Result<Vec<Self>, _>>()?;
+        let mut methods = names.iter().map(|name| name.as_ref().parse()).collect::<Result<Vec<Self>, _>>()?;
         if methods.is_empty() {
             return Err(UsageError("the list of methods is empty, expected at least one, or all".to_owned()));
         }
@@ -158,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_list_names_methods_once_and_in_order() {
-        let chosen = |names: &[&str]| MethodId::chosen(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        let chosen = |names: &[&str]| MethodId::chosen(names);
         let expected = [MethodId::of::<FixedQueryConfig>(), MethodId::of::<LimeConfig>()];
         assert_eq!(chosen(&["lime", "fixed-query", "lime"]).unwrap(), expected);
         assert_eq!(chosen(&["lime", "all"]).unwrap(), MethodId::all().collect::<Vec<_>>());

@@ -2,11 +2,12 @@
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_model::{
-    AttentionKind, InferenceModel, LayerTrace, State, TinyCnnLsa, Trace, state_of, values_of, with_state,
+    AttentionKind, InferenceModel, LayerTrace, ModuleLayer, TinyCnnLsa, Trace, state_of, values_of, with_owned_state,
 };
 use tinylsa_xai::{ExplainError, ExplainedScore, LayerAttention, LinearAttention, TokenGrid, check_attention};
 
-use crate::error::{Context, Result};
+use crate::cascade::cascade;
+use crate::error::Result;
 use crate::explainable::{AttentionSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel};
 use crate::maps::NamedTensor;
 
@@ -44,42 +45,31 @@ impl Explainable for ExplainedNetwork {
 
     fn randomised(&self, seed: u64, device: &Device) -> Result<Vec<RandomisedModel>> {
         let model = &self.network;
-        let fresh: State = state_of(&model.config().init(device)?.with_initial_weights(seed));
-        let mut state = state_of(model);
-        let layers = layers(model);
-        let count = layers.len();
-        let mut cascade = Vec::with_capacity(count);
-        for (depth, (name, prefixes)) in layers.into_iter().enumerate() {
-            for (tensor, value) in &mut state {
-                if prefixes.iter().any(|prefix| tensor.starts_with(prefix.as_str())) {
-                    value.clone_from(fresh.get(tensor).context("a network without one of its tensors")?);
-                }
-            }
-            let layers = match depth {
-                0 => name,
-                _ if depth + 1 == count => "all layers".to_owned(),
-                _ => format!("head to {name}"),
-            };
-            let model = Self::from(with_state(model.clone(), &state)?);
-            cascade.push(RandomisedModel { layers, model: Box::new(model) });
-        }
-        Ok(cascade)
+        let fresh = state_of(&model.config().init(device)?.with_initial_weights(seed));
+        cascade(state_of(model), &fresh, &layers(model), |state| {
+            Ok(Box::new(Self::from(with_owned_state(model.clone(), state)?)))
+        })
     }
 }
 
-/// The layers from the logits down, and how the names of their tensors begin.
-fn layers(model: &TinyCnnLsa) -> Vec<(String, Vec<String>)> {
+/// The layers from the logits down; the tensors between two blocks count to one of them.
+fn layers(model: &TinyCnnLsa) -> Vec<ModuleLayer> {
+    let tensors: Vec<String> = state_of(model).into_keys().collect();
+    let layer = |name: String, prefixes: &[&str]| {
+        let belongs = |tensor: &&String| prefixes.iter().any(|prefix| tensor.starts_with(prefix));
+        ModuleLayer { name, tensors: tensors.iter().filter(belongs).cloned().collect() }
+    };
     let config = model.config();
-    let mut layers = vec![("head".to_owned(), vec!["head.".to_owned(), "norm.".to_owned()])];
+    let mut layers = vec![layer("head".to_owned(), &["head.", "norm."])];
     layers.extend((0..config.attention.blocks).rev().map(|block| {
         let name = format!("blocks.{block}");
         let prefix = format!("{name}.");
-        (name, if block == 0 { vec![prefix, "positions".to_owned()] } else { vec![prefix] })
+        if block == 0 { layer(name, &[&prefix, "positions"]) } else { layer(name, &[&prefix]) }
     }));
     layers.extend((0..config.stages.len()).rev().map(|stage| {
         let name = format!("stages.{stage}");
         let prefix = format!("{name}.");
-        (name, vec![prefix])
+        layer(name, &[&prefix])
     }));
     layers
 }
@@ -115,16 +105,16 @@ impl AttentionSource for TinyCnnLsa {
         Ok(ImageAttention { grid: TokenGrid::new(rows, columns), layers, checks, evidence })
     }
 
-    fn gradients(&self, images: Tensor<4>, explained: ExplainedScore) -> Option<Vec<Tensor<3>>> {
+    fn gradients(&self, images: Tensor<4>, explained: ExplainedScore) -> Result<Option<Vec<Tensor<3>>>, ExplainError> {
         let of_class = |class: usize| -> Vec<Tensor<3>> {
             let classes = vec![class; images.dims()[0]];
             self.attention_gradients(images.clone(), &classes).iter().map(first).collect()
         };
         let gradients = of_class(explained.class);
-        Some(match explained.against {
+        Ok(Some(match explained.against {
             None => gradients,
             Some(other) => gradients.into_iter().zip(of_class(other)).map(|(one, other)| one - other).collect(),
-        })
+        }))
     }
 }
 
@@ -144,10 +134,9 @@ mod tests {
         let model = TinyCnnLsaConfig::default().init(&Device::flex()).unwrap();
         let layers = layers(&model);
         for tensor in state_of(&model).keys() {
-            let holds = |prefixes: &Vec<String>| prefixes.iter().any(|prefix| tensor.starts_with(prefix.as_str()));
-            assert_eq!(layers.iter().filter(|(_, prefixes)| holds(prefixes)).count(), 1, "{tensor}");
+            assert_eq!(layers.iter().filter(|layer| layer.tensors.contains(tensor)).count(), 1, "{tensor}");
         }
-        let names: Vec<&str> = layers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
         assert_eq!(names, ["head", "blocks.1", "blocks.0", "stages.2", "stages.1", "stages.0"]);
     }
 }

@@ -73,6 +73,7 @@ mod tinycnn_lsa;
 mod trace;
 mod validation;
 
+pub use burn;
 pub use tinylsa_settings::InvalidSetting;
 pub use tinylsa_shape::ImageShape;
 

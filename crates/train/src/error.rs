@@ -142,10 +142,10 @@ pub enum TrainError {
         /// The last checkpoint, if one was written.
         checkpoint: Option<PathBuf>,
     },
-    /// A checkpoint cannot be written or read.
+    /// A checkpoint cannot be written or read, or its directory cannot be made.
     #[error("failed to {action} the checkpoint {}", path.display())]
     CheckpointFile {
-        /// "write" or "read".
+        /// "write", "read" or "create the directory of".
         action: &'static str,
         /// The file.
         path: PathBuf,

@@ -32,7 +32,7 @@ pub struct TrainingPlan<C> {
     pub validation_indices: Arc<[u32]>,
     /// Where to compute; without automatic differentiation, which the loop adds itself.
     pub device: Device,
-    /// A directory that exists once the training runs.
+    /// The directory of the checkpoints; it is made if it does not exist.
     pub checkpoints: PathBuf,
     /// How the teachers of `train.distillation` are read.
     pub load_teacher: LoadTeacher,

@@ -31,10 +31,27 @@ impl<C: ModelConfig> TrainingPlan<C> {
     /// # Panics
     /// Never: nobody asks for a stop.
     pub fn run(&self) -> Result<Trained<C::Model>, TrainError> {
-        match train(self, &AtomicBool::new(false), &mut Silent)? {
-            TrainingOutcome::Finished(trained) => Ok(*trained),
-            TrainingOutcome::Interrupted { .. } => unreachable!("nobody asked for a stop"),
-        }
+        Ok(finished(train(self, &AtomicBool::new(false), &mut Silent)?))
+    }
+
+    /// Resumes from the last checkpoint and trains to the end, with nobody to watch or to stop it: the short form of
+    /// [`resume`].
+    ///
+    /// # Errors
+    /// As [`resume`].
+    ///
+    /// # Panics
+    /// Never: nobody asks for a stop.
+    pub fn resume(&self) -> Result<Trained<C::Model>, TrainError> {
+        Ok(finished(resume(self, &AtomicBool::new(false), &mut Silent)?))
+    }
+}
+
+/// The result of a run that nobody asked to stop.
+fn finished<M>(outcome: TrainingOutcome<M>) -> Trained<M> {
+    match outcome {
+        TrainingOutcome::Finished(trained) => *trained,
+        TrainingOutcome::Interrupted { .. } => unreachable!("nobody asked for a stop"),
     }
 }
 

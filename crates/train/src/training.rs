@@ -116,6 +116,7 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         progress: &mut dyn Progress,
     ) -> Result<TrainingOutcome<C::Model>, TrainError> {
         let config = &self.plan.train;
+        self.create_directory()?;
         while self.counters.epoch < config.epochs && !self.is_out_of_patience() {
             for batch in self.loader(progress)? {
                 self.advance(&batch, progress)?;
@@ -130,6 +131,15 @@ impl<'a, C: ModelConfig> Training<'a, C> {
             self.finish_epoch(&validated, progress)?;
         }
         self.finished()
+    }
+
+    fn create_directory(&self) -> Result<(), TrainError> {
+        let directory = &self.plan.checkpoints;
+        std::fs::create_dir_all(directory).map_err(|source| TrainError::CheckpointFile {
+            action: "create the directory of",
+            path: directory.join(LAST_CHECKPOINT),
+            source,
+        })
     }
 
     /// The rest of the current epoch.

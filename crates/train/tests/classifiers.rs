@@ -246,3 +246,20 @@ fn our_network_trains_on_colour_and_on_images_that_are_no_square() {
         }
     }
 }
+
+#[test]
+fn the_directory_of_the_checkpoints_is_made_and_a_stopped_run_resumed_in_one_call() {
+    let [_, network] = stock_networks();
+    let root = tempfile::tempdir().unwrap();
+    let whole = plan(network.clone(), &root.path().join("new/whole")).run().unwrap();
+    let stopped = plan(network.clone(), &root.path().join("new/stopped"));
+    let stop = AtomicBool::new(false);
+    let outcome = train(&stopped, &stop, &mut StopAfter { steps: 3, stop: &stop }).unwrap();
+    assert!(matches!(outcome, TrainingOutcome::Interrupted { steps: 3, .. }), "{outcome:?}");
+    assert!(state_of(&stopped.resume().unwrap().model) == state_of(&whole.model));
+
+    let file = root.path().join("file");
+    std::fs::write(&file, "no directory").unwrap();
+    let error = plan(network, &file).run().unwrap_err();
+    assert!(error.to_string().starts_with("failed to create the directory of the checkpoint"), "{error}");
+}

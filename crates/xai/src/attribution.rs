@@ -71,6 +71,13 @@ impl ExplainedScore {
     }
 }
 
+impl From<ExplainedScore> for Target {
+    fn from(score: ExplainedScore) -> Self {
+        let class = score.class;
+        score.against.map_or(Self::Class(class), |other| Self::Against { class, other })
+    }
+}
+
 impl Target {
     /// The score that is meant, given the scores of the image.
     ///

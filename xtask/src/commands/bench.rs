@@ -5,10 +5,17 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
-use tinylsa_bench::{self as bench, PhotographsPlan, PhotographsSplit, Plan, Python, Strengths, TrainReport};
+use tinylsa_bench::{
+    self as bench, MeasuredImages, PhotographsPlan, PhotographsSplit, Plan, Python, SourceImages, Strengths,
+    TrainReport,
+};
+use tinylsa_data::{DataConfig, SourceName};
+use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_experiment::models::load_model;
+use tinylsa_model::ModelMetadata;
 
 use super::config_or_base;
+use super::images::source;
 use crate::outcome::{UsageError, say};
 use tinylsa_experiment::machine::{Machine, git_revision};
 use tinylsa_experiment::schema::ExperimentConfig;
@@ -32,7 +39,11 @@ pub(crate) struct BenchArguments {
     /// weights that ship.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Take the images of Fashion-MNIST in this directory, instead of drawn garments; for photographs, where its files are.
+    /// Measure on the images of this source, instead of drawn ones.
+    #[arg(long, value_name = "NAME", value_parser = source)]
+    source: Option<SourceName>,
+    /// Measure on the images in this directory, of --source or else of the model or the config, instead of drawn ones; for
+    /// photographs, where the files of Fashion-MNIST are.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Batch sizes, such as 1,32,128.
@@ -214,6 +225,7 @@ fn require_effect(arguments: &BenchArguments, subjects: &[Subject]) -> Result<()
         Subject::Train | Subject::Infer | Subject::Tokens | Subject::Explain => true,
         Subject::Photographs => false,
     };
+    has_none("--source", arguments.source.is_some(), &|subject| is_timed(subject) && reads_images(subject))?;
     has_none("--peers", arguments.peers, &|subject| is_timed(subject) && reads_images(subject))?;
     has_none("--config", arguments.config.is_some(), &is_timed)?;
     has_none("--set", !arguments.overrides.is_empty(), &is_timed)?;
@@ -238,9 +250,11 @@ fn require_effect(arguments: &BenchArguments, subjects: &[Subject]) -> Result<()
 fn plan(arguments: &BenchArguments) -> Result<Plan> {
     let source = config_or_base(arguments.config.as_deref())?;
     let mut config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
-    if let Some(path) = &arguments.model {
-        config.model = load_model(path)?.metadata.config.into();
+    let loaded = arguments.model.as_deref().map(load_model).transpose()?;
+    if let Some(loaded) = &loaded {
+        config.model = loaded.metadata.config.clone().into();
     }
+    let images = images(arguments, &config, loaded.as_ref().map(|loaded| &loaded.metadata))?;
     require(arguments.rounds >= 1, "--rounds is 0, expected at least 1")?;
     let seconds = arguments.block_seconds;
     require(
@@ -259,7 +273,7 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
     Ok(Plan {
         config,
         model: arguments.model.clone(),
-        data_dir: arguments.data_dir.clone(),
+        images,
         batch_sizes: arguments.batch_size.clone(),
         threads: arguments.threads.clone(),
         cases: arguments.method.clone(),
@@ -268,6 +282,23 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
         peers: arguments.peers.then(python),
         program: std::env::current_exe().context("failed to find this program")?,
     })
+}
+
+/// Drawn images, unless a source or a directory is named: then those of the source, of the model or else of the config.
+fn images(
+    arguments: &BenchArguments,
+    config: &ExperimentConfig,
+    metadata: Option<&ModelMetadata>,
+) -> Result<MeasuredImages> {
+    let request = ImageRequest { source: arguments.source, data_dir: arguments.data_dir.clone() };
+    if request == ImageRequest::default() {
+        return Ok(MeasuredImages::Drawn);
+    }
+    let data = match metadata {
+        Some(metadata) => ImagesOf { metadata, file: arguments.model.as_deref() }.section(&request)?,
+        None => DataConfig { source: request.source.unwrap_or(config.data.source), ..config.data.clone() },
+    };
+    Ok(MeasuredImages::Of(Box::new(SourceImages { data, data_dir: request.data_dir })))
 }
 
 fn require(holds: bool, text: &str) -> Result<()> {

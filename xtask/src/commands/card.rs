@@ -23,7 +23,7 @@ pub(crate) struct CardArguments {
     /// The config that the runs were made from, such as configs/base.toml; it must be theirs but for the seed.
     #[arg(long, value_name = "CONFIG")]
     config: Option<PathBuf>,
-    /// Where the files of Fashion-MNIST are.
+    /// Where the files of the images are, instead of what the config says.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The page to write; the same figures go into a JSON file beside it.

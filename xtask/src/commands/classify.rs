@@ -5,9 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use tinylsa_data::photograph::{Found, Polarity};
 use tinylsa_experiment::chain;
-use tinylsa_experiment::classify::{
-    ClassProbability, ClassifiedPhotograph, PreparedDirectory, classify_photograph, require_prepared_size,
-};
+use tinylsa_experiment::classify::{ClassProbability, ClassifiedPhotograph, PreparedDirectory, classify_photograph};
 use tinylsa_experiment::models::load_inference_model_or_pretrained;
 use tinylsa_model::LoadedInferenceModel;
 use tinylsa_settings::printable_path;
@@ -21,7 +19,7 @@ const TOLD: usize = 3;
 /// Arguments of the `classify` command.
 #[derive(Args, Debug)]
 pub(crate) struct ClassifyArguments {
-    /// PNG or JPEG images of one garment each.
+    /// PNG or JPEG images, for a model of garments of one garment each.
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// A model.safetensors of a run; without it, the weights that ship with the program.
@@ -47,10 +45,13 @@ enum Entry {
 struct Classified {
     #[serde(flatten)]
     image: ImageName,
-    /// Whether the image was turned into its negative, because its ground is lighter than the garment.
-    inverted: bool,
-    /// How sure it is that the garment was found.
-    found: Found,
+    /// Whether the image was turned into its negative, because its ground is lighter than the garment; left out for a
+    /// model that sees all of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inverted: Option<bool>,
+    /// How sure it is that the garment was found; left out likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
     /// Where the image is that the network saw, if it was saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     prepared: Option<String>,
@@ -78,7 +79,6 @@ struct ImageName {
 /// Says what is on each image. An image that cannot be classified does not keep the others from being classified.
 pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
     let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
-    require_prepared_size(&loaded)?;
     let output = arguments.save_prepared.as_deref().map(PreparedDirectory::claim).transpose()?;
     let mut entries = Vec::with_capacity(arguments.images.len());
     let mut failures = 0;
@@ -120,8 +120,8 @@ fn classify(
     classes.truncate(TOLD);
     Ok(Classified {
         image: ImageName::of(path),
-        inverted: prepared.polarity == Polarity::DarkOnLight,
-        found: prepared.found,
+        inverted: prepared.garment.as_ref().map(|garment| garment.polarity == Polarity::DarkOnLight),
+        found: prepared.garment.map(|garment| garment.found),
         prepared: saved.map(|path| path.to_string_lossy().into_owned()),
         classes,
     })
@@ -139,12 +139,10 @@ impl Classified {
     fn describe(&self, path: &Path) -> String {
         let classes: Vec<String> =
             self.classes.iter().map(|class| format!("{} {:.1} %", class.name, 100.0 * class.probability)).collect();
-        let doubtful = if self.found.is_doubtful() { " (doubtful)" } else { "" };
-        format!(
-            "{}: {}; garment found with confidence {:.2}{doubtful}",
-            printable_path(path),
-            classes.join(", "),
-            self.found.confidence
-        )
+        let searched = self.found.as_ref().map_or_else(String::new, |found| {
+            let doubtful = if found.is_doubtful() { " (doubtful)" } else { "" };
+            format!("; garment found with confidence {:.2}{doubtful}", found.confidence)
+        });
+        format!("{}: {}{searched}", printable_path(path), classes.join(", "))
     }
 }

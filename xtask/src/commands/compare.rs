@@ -7,7 +7,7 @@ use tinylsa_experiment::schema::ExperimentConfig;
 use tinylsa_settings::config::load;
 
 use super::config_or_base;
-use crate::outcome::say;
+use crate::outcome::{UsageError, say};
 use crate::table::table;
 
 /// Arguments of the `compare` command.
@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
         [] => {
             let source = config_or_base(arguments.config.as_deref())?;
             let config: ExperimentConfig = load(&source, &arguments.overrides, ExperimentConfig::validate)?;
-            vec![OwnNetwork::untrained(config.model.network().clone())]
+            let network = config.untrained_network().map_err(|error| UsageError(error.to_string()))?;
+            vec![OwnNetwork::untrained(network)]
         }
         runs => runs.iter().map(|run_dir| OwnNetwork::of_run(run_dir)).collect::<Result<_, _>>()?,
     };

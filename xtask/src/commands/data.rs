@@ -5,15 +5,17 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use tinylsa_data::{
     AugmentationConfig, AugmentationKey, Certificates, DataConfig, DataDirectory, Dataset, FetchConfig, FileForm,
-    FoundFile, Publication, SOURCES, SourceFile, SourceName, SyntheticConfig, augment, fetch, synthetic_garments,
-    verify,
+    FoundFile, ImageCollection, Publication, SOURCES, SourceFile, SourceName, SyntheticConfig, augment, export_folder,
+    fetch, synthetic_garments, verify,
 };
+use tinylsa_experiment::Experiment;
 use tinylsa_report::{ContactRow, ContactSheet, Image, encode_png};
-use tinylsa_settings::printable_path;
+use tinylsa_settings::{counted, printable_path};
 use tinylsa_system::write_atomically;
 
+use super::images::source;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
-use tinylsa_experiment::dataset::{fetch_config, obtain};
+use tinylsa_experiment::dataset::{Pictures, fetch_config, obtain};
 
 /// Images of each class on the contact sheet, plain and augmented.
 const SHOWN: usize = 8;
@@ -27,6 +29,8 @@ pub(crate) enum DataCommand {
     Verify(Place),
     /// Write a contact sheet of every class, plain and augmented.
     Show(ShowArguments),
+    /// Write the images as PNG files in directories of classes, which the source folder reads.
+    Export(ExportArguments),
 }
 
 /// Where the files are.
@@ -56,14 +60,30 @@ pub(crate) struct FetchArguments {
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     place: Place,
+    /// Take the `[data]` section of this config, with the settings of the source.
+    #[arg(long, value_name = "CONFIG", conflicts_with = "source")]
+    config: Option<PathBuf>,
     /// Show the synthetic garments.
-    #[arg(long, conflicts_with_all = ["data_dir", "source"])]
+    #[arg(long, conflicts_with_all = ["data_dir", "source", "config"])]
     synthetic: bool,
     /// Seed of the augmentation, and of the synthetic garments.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The PNG to write.
     #[arg(long, value_name = "FILE", default_value = "contact-sheet.png")]
+    out: PathBuf,
+}
+
+/// Arguments of `data export`.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    place: Place,
+    /// Take the `[data]` section of this config, with the settings of the source.
+    #[arg(long, value_name = "CONFIG", conflicts_with = "source")]
+    config: Option<PathBuf>,
+    /// A new or empty directory for train/<class>/*.png, test/<class>/*.png and classes.txt.
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
@@ -85,17 +105,13 @@ impl Place {
     }
 }
 
-fn source(name: &str) -> Result<SourceName, String> {
-    let names: Vec<&str> = SOURCES.iter().map(|source| source.name()).collect();
-    SourceName::new(name).ok_or_else(|| format!("expected {}", names.join(", ")))
-}
-
 /// Gets, checks or shows the images.
 pub(crate) fn run(command: &DataCommand) -> Result<()> {
     match command {
         DataCommand::Fetch(arguments) => fetch_files(arguments),
         DataCommand::Verify(place) => verify_files(&place.published()?),
         DataCommand::Show(arguments) => show(arguments),
+        DataCommand::Export(arguments) => export(arguments),
     }
 }
 
@@ -141,17 +157,28 @@ fn state_in_words(file: &SourceFile, found: &FoundFile, directory: &Path) -> Str
     }
 }
 
+/// The images of a source, with the settings of a config if one is given.
+fn collection(place: &Place, config: Option<&Path>) -> Result<Pictures> {
+    let section = match config {
+        Some(path) => Experiment::from_file(path, &[])?.config().data.clone(),
+        None => DataConfig { source: place.source, ..DataConfig::default() },
+    };
+    Ok(obtain(&section, place.data_dir.as_deref(), true, &Arc::default())?)
+}
+
+fn export(arguments: &ExportArguments) -> Result<()> {
+    let Pictures { train, test, checksums, .. } = collection(&arguments.place, arguments.config.as_deref())?;
+    let (name, images) = (train.name.clone(), train.len() + test.len());
+    export_folder(&ImageCollection { train, test, checksums, warnings: Vec::new() }, &arguments.out)?;
+    say(format!("{} holds {} of {name}", printable_path(&arguments.out), counted(images, "image")))
+}
+
 fn show(arguments: &ShowArguments) -> Result<()> {
     let dataset = if arguments.synthetic {
         synthetic_garments(&SyntheticConfig { seed: arguments.seed, ..SyntheticConfig::default() })?.train
     } else {
-        let config = DataConfig { source: arguments.place.source, ..DataConfig::default() };
-        obtain(&config, arguments.place.data_dir.as_deref(), true, &Arc::default())?.train
+        collection(&arguments.place, arguments.config.as_deref())?.train
     };
-    if dataset.shape.channels != 1 {
-        let text = format!("the contact sheet shows grey images, those of {} are {}", dataset.name, dataset.shape);
-        return Err(UsageError(text).into());
-    }
     let config = AugmentationConfig::default();
     let rows = (0..dataset.classes())
         .map(|class| row(&dataset, class, &config, arguments.seed))

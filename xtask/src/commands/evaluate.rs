@@ -8,6 +8,7 @@ use tinylsa_experiment::evaluate::{EvaluateRequest, ModelFile, ModelSource, eval
 use tinylsa_experiment::evaluation::SplitName;
 use tinylsa_system::write_atomically;
 
+use super::images::ImageArguments;
 use crate::outcome::say;
 
 /// Arguments of the `evaluate` command.
@@ -17,17 +18,13 @@ pub(crate) struct EvaluateArguments {
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// A run directory: its model, on the images that the run was made with.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "synthetic"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "synthetic", "source"])]
     run: Option<PathBuf>,
-    /// Where the files of Fashion-MNIST are.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    images: ImageArguments,
     /// The images to measure on. The model file says how the training images were split when it was trained.
     #[arg(long, value_enum, default_value_t = SplitArgument::Test)]
     split: SplitArgument,
-    /// Measure on the synthetic garments instead of Fashion-MNIST.
-    #[arg(long, conflicts_with = "data_dir")]
-    synthetic: bool,
     /// Images of the validation split, for a model file that does not say it.
     #[arg(long, value_name = "N", conflicts_with = "run")]
     validation: Option<NonZeroUsize>,
@@ -67,14 +64,13 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         Some(run_dir) => ModelSource::Run(run_dir.clone()),
         None => ModelSource::File(ModelFile {
             path: arguments.model.clone(),
-            synthetic: arguments.synthetic,
             validation: arguments.validation.map(NonZeroUsize::get),
         }),
     };
     let evaluated = evaluate_model(&EvaluateRequest {
         model,
         split: arguments.split.into(),
-        data_dir: arguments.data_dir.clone(),
+        collection: arguments.images.request(),
         seed: arguments.seed,
         stop: Arc::default(),
     })?;

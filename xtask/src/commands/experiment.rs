@@ -22,7 +22,7 @@ pub(crate) struct ExperimentArguments {
     /// Change a key of the config, such as train.epochs=3; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Where the files of Fashion-MNIST are.
+    /// Where the files of the images are, instead of what the config says.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The run directory, instead of one named by the config.

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use tinylsa_model::{ImageShape, LoadedModel};
+use tinylsa_data::ChannelStatistics;
+use tinylsa_model::{LoadedModel, TinyCnnLsaConfig};
 use tinylsa_system::{ClaimError, OutputDir};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
@@ -17,8 +18,8 @@ use tinylsa_experiment::matching::require_classes;
 use tinylsa_experiment::models::load_model_or_pretrained;
 
 use super::config_or_base;
-use tinylsa_experiment::picture::SIDE;
-use tinylsa_experiment::schema::ExperimentConfig;
+use super::images::ImageArguments;
+use tinylsa_experiment::schema::{ExperimentConfig, with_statistics};
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::{
     Circumstances, ExplainConfig, ExplainedNetwork, Explainer, ImageDirectory, ImageExplanation, ImageToExplain,
@@ -46,24 +47,20 @@ const KIND: &str = "explanations";
 /// Arguments of the `explain` command.
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArguments {
-    /// PNG or JPEG pictures of one garment each.
+    /// PNG or JPEG images, for a model of garments of one garment each.
     #[arg(required_unless_present = "index", conflicts_with = "index", value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Pictures of the dataset by their number, such as 0,17.
+    /// Images of the data set that the model was trained on by their number, such as 0,17.
     #[arg(long, value_delimiter = ',', value_name = "I,J,…")]
     index: Vec<u32>,
     /// A model.safetensors of a run; without it, the weights that ship with the program.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Where the files of Fashion-MNIST are.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    collection: ImageArguments,
     /// The split of the dataset that --index counts in; the test split without it.
     #[arg(long, value_enum, value_name = "SPLIT")]
     split: Option<IndexedSplit>,
-    /// Take the synthetic garments instead of Fashion-MNIST.
-    #[arg(long, conflicts_with = "data_dir")]
-    synthetic: bool,
     /// The methods, such as lime,kernel-shap, or all.
     #[arg(long = "method", value_delimiter = ',', value_name = "M,…")]
     methods: Vec<String>,
@@ -105,10 +102,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     set_threads(arguments.threads)?;
     let loaded = load_model_or_pretrained(arguments.model.as_deref())?;
     let (config, class_names) = (&loaded.metadata.config, &loaded.metadata.class_names);
-    let (found, expected) = (config.input, ImageShape::grey(SIDE, SIDE));
-    if found != expected {
-        return Err(UsageError(format!("explain gives images of {expected}, the model expects {found}")).into());
-    }
+    let settings = settings.with_statistics_of(config);
     if config.attention.blocks == 0
         && let Some(method) = settings.methods.iter().find(|method| method.facts().needs == Needs::Attention)
     {
@@ -124,7 +118,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
         against: class(&arguments.against)?,
     };
     target.require_two()?;
-    let collection = collection(arguments, &loaded.metadata.dataset, &settings.methods)?;
+    let collection = collection(arguments, &loaded.metadata, &settings.methods)?;
     let training = collection.as_ref().map(|images| images.train.len());
     settings.check(&Circumstances::new(config, training, 0))?;
     let mut failures = Vec::new();
@@ -133,7 +127,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
             require_classes(&loaded.metadata, &images.test)?;
             from_dataset(arguments, images)?
         }
-        _ => from_files(&arguments.images, &mut failures)?,
+        _ => from_files(&arguments.images, &loaded.metadata, &mut failures)?,
     };
     if subjects.is_empty() {
         return Err(told(failures, arguments.images.len()));
@@ -265,6 +259,8 @@ fn claim(out: &Path) -> Result<OutputDir> {
 /// The settings of the methods, from a config or by default.
 struct Settings {
     source: ConfigSource,
+    /// Whether the config is the one that the program brings along.
+    is_built_in: bool,
     overrides: Vec<String>,
     explain: ExplainConfig,
     methods: Vec<MethodId>,
@@ -274,11 +270,35 @@ struct Settings {
 impl Settings {
     fn of(arguments: &ExplainArguments) -> Result<Self> {
         let source = config_or_base(arguments.config.as_deref())?;
+        let is_built_in = arguments.config.is_none();
         let overrides = arguments.overrides.clone();
         let ExperimentConfig { explain, run, .. } = load(&source, &overrides, ExperimentConfig::validate_ranges)?;
         let methods =
             if arguments.methods.is_empty() { explain.methods.clone() } else { MethodId::chosen(&arguments.methods)? };
-        Ok(Self { source, overrides, explain, methods, seed: arguments.seed.unwrap_or(run.seed) })
+        Ok(Self { source, is_built_in, overrides, explain, methods, seed: arguments.seed.unwrap_or(run.seed) })
+    }
+
+    /// Mean and deviation of the images are those that the network was trained with, unless the caller gives them: the
+    /// config that the program brings along has those of Fashion-MNIST.
+    fn with_statistics_of(mut self, network: &TinyCnnLsaConfig) -> Self {
+        let is_given = |key: &str| {
+            !self.is_built_in
+                || self.overrides.iter().any(|change| change.trim_start().starts_with(&format!("explain.{key}")))
+        };
+        let (baseline, fill) = (&mut self.explain.shared.baseline, &mut self.explain.shared.fill);
+        for (key, list) in [
+            ("baseline.mean", &mut baseline.mean),
+            ("baseline.deviation", &mut baseline.deviation),
+            ("fill.mean", &mut fill.mean),
+            ("fill.deviation", &mut fill.deviation),
+        ] {
+            if !is_given(key) {
+                *list = None;
+            }
+        }
+        let (mean, deviation) = (network.input_mean.clone(), network.input_deviation.clone());
+        let explain = with_statistics(&self.explain, &ChannelStatistics { mean, deviation });
+        Self { explain, ..self }
     }
 
     /// Checks the settings of the chosen methods against the images and the network, and names the line of a mistake.
@@ -304,9 +324,7 @@ impl Settings {
             return without("--seed", "nothing is drawn at random by the methods that are asked for");
         }
         let needs_collection = !arguments.index.is_empty() || reads(SharedSetting::Background);
-        let option = if arguments.synthetic { Some("--synthetic") } else { None };
-        let option = option.or_else(|| arguments.data_dir.as_ref().map(|_| "--data-dir"));
-        if let Some(option) = option.filter(|_| !needs_collection) {
+        if let Some(option) = arguments.collection.first_given().filter(|_| !needs_collection) {
             return without(
                 option,
                 "files are explained, and expected-gradients, which needs a background, is not asked for",

@@ -20,7 +20,7 @@ pub(crate) struct ExportArguments {
     /// A run directory: its model, with the temperature that calibrates it on the run's validation split.
     #[arg(long, value_name = "DIR", conflicts_with = "model")]
     run: Option<PathBuf>,
-    /// Where the files of Fashion-MNIST are.
+    /// Where the files of the images are, instead of what the config says.
     #[arg(long, value_name = "DIR", requires = "run")]
     data_dir: Option<PathBuf>,
     /// Round the weights to 16 bits, which halves the file.

@@ -9,6 +9,7 @@ pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod images;
 pub(crate) mod reproduce;
 pub(crate) mod sweep;
 

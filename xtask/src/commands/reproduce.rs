@@ -23,7 +23,7 @@ pub(crate) struct ReproduceArguments {
     /// digests are those of the files. Nothing is trained or written.
     #[arg(long, conflicts_with_all = ["data_dir", "out", "resume"])]
     verify: bool,
-    /// Where the files of Fashion-MNIST are.
+    /// Where the files of the images are, instead of what the config says.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The directory of the second run, instead of one beside the first with "-again" behind its name.

@@ -14,7 +14,7 @@ use tinylsa_experiment::sweep::{SweepPlace, SweepPlan, SweepResults, VariantSumm
 pub(crate) struct SweepArguments {
     /// The sweep's file, such as configs/sweeps/recipe.toml.
     sweep: PathBuf,
-    /// Where the files of Fashion-MNIST are.
+    /// Where the files of the images are, instead of what the config says.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The directory of all runs, instead of one named after the sweep's file; a sweep in it is resumed.

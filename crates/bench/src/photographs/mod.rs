@@ -17,14 +17,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tinylsa_data::photograph::{Photograph, prepare};
 use tinylsa_data::{Dataset, DatasetName, stratified_split, to_unit};
-use tinylsa_model::{ImageShape, InferenceModel, LoadedInferenceModel};
+use tinylsa_model::{InferenceModel, LoadedInferenceModel};
 use tracing::info;
 
 use garment::Garment;
 pub use kinds::Strengths;
 use kinds::{angles, kinds};
 use tinylsa_experiment::dataset::{all_indices, fashion_mnist};
-use tinylsa_experiment::picture::{SIDE, TARGET};
 
 /// Images in the validation split of configs/base.toml, and the seed that draws it.
 const VALIDATION: usize = 5000;
@@ -129,17 +128,14 @@ fn measure(
     indices: &[u32],
     plan: &PhotographsPlan,
 ) -> Result<PhotographsReport> {
-    ensure!(
-        loaded.metadata.config.input == ImageShape::grey(SIDE, SIDE),
-        "the model does not take images of {SIDE}×{SIDE}"
-    );
+    ensure!(loaded.metadata.config.input == dataset.shape, "the model does not take images of {}", dataset.shape);
     let mut reports: Vec<KindReport> = Vec::new();
     let mut plain = None;
     for kind in kinds(plan.strengths) {
         info!("{} ({})", kind.name, kind.strength);
         let answers = answers(&loaded.model, dataset, indices, |garment, index| {
             let file = kind.scene.photograph(garment, plan.seed, index)?;
-            let prepared = Photograph::decode(&file).and_then(|photograph| prepare(&photograph, TARGET));
+            let prepared = Photograph::decode(&file).and_then(|photograph| prepare(&photograph, dataset.shape));
             Ok(prepared.ok().map(|prepared| prepared.pixels))
         })?;
         let plain = plain.get_or_insert_with(|| answers.clone());
@@ -170,7 +166,7 @@ fn answers(
 ) -> Result<Vec<Answer>> {
     let answer = |&index: &u32| {
         let position = index as usize;
-        let garment = Garment::new(dataset.image(position), SIDE);
+        let garment = Garment::new(dataset.image(position), dataset.shape.width);
         let Some(pixels) = prepared(&garment, u64::from(index))? else { return Ok(Answer::Refused) };
         let logits = model.logits(&to_unit(&pixels))?;
         let best = (0..logits.len()).max_by(|&left, &right| logits[left].total_cmp(&logits[right]));

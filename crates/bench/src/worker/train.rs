@@ -1,6 +1,6 @@
 //! Whole training steps, as `tinylsa_train::train` makes them: images, forward, loss, backward, optimiser, average.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -8,13 +8,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use tinylsa_data::{BatchLoader, Dataset, LoaderConfig};
+use tinylsa_data::{BatchLoader, Dataset, ImageForm, LoaderConfig};
 use tinylsa_kernels::profile;
 use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_train::{EpochRecord, Progress, TrainConfig, TrainingPlan, train};
 
 use super::block::{BlockLength, block, counted, next_block, tell, version};
-use crate::pictures::training_pictures;
+use crate::pictures::MeasuredImages;
 use crate::protocol::{PhaseSeconds, Ready};
 use tinylsa_experiment::machine::set_threads;
 
@@ -31,15 +31,15 @@ pub(crate) struct TrainJob {
     pub(crate) train: TrainConfig,
     pub(crate) seed: u64,
     pub(crate) threads: usize,
-    /// Fashion-MNIST, or else drawn garments.
-    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) images: MeasuredImages,
     pub(crate) block: BlockLength,
 }
 
 pub(super) fn serve(job: &TrainJob) -> Result<()> {
     set_threads(job.threads)?;
     let folder = tempfile::tempdir().context("failed to make a folder for checkpoints")?;
-    let dataset = Arc::new(training_pictures(job.data_dir.as_deref(), job.model.input)?);
+    let form = ImageForm { shape: job.model.input, classes: job.model.classes };
+    let dataset = Arc::new(job.images.training(form)?);
     let plan = plan(job, &dataset, folder.path());
     let stop = AtomicBool::new(false);
     let mut steps = Steps {

@@ -10,7 +10,7 @@ use tinylsa_shape::ImageShape;
 use tinylsa_system::{read_at_most, sha256_hex};
 
 use super::inspect::{check_directory, entries, kind};
-use super::{DataConfig, FileChecksum, ImageCollection, ImageSource, Place, SourceError};
+use super::{DataConfig, FileChecksum, ImageCollection, ImageForm, ImageSource, Place, SourceError};
 use crate::dataset::{Dataset, DatasetName, Split};
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
@@ -107,6 +107,10 @@ impl ImageSource for Source {
 
     fn place(&self) -> Place {
         Place::Default("datasets/cifar-10")
+    }
+
+    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+        Some(ImageForm { shape: SHAPE, classes: CLASSES })
     }
 
     fn load(&self, directory: &Path, _config: &DataConfig) -> Result<ImageCollection, SourceError> {

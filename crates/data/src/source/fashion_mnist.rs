@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use super::{
-    DataConfig, ImageCollection, ImageSource, Place, Publication, SourceError, SourceFile, SplitSizes, load_published,
+    DataConfig, ImageCollection, ImageForm, ImageSource, Place, Publication, SourceError, SourceFile, SplitSizes,
+    load_published,
 };
 
 /// The ten classes of Fashion-MNIST and of the synthetic garments, in the order of their labels.
@@ -76,6 +77,14 @@ impl ImageSource for Source {
 
     fn publication(&self) -> Option<&'static Publication> {
         Some(&FASHION_MNIST)
+    }
+
+    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+        Some(Publication::FORM)
+    }
+
+    fn is_on_black(&self) -> bool {
+        true
     }
 
     fn sizes(&self, _config: &DataConfig) -> Option<SplitSizes> {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    DataConfig, ImageCollection, ImageSource, Place, Publication, SourceError, SourceFile, SplitSizes, load_published,
+    DataConfig, ImageCollection, ImageForm, ImageSource, Place, Publication, SourceError, SourceFile, SplitSizes,
+    load_published,
 };
 
 /// The four files of Kuzushiji-MNIST. No checksum of what they unpack to is published, so that only the `.gz` files
@@ -64,6 +65,14 @@ impl ImageSource for Source {
 
     fn publication(&self) -> Option<&'static Publication> {
         Some(&KMNIST)
+    }
+
+    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+        Some(Publication::FORM)
+    }
+
+    fn is_on_black(&self) -> bool {
+        true
     }
 
     fn sizes(&self, _config: &DataConfig) -> Option<SplitSizes> {

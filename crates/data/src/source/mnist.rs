@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    DataConfig, ImageCollection, ImageSource, Place, Publication, SourceError, SourceFile, SplitSizes, load_published,
+    DataConfig, ImageCollection, ImageForm, ImageSource, Place, Publication, SourceError, SourceFile, SplitSizes,
+    load_published,
 };
 
 /// The four files, as TensorFlow and PyTorch distribute them. The checksums of what they unpack to are those that many
@@ -67,6 +68,14 @@ impl ImageSource for Source {
 
     fn publication(&self) -> Option<&'static Publication> {
         Some(&MNIST)
+    }
+
+    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+        Some(Publication::FORM)
+    }
+
+    fn is_on_black(&self) -> bool {
+        true
     }
 
     fn sizes(&self, _config: &DataConfig) -> Option<SplitSizes> {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use tinylsa_settings::InvalidSetting;
+use tinylsa_shape::ImageShape;
 
 pub use cifar_10::{CifarError, CifarFault, load_cifar_10};
 #[cfg(feature = "download")]
@@ -13,7 +14,7 @@ pub use download::{Certificates, DownloadFailure, DownloadFault, FetchConfig, fe
 pub use error::SourceError;
 pub use fashion_mnist::{FASHION_MNIST, FASHION_MNIST_CLASSES};
 #[cfg(feature = "images")]
-pub use folder::{FolderConfig, FolderError, load_folder};
+pub use folder::{CLASSES_FILE, ClassesFault, FolderConfig, FolderError, load_folder};
 pub use idx_files::{IdxConfig, load_idx};
 pub use inspect::{FileFault, FileForm, WrongFile};
 pub use kmnist::KMNIST;
@@ -79,6 +80,17 @@ pub trait ImageSource: Sync {
         None
     }
 
+    /// Shape and classes of the images, if they are known before the images are read.
+    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+        None
+    }
+
+    /// Whether the images show one thing each, light on black, so that a photograph has to be brought into that form
+    /// before a model of these images sees it.
+    fn is_on_black(&self) -> bool {
+        false
+    }
+
     /// How many images there are, if that is known before they are read.
     fn sizes(&self, _config: &DataConfig) -> Option<SplitSizes> {
         None
@@ -121,6 +133,15 @@ pub struct ImageCollection {
     pub checksums: Vec<FileChecksum>,
     /// What a user should know about the images, a sentence each, without a full stop.
     pub warnings: Vec<String>,
+}
+
+/// What all images of a source have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageForm {
+    /// Channels, height and width.
+    pub shape: ImageShape,
+    /// The number of classes.
+    pub classes: usize,
 }
 
 /// Numbers of images.

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use tinylsa_shape::ImageShape;
+
 use super::inspect::{Entry, check_directory, entries, entry, read_genuine};
-use super::{FileChecksum, ImageCollection, SourceError, SplitSizes};
+use super::{FileChecksum, ImageCollection, ImageForm, SourceError, SplitSizes};
 use crate::dataset::{Dataset, DatasetName, Split, shared_names};
 use crate::idx::{IdxFile, IdxForm, decode_images};
 
@@ -42,6 +44,8 @@ pub struct SourceFile {
 }
 
 impl Publication {
+    /// Shape and classes of the images.
+    pub const FORM: ImageForm = ImageForm { shape: ImageShape::grey(28, 28), classes: 10 };
     /// The numbers of images.
     pub const SIZES: SplitSizes = SplitSizes { train: 60_000, test: 10_000 };
 
@@ -119,7 +123,7 @@ pub fn load_published(publication: &Publication, directory: &Path) -> Result<Ima
             name: DatasetName::published(publication.id),
             split,
             class_names: shared_names(&publication.class_names),
-            size: Some([28, 28]),
+            size: Some([Publication::FORM.shape.height, Publication::FORM.shape.width]),
             most_pixels: images.content.len() as u64,
         };
         let (images, labels) = (

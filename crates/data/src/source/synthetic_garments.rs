@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tinylsa_settings::InvalidSetting;
 
-use super::{DataConfig, ImageCollection, ImageSource, Place, SourceError, SplitSizes};
+use super::{DataConfig, ImageCollection, ImageForm, ImageSource, Place, Publication, SourceError, SplitSizes};
 use crate::synthetic::synthetic_garments;
 
 pub(super) struct Source;
@@ -20,6 +20,14 @@ impl ImageSource for Source {
 
     fn place(&self) -> Place {
         Place::Nowhere
+    }
+
+    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+        Some(Publication::FORM)
+    }
+
+    fn is_on_black(&self) -> bool {
+        true
     }
 
     fn sizes(&self, config: &DataConfig) -> Option<SplitSizes> {

@@ -19,7 +19,7 @@ use tinylsa_settings::config::to_toml;
 pub fn markdown(card: &ModelCard) -> Result<String, ExperimentError> {
     let sections = [
         head(card),
-        use_and_limits(card),
+        use_and_limits(card)?,
         data(card),
         recipe(card)?,
         runs(card),
@@ -73,17 +73,33 @@ fn over_runs(card: &ModelCard) -> String {
     }
 }
 
-fn use_and_limits(card: &ModelCard) -> String {
+fn use_and_limits(card: &ModelCard) -> Result<String> {
     let names: Vec<&str> = card.test.classes.iter().map(|class| class.name.as_str()).collect();
-    format!(
+    let input = card.model.network()?.input;
+    if ![DatasetName::FASHION_MNIST, DatasetName::SYNTHETIC_GARMENTS].contains(&card.data.dataset) {
+        let form = match input.channels {
+            1 => "A grey image",
+            3 => "A colour image",
+            _ => "An image",
+        };
+        return Ok(format!(
+            "## Use and limits\n\n\
+             {form} of {input} values (channels × height × width), of the kind that {} has, is taken for one of: {}.\n\
+             Images of another kind get one of these names, too: the network has no class for what it does not know. It is\n\
+             made for research on small networks and on explanations, and for nothing that decides about people.",
+            card.data.dataset,
+            names.join(", ")
+        ));
+    }
+    Ok(format!(
         "## Use and limits\n\n\
          A grey picture of {0} × {1} pixels, one garment, light on black, upright and centred, is taken for one of: {2}.\n\
          Pictures of another kind get one of these names, too: the network has no class for what it does not know. It is\n\
          made for research on small networks and on explanations, and for nothing that decides about people.",
-        card.model.network().input.height,
-        card.model.network().input.width,
+        input.height,
+        input.width,
         names.join(", ")
-    )
+    ))
 }
 
 fn data(card: &ModelCard) -> String {

@@ -29,6 +29,8 @@ const WITHOUT_EFFECT: [&str; 9] = [
 /// Where teachers lie is of no effect, what they are is.
 const TEACHERS: &str = "train.distillation.teachers.";
 const EXPLAIN_ENABLED: &str = "explain.enabled";
+/// What the names of everything that a config rests on begin with, which no key does.
+const BASIS: &str = "the ";
 /// How many differences are named.
 const NAMED: usize = 5;
 
@@ -102,6 +104,9 @@ impl Identity {
     /// What is not the same, with the values of the run and those that are asked for; nothing if all is the same.
     pub(crate) fn differences(&self, asked: &Self) -> Option<String> {
         let keys: BTreeSet<&String> = self.0.keys().chain(asked.0.keys()).collect();
+        // Other images come before the means that follow from them.
+        let mut keys: Vec<&String> = keys.into_iter().collect();
+        keys.sort_by_key(|key| !key.starts_with(BASIS));
         let value = |of: &Self, key: &str| of.0.get(key).cloned().unwrap_or_else(|| "absent".to_owned());
         // Where one explains and the other does not, the rest of the section says nothing more.
         let explains_alike = self.0.get(EXPLAIN_ENABLED) == asked.0.get(EXPLAIN_ENABLED);

@@ -4,10 +4,11 @@ use crate::error::Result;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 use tinylsa_xai::TokenGrid;
 
-use super::subject::{Subject, grid, map, position, with_query};
+use super::shown::{grid, map, position, with_query};
+use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
+use crate::explanation::MethodExplanation;
 use crate::maps::{AttentionMaps, AttentionMatrix};
-use crate::method::MethodExplanation;
 
 /// 21 pixels a token of a 7 × 7 grid, 3 an entry of its attention matrix.
 const PANEL_WIDTH: usize = 147;

@@ -3,12 +3,12 @@
 use serde_json::json;
 use tinylsa_xai::{Attribution, FlowMaps, LayerAttention, Picture, QueryMap, Segmentation, TokenGrid};
 
-use crate::explanation::{ImageExplanation, Source};
+use crate::explanation::{ImageExplanation, MethodExplanation, Source};
 use crate::maps::{
     AttentionLayer, AttentionMaps, AttentionView, FixedQueryMaps, FlowMap, Maps, MarkedToken, PixelMap, Quantity,
     RolloutMaps, SegmentMap,
 };
-use crate::method::{MethodExplanation, Needs, SharedSetting};
+use crate::method::{Needs, SharedSetting};
 use crate::registry::MethodId;
 
 const GRID: TokenGrid = TokenGrid::new(7, 7);

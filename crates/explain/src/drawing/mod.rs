@@ -4,8 +4,10 @@ mod attention;
 #[cfg(test)]
 pub(crate) mod example;
 mod overview;
+mod pixel_scales;
 mod pixels;
 mod queries;
+mod shown;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,6 @@ use crate::maps::{AttentionView, Maps};
 use crate::registry::MethodId;
 pub use overview::{Scaling, shown_beside, side_by_side};
 use subject::Subject;
-pub(crate) use words::saturation;
 pub use words::verdict;
 
 /// The drawing of all methods side by side.
@@ -40,7 +41,7 @@ pub struct NamedDrawing {
 
 /// The image itself as a small PNG file.
 pub(crate) fn thumbnail(explanation: &ImageExplanation) -> Result<Vec<u8>> {
-    Ok(encode_png(&subject::grey(explanation)?.enlarged(1))?)
+    Ok(encode_png(&shown::grey(explanation)?.enlarged(1))?)
 }
 
 /// Draws a picture for each method, `<method>.png`, and before them `methods.png` with all methods side by side.

@@ -7,12 +7,14 @@ use tinylsa_report::{
 use tinylsa_xai::TokenGrid;
 
 use super::attention::farthest_query;
-use super::pixels::{self, PixelScales};
-use super::subject::{Subject, grey, grid, position, with_query};
+use super::pixel_scales::PixelScales;
+use super::pixels;
+use super::shown::{grey, grid, position, with_query};
+use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
+use crate::explanation::MethodExplanation;
 use crate::explanation::{ImageExplanation, Source, describe_images};
 use crate::maps::{AttentionMaps, AttentionView, Maps};
-use crate::method::MethodExplanation;
 use crate::registry::MethodId;
 
 /// Which maps of an overview have a scale in common.

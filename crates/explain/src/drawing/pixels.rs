@@ -1,55 +1,14 @@
 //! Methods with a signed number for each pixel: gradients, and the values of segments.
 
-use crate::error::{Context, Result};
-use tinylsa_report::{AttentionScale, Panel, RgbImage, SharedScale, Sheet, ValueMap};
+use crate::error::Result;
+use tinylsa_report::{AttentionScale, Panel, RgbImage, Sheet, ValueMap};
 
-use super::subject::{self, Subject};
+use super::pixel_scales::{PixelScales, shown_map};
+use super::shown;
+use super::subject::Subject;
 use super::words;
-use crate::explanation::ImageExplanation;
-use crate::maps::{Maps, PixelMap, Quantity};
-use crate::method::MethodExplanation;
-
-/// The largest magnitudes beyond this percentile have the end colours of a scale: a few sharp pixels would pale the rest.
-const PERCENTILE: f64 = 99.5;
-
-/// One scale for each quantity that occurs, over all methods and pictures that are shown together.
-pub(super) struct PixelScales {
-    scales: Vec<(Quantity, SharedScale)>,
-}
-
-impl PixelScales {
-    pub(super) fn of<'a>(explanations: impl IntoIterator<Item = &'a ImageExplanation>) -> Result<Self> {
-        let mut maps: Vec<(Quantity, ValueMap)> = Vec::new();
-        for method in explanations.into_iter().flat_map(|explanation| &explanation.methods) {
-            if let Maps::Pixels(pixels) = &method.maps {
-                maps.push((pixels.quantity, shown_map(pixels)?));
-            }
-        }
-        let mut scales = Vec::new();
-        for quantity in Quantity::ALL {
-            let of_quantity: Vec<&ValueMap> = maps.iter().filter(|(q, _)| *q == quantity).map(|(_, map)| map).collect();
-            if !of_quantity.is_empty() {
-                let percentile = if quantity == Quantity::SegmentContribution { 100.0 } else { PERCENTILE };
-                scales.push((quantity, SharedScale::percentile(of_quantity, percentile)?.with_unit(quantity.unit())));
-            }
-        }
-        Ok(Self { scales })
-    }
-
-    pub(super) fn get(&self, quantity: Quantity) -> Result<&SharedScale> {
-        let found = self.scales.iter().find(|(known, _)| *known == quantity);
-        found.map(|(_, scale)| scale).with_context(|| format!("there is no scale for {}", quantity.unit()))
-    }
-}
-
-/// The map as it is shown: the value of its segment at each pixel for the segment methods, its own value for the others.
-pub(super) fn shown_map(pixels: &PixelMap) -> Result<ValueMap> {
-    let [_, height, width] = pixels.attribution.shape.dims();
-    match &pixels.segments {
-        Some(segments) => subject::map(&segments.segmentation.paint(&segments.values)?, [height, width]),
-        None => Ok(ValueMap::new([height, width], &pixels.attribution.per_pixel())?),
-    }
-}
+use crate::explanation::MethodExplanation;
+use crate::maps::PixelMap;
 
 /// The map on the scale that all methods of its quantity share, segments outlined.
 pub(super) fn panel(title: impl Into<String>, pixels: &PixelMap, scales: &PixelScales) -> Result<Panel> {
@@ -73,7 +32,8 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
     let mut panels = vec![picture, panel(quantity.heading(), pixels, &subject.scales)?];
     if let Some(errors) = standard_errors(pixels)? {
         let scale = AttentionScale::from_zero([&errors])?.with_unit(quantity.unit());
-        panels.push(Panel::magnitude("standard error", &errors, &scale));
+        let heading = if is_bound(pixels) { "standard error, at most" } else { "standard error" };
+        panels.push(Panel::magnitude(heading, &errors, &scale));
     }
     let sign = if quantity.has_sign() {
         format!("red speaks for {}, blue against it", subject.explanation.target_name())
@@ -99,15 +59,20 @@ pub(super) fn standard_errors(pixels: &PixelMap) -> Result<Option<ValueMap>> {
         let is_estimate = |errors: &&Vec<f64>| errors.iter().any(|&error| error > 0.0);
         let estimated = segments.standard_errors.as_ref().filter(is_estimate);
         let painted = estimated.map(|errors| segments.segmentation.paint(errors));
-        return painted.transpose()?.map(|errors| subject::map(&errors, [height, width])).transpose();
+        return painted.transpose()?.map(|errors| shown::map(&errors, [height, width])).transpose();
     }
-    let errors = pixels.standard_error.as_ref().map(|errors| over_channels(errors, height * width));
-    Ok(errors.map(|errors| ValueMap::new([height, width], &errors)).transpose()?)
+    let Some(errors) = &pixels.standard_error else { return Ok(None) };
+    Ok(Some(ValueMap::new([height, width], &over_channels(errors, height * width))?))
 }
 
-/// The error of a pixel whose channels err independently.
+/// Whether the error of a pixel is only known to be no larger than what is shown.
+fn is_bound(pixels: &PixelMap) -> bool {
+    let shape = pixels.attribution.shape;
+    pixels.segments.is_none() && pixels.standard_error.as_ref().is_some_and(|errors| errors.len() > shape.pixels())
+}
+
+/// The sum over the channels. The channels of a pixel are estimated from the same samples, so that the error of their sum is
+/// at most this.
 fn over_channels(errors: &[f32], pixels: usize) -> Vec<f32> {
-    let of_pixel =
-        |pixel: usize| errors[pixel..].iter().step_by(pixels).fold(0.0_f32, |norm, error| norm.hypot(*error));
-    (0..pixels).map(of_pixel).collect()
+    (0..pixels).map(|pixel| errors.iter().skip(pixel).step_by(pixels.max(1)).sum()).collect()
 }

@@ -42,7 +42,7 @@ fn methods_of_one_quantity_share_a_scale_that_is_centred() {
     let largest = |quantity: Quantity| {
         let magnitudes = explanation.methods.iter().flat_map(|found| match &found.maps {
             Maps::Pixels(pixels) if pixels.quantity == quantity => {
-                pixels::shown_map(pixels).unwrap().values().iter().map(|value| value.abs()).collect::<Vec<_>>()
+                pixel_scales::shown_map(pixels).unwrap().values().iter().map(|value| value.abs()).collect::<Vec<_>>()
             }
             _ => Vec::new(),
         });

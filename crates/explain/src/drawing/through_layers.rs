@@ -4,10 +4,11 @@ use crate::error::{Context, Result};
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 use tinylsa_xai::TokenGrid;
 
-use super::subject::{Subject, grid, position, with_query};
+use super::shown::{grid, position, with_query};
+use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT, GRADIENT_ROLLOUT_UNIT};
-use crate::maps::{FlowMap, RolloutMaps};
-use crate::method::MethodExplanation;
+use crate::explanation::MethodExplanation;
+use crate::maps::{FlowMap, RolloutMaps, saturation};
 
 const PANEL_WIDTH: usize = 112;
 
@@ -49,7 +50,7 @@ pub(super) fn draw_flow(subject: &Subject<'_>, method: &MethodExplanation, map: 
     }
     let pooled = grid(&map.pooled, size)?;
     let maps = Maps { grid: size, pooled, queries, unit: ATTENTION_UNIT, deviation_unit: DEVIATION_UNIT };
-    let saturated = words::saturation(map.flows.saturated_fraction);
+    let saturated = saturation(map.flows.saturated_fraction);
     draw(subject, method, &maps, vec![saturated, "each map is scaled to sum to 1".to_owned()])
 }
 

@@ -1,8 +1,8 @@
 //! What stands around the maps: captions, what a method's map means, and how far to trust it.
 
 use crate::explanation::ImageExplanation;
+use crate::explanation::MethodExplanation;
 use crate::maps::Maps;
-use crate::method::MethodExplanation;
 
 /// The unit of attention weights: rows, and what is made of rows, sum to 1.
 pub(super) const ATTENTION_UNIT: &str = "share of a query's attention";
@@ -14,7 +14,7 @@ pub(super) const DEVIATION_UNIT: &str = "share above or below the mean over all 
 pub(super) const GRADIENT_ROLLOUT_UNIT: &str = "attention weighted by the gradient of the logit";
 /// What a reader of any map over tokens must know.
 pub(super) const RECEPTIVE_FIELD: &str =
-    "tokens see more than their patch: convolutions have mixed in what lies around it";
+    "tokens see more than their patch where convolutions have mixed in what lies around it";
 
 /// How places are numbered, in pictures, warnings and files alike.
 pub(super) const COUNTING: &str = "layers, heads, rows and columns count from 0";
@@ -55,9 +55,4 @@ pub(super) fn notes(method: &MethodExplanation) -> Vec<String> {
     let shown_beside = matches!(method.maps, Maps::Attention(_) | Maps::Flow(_));
     let diagnosis = if shown_beside { Vec::new() } else { method.sentences.clone() };
     diagnosis.into_iter().chain(method.warnings.iter().map(|warning| format!("warning: {warning}"))).collect()
-}
-
-/// The share of flows that depend on no query.
-pub(crate) fn saturation(fraction: f64) -> String {
-    format!("saturated: {:.1} % of the flows are at their bound and do not depend on the query", 100.0 * fraction)
 }

@@ -3,11 +3,10 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{AttentionCheck, AttentionFlowConfig, attention_flow};
 
 use super::support::attention::{Concentration, check_warnings, shown_queries};
-use crate::drawing::saturation;
+use crate::budget::Budget;
 use crate::error::Result;
-use crate::maps::{FlowMap, Maps};
+use crate::maps::{FlowMap, Maps, saturation};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 /// From this share of saturated flows on, a flow map says little of its query.
 const SATURATED: f64 = 0.5;
@@ -74,7 +73,7 @@ impl Method for AttentionFlowConfig {
         })
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

@@ -3,10 +3,10 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{AttentionCheck, AttentionRolloutConfig, AttentionStatistics, attention_rollout};
 
 use super::support::attention::{Concentration, MatrixStatistics, check_warnings, shown_queries};
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::{Maps, RolloutMaps};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 impl Registered for AttentionRolloutConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -65,7 +65,7 @@ impl Method for AttentionRolloutConfig {
         })
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

@@ -4,11 +4,11 @@ use tinylsa_xai::{ExactShapleyConfig, exact_shapley, exact_shapley_evaluations};
 use super::support::segments::{
     SEGMENT_SETTINGS, masker, of_shapley, segmentation, validate_enumeration, validate_segments,
 };
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::Result;
 use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 impl Registered for ExactShapleyConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -46,7 +46,7 @@ impl Method for ExactShapleyConfig {
         of_shapley(found, &masker)
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(Self { limit: Self::MOST })
     }
 

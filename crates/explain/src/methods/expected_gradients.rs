@@ -3,14 +3,14 @@ use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_xai::{ExpectedGradients, ExpectedGradientsConfig, expected_gradients};
 
 use super::support::gradients::{completeness_sentence, images, pixels, standard_error_sentence};
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::Result;
 use crate::maps::{Quantity, ScoreDifference};
 use crate::method::{
     Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 impl Registered for ExpectedGradientsConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -63,7 +63,7 @@ impl Method for ExpectedGradientsConfig {
 
     fn validate_budget(
         &self,
-        budget: &RerunConfig,
+        budget: &Budget,
         shared: &SharedSettings,
         _at: &Circumstances,
     ) -> Result<(), InvalidSetting> {
@@ -95,7 +95,7 @@ impl Method for ExpectedGradientsConfig {
         })
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(Self { strata: 1 })
     }
 }

@@ -6,13 +6,13 @@ use tinylsa_xai::{
 };
 
 use super::support::attention::{MatrixStatistics, check_warnings, flat_warning};
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::Result;
 use crate::explainable::ImageAttention;
 use crate::maps::{FixedQueryMaps, Maps, MarkedToken};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 /// The rows of chosen tokens, in every layer and head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ impl Method for FixedQueryConfig {
         })
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

@@ -2,10 +2,10 @@ use serde::Serialize;
 use tinylsa_xai::{GradCam, GradCamConfig, SplitScorer, grad_cam};
 
 use super::support::gradients::pixels;
+use crate::budget::Budget;
 use crate::error::{Context, Result};
 use crate::maps::{NamedTensor, Quantity};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 impl Registered for GradCamConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -66,7 +66,7 @@ impl Method for GradCamConfig {
         })
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

@@ -4,10 +4,10 @@ use tinylsa_model::values_of;
 use tinylsa_xai::{AttentionCheck, gradient_rollout};
 
 use super::support::attention::{Concentration, check_warnings, shown_queries};
+use crate::budget::Budget;
 use crate::error::{Context, Result};
 use crate::maps::{Maps, NamedTensor, RolloutMaps};
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 /// Rollout of attention weighted by the gradient of the class. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl Method for GradientRollout {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let traced = at.attention()?;
         let source = at.model.attention().context("the model gives no attention")?;
-        let gradients = source.gradients(at.image_pair(), at.explained);
+        let gradients = source.gradients(at.image_pair(), at.explained)?;
         let gradients = gradients.context("the model gives no gradients of its attention")?;
         let on_host: Vec<Vec<f64>> =
             gradients.iter().map(|layer| values_of(layer).into_iter().map(f64::from).collect()).collect();
@@ -75,7 +75,7 @@ impl Method for GradientRollout {
         })
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

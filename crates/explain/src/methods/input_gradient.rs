@@ -2,10 +2,10 @@ use serde::{Deserialize, Serialize};
 use tinylsa_xai::input_gradient;
 
 use super::support::gradients::plain;
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::Quantity;
 use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 /// The plain gradient, a control. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Method for InputGradient {
         Ok(plain(attribution, Quantity::Sensitivity))
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

@@ -2,10 +2,10 @@ use serde::{Deserialize, Serialize};
 use tinylsa_xai::input_times_gradient;
 
 use super::support::gradients::plain;
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::Quantity;
 use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 /// The gradient times the image, a first-order estimate. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl Method for InputTimesGradient {
         Ok(plain(attribution, Quantity::Contribution))
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

@@ -3,12 +3,12 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, integrated_gradients};
 
 use super::support::gradients::{completeness_sentence, images, pixels};
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::{NamedTensor, Quantity, ScoreDifference};
 use crate::method::{
     Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
-use crate::scores::RerunConfig;
 
 impl Registered for IntegratedGradientsConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -90,7 +90,7 @@ impl Method for IntegratedGradientsConfig {
         })
     }
 
-    fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
         let (steps, maximum_steps) = (budget.steps, budget.steps);
         Box::new(Self { steps, maximum_steps, tolerance: f64::INFINITY, ..self.clone() })
     }

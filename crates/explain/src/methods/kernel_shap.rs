@@ -2,11 +2,11 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{KernelShapConfig, kernel_shap};
 
 use super::support::segments::{SEGMENT_SETTINGS, masker, of_shapley, validate_segments};
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::Result;
 use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 impl Registered for KernelShapConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -43,7 +43,7 @@ impl Method for KernelShapConfig {
         of_shapley(found, &masker)
     }
 
-    fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
         Box::new(Self { evaluations: Some(budget.coalitions) })
     }
 }

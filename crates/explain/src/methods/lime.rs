@@ -9,12 +9,12 @@ use super::support::segments::{
     SEGMENT_SETTINGS, game_evidence, inert_warning, masker, most_segments, segment_evidence, segment_map,
     validate_segments,
 };
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::Result;
 use crate::maps::NamedTensor;
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 /// The most coalitions that are drawn to try a kernel out.
 const TRIAL_SAMPLES: usize = 2000;
@@ -80,7 +80,7 @@ impl Method for LimeConfig {
 
     fn validate_budget(
         &self,
-        budget: &RerunConfig,
+        budget: &Budget,
         shared: &SharedSettings,
         _at: &Circumstances,
     ) -> Result<(), InvalidSetting> {
@@ -94,7 +94,7 @@ impl Method for LimeConfig {
         explained(lime(&at.scorer(), &masker, at.target(), self, &at.execution)?, &masker)
     }
 
-    fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
         let samples = budget.coalitions;
         Box::new(Self { samples, folds: self.folds.min(samples), ..self.clone() })
     }

@@ -10,8 +10,7 @@ use tinylsa_xai::{
     SmoothGradConfig,
 };
 
-use crate::method::{Method, Registered};
-use crate::registry::{Entry, MethodId};
+use crate::method::{Entry, Method, Registered};
 
 mod attention_flow;
 mod attention_rollout;
@@ -49,12 +48,11 @@ macro_rules! registry {
             default: || Box::new(<$method>::default()),
         }),+];
 
-        /// Reads the value of the key that was just read as the settings of a method.
+        /// Reads the value of the key that was just read as the settings of the method of this name.
         pub(crate) fn read_table<'de, A: MapAccess<'de>>(
-            method: MethodId,
+            name: &str,
             map: &mut A,
         ) -> Result<Box<dyn Method>, A::Error> {
-            let name = method.name();
             $(if name == <$method as Registered>::FACTS.name {
                 return Ok(Box::new(map.next_value::<$method>()?));
             })+

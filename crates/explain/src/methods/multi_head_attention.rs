@@ -2,10 +2,10 @@ use serde::{Deserialize, Serialize};
 use tinylsa_xai::HeadFusion;
 
 use super::support::attention::layer_maps;
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::AttentionView;
 use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 /// The attention matrix of every head of every layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Method for MultiHeadAttention {
         layer_maps(at, self.fusion, AttentionView::Heads)
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

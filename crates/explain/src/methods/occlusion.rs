@@ -3,14 +3,14 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{Occlusion, OcclusionConfig, occlusion};
 
 use super::support::gradients::{images, pixels};
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::{Context, Result};
 use crate::maps::Quantity;
 use crate::method::{
     Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 impl Registered for OcclusionConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -69,7 +69,7 @@ impl Method for OcclusionConfig {
         })
     }
 
-    fn budgeted(&self, _budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
         Box::new(self.clone())
     }
 }

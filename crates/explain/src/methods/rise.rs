@@ -3,14 +3,14 @@ use tinylsa_settings::{InvalidSetting, require_within};
 use tinylsa_xai::{Attribution, Rise, RiseConfig, rise};
 
 use super::support::gradients::{images, pixels, standard_error_sentence};
+use crate::budget::Budget;
 use crate::circumstances::Circumstances;
-use crate::config::SharedSettings;
 use crate::error::{Context, Result};
 use crate::maps::{NamedTensor, Quantity};
 use crate::method::{
     Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
-use crate::scores::RerunConfig;
+use crate::shared::SharedSettings;
 
 /// From this relative standard error on, the differences of a map are mostly noise.
 const NOISY: f64 = 0.5;
@@ -88,7 +88,7 @@ impl Method for RiseConfig {
         })
     }
 
-    fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
         Box::new(Self { masks: budget.coalitions.max(2), ..self.clone() })
     }
 }

@@ -3,10 +3,10 @@ use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{SmoothGrad, SmoothGradConfig, SmoothGradKind, smooth_grad};
 
 use super::support::gradients::{pixels, standard_error_sentence};
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::Quantity;
 use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
-use crate::scores::RerunConfig;
 
 impl Registered for SmoothGradConfig {
     const FACTS: MethodFacts = MethodFacts {
@@ -65,7 +65,7 @@ impl Method for SmoothGradConfig {
         })
     }
 
-    fn budgeted(&self, budget: &RerunConfig) -> Box<dyn Method> {
+    fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
         Box::new(Self { samples: budget.noisy, ..self.clone() })
     }
 }

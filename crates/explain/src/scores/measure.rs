@@ -9,8 +9,8 @@ use tinylsa_xai::{
     relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
 };
 
-use super::config::ScoresConfig;
 use super::relevance::Relevance;
+use crate::config::ScoresConfig;
 use crate::error::Result;
 
 /// A score and the circumstances it was measured under.
@@ -72,7 +72,9 @@ pub(super) fn measure<S: Scorer>(
         scores.push((column(ScoreKind::MuFidelity, &variant), found));
     }
     let squares = config.infidelity.of_kind(relevance.kind);
-    for (variant, found) in on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.map, &squares))? {
+    for (variant, found) in
+        on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.values, &squares))?
+    {
         scores.push((column(ScoreKind::Infidelity, &variant), found.scaled));
     }
     scores.push((column(ScoreKind::Sparseness, ""), sparseness(&relevance.map)?));

@@ -1,15 +1,13 @@
 //! Scores the explanations of several pictures and ranks the methods.
 
-mod config;
 mod measure;
 mod relevance;
 mod rerun;
 mod table;
 
-pub use config::ScoresConfig;
-pub use rerun::RerunConfig;
 pub use table::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
 
+use crate::config::ScoresConfig;
 use measure::{Subject, baseline_name, column, measure, scale_name};
 use relevance::Relevance;
 use rerun::Rerun;
@@ -135,7 +133,7 @@ fn score_image(
         collected.add(name, scores, curves);
     }
     let of_method =
-        |method: &crate::method::MethodExplanation| (method.method, Relevance::of(&method.maps, image.shape()));
+        |method: &crate::explanation::MethodExplanation| (method.method, Relevance::of(&method.maps, image.shape()));
     let mut maps: Vec<(MethodId, Option<Relevance>)> = explanation.methods.iter().map(of_method).collect();
     let gradient = MethodId::of::<InputGradient>();
     if maps.iter().all(|(method, _)| *method != gradient) {

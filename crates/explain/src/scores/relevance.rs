@@ -12,6 +12,9 @@ use crate::maps::{AttentionView, Maps, ScoreDifference};
 pub(super) struct Relevance {
     /// `[height, width]`
     pub(super) map: Vec<f32>,
+    /// `[channels, height, width]`, for the score that asks about every value: those of the method where it has them,
+    /// else an equal share of the pixel's number in each channel.
+    pub(super) values: Vec<f32>,
     /// What the numbers mean, which decides how they answer to a perturbation.
     pub(super) kind: AttributionKind,
     /// What they should sum to, where the method says.
@@ -29,7 +32,8 @@ impl Relevance {
         let (tokens, grid) = match maps {
             Maps::Pixels(map) => {
                 let (kind, accounts_for) = (map.quantity.kind(), map.accounts_for);
-                return Some(Self { map: map.attribution.per_pixel(), kind, accounts_for });
+                let (map, values) = (map.attribution.per_pixel(), map.attribution.values.clone());
+                return Some(Self { map, values, kind, accounts_for });
             }
             Maps::Attention(maps) => match maps.view {
                 AttentionView::Fused => (on_grid(&maps.layers.last()?.fused.matrix.mean_row(), maps.grid), maps.grid),
@@ -42,19 +46,23 @@ impl Relevance {
             Maps::Flow(map) => (map.pooled.clone(), map.grid),
             Maps::FixedQueries(_) => return None,
         };
-        let map = over_pixels(&tokens, grid, shape);
-        Some(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
+        Some(Self::of_pixels(over_pixels(&tokens, grid, shape), shape))
+    }
+
+    /// A map over the pixels that knows nothing of channels.
+    fn of_pixels(map: Vec<f32>, shape: ImageShape) -> Self {
+        let share: Vec<f32> = map.iter().map(|value| value / shape.channels as f32).collect();
+        Self { values: share.repeat(shape.channels), map, kind: AttributionKind::Contribution, accounts_for: None }
     }
 
     /// The control that is noise.
     pub(super) fn random(picture: &Picture, seed: u64) -> Result<Self, ExplainError> {
-        let map = random_map(picture.shape().pixels(), seed)?;
-        Ok(Self { map, kind: AttributionKind::Contribution, accounts_for: None })
+        Ok(Self::of_pixels(random_map(picture.shape().pixels(), seed)?, picture.shape()))
     }
 
     /// The control that knows the picture and no model.
     pub(super) fn sobel(picture: &Picture) -> Self {
-        Self { map: sobel_edge_map(picture), kind: AttributionKind::Contribution, accounts_for: None }
+        Self::of_pixels(sobel_edge_map(picture), picture.shape())
     }
 
     /// The completeness error, where the method promises to be complete.
@@ -101,5 +109,13 @@ mod tests {
         assert_eq!(map[12..], [0.0, 0.0, 2.0, 2.0]);
         let wide = over_pixels(&[1.0, 2.0, 3.0], TokenGrid::new(1, 3), ImageShape::grey(2, 6));
         assert_eq!(wide[..6], [0.25, 0.25, 0.5, 0.5, 0.75, 0.75], "grids need not be square");
+    }
+
+    #[test]
+    fn channels_share_what_a_map_says_of_a_pixel() {
+        let shape = ImageShape { channels: 3, height: 1, width: 2 };
+        let relevance = Relevance::of_pixels(vec![0.75, -1.5], shape);
+        assert_eq!(relevance.values, [0.25, -0.5, 0.25, -0.5, 0.25, -0.5]);
+        assert_eq!(Relevance::of_pixels(vec![0.1, 0.7], ImageShape::grey(1, 2)).values, [0.1, 0.7]);
     }
 }

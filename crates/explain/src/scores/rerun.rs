@@ -1,10 +1,6 @@
 //! The scores that explain again: max-sensitivity and the randomisation of parameters.
 
-use serde::{Deserialize, Serialize};
-use tinylsa_settings::{InvalidSetting, require_within};
-use tinylsa_xai::{
-    ExactShapleyConfig, Execution, ExplainError, ExplainedScore, Picture, max_sensitivity, parameter_randomisation,
-};
+use tinylsa_xai::{Execution, ExplainError, ExplainedScore, Picture, max_sensitivity, parameter_randomisation};
 
 use super::relevance::Relevance;
 use crate::background::Background;
@@ -13,46 +9,6 @@ use crate::explainable::{Explainable, RandomisedModel};
 use crate::explainer::Explainer;
 use crate::method::Method;
 use crate::registry::MethodId;
-
-/// The budgets with which methods run that are run again and again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RerunConfig {
-    /// Methods that are left out.
-    pub skip: Vec<MethodId>,
-    /// Gradients of Integrated Gradients, without refinement.
-    pub steps: usize,
-    /// Pictures of the background of expected gradients, two gradients each.
-    pub background: usize,
-    /// Samples of `SmoothGrad`.
-    pub noisy: usize,
-    /// Coalitions of `KernelSHAP` and of LIME.
-    pub coalitions: usize,
-    /// Permutations of permutation SHAP.
-    pub permutations: usize,
-}
-
-impl Default for RerunConfig {
-    /// About a tenth of the budgets of the explanations; exact Shapley values have no smaller budget and are left out.
-    fn default() -> Self {
-        let skip = vec![MethodId::of::<ExactShapleyConfig>()];
-        Self { skip, steps: 32, background: 10, noisy: 16, coalitions: 200, permutations: 8 }
-    }
-}
-
-impl RerunConfig {
-    /// Checks every range.
-    ///
-    /// # Errors
-    /// The first key outside its range.
-    pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("steps", self.steps, 2..=1 << 20)?;
-        require_within("background", self.background, 1..=10_000)?;
-        require_within("noisy", self.noisy, 2..=1 << 20)?;
-        require_within("coalitions", self.coalitions, 4..=10_000_000)?;
-        require_within("permutations", self.permutations, 1..=1_000_000)
-    }
-}
 
 /// Explains one class of one image again and again by a method with a smaller budget.
 pub(super) struct Rerun<'a> {
@@ -90,7 +46,7 @@ impl Rerun<'_> {
 
     fn budgeted(&self, method: MethodId) -> Box<dyn Method> {
         let config = self.explainer.config;
-        config.method(method).budgeted(&config.scores.rerun)
+        config.method(method).budgeted(&config.scores.rerun.budget())
     }
 
     /// The map of a method on an image, on the pixels.

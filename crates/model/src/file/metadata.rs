@@ -65,10 +65,10 @@ pub enum LogitError {
 
 impl<C: ModelConfig> ModelMetadata<C> {
     /// The description of a network that was not calibrated, and of which it is not known what was held out.
-    pub fn new(config: &C, class_names: &[&str], dataset: &str) -> Self {
+    pub fn new(config: &C, class_names: &[impl AsRef<str>], dataset: &str) -> Self {
         Self {
             config: config.clone(),
-            class_names: class_names.iter().map(|&name| name.to_owned()).collect(),
+            class_names: class_names.iter().map(|name| name.as_ref().to_owned()).collect(),
             dataset: dataset.to_owned(),
             temperature: None,
             held_out: None,

@@ -48,7 +48,7 @@ pub trait ModelFile: Classifier {
     ///
     /// # Errors
     /// [`ModelFileError`] if the names are not those of the classes, or if a weight is not finite.
-    fn to_safetensors(&self, class_names: &[&str], dataset: &str) -> Result<Vec<u8>, ModelFileError> {
+    fn to_safetensors(&self, class_names: &[impl AsRef<str>], dataset: &str) -> Result<Vec<u8>, ModelFileError> {
         model_to_safetensors(self, &ModelMetadata::new(self.config(), class_names, dataset), Precision::Single)
     }
 

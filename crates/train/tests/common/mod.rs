@@ -159,17 +159,12 @@ pub(crate) struct StopAfter<'a> {
 }
 
 impl Progress for StopAfter<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
-
     fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {
         self.steps -= 1;
         if self.steps == 0 {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
-
-    fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
-    fn checkpoint_written(&mut self, _path: &Path) {}
 }
 
 /// The measurements without those of time and memory.

@@ -4,18 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use tinylsa_data::{Dataset, SyntheticConfig, synthetic_garments, to_unit};
-use tinylsa_model::ImageShape;
+use tinylsa_data::Dataset;
+use tinylsa_model::ModelMetadata;
 use tinylsa_xai::Picture;
 use tracing::warn;
 
 use super::{ExplainArguments, IndexedSplit};
-use tinylsa_experiment::dataset::{Pictures, fashion_mnist, fashion_mnist_on_disk, require_size};
+use tinylsa_experiment::dataset::{Pictures, require_size};
 use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
 
 use crate::outcome::UsageError;
 use tinylsa_experiment::choice::subject;
-use tinylsa_experiment::picture::{SIDE, load_picture};
+use tinylsa_experiment::model_images::ImagesOf;
+use tinylsa_experiment::picture::load_picture;
 use tinylsa_settings::{printable, printable_path};
 
 /// The class with this number or name.
@@ -48,26 +49,20 @@ pub(super) fn class_of(class: &str, names: &[String]) -> Result<usize, UsageErro
 /// the command line says otherwise. Nothing for files whose model's images are not on this machine.
 pub(super) fn collection(
     arguments: &ExplainArguments,
-    trained_on: &str,
+    metadata: &ModelMetadata,
     methods: &[MethodId],
 ) -> Result<Option<Pictures>> {
     let by_index = !arguments.index.is_empty();
-    let as_trained = !by_index && arguments.data_dir.is_none() && trained_on == "synthetic-garments";
     if !by_index && !methods.iter().any(|method| method.facts().reads.contains(&SharedSetting::Background)) {
         return Ok(None);
     }
-    if arguments.synthetic || as_trained {
-        let garments = synthetic_garments(&SyntheticConfig::default())?;
-        let (train, test) = (garments.train, garments.test);
-        return Ok(Some(Pictures { train, test, checksums: Vec::new(), substitution: None }));
-    }
-    let data_dir = arguments.data_dir.as_deref();
-    if by_index {
-        return Ok(Some(fashion_mnist(data_dir, &Arc::default())?));
-    }
-    let pictures = fashion_mnist_on_disk(data_dir)?;
-    if pictures.is_none() {
-        warn!("the background of expected-gradients is noise, since there are no training images on this machine");
+    let (images, request) = (ImagesOf { metadata, file: arguments.model.as_deref() }, arguments.collection.request());
+    let pictures = if by_index { Some(images.obtain(&request, &Arc::default())?) } else { images.at_hand(&request)? };
+    match &pictures {
+        Some(pictures) => require_size(&pictures.train, metadata.config.input)?,
+        None => {
+            warn!("the background of expected-gradients is noise, since there are no training images on this machine");
+        }
     }
     Ok(pictures)
 }
@@ -78,7 +73,6 @@ pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) ->
         Some(IndexedSplit::Train) => &pictures.train,
         Some(IndexedSplit::Test) | None => &pictures.test,
     };
-    require_size(dataset, ImageShape::grey(SIDE, SIDE))?;
     let mut subjects: Vec<ImageToExplain> = Vec::new();
     for &index in &arguments.index {
         let subject = subject(dataset, index, None)?;
@@ -90,15 +84,19 @@ pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) ->
 }
 
 /// One subject a file, called by its stem. Files that cannot be read are added to the failures.
-pub(super) fn from_files(images: &[PathBuf], failures: &mut Vec<anyhow::Error>) -> Result<Vec<ImageToExplain>> {
+pub(super) fn from_files(
+    images: &[PathBuf],
+    metadata: &ModelMetadata,
+    failures: &mut Vec<anyhow::Error>,
+) -> Result<Vec<ImageToExplain>> {
     let mut subjects: Vec<ImageToExplain> = Vec::new();
     for (path, id) in images.iter().zip(names_of_files(images)) {
-        match load_picture(path) {
+        match load_picture(path, metadata) {
             Ok(image) => subjects.push(ImageToExplain {
                 id,
                 source: Source { from: printable_path(path), number: None },
                 choice: None,
-                image: Picture::new(to_unit(&image.pixels), [1, SIDE, SIDE])?,
+                image: Picture::new(image.to_unit(), image.shape)?,
                 label: None,
                 truth_mask: None,
             }),

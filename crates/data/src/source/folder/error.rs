@@ -4,6 +4,7 @@ use thiserror::Error;
 use tinylsa_settings::{printable, printable_path};
 use tinylsa_shape::ImageShape;
 
+use super::ClassesFault;
 use crate::dataset::Split;
 use crate::photograph::PhotographError;
 use crate::split::SplitError;
@@ -37,6 +38,14 @@ pub enum FolderError {
     ClassName {
         /// The directory.
         directory: PathBuf,
+    },
+    /// The list of the classes is wrong.
+    #[error("{} {fault}", printable_path(path))]
+    Classes {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: ClassesFault,
     },
     /// Two classes have the same name but for the case of letters.
     #[error(

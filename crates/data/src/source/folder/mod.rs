@@ -1,5 +1,5 @@
 //! A folder of PNG and JPEG files in classes: `train/<class>/*.png` and `test/<class>/*.png`, or `<class>/*.png` to be
-//! divided.
+//! divided. A file `classes.txt` may give the order of the classes, and names that no directory can have.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tinylsa_settings::{InvalidSetting, counted, require, require_within};
 use tinylsa_system::sha256_hex;
 
+pub use classes::{CLASSES_FILE, ClassesFault};
 pub use error::FolderError;
 
 use super::idx_files::{own_name, require_plain_name};
@@ -17,9 +18,11 @@ use super::inspect::check_directory;
 use super::{DataConfig, FileChecksum, ImageCollection, ImageSource, Place, SourceError};
 use crate::dataset::{Dataset, DatasetName, Split};
 use crate::split::stratified_split;
+use classes::ClassList;
 use read::{Form, Images, read};
 use scan::{ClassFolder, Listing, classes_of, subdirectories};
 
+mod classes;
 mod error;
 mod read;
 mod scan;
@@ -98,7 +101,9 @@ impl ImageSource for Source {
 }
 
 /// Images from the PNG and JPEG files in `directory`. A class is a directory and has its name; the classes are in the
-/// order of their names.
+/// order of their names, unless a file `classes.txt` in `directory` lists them: a line for each directory in the order of
+/// the labels, and behind a tabulator the name of the class where that is another one. The images are in the order of their
+/// files' names.
 ///
 /// Up to one file in a hundred may be damaged: it is left out, with a warning. So are files that are no images.
 ///
@@ -144,9 +149,12 @@ fn divided(
     let expected = "nothing: the folder is divided into train and test";
     require("test_fraction", config.test_fraction.is_none(), || format!("{:?}", config.test_fraction), expected)
         .map_err(|error| error.within("folder"))?;
-    let train = classes_of(&directory.join(TRAIN))?;
-    let test = classes_of(&directory.join(TEST))?;
+    let mut train = classes_of(&directory.join(TRAIN))?;
+    let mut test = classes_of(&directory.join(TEST))?;
     require_same_classes(directory, &train, &test)?;
+    if let Some(list) = ClassList::read(directory)? {
+        (train.classes, test.classes) = (list.applied(train.classes)?, list.applied(test.classes)?);
+    }
     let read_train = read(&train.classes, &Form::new(config, None))?;
     let read_test = read(&test.classes, &Form::new(config, Some(&read_train)))?;
     let others: Vec<&str> = parts.iter().map(String::as_str).filter(|part| ![TRAIN, TEST].contains(part)).collect();
@@ -178,7 +186,10 @@ fn undivided(
     config: &FolderConfig,
     name: &DatasetName,
 ) -> Result<(Splits, Vec<String>), SourceError> {
-    let listing = classes_of(directory)?;
+    let mut listing = classes_of(directory)?;
+    if let Some(list) = ClassList::read(directory)? {
+        listing.classes = list.applied(listing.classes)?;
+    }
     let expected = "the share of the images for the test: the folder is not divided into train and test";
     let fraction = config.test_fraction.ok_or_else(|| {
         InvalidSetting { key: "test_fraction".to_owned(), found: "absent".to_owned(), expected: expected.to_owned() }

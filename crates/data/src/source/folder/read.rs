@@ -65,15 +65,17 @@ struct Decoded {
     levels: Vec<u8>,
 }
 
-/// Reads the files of some classes, in order.
+/// Reads the files of some classes in the order of the files' names, of equal ones in that of the classes: images that were
+/// written under their numbers come back in their order, whatever their classes.
 pub(super) fn read(classes: &[ClassFolder], form: &Form) -> Result<Images, FolderError> {
     let of_class = |(label, class): (usize, &'_ ClassFolder)| (label as u32, class.files.len());
     let counts: Vec<(u32, usize)> = classes.iter().enumerate().map(of_class).collect();
-    let files: Vec<File<'_>> = classes
+    let mut files: Vec<File<'_>> = classes
         .iter()
         .zip(&counts)
         .flat_map(|(class, &(label, _))| class.files.iter().map(move |path| File { path, label }))
         .collect();
+    files.sort_by(|one, other| one.path.file_name().cmp(&other.path.file_name()));
     let mut first = form.first.clone();
     let (mut levels, mut labels): (Vec<u8>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut unreadable: Vec<PhotographError> = Vec::new();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tinylsa_settings::{counted, printable_path};
 
 use super::FolderError;
+use super::classes::CLASSES_FILE;
 
 /// Files that are meant to be images, also those of formats that are refused with their name.
 const EXTENSIONS: [&str; 14] =
@@ -44,7 +45,7 @@ pub(super) fn classes_of(directory: &Path) -> Result<Listing, FolderError> {
     let (mut classes, mut strays) = (Vec::new(), 0);
     for entry in entries(directory)? {
         if !entry.is_directory {
-            strays += 1;
+            strays += usize::from(entry.path.file_name().is_none_or(|name| name != CLASSES_FILE));
             continue;
         }
         let name = name_of(&entry.path)?;
@@ -59,19 +60,25 @@ pub(super) fn classes_of(directory: &Path) -> Result<Listing, FolderError> {
         return Err(FolderError::NoClasses { directory: directory.to_owned() });
     }
     classes.sort_by(|left, right| left.name.cmp(&right.name));
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    for class in &classes {
-        if let Some(first) = seen.insert(class.name.to_lowercase(), &class.name) {
-            let (first, second) = (first.to_owned(), class.name.clone());
-            return Err(FolderError::ClashingNames { directory: directory.to_owned(), first, second });
-        }
-    }
+    require_different_names(directory, &classes)?;
     let mut warnings = Vec::new();
     if strays > 0 {
         let what = if strays == 1 { "entry that is no image file is" } else { "entries that are no image files are" };
         warnings.push(format!("{strays} {what} left out in {}", printable_path(directory)));
     }
     Ok(Listing { classes, warnings })
+}
+
+/// Refuses names that only the case of letters tells apart.
+pub(super) fn require_different_names(directory: &Path, classes: &[ClassFolder]) -> Result<(), FolderError> {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for class in classes {
+        if let Some(first) = seen.insert(class.name.to_lowercase(), &class.name) {
+            let (first, second) = (first.to_owned(), class.name.clone());
+            return Err(FolderError::ClashingNames { directory: directory.to_owned(), first, second });
+        }
+    }
+    Ok(())
 }
 
 /// What a directory holds, by name, without what is hidden, such as the notes of a file manager.

@@ -7,7 +7,6 @@ use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
 use crate::source::{FolderConfig, SourceError, load_folder};
-use crate::synthetic::{SyntheticConfig, synthetic_garments};
 
 /// An image that no other number has.
 fn colour(number: usize, [height, width]: [u32; 2]) -> DynamicImage {
@@ -57,14 +56,15 @@ fn classes_are_directories_in_the_order_of_their_names_in_any_script() {
     }
     let read = load_folder(directory.path(), &FolderConfig::default()).unwrap();
     assert_eq!(&*read.train.class_names, ["Zebra", "ape", "собака", "猫"]);
-    assert_eq!(read.train.labels, [0, 0, 1, 1, 2, 2, 3, 3]);
+    // 000.png of each class, then 001.png of each
+    assert_eq!(read.train.labels, [0, 1, 2, 3, 0, 1, 2, 3]);
     assert_eq!((read.train.shape.dims(), read.test.len()), ([3, 4, 6], 8));
     read.train.check().unwrap();
     assert!(read.warnings.is_empty(), "{:?}", read.warnings);
     // red, green and blue of the first image of the class that was written first
     let expected = colour(0, [4, 6]).to_rgb8();
     for (x, y, pixel) in expected.enumerate_pixels() {
-        let at = |channel: usize| read.train.image(4)[channel * 24 + (y * 6 + x) as usize];
+        let at = |channel: usize| read.train.image(2)[channel * 24 + (y * 6 + x) as usize];
         assert_eq!([0, 1, 2].map(at), pixel.0);
     }
 }
@@ -175,7 +175,7 @@ fn what_is_no_image_is_left_out_with_a_warning_and_hidden_files_without() {
 fn the_checksum_is_of_the_images_and_their_classes_and_not_of_the_files() {
     let [first, renamed, other] = [divided(), divided(), divided()];
     let cat = |directory: &TempDir| directory.path().join("train/cat");
-    fs::rename(cat(&renamed).join("001.png"), cat(&renamed).join("0015.png")).unwrap();
+    fs::rename(cat(&renamed).join("001.png"), cat(&renamed).join("001.PNG")).unwrap();
     let checksums = |directory: &TempDir| load_folder(directory.path(), &FolderConfig::default()).unwrap().checksums;
     assert_eq!(checksums(&first), checksums(&renamed));
     save(&colour(999, [4, 6]), &cat(&other).join("001.png"));
@@ -214,27 +214,37 @@ fn a_jpeg_is_read_too() {
     let even: DynamicImage = GrayImage::from_pixel(6, 4, Luma([90])).into();
     save(&even, &directory.path().join("train/cat/even.jpg"));
     let read = load_folder(directory.path(), &FolderConfig::default()).unwrap();
-    assert!(read.train.image(3).iter().all(|level| level.abs_diff(90) <= 2), "{:?}", read.train.image(3));
+    assert!(read.train.image(6).iter().all(|level| level.abs_diff(90) <= 2), "{:?}", read.train.image(6));
 }
 
 #[test]
-fn exported_images_come_back_to_the_byte() {
-    let garments = synthetic_garments(&SyntheticConfig { train: 60, test: 20, seed: 3 }).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    for dataset in [&garments.train, &garments.test] {
-        for index in 0..dataset.len() {
-            let image = GrayImage::from_raw(28, 28, dataset.image(index).to_vec()).unwrap();
-            let path = format!("{}/{}/{index:05}.png", dataset.split, dataset.label(index));
-            save(&image.into(), &directory.path().join(path));
-        }
-    }
-    let read = load_folder(directory.path(), &FolderConfig { channels: 1, ..FolderConfig::default() }).unwrap();
-    for (drawn, read) in [(&garments.train, &read.train), (&garments.test, &read.test)] {
-        // The files of a folder come class by class.
-        let mut order: Vec<usize> = (0..drawn.len()).collect();
-        order.sort_by_key(|&index| drawn.label(index));
-        let expected: Vec<u8> = order.iter().flat_map(|&index| drawn.image(index)).copied().collect();
-        assert_eq!(read.images, expected);
-        assert_eq!(read.labels, order.iter().map(|&index| drawn.label(index)).collect::<Vec<_>>());
-    }
+fn a_list_gives_the_order_and_the_names_of_the_classes() {
+    let directory = divided();
+    let list = directory.path().join("classes.txt");
+    fs::write(&list, "dog\tDog / puppy\ncat\n").unwrap();
+    let read = load_folder(directory.path(), &FolderConfig::default()).unwrap();
+    assert_eq!(&*read.train.class_names, ["Dog / puppy", "cat"]);
+    assert_eq!((&read.train.labels[..2], &read.test.labels[..]), (&[0, 1][..], &[0, 1][..]));
+    assert!(read.warnings.is_empty(), "{:?}", read.warnings);
+
+    let undivided = tempfile::tempdir().unwrap();
+    fill(undivided.path(), &["a", "b"], 4, 0);
+    fs::write(undivided.path().join("classes.txt"), "b\na\n").unwrap();
+    let config = FolderConfig { test_fraction: Some(0.5), ..FolderConfig::default() };
+    let read = load_folder(undivided.path(), &config).unwrap();
+    assert_eq!((&*read.train.class_names, read.warnings.len()), (&["b".to_owned(), "a".to_owned()][..], 0));
+
+    let check = |text: &[u8], expected: &str| {
+        fs::write(&list, text).unwrap();
+        refused(directory.path(), &FolderConfig::default(), expected);
+    };
+    check(b"cat\n", "classes.txt does not name the directory dog");
+    check(b"cat\ndog\nmouse\n", "names the directory mouse in line 3, which is not there");
+    check(b"cat\ndog\ncat\n", "names the directory cat twice, again in line 3");
+    check(b"cat\n\ndog\n", "names no class in line 2");
+    check(b"cat\tPet\ndog\tpet\n", "the classes Pet and pet of ");
+    check(b"caf\xe9\n", "classes.txt is no text in UTF-8");
+    fs::remove_file(&list).unwrap();
+    fs::create_dir(&list).unwrap();
+    refused(directory.path(), &FolderConfig::default(), "classes.txt cannot be read");
 }

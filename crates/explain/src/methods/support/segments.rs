@@ -9,10 +9,10 @@ use tinylsa_xai::{
 
 use super::gradients::{images, scientific};
 use crate::circumstances::{Circumstances, within_image};
-use crate::config::SharedSettings;
 use crate::error::{Context, Result};
 use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference, SegmentMap};
 use crate::method::{Diagnostics, Explained, MethodContext, SharedSetting};
+use crate::shared::SharedSettings;
 
 /// What all of these methods share.
 pub(crate) const SEGMENT_SETTINGS: &[SharedSetting] = &[SharedSetting::Segmentation, SharedSetting::Fill];

@@ -1,5 +1,9 @@
 //! The part `[explain]` of a config.
 
+mod fit;
+mod rerun;
+mod scores;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -8,12 +12,14 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tinylsa_settings::{InvalidSetting, require, require_within};
-use tinylsa_xai::{BaselineConfig, FillConfig, SegmentationConfig};
+
+pub use rerun::RerunConfig;
+pub use scores::ScoresConfig;
 
 use crate::method::{Method, Needs, Registered};
 use crate::methods::read_table;
 use crate::registry::{self, MethodId};
-use crate::scores::ScoresConfig;
+use crate::shared::SharedSettings;
 
 /// What is explained and how: the part `[explain]` of a config.
 ///
@@ -37,19 +43,6 @@ pub struct ExplainConfig {
     pub scores: ScoresConfig,
 }
 
-/// The settings that methods share.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SharedSettings {
-    /// What the paths of gradient methods start from.
-    pub baseline: BaselineConfig,
-    /// What the segment methods show and hide.
-    pub segmentation: SegmentationConfig,
-    /// What stands in for hidden segments.
-    pub fill: FillConfig,
-    /// The images that stand for the data set.
-    pub background: BackgroundConfig,
-}
-
 /// Which images of the test split an experiment explains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,20 +61,6 @@ impl Default for ImageChoice {
     /// One of each kind and class.
     fn default() -> Self {
         Self { right_highest: 1, right_lowest: 1, wrong_highest: 1, indices: Vec::new() }
-    }
-}
-
-/// The images over which expected gradients take their mean.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BackgroundConfig {
-    /// How many training images, drawn from the seed.
-    pub pictures: usize,
-}
-
-impl Default for BackgroundConfig {
-    fn default() -> Self {
-        Self { pictures: 20 }
     }
 }
 
@@ -236,7 +215,7 @@ impl<'de> Visitor<'de> for Keys {
                     let Some(method) = MethodId::named(name) else {
                         return Err(A::Error::unknown_field(name, &KEYS));
                     };
-                    tables.insert(method, Arc::from(read_table(method, &mut map)?));
+                    tables.insert(method, Arc::from(read_table(method.name(), &mut map)?));
                 }
             }
         }

@@ -5,7 +5,7 @@ use tinylsa_xai::{
     MaxSensitivityConfig, MuFidelityConfig, ScoreScale,
 };
 
-use super::rerun::RerunConfig;
+use super::RerunConfig;
 
 /// What the explanations are scored by: the part `[explain.scores]` of a config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,13 +62,13 @@ impl SquaresConfig {
 }
 
 impl Default for ScoresConfig {
-    /// Both scales, all three baselines, the defaults of every score; four changed pictures instead of ten for
+    /// Both scales, the baselines that need to know nothing of the data set, the defaults of every score; four changed pictures instead of ten for
     /// max-sensitivity, which costs most.
     fn default() -> Self {
         Self {
             enabled: true,
             scales: vec![ScoreScale::Logits, ScoreScale::Probabilities],
-            baselines: vec![Baseline::Black, Baseline::Mean, Baseline::Blur],
+            baselines: vec![Baseline::Black, Baseline::Blur],
             sensitivity_pictures: 5,
             randomisation_pictures: 3,
             deletion: DeletionConfig::default(),
