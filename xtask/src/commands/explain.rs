@@ -1,8 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
-use clap::{Args, ValueEnum};
 use tinylsa_data::ChannelStatistics;
 use tinylsa_model::{LoadedModel, TinyCnnLsaConfig};
 use tinylsa_system::{ClaimError, OutputDir};
@@ -18,7 +17,6 @@ use tinylsa_experiment::matching::require_classes;
 use tinylsa_experiment::models::load_model_or_pretrained;
 
 use super::config_or_base;
-use super::images::ImageArguments;
 use tinylsa_experiment::schema::{ExperimentConfig, with_statistics};
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::{
@@ -29,71 +27,19 @@ use tinylsa_explain::{
 use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 use tinylsa_settings::{counted, printable};
 
+mod arguments;
 mod finished;
 mod sources;
 
-use finished::Finished;
+pub(crate) use arguments::ExplainArguments;
+use finished::{Finished, PAGE};
 use sources::{class_of, collection, from_dataset, from_files};
-
-/// The page of all explanations.
-const PAGE: &str = "explanations.html";
 
 /// What `--target` asks for every class with.
 const EVERY_CLASS: &str = "all";
 
 /// The kind of output that `--out` holds.
 const KIND: &str = "explanations";
-
-/// Arguments of the `explain` command.
-#[derive(Args, Debug)]
-pub(crate) struct ExplainArguments {
-    /// PNG or JPEG images, for a model of garments of one garment each.
-    #[arg(required_unless_present = "index", conflicts_with = "index", value_name = "IMAGE")]
-    images: Vec<PathBuf>,
-    /// Images of the data set that the model was trained on by their number, such as 0,17.
-    #[arg(long, value_delimiter = ',', value_name = "I,J,…")]
-    index: Vec<u32>,
-    /// A model.safetensors of a run; without it, the weights that ship with the program.
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
-    #[command(flatten)]
-    collection: ImageArguments,
-    /// The split of the dataset that --index counts in; the test split without it.
-    #[arg(long, value_enum, value_name = "SPLIT")]
-    split: Option<IndexedSplit>,
-    /// The methods, such as lime,kernel-shap, or all.
-    #[arg(long = "method", value_delimiter = ',', value_name = "M,…")]
-    methods: Vec<String>,
-    /// The class to explain, by number or name, instead of the predicted one; `all` explains every class with the same
-    /// random draws and puts them side by side on one scale.
-    #[arg(long, value_name = "CLASS")]
-    target: Option<String>,
-    /// The class that it is set against, by number or name: what is explained is the difference of the two logits.
-    #[arg(long, value_name = "CLASS")]
-    against: Option<String>,
-    /// Seed of everything that is drawn, instead of the config's.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Take the methods and their settings from the `[explain]` part of this config instead of configs/base.toml.
-    #[arg(long, value_name = "CONFIG")]
-    config: Option<PathBuf>,
-    /// Change a key of the config, such as explain.lime.samples=200; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Threads; 0 takes every core. The result has the same bits whatever the number.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    threads: usize,
-    /// A directory for the explanations alone: a folder for each image, and a page. What an earlier `explain` wrote there
-    /// is removed.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum IndexedSplit {
-    Train,
-    Test,
-}
 
 /// Explains images, a folder each.
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {

@@ -6,8 +6,10 @@ use tinylsa_explain::{ImageExplanation, Scaling, side_by_side};
 use tinylsa_settings::counted;
 use tinylsa_system::{OutputDir, write_atomically};
 
-use super::PAGE;
 use crate::outcome::say;
+
+/// The page of all explanations.
+pub(super) const PAGE: &str = "explanations.html";
 
 /// Images whose classes the page shows side by side.
 const MOST_CLASS_SHEETS: usize = 10;

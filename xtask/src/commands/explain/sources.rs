@@ -9,7 +9,7 @@ use tinylsa_model::ModelMetadata;
 use tinylsa_xai::Picture;
 use tracing::warn;
 
-use super::{ExplainArguments, IndexedSplit};
+use super::arguments::{ExplainArguments, IndexedSplit};
 use tinylsa_experiment::dataset::{Pictures, require_size};
 use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
 
