@@ -8,8 +8,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors};
 use tinylsa_settings::counted;
-use tinylsa_system::{peak_memory, sha256_hex};
-use tinylsa_train::{BEST_CHECKPOINT, EpochRecord, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
+use tinylsa_system::sha256_hex;
+use tinylsa_train::{BEST_CHECKPOINT, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
 
 use crate::dataset::{Pictures, all_indices, obtain};
@@ -26,8 +26,8 @@ use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared, described};
 use crate::progress::{RunProgress, StartedRun};
 use crate::run::{CompletedRun, RunOptions};
+use crate::run_figures::figures;
 use crate::schema::{ExperimentConfig, MeasuredSplit};
-use crate::statistics::Spread;
 use tinylsa_explain::ExplainedNetwork;
 use tinylsa_settings::config::to_toml;
 
@@ -382,25 +382,4 @@ fn continued(manifest: Manifest, earlier: Manifest) -> Manifest {
     let continuation = Continuation { started: manifest.started, git_revision: manifest.git_revision };
     let continuations = [earlier.continuations, vec![continuation]].concat();
     Manifest { started: earlier.started, git_revision: earlier.git_revision, continuations, ..manifest }
-}
-
-fn figures(trained: &Trained<TinyCnnLsa>, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
-    RunFigures {
-        finished: now(),
-        training_seconds: trained.history.iter().map(|record| record.seconds).sum(),
-        wall_seconds: started.elapsed().as_secs_f64(),
-        images_per_second: median_speed(&trained.history),
-        explanation_seconds: None,
-        peak_memory: largest_memory(&trained.history),
-        kept_epoch: trained.kept_epoch,
-        accuracy: evaluation.accuracy,
-    }
-}
-
-fn largest_memory(history: &[EpochRecord]) -> Option<u64> {
-    history.iter().filter_map(|record| record.peak_memory).chain(peak_memory()).max()
-}
-
-fn median_speed(history: &[EpochRecord]) -> f64 {
-    Spread::of(history.iter().map(|record| record.images_per_second)).median
 }

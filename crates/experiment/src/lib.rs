@@ -83,6 +83,7 @@ mod prepare;
 mod progress;
 pub mod reproduce;
 mod run;
+mod run_figures;
 pub mod schema;
 pub mod statistics;
 pub mod sweep;

@@ -8,7 +8,7 @@ use tinylsa_data::{DatasetName, FileChecksum};
 use tinylsa_system::{OutputDir, sha256_hex};
 use tinylsa_train::EpochRecord;
 
-use super::read_json;
+use super::json::read_json;
 use crate::error::ExperimentError;
 use crate::machine::Machine;
 

@@ -1,6 +1,7 @@
 //! A run's directory: where it is, who may write there, and what is in it.
 
 mod identity;
+mod json;
 mod manifest;
 mod resume;
 mod verify;
@@ -11,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tinylsa_system::{ClaimError, OutputDir, remove_leftovers, write_atomically};
 use tinylsa_train::{BEST_CHECKPOINT, LAST_CHECKPOINT};
 
 pub(crate) use identity::{Basis, Identity};
+pub(crate) use json::read_json;
 #[cfg(test)]
 pub(crate) use manifest::tests;
 pub use manifest::{Continuation, Digests, Manifest, RunFigures, Status};
@@ -136,15 +137,6 @@ impl RunFolder {
     pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
         self.write(MANIFEST, &manifest.to_bytes()?)
     }
-}
-
-/// Reads a file that a run wrote.
-///
-/// # Errors
-/// If the file is missing or damaged.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is not what a run writes", path.display()))
 }
 
 /// Whether a directory has a run's manifest.
