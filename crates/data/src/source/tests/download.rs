@@ -383,8 +383,7 @@ fn an_answer_above_the_cap_is_refused_announced_or_not() {
 
 #[test]
 fn nobody_there_is_noticed_at_once() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{closed}");
+    let url = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     let start = Instant::now();
     let config = FetchConfig { first_pause: Duration::from_mins(1), ..quick(&[&url]) };
     let fault = fault(directory().path(), &config);
