@@ -241,10 +241,4 @@ pub(super) mod tests {
             "the number of finished batches is 2, expected at most 0 in epoch 4",
         );
     }
-
-    #[test]
-    fn the_version_of_burn_is_the_one_that_the_workspace_pins() {
-        let manifest = include_str!("../../../../Cargo.toml");
-        assert!(manifest.contains(&format!("burn = {{ version = \"={BURN_VERSION}\"")));
-    }
 }
