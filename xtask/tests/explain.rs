@@ -275,7 +275,7 @@ fn wrong_input_is_told() {
     check(2, &[], "IMAGE");
     check(2, &["text.png", "--index", "1"], "cannot be used with");
     check(2, &["--synthetic", "--index", "1", "--method", "kernelshap"], "did you mean kernel-shap?");
-    check(2, &["--synthetic", "--index", "2000"], "2000 pictures, 0 to 1999");
+    check(2, &["--synthetic", "--index", "200"], "200 pictures, 0 to 199");
     check(2, &["--synthetic", "--index", "1", "--target", "10"], "expected 0 to 9");
     check(2, &["--synthetic", "--index", "1", "--target", "boot"], "did you mean Ankle boot?");
     check(2, &["--synthetic", "--index", "1", "--set", "explain.lime.samples=0"], "`explain.lime.samples` is 0");
