@@ -156,7 +156,6 @@ fn require<T: Display>(counter: &str, found: T, holds: bool, expected: &str) -> 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::checkpoint::environment::BURN_VERSION;
 
     pub(in super::super) const SCHEDULE: Schedule = Schedule { epochs: 3, steps_per_epoch: 4, batch_size: 10 };
 
