@@ -12,7 +12,8 @@ pub use certificates::Certificates;
 pub use config::FetchConfig;
 pub use error::{DownloadFailure, DownloadFault};
 
-use super::inspect::{WrongFile, check_directory};
+use super::fault::WrongFile;
+use super::inspect::check_directory;
 use super::verify::found;
 use super::{Publication, SourceError, SourceFile};
 use transfer::{TICK, Transfer, transfer};
