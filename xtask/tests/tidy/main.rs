@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 
 use imports::circle;
 
-/// Crates with files that still import each other in a circle.
-const WITH_CIRCLES: [&str; 1] = ["data"];
-
 /// Lines of a source file, at the most.
 const LINES_OF_A_FILE: usize = 400;
 
@@ -19,15 +16,9 @@ const LINES_OF_XTASK: usize = 3000;
 
 #[test]
 fn the_files_of_a_crate_do_not_import_each_other_in_a_circle() {
-    let crates = crates();
-    for listed in WITH_CIRCLES {
-        assert!(crates.iter().any(|path| name(path) == listed), "there is no crate {listed} to make an exception for");
-    }
-    for path in crates {
-        let is_listed = WITH_CIRCLES.contains(&name(&path));
-        match circle(&sources(&path)) {
-            Some(files) => assert!(is_listed, "{} has a circle of imports: {}", name(&path), files.join(" → ")),
-            None => assert!(!is_listed, "{} has no circle any more: take it off the list", name(&path)),
+    for path in crates() {
+        if let Some(files) = circle(&sources(&path)) {
+            panic!("{} has a circle of imports: {}", name(&path), files.join(" → "));
         }
     }
 }
