@@ -82,7 +82,7 @@ pub(crate) struct ExportArguments {
     /// Take the `[data]` section of this config, with the settings of the source.
     #[arg(long, value_name = "CONFIG", conflicts_with = "source")]
     config: Option<PathBuf>,
-    /// A new or empty directory for train/<class>/*.png, test/<class>/*.png and classes.txt.
+    /// A new or empty directory for `train/<class>/*.png`, `test/<class>/*.png` and `classes.txt`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
