@@ -9,9 +9,9 @@ use tracing::info;
 
 use crate::peers::{EXPLAINERS, Peer, Present};
 use crate::pictures::SharedFiles;
+use crate::plan::{Plan, cores};
 use crate::protocol::{Block, Contestant};
 use crate::worker::{BlockLength, ExplainCase, ExplainJob, Job};
-use crate::{Plan, cores};
 use tinylsa_experiment::statistics::Spread;
 
 /// What is explained, how it is called, and which case of the peers' script does the same.

@@ -12,11 +12,11 @@ use tracing::info;
 
 use crate::peers::{EVALUATORS, Present, comma_separated};
 use crate::pictures::SharedFiles;
+use crate::plan::{Plan, all_ready, cores};
 use crate::protocol::{Contestant, Ready};
 use crate::rounds::{Latency, Measured, fastest, interleaved, speed_ratio};
 use crate::train::{PeerReport, peer_reports, speeds};
 use crate::worker::{Form, InferJob, Job};
-use crate::{Plan, all_ready, cores};
 use tinylsa_experiment::statistics::{percentile, sorted};
 
 /// Calls of a block, at the least.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use tinylsa_model::AttentionKind;
 use tracing::info;
 
-use super::rounds::interleaved;
-use super::worker::{Job, Passes, TokensJob};
-use super::{Plan, all_ready, cores};
+use crate::plan::{Plan, all_ready, cores};
+use crate::rounds::interleaved;
+use crate::worker::{Job, Passes, TokensJob};
 
 /// Height and width of the grids: 49, 196 and 784 tokens.
 const GRIDS: [usize; 3] = [7, 14, 28];

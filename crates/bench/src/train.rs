@@ -12,10 +12,10 @@ use tracing::info;
 
 use crate::peers::{Present, TRAINERS};
 use crate::pictures::SharedFiles;
+use crate::plan::{Plan, Subject, all_ready, cores};
 use crate::protocol::{Contestant, PhaseSeconds, Ready};
 use crate::rounds::{Measured, fastest, interleaved, speed_ratio};
 use crate::worker::{Job, PREPARATION, TrainJob};
-use crate::{Plan, Subject, all_ready, cores};
 use tinylsa_experiment::statistics::Spread;
 use tinylsa_settings::UsageError;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{Classifier, LoadedModel, Precision, TinyCnnLsa};
+use tinylsa_model::{LoadedModel, ModelFile, Precision, TinyCnnLsa};
 use tinylsa_train::{Logits, TemperatureFit, fit_temperature};
 
 use crate::error::ExperimentError;

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use tinylsa_data::{DatasetName, SourceName, SplitIndices, stratified_split};
-use tinylsa_model::{Classifier, LoadedModel, TinyCnnLsa};
+use tinylsa_model::{LoadedModel, ModelFile, TinyCnnLsa};
 
 use crate::dataset::{Pictures, obtain, require_size};
 use crate::error::ExperimentError;

@@ -99,3 +99,13 @@ pub use tinylsa_train::{EpochRecord, Progress};
 
 /// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
 pub const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
+
+/// The program in the README of the repository is tested here, where all crates are at hand.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Repository;
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

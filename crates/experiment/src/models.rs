@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn::tensor::Device;
-use tinylsa_model::{Classifier, InferenceModel, LoadedInferenceModel, LoadedModel, TinyCnnLsa};
+use tinylsa_model::{InferenceModel, LoadedInferenceModel, LoadedModel, ModelFile, TinyCnnLsa};
 
 use crate::error::ExperimentError;
 

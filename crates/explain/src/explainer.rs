@@ -87,7 +87,12 @@ pub enum RequestedClass {
     Every,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The predicted class of every image, by a model that is not calibrated.
+    pub fn new(methods: &'a [MethodId], class_names: &'a [String]) -> Self {
+        Self { methods, target: RequestedClass::Predicted, against: None, class_names, temperature: None }
+    }
+
     /// The names of the explanations of an image: its own, or one for each class.
     pub fn names(&self, image: &str) -> Vec<String> {
         match self.target {

@@ -11,7 +11,7 @@
 //! ```
 //! use burn::tensor::Tensor;
 //! use tinylsa_explain::{
-//!     Background, ExplainConfig, Explainer, FromFunction, ImageToExplain, MethodId, Request, RequestedClass,
+//!     Background, ExplainConfig, Explainer, FromFunction, ImageToExplain, MethodId, Request,
 //! };
 //! use tinylsa_xai::{Execution, KernelShapConfig, Picture};
 //!
@@ -28,8 +28,7 @@
 //! let explainer = Explainer { model: &model, config: &config, background: &background, execution };
 //! let names = ["left".to_owned(), "right".to_owned()];
 //! let methods = [MethodId::named("input-gradient").unwrap(), MethodId::named("kernel-shap").unwrap()];
-//! let target = RequestedClass::Predicted;
-//! let request = Request { methods: &methods, target, against: None, class_names: &names, temperature: None };
+//! let request = Request::new(&methods, &names);
 //! let explanation = explainer.explain(ImageToExplain::new("bar", image), &request)?;
 //!
 //! assert_eq!(explanation.predicted, 0);
@@ -99,3 +98,8 @@ pub use names::names_of_files;
 pub use registry::{ALL_METHODS, MethodId};
 pub use shared::{BackgroundConfig, SharedSettings};
 pub use tinycnn_lsa::ExplainedNetwork;
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

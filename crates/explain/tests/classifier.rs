@@ -184,13 +184,7 @@ fn explain(model: &dyn Explainable, methods: &[&str]) -> Result<ImageExplanation
     let explainer = Explainer { model, config: &config, background: &background, execution: execution() };
     let methods: Vec<MethodId> = methods.iter().map(|name| MethodId::named(name).unwrap()).collect();
     let class_names = ["a", "b", "c"].map(str::to_owned);
-    let request = Request {
-        methods: &methods,
-        target: RequestedClass::Class(1),
-        against: None,
-        class_names: &class_names,
-        temperature: None,
-    };
+    let request = Request { target: RequestedClass::Class(1), ..Request::new(&methods, &class_names) };
     explainer.explain(ImageToExplain::new("image", image()), &request)
 }
 
@@ -321,13 +315,7 @@ fn colour_images_are_scored() {
     let explainer = Explainer { model: &explained, config: &config, background: &background, execution: execution() };
     let class_names = ["a", "b", "c"].map(str::to_owned);
     let methods = [MethodId::named("input-gradient").unwrap()];
-    let request = Request {
-        methods: &methods,
-        target: RequestedClass::Predicted,
-        against: None,
-        class_names: &class_names,
-        temperature: None,
-    };
+    let request = Request::new(&methods, &class_names);
     let explanation = explainer.explain(ImageToExplain::new("image", image()), &request).unwrap();
     let mut scoring = Scoring::new(&explainer, 1).unwrap();
     scoring.add(&explanation).unwrap();

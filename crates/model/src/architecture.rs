@@ -89,6 +89,23 @@ pub(crate) enum LayerSpec<'a> {
     Mixing(&'a MixingSpec),
 }
 
+impl TinyCnnLsaConfig {
+    /// What the last stage makes of an image: as many channels as a token is wide, and a row and a column of tokens for
+    /// each of its rows and columns.
+    pub fn feature_map(&self) -> ImageShape {
+        self.architecture().stages.last().map_or(self.input, StageSpec::output)
+    }
+
+    /// Number of tokens of an image.
+    pub fn tokens(&self) -> usize {
+        self.feature_map().pixels()
+    }
+
+    pub(crate) fn architecture(&self) -> Architecture {
+        Architecture::new(self)
+    }
+}
+
 impl Architecture {
     /// Of a valid config.
     pub(crate) fn new(config: &TinyCnnLsaConfig) -> Self {

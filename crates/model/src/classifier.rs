@@ -1,38 +1,38 @@
 //! What a network must offer to be trained, evaluated, saved and loaded. None of it is about our own network.
 
 use std::fmt::Debug;
-use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 use tinylsa_settings::InvalidSetting;
 use tinylsa_shape::ImageShape;
 
 use crate::cost::Cost;
-use crate::file::{LoadedModel, ModelFileError, ModelMetadata, model_from_safetensors, model_to_safetensors};
-use crate::file::{load_model, require_sound};
+use crate::file::{ModelFileError, require_sound};
+use crate::init_error::InitError;
 use crate::layers::BatchStatistics;
 use crate::modules::{ModuleLayer, module_layers};
-use crate::precision::Precision;
-use crate::predictor::{ForwardPredictor, Predictor};
-use crate::random::{GeneratorBusy, with_burn_seed};
+use crate::predictor::{PixelError, Predictor};
+use crate::random::with_burn_seed;
 use crate::shapes::TensorShapes;
-use crate::state::{State, state_of};
+use crate::state::{State, state_of, values_of};
+
+/// Images of a forward pass.
+const BATCH: usize = 250;
 
 /// An image classifier: a burn module from images to logits, made from a config.
 ///
 /// A module of stock burn layers implements it in a few lines; everything that has a default works for it. It can then
 /// be trained, stopped and resumed to the same bits (`tinylsa-train`), evaluated, and saved to and loaded from a file
-/// that describes itself.
+/// that describes itself ([`ModelFile`](crate::ModelFile)).
 ///
 /// ```
 /// use burn::module::{Module, Param};
 /// use burn::tensor::{Device, Tensor};
 /// use serde::{Deserialize, Serialize};
-/// use tinylsa_model::{Classifier, InvalidSetting, ImageShape, ModelConfig, ModelMetadata, Precision};
+/// use tinylsa_model::{Classifier, ImageShape, InvalidSetting, ModelConfig, ModelFile};
 ///
 /// #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 /// struct LinearConfig { height: usize, width: usize, classes: usize }
@@ -131,31 +131,6 @@ pub trait Classifier: Module + Sync + 'static {
     fn layers(&self) -> Vec<ModuleLayer> {
         module_layers(self)
     }
-
-    /// The bytes of a self-describing safetensors file; the same network gives the same bytes. Its description holds
-    /// the names of the classes and of the dataset; [`model_to_safetensors`] takes more.
-    ///
-    /// # Errors
-    /// [`ModelFileError`] if the names are not those of the classes, or if a weight is not finite.
-    fn to_safetensors(&self, class_names: &[impl AsRef<str>], dataset: &str) -> Result<Vec<u8>, ModelFileError> {
-        model_to_safetensors(self, &ModelMetadata::new(self.config(), class_names, dataset), Precision::Single)
-    }
-
-    /// Reads the bytes of a file that [`Classifier::to_safetensors`] or [`model_to_safetensors`] made.
-    ///
-    /// # Errors
-    /// [`ModelFileError`] says what is wrong with the bytes, also if they hold a network of another kind.
-    fn from_safetensors(bytes: &[u8], device: &Device) -> Result<LoadedModel<Self>, ModelFileError> {
-        model_from_safetensors(bytes, device)
-    }
-
-    /// Reads a model file.
-    ///
-    /// # Errors
-    /// [`ModelFileError`] says what is wrong with the file, also if it holds a network of another kind.
-    fn load(path: &Path, device: &Device) -> Result<LoadedModel<Self>, ModelFileError> {
-        load_model(path, device)
-    }
 }
 
 /// The config of a [`Classifier`]: plain data from which the network is made, and which goes into its files.
@@ -241,18 +216,6 @@ pub trait ModelConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned 
     }
 }
 
-/// A network that cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum InitError {
-    /// The config is out of range.
-    #[error(transparent)]
-    Config(#[from] InvalidSetting),
-    /// burn's random numbers are in use.
-    #[error(transparent)]
-    Random(#[from] GeneratorBusy),
-}
-
 /// What a forward pass in training returns.
 #[derive(Debug)]
 pub struct TrainingOutput {
@@ -261,4 +224,46 @@ pub struct TrainingOutput {
     /// The statistics of every batch normalisation, in the order of the forward pass;
     /// [`Classifier::update_running`] takes them.
     pub statistics: Vec<BatchStatistics>,
+}
+
+/// The [`Predictor`] of a network that has no other: its forward pass, on the device of its weights.
+///
+/// The last bits of an image's logits may depend on the number of images that it is asked for with.
+#[derive(Debug)]
+pub struct ForwardPredictor<M> {
+    model: M,
+    device: Device,
+}
+
+impl<M: Classifier> ForwardPredictor<M> {
+    /// Takes a copy of the network out of training: on a device without automatic differentiation, where burn's layers
+    /// evaluate.
+    pub fn new(model: &M) -> Self {
+        let model = model.valid();
+        let device = model.devices().into_iter().next().unwrap_or_else(Device::flex);
+        Self { model, device }
+    }
+}
+
+impl<M: Classifier> Predictor for ForwardPredictor<M> {
+    fn input(&self) -> ImageShape {
+        self.model.config().input()
+    }
+
+    fn classes(&self) -> usize {
+        self.model.config().classes()
+    }
+
+    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError> {
+        let input = self.input();
+        let images = PixelError::require_images(pixels, input)?;
+        let [channels, height, width] = input.dims();
+        let mut logits = Vec::with_capacity(images * self.classes());
+        for batch in pixels.chunks(BATCH * input.values()) {
+            let shape = [batch.len() / input.values(), channels, height, width];
+            let images = Tensor::from_data(TensorData::new(batch.to_vec(), shape), &self.device);
+            logits.extend(values_of(&self.model.forward(images)));
+        }
+        Ok(logits)
+    }
 }

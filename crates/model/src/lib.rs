@@ -3,8 +3,8 @@
 //!
 //! # Any network
 //! [`Classifier`] is the one trait of what is trained, [`ModelConfig`] that of its config. A module of stock burn layers
-//! implements both in a few lines ([`Classifier`] shows one). [`Classifier::to_safetensors`] writes a file that holds kind,
-//! config, class names and weights; [`Classifier::load`] makes the network again from the file alone. A [`Predictor`] is a
+//! implements both in a few lines ([`Classifier`] shows one). [`ModelFile::to_safetensors`] writes a file that holds kind,
+//! config, class names and weights; [`ModelFile::load`] makes the network again from the file alone. A [`Predictor`] is a
 //! network in evaluation as whoever measures it sees it: from pixels to logits.
 //!
 //! # This network
@@ -53,9 +53,11 @@ mod cost;
 mod file;
 mod folding;
 mod inference;
+mod init_error;
 mod initial;
 mod layers;
 mod memory;
+mod mixing;
 mod modules;
 mod network;
 mod path;
@@ -69,26 +71,29 @@ mod state;
 mod stem;
 mod tinycnn_lsa;
 mod trace;
+mod validation;
 
 pub use burn;
 pub use tinylsa_settings::InvalidSetting;
 pub use tinylsa_shape::ImageShape;
 
 pub use baselines::{Baseline, BaselineInput};
-pub use classifier::{Classifier, InitError, ModelConfig, TrainingOutput};
+pub use classifier::{Classifier, ForwardPredictor, ModelConfig, TrainingOutput};
 pub use config::{AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
 pub use cost::{Cost, LayerCost};
 pub use file::{
-    HeldOut, LoadedModel, LogitError, ModelFileError, ModelMetadata, TEMPERATURES, model_kind, model_to_safetensors,
-    read_model_file, require_sound, state_from_safetensors, state_to_safetensors,
+    HeldOut, LoadedModel, LoadedPredictor, LogitError, ModelFile, ModelFileError, ModelMetadata, TEMPERATURES,
+    load_predictor, model_kind, model_to_safetensors, read_model_file, require_sound, state_from_safetensors,
+    state_to_safetensors,
 };
 pub use inference::{Classification, ClassifyError, InferenceModel, LoadedInferenceModel, RankedClass};
+pub use init_error::InitError;
 pub use layers::{BatchStatistics, EPSILON};
 pub use modules::{ModuleLayer, module_layers};
 pub use network::TinyCnnLsa;
 pub use path::ModulePath;
 pub use precision::Precision;
-pub use predictor::{ForwardPredictor, LoadedPredictor, PixelError, Predictor, load_predictor};
+pub use predictor::{PixelError, Predictor};
 pub use random::{GeneratorBusy, with_burn_seed};
 pub use shapes::TensorShapes;
 pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_owned_state, with_state};

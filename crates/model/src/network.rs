@@ -1,6 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_kernels::{Activation, add_positions, mean_tokens};
+use tinylsa_settings::InvalidSetting;
 use tinylsa_shape::ImageShape;
 
 use crate::architecture::PositionsSpec;
@@ -25,6 +26,17 @@ pub struct TinyCnnLsa {
     head: Linear,
     #[module(skip)]
     config: TinyCnnLsaConfig,
+}
+
+impl TinyCnnLsaConfig {
+    /// Draws the initial weights (of seed 0; see [`TinyCnnLsa::with_initial_weights`]) on `device`.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if the config does not validate.
+    pub fn init(&self, device: &Device) -> Result<TinyCnnLsa, InvalidSetting> {
+        self.validate()?;
+        Ok(TinyCnnLsa::zeros(self, device).with_initial_weights(0).materialize())
+    }
 }
 
 impl TinyCnnLsa {

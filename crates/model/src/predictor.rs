@@ -1,18 +1,9 @@
 //! A network in evaluation, as whoever measures it sees it.
 
 use std::fmt::Debug;
-use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 use tinylsa_shape::ImageShape;
-
-use crate::classifier::{Classifier, ModelConfig};
-use crate::file::ModelFileError;
-use crate::state::values_of;
-
-/// Images of a forward pass.
-const BATCH: usize = 250;
 
 /// A function from images to logits: a network in evaluation, whatever it is made of.
 pub trait Predictor: Debug + Send + Sync {
@@ -77,68 +68,4 @@ impl PixelError {
             }
         }
     }
-}
-
-/// The [`Predictor`] of a network that has no other: its forward pass, on the device of its weights.
-///
-/// The last bits of an image's logits may depend on the number of images that it is asked for with.
-#[derive(Debug)]
-pub struct ForwardPredictor<M> {
-    model: M,
-    device: Device,
-}
-
-impl<M: Classifier> ForwardPredictor<M> {
-    /// Takes a copy of the network out of training: on a device without automatic differentiation, where burn's layers
-    /// evaluate.
-    pub fn new(model: &M) -> Self {
-        let model = model.valid();
-        let device = model.devices().into_iter().next().unwrap_or_else(Device::flex);
-        Self { model, device }
-    }
-}
-
-impl<M: Classifier> Predictor for ForwardPredictor<M> {
-    fn input(&self) -> ImageShape {
-        self.model.config().input()
-    }
-
-    fn classes(&self) -> usize {
-        self.model.config().classes()
-    }
-
-    fn logits(&self, pixels: &[f32]) -> Result<Vec<f32>, PixelError> {
-        let input = self.input();
-        let images = PixelError::require_images(pixels, input)?;
-        let [channels, height, width] = input.dims();
-        let mut logits = Vec::with_capacity(images * self.classes());
-        for batch in pixels.chunks(BATCH * input.values()) {
-            let shape = [batch.len() / input.values(), channels, height, width];
-            let images = Tensor::from_data(TensorData::new(batch.to_vec(), shape), &self.device);
-            logits.extend(values_of(&self.model.forward(images)));
-        }
-        Ok(logits)
-    }
-}
-
-/// A network that was read from a file to be asked, of whatever kind.
-#[derive(Debug)]
-pub struct LoadedPredictor {
-    /// The network.
-    pub predictor: Box<dyn Predictor>,
-    /// The names of the classes, in the order of the logits.
-    pub class_names: Vec<String>,
-    /// The SHA-256 of the file, in hexadecimal.
-    pub sha256: String,
-}
-
-/// Reads a network of the kind `M` from a file, to be asked on the default device. A program that knows several kinds
-/// asks [`model_kind`](crate::model_kind) first.
-///
-/// # Errors
-/// [`ModelFileError`] says what is wrong with the file, also if it holds a network of another kind.
-pub fn load_predictor<M: Classifier>(path: &Path) -> Result<LoadedPredictor, ModelFileError> {
-    let loaded = M::load(path, &Device::flex())?;
-    let predictor = loaded.model.predictor();
-    Ok(LoadedPredictor { predictor, class_names: loaded.metadata.class_names, sha256: loaded.sha256 })
 }

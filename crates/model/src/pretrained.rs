@@ -1,7 +1,6 @@
 use burn::tensor::Device;
 
-use crate::classifier::Classifier;
-use crate::file::{LoadedModel, ModelFileError};
+use crate::file::{LoadedModel, ModelFile, ModelFileError};
 use crate::inference::{InferenceModel, LoadedInferenceModel};
 use crate::network::TinyCnnLsa;
 

@@ -4,10 +4,11 @@ use burn::tensor::{Device, Tensor};
 use tinylsa_settings::InvalidSetting;
 use tinylsa_shape::ImageShape;
 
-use crate::classifier::{Classifier, InitError, ModelConfig, TrainingOutput};
+use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
 use crate::config::{AttentionKind, TinyCnnLsaConfig};
 use crate::cost::Cost;
 use crate::file::{ModelFileError, require_finite_folds, require_sound};
+use crate::init_error::InitError;
 use crate::layers::BatchStatistics;
 use crate::network::TinyCnnLsa;
 use crate::predictor::Predictor;

@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
-use crate::attention::{Mixing, softmax_attention};
 use crate::config::AttentionKind;
+use crate::mixing::{Mixing, softmax_attention};
 
 /// The logits of a forward pass and what every attention layer did.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::error::Error;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use tinylsa_model::{
-    Classifier, HostTensor, InferenceModel, ModelFileError, State, StateError, TinyCnnLsa, TinyCnnLsaConfig,
+    HostTensor, InferenceModel, ModelFile, ModelFileError, State, StateError, TinyCnnLsa, TinyCnnLsaConfig,
     state_from_safetensors, state_of, state_to_safetensors, with_state,
 };
 

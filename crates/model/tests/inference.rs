@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, ImageShape, InferenceModel,
+    AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, ImageShape, InferenceModel, ModelFile,
     ModelFileError, PixelError, Precision, StageConfig, State, StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of,
     values_of, with_state,
 };

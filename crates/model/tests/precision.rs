@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    Classifier, LoadedModel, ModelFileError, Precision, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
+    LoadedModel, ModelFile, ModelFileError, Precision, TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 

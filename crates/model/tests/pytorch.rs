@@ -6,7 +6,7 @@ use std::process::Command;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionKind, Classifier, FeatureMap, HostTensor, State, TinyCnnLsaConfig, state_of, state_to_safetensors,
+    AttentionKind, FeatureMap, HostTensor, ModelFile, State, TinyCnnLsaConfig, state_of, state_to_safetensors,
     values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};

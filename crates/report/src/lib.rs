@@ -70,11 +70,14 @@ struct Readme;
 
 mod contact;
 mod error;
+mod estimate;
 mod figures;
 mod image;
 mod maps;
+mod number;
 mod page;
 mod palette;
+mod ranking;
 mod raster;
 mod table;
 mod text;
@@ -83,6 +86,7 @@ mod xai;
 
 pub use contact::{ContactRow, ContactSheet};
 pub use error::ReportError;
+pub use estimate::Estimate;
 pub use figures::{
     ClassScores, EpochPoint, IntervalBar, PerturbationCurve, ReliabilityBin, confusion_matrix, interval_bars,
     per_class, perturbation_curves, reliability, training_curves,
@@ -91,5 +95,6 @@ pub use image::{Image, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{Block, Figure, FigureContent, PageLink, ReportPage, Section, SummaryEntry, Warning};
 pub use palette::compact_png;
+pub use ranking::{Better, MethodScores, RankedTable, Score};
 pub use raster::{Rgb, RgbImage};
-pub use table::{Align, Better, Cell, Column, Estimate, MethodScores, RankedTable, Row, Score, Table};
+pub use table::{Align, Cell, Column, Row, Table};

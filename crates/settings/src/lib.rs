@@ -121,3 +121,8 @@ where
 {
     require(key, range.contains(&value), || value.to_string(), &range::in_words(&range))
 }
+
+/// The example of the README is tested.
+#[cfg(all(doctest, feature = "config"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

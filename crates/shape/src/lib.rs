@@ -90,6 +90,11 @@ impl fmt::Display for ImageShape {
     }
 }
 
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests {
     use super::*;

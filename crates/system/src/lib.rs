@@ -44,3 +44,8 @@ mod output_dir;
 mod read;
 mod seal;
 mod write;
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@ use tinylsa_settings::InvalidSetting;
 
 use crate::checkpoint::CheckpointError;
 use crate::measure::MeasureError;
-use crate::targets::Task;
+use crate::task::Task;
 
 /// A training run that cannot begin or continue.
 #[derive(Debug, Error)]

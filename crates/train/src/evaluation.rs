@@ -4,6 +4,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 
+use crate::interval::{Interval, NORMAL_QUANTILE, wilson};
 use crate::measure::{MeasureError, require_images};
 use crate::prediction::Predictions;
 
@@ -12,19 +13,6 @@ pub const CALIBRATION_BINS: usize = 15;
 
 const BOOTSTRAP: Purpose = Purpose::new("train/bootstrap");
 const BOOTSTRAP_SAMPLES: u64 = 1000;
-/// Two-sided 95 % quantile of the normal distribution.
-const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
-
-/// A figure and its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The figure itself.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
 
 /// What was measured on one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,15 +119,6 @@ fn class_evaluation(confusion: &[Vec<u64>], class: usize) -> ClassEvaluation {
         f1: (support + predicted > 0).then(|| 2.0 * right as f64 / (support + predicted) as f64),
         support,
     }
-}
-
-/// A share with Wilson's interval; `count` is at least 1.
-pub(crate) fn wilson(right: u64, count: u64) -> Interval {
-    let (n, share) = (count as f64, right as f64 / count as f64);
-    let square = NORMAL_QUANTILE * NORMAL_QUANTILE;
-    let centre = (share + square / (2.0 * n)) / (1.0 + square / n);
-    let half = NORMAL_QUANTILE / (1.0 + square / n) * (share * (1.0 - share) / n + square / (4.0 * n * n)).sqrt();
-    Interval { value: share, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
 }
 
 fn mean_with_interval(outcomes: &[Outcome]) -> Interval {

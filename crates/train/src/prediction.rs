@@ -1,7 +1,7 @@
 use tinylsa_data::{Dataset, to_unit};
 use tinylsa_model::{ImageShape, Predictor};
 
-use crate::evaluation::{Interval, wilson};
+use crate::interval::{Interval, wilson};
 use crate::measure::{MeasureError, require_finite, require_images, require_scores};
 
 /// Images of a forward pass in evaluation.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_data::{Corruption, Dataset, Severity, corrupted};
 use tinylsa_model::Predictor;
 
-use crate::evaluation::Interval;
+use crate::interval::Interval;
 use crate::measure::MeasureError;
 use crate::prediction::{Views, predict};
 

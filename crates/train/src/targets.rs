@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tinylsa_data::Batch;
-use tinylsa_model::{ImageShape, LoadedPredictor, ModelConfig, ModelFileError, Predictor};
+use tinylsa_model::{LoadedPredictor, ModelConfig, ModelFileError, Predictor};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::TrainError;
 use crate::prediction::{finite_logits, softmax};
+use crate::task::Task;
 
 /// Training on the probabilities that other networks give the same varied images (Hinton et al. 2015, "Distilling the knowledge
 /// in a neural network", at temperature 1).
@@ -101,15 +102,6 @@ fn load_teacher(
     Ok(Teacher { path: path.to_owned(), network, sha256 })
 }
 
-/// What a network takes and tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Task {
-    /// The shape of its images.
-    pub input: ImageShape,
-    /// The number of its classes.
-    pub classes: usize,
-}
-
 /// All of the target but `smoothing` on the label, `smoothing` spread evenly over all classes (Szegedy et al. 2016): a
 /// row of `classes` values for each label.
 ///
@@ -151,7 +143,7 @@ pub(crate) fn targets(
 #[cfg(test)]
 mod tests {
     use tinylsa_data::Mixture;
-    use tinylsa_model::{Classifier, InferenceModel, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of};
+    use tinylsa_model::{InferenceModel, ModelFile, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of};
 
     use super::*;
 

@@ -5,7 +5,8 @@ use thiserror::Error;
 use tinylsa_data::{Dataset, to_unit};
 use tinylsa_model::{Predictor, TEMPERATURES};
 
-use crate::evaluation::{Interval, evaluate};
+use crate::evaluation::evaluate;
+use crate::interval::Interval;
 use crate::measure::{MeasureError, require_images, require_scores};
 use crate::prediction::{BATCH, Predictions, finite_logits, labels_for};
 

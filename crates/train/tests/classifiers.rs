@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_model::{
-    AttentionConfig, Classifier, ImageShape, LoadedModel, ModelConfig, ModelFileError, ModelMetadata, Precision,
-    StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, model_to_safetensors, state_from_safetensors,
-    state_of, state_to_safetensors, values_of,
+    AttentionConfig, Classifier, ImageShape, LoadedModel, ModelConfig, ModelFile, ModelFileError, ModelMetadata,
+    Precision, StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, model_to_safetensors,
+    state_from_safetensors, state_of, state_to_safetensors, values_of,
 };
 use tinylsa_train::{
     OptimizerConfig, OptimizerKind, Silent, TrainError, Trained, TrainingOutcome, TrainingPlan, Views, evaluate,

@@ -8,7 +8,7 @@ use tinylsa_data::{
     stratified_split, synthetic_garments,
 };
 use tinylsa_model::{
-    Classifier, InferenceModel, LoadedModel, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor,
+    InferenceModel, LoadedModel, ModelFile, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor,
 };
 use tinylsa_train::{
     DistillationConfig, EmaConfig, KeptEpoch, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,

@@ -13,7 +13,7 @@ use tinylsa_data::{
     synthetic_garments,
 };
 use tinylsa_model::{
-    AttentionConfig, Classifier, StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of,
+    AttentionConfig, ModelFile, StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of,
 };
 use tinylsa_train::{
     BEST_CHECKPOINT, CheckpointError, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT,

@@ -11,7 +11,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use rand::RngExt;
 use tinylsa_data::photograph::{Photograph, PreparedImage, prepare};
 use tinylsa_data::{IdxLimits, ImageShape, decode_idx};
-use tinylsa_model::{Classifier, State, TinyCnnLsa, state_of};
+use tinylsa_model::{ModelFile, State, TinyCnnLsa, state_of};
 
 use crate::bench::{Bench, broken};
 use crate::mutate::mutate;

@@ -14,7 +14,7 @@ use tinylsa_xai::{
     integrated_gradients, kernel_shap, lime,
 };
 
-use super::{BlockLength, block, next_block, tell, version};
+use super::block::{BlockLength, block, next_block, tell, version};
 use crate::pictures::read_batch;
 use crate::protocol::{Block, Ready};
 use tinylsa_experiment::machine::set_threads;

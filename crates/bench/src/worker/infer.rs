@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_kernels::profile;
 use tinylsa_model::{HostTensor, values_of};
 
-use super::{BlockLength, block, counted, next_block, tell, version};
+use super::block::{BlockLength, block, counted, next_block, tell, version};
 use crate::pictures::read_batch;
 use crate::protocol::Ready;
 use tinylsa_experiment::machine::set_threads;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_model::{AttentionConfig, AttentionKind, ImageShape, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, values_of};
 use tinylsa_system::peak_memory;
 
-use super::{BlockLength, block, next_block, tell, version};
+use super::block::{BlockLength, block, next_block, tell, version};
 use crate::protocol::Ready;
 use tinylsa_experiment::machine::set_threads;
 

@@ -13,7 +13,7 @@ use tinylsa_kernels::profile;
 use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_train::{EpochRecord, Progress, TrainConfig, TrainingPlan, train};
 
-use super::{BlockLength, block, counted, next_block, tell, version};
+use super::block::{BlockLength, block, counted, next_block, tell, version};
 use crate::pictures::MeasuredImages;
 use crate::protocol::{PhaseSeconds, Ready};
 use tinylsa_experiment::machine::set_threads;

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{Classifier, LoadedModel, Precision, TinyCnnLsa, state_of};
+use tinylsa_model::{LoadedModel, ModelFile, Precision, TinyCnnLsa, state_of};
 use tinylsa_train::{Logits, robustness};
 use tracing::info;
 

@@ -2,12 +2,13 @@
 
 use crate::error::Result;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
+use tinylsa_xai::TokenGrid;
 
 use super::shown::{grid, position, with_query};
 use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
 use crate::explanation::MethodExplanation;
-use crate::maps::FixedQueryMaps;
+use crate::maps::{FixedQueryMaps, MarkedToken};
 
 const PANEL_WIDTH: usize = 112;
 
@@ -61,7 +62,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
         subtitle: subject.subtitle(),
         picture: Some(subject.panel()),
         panel_width: PANEL_WIDTH,
-        columns: maps.queries.iter().map(|q| format!("{}: {}", q.reason, position(q.token, size))).collect(),
+        columns: maps.queries.iter().map(|query| heading(query, size)).collect(),
         rows,
         scale: MatrixScale::AsGiven,
         notes,
@@ -81,4 +82,24 @@ fn layers(maps: &FixedQueryMaps) -> Result<Vec<Layer>> {
         layers.push(Layer { fused, deviations, heads });
     }
     Ok(layers)
+}
+
+/// Such as "centre: row 3, column 3"; a class token has no place to be named.
+fn heading(query: &MarkedToken, grid: TokenGrid) -> String {
+    let place = position(query.token, grid);
+    if query.reason == place { place } else { format!("{}: {place}", query.reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_named_once() {
+        let grid = TokenGrid::new(3, 2).with_prefix(1);
+        let query = |token, reason: &str| heading(&MarkedToken { token, reason: reason.to_owned() }, grid);
+        assert_eq!(query(0, "class token"), "class token");
+        assert_eq!(query(0, "class token, chosen"), "class token, chosen: class token");
+        assert_eq!(query(4, "centre"), "centre: row 1, column 1");
+    }
 }

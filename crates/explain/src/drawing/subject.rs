@@ -39,7 +39,7 @@ impl<'a> Subject<'a> {
         match &self.explanation.truth_mask {
             Some(mask) => {
                 let labels: Vec<usize> = mask.iter().map(|&decides| usize::from(decides)).collect();
-                panel.outlined_as(&labels, "the pixels that decide the class, as the garments are drawn")
+                panel.outlined_as(&labels, "the pixels that decide the class")
             }
             None => panel,
         }

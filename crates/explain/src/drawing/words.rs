@@ -14,7 +14,7 @@ pub(super) const DEVIATION_UNIT: &str = "share above or below the mean over all 
 pub(super) const GRADIENT_ROLLOUT_UNIT: &str = "attention weighted by the gradient of the logit";
 /// What a reader of any map over tokens must know.
 pub(super) const RECEPTIVE_FIELD: &str =
-    "tokens see more than their patch: convolutions have mixed in what lies around it";
+    "tokens see more than their patch where convolutions have mixed in what lies around it";
 
 /// How places are numbered, in pictures, warnings and files alike.
 pub(super) const COUNTING: &str = "layers, heads, rows and columns count from 0";

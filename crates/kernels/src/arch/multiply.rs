@@ -1,6 +1,6 @@
 //! Products of channel-blocked inputs with packed weights, the arithmetic of convolutions and linear maps.
 
-use super::{Kernel, LANES, Level, Simd, debug_within};
+use super::{Kernel, LANES, Level, Simd, simd::debug_within};
 use std::ops::Range;
 
 /// Cuts a number of vectors into groups of at most `limit`, as even as possible: first vector and size of each.

@@ -1,6 +1,6 @@
 //! Sums of outer products, the arithmetic of weight gradients.
 
-use super::{Kernel, LANES, Simd, debug_within, groups};
+use super::{Kernel, LANES, Simd, groups, simd::debug_within};
 
 /// Adds the outer products of the pixels of two rectangles:
 ///

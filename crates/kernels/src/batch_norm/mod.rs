@@ -4,9 +4,13 @@ mod apply;
 pub(crate) mod flex;
 mod gradient;
 mod moments;
+mod options;
+mod output;
 mod plan;
 mod reference;
 
+pub use options::NormOptions;
+pub use output::BatchNormOutput;
 pub use reference::{batch_norm_eval_reference, batch_norm_train_reference};
 
 use crate::{
@@ -14,37 +18,6 @@ use crate::{
     fused::{self, FusedOps, Maybe},
 };
 use burn::{backend::Dispatch, tensor::Tensor};
-
-/// What follows the normalisation, and how it is kept away from a division by zero.
-#[derive(Clone, Copy, Debug)]
-pub struct NormOptions {
-    /// Added to the variance.
-    pub epsilon: f64,
-    /// Applied to the normalised value plus the residual. [`Activation::Gelu`] always runs the reference.
-    pub activation: Activation,
-    /// Whether 2×2 maximum pooling with stride 2 follows the activation. An odd last row or column is dropped.
-    pub pool: bool,
-}
-
-impl Default for NormOptions {
-    /// Epsilon 1e-5, no activation, no pooling.
-    fn default() -> Self {
-        Self { epsilon: 1e-5, activation: Activation::Identity, pool: false }
-    }
-}
-
-/// What a normalisation with the statistics of its own batch returns.
-#[derive(Clone, Debug)]
-pub struct BatchNormOutput {
-    /// `[batch, height, width, channels]`, or half the height and width if pooled.
-    pub output: Tensor<4>,
-    /// Mean of each channel over batch, height and width, `[channels]`. Not differentiable.
-    pub mean: Tensor<1>,
-    /// Biased variance (divided by the number of positions, the one used in the normalisation) of each channel,
-    /// `[channels]`. Not differentiable. Running statistics that estimate the population variance multiply it by
-    /// `n / (n - 1)` with `n = batch * height * width`.
-    pub variance: Tensor<1>,
-}
 
 /// Normalises each channel by its mean and variance over the batch, scales, shifts, adds the residual, applies the
 /// activation and pools:

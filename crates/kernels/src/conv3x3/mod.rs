@@ -11,6 +11,7 @@ pub use reference::conv3x3_reference;
 
 use crate::fused::{self, FusedOps};
 use burn::{backend::Dispatch, tensor::Tensor};
+use reference::check;
 
 /// 3×3 cross-correlation with zero padding 1 and no bias, over channels-last images.
 ///
@@ -32,15 +33,4 @@ pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     } else {
         conv3x3_reference(x, weight, stride)
     }
-}
-
-fn check(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) {
-    let (input, kernel) = (x.dims(), weight.dims());
-    assert!(matches!(stride, 1 | 2), "conv3x3: the stride is 1 or 2, got {stride}");
-    assert!(input.iter().all(|&size| size > 0), "conv3x3: the input {input:?} is empty");
-    assert!(
-        kernel[1..] == [input[3], 3, 3] && kernel[0] > 0,
-        "conv3x3: the weight {kernel:?} does not fit the input {input:?}, expected [channels_out, {}, 3, 3]",
-        input[3]
-    );
 }

@@ -7,6 +7,7 @@ pub use reference::cross_entropy_reference;
 
 use crate::fused::{self, FusedOps};
 use burn::{backend::Dispatch, tensor::Tensor};
+use reference::check;
 
 /// Mean over the batch of `−Σ_c target_c · log softmax(logits)_c`.
 ///
@@ -29,10 +30,4 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     } else {
         cross_entropy_reference(logits, targets)
     }
-}
-
-fn check(logits: &Tensor<2>, targets: &Tensor<2>) {
-    let (dims, target_dims) = (logits.dims(), targets.dims());
-    assert!(dims.iter().all(|&size| size > 0), "cross_entropy: the logits {dims:?} are empty");
-    assert!(dims == target_dims, "cross_entropy: targets {target_dims:?} do not fit the logits {dims:?}");
 }

@@ -1,29 +1,10 @@
 //! 3×3 convolution with bias, residual, rectifier and pooling in one pass.
 
-use super::{Activations, Scratch, finish::Finish, padded, padded_vector, winograd::Winograd};
+use super::{Activations, ConvolutionShape, Scratch, finish::Finish, padded, padded_vector, winograd::Winograd};
 use crate::arch::{self, Kernel, LANES, Level, Multiply, Simd};
 
 /// Results of a band of rows before the rest is done with them; they should stay in the first-level cache.
 const BAND: usize = 4096;
-
-/// What a [`Convolution`] is applied to, and what follows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvolutionShape {
-    /// Rows of the input.
-    pub height: usize,
-    /// Columns of the input.
-    pub width: usize,
-    /// Channels of the input.
-    pub inputs: usize,
-    /// Channels of the output.
-    pub outputs: usize,
-    /// 1, or 2 to keep every second row and column.
-    pub stride: usize,
-    /// Whether negative results become 0.
-    pub relu: bool,
-    /// Whether 2×2 maximum pooling follows; the convolved rows and columns are even then.
-    pub pool: bool,
-}
 
 /// A 3×3 cross-correlation with zero padding 1 and a bias, then the addition of a residual, a rectifier and 2×2 maximum
 /// pooling, as far as they are wanted.
@@ -41,25 +22,6 @@ enum Method {
     /// The packed weights.
     Direct(Activations),
     Winograd(Winograd),
-}
-
-impl ConvolutionShape {
-    /// Rows and columns before the pooling.
-    pub(super) fn convolved(&self) -> [usize; 2] {
-        [self.height.div_ceil(self.stride), self.width.div_ceil(self.stride)]
-    }
-
-    /// Values of a picture's input.
-    pub fn input_length(&self) -> usize {
-        self.height * self.width * padded(self.inputs)
-    }
-
-    /// Values of a picture's output.
-    pub fn output_length(&self) -> usize {
-        let [rows, columns] = self.convolved();
-        let divisor = if self.pool { 4 } else { 1 };
-        rows * columns / divisor * padded(self.outputs)
-    }
 }
 
 impl Convolution {

@@ -10,6 +10,7 @@
 
 mod attention;
 mod convolution;
+mod convolution_shape;
 mod finish;
 mod linear;
 mod norm;
@@ -18,7 +19,8 @@ mod winograd;
 
 pub use crate::token_mean::mean_rows;
 pub use attention::LinearAttention;
-pub use convolution::{Convolution, ConvolutionShape};
+pub use convolution::Convolution;
+pub use convolution_shape::ConvolutionShape;
 pub use linear::Linear;
 pub use norm::LayerNorm;
 pub use softmax::SoftmaxAttention;

@@ -11,6 +11,7 @@ pub use reference::linear_attention_reference;
 
 use crate::fused::{self, FusedOps};
 use burn::{backend::Dispatch, tensor::Tensor};
+use reference::check;
 
 /// Multi-head linear self-attention over all tokens of an image.
 ///
@@ -35,13 +36,4 @@ pub fn linear_attention(qkv: Tensor<3>, heads: usize, feature_map: FeatureMap) -
     } else {
         linear_attention_reference(qkv, heads, feature_map)
     }
-}
-
-fn check(qkv: &Tensor<3>, heads: usize) {
-    let dims = qkv.dims();
-    assert!(dims.iter().all(|&size| size > 0), "linear_attention: the input {dims:?} is empty");
-    assert!(
-        heads > 0 && dims[2].is_multiple_of(3 * heads),
-        "linear_attention: the last dimension of the input {dims:?} is not a multiple of 3 × {heads} heads"
-    );
 }

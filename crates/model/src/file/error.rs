@@ -5,8 +5,8 @@ use thiserror::Error;
 use tinylsa_settings::InvalidSetting;
 use tinylsa_system::SealError;
 
-use super::{METADATA_KEY, TEMPERATURES};
-use crate::classifier::InitError;
+use super::format::{METADATA_KEY, TEMPERATURES};
+use crate::init_error::InitError;
 use crate::state::StateError;
 
 /// A model file that cannot be read or written.

@@ -1,17 +1,11 @@
-use std::ops::RangeInclusive;
-
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tinylsa_settings::require;
 
-use super::ModelFileError;
+use super::error::ModelFileError;
+use super::format::TEMPERATURES;
 use crate::classifier::ModelConfig;
 use crate::config::TinyCnnLsaConfig;
-
-/// The temperatures that a model file may hold. Those of real networks lie between 0.3 and 5; at the ends of this range
-/// every probability is 0 or 1, or all classes are equally probable, so that beyond it the number cannot have been
-/// fitted.
-pub const TEMPERATURES: RangeInclusive<f64> = 0.01..=100.0;
 
 /// The description in the metadata of a model file, beside the kind of the network and the checksum. `C` is the config
 /// of the network, that of [`TinyCnnLsa`](crate::TinyCnnLsa) unless another one is named.

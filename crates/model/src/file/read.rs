@@ -4,9 +4,9 @@ use std::path::Path;
 
 use safetensors::tensor::{Metadata, SafeTensorError};
 
-use super::ModelFileError;
 use super::check::{description, description_text};
-use super::{Description, kind_in};
+use super::description::{Description, kind_in};
+use super::error::ModelFileError;
 use crate::classifier::ModelConfig;
 
 /// Bytes of a header, at most. That of the network of `configs/base.toml` has 8 thousand; sixteen stages of sixteen blocks

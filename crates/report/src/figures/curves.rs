@@ -8,7 +8,7 @@ use super::canvas::{
     legend,
 };
 use crate::ReportError;
-use crate::table::{number, tick};
+use crate::number::{number, tick};
 
 const FIGURE: &str = "training curves";
 const CHART_HEIGHT: u32 = 240;

@@ -8,7 +8,8 @@ use super::canvas::{
     check_finite, check_share, ending, font, mark, text_width,
 };
 use crate::ReportError;
-use crate::table::{Estimate, Precision, number, tick};
+use crate::estimate::{Estimate, Precision};
+use crate::number::{number, tick};
 
 const BARS: &str = "bars with intervals";
 const CURVES: &str = "deletion and insertion curves";

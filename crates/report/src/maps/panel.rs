@@ -4,7 +4,7 @@ use crate::raster::{Rgb, RgbImage};
 
 use super::colour::{sequential_colour, signed_colour};
 use super::{AttentionScale, SharedScale, ValueMap};
-use crate::table::number;
+use crate::number::number;
 use crate::text::mix;
 use crate::{Image, ReportError};
 

@@ -2,7 +2,7 @@
 
 use super::ValueMap;
 use crate::ReportError;
-use crate::table::number;
+use crate::number::number;
 
 /// A scale for signed maps: symmetric around zero and the same for all maps that it was taken from.
 #[derive(Debug, Clone, Copy, PartialEq)]

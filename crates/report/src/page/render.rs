@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Block, Figure, FigureContent, PageLink, ReportPage, Section, Warning};
+use super::parts::{Block, Figure, FigureContent, PageLink, ReportPage, Section, Warning};
 use crate::table::{Align, Cell, Column};
 use crate::{ReportError, Table};
 

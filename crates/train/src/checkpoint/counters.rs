@@ -1,12 +1,9 @@
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
-use tinylsa_kernels::{instruction_set, widest_instruction_set};
 
+use super::environment::Environment;
 use super::error::CheckpointError;
-
-/// The version of burn that this workspace is pinned to. burn itself does not say.
-pub const BURN_VERSION: &str = "0.22.1";
 
 /// A line of `metrics.jsonl`: what one epoch measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,20 +53,6 @@ pub(crate) struct Counters {
     pub(crate) best: Option<String>,
 }
 
-/// What the last bits of a result depend on beside the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Environment {
-    /// Version of this workspace.
-    pub(crate) tinylsa: String,
-    /// Version of burn.
-    pub(crate) burn: String,
-    /// The instruction set of the kernels.
-    pub(crate) instruction_set: String,
-    /// The widest instruction set of the machine.
-    pub(crate) processor: String,
-}
-
 /// Sums over the finished batches of the current epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,22 +69,6 @@ pub(crate) struct Schedule {
     pub(crate) epochs: usize,
     pub(crate) steps_per_epoch: usize,
     pub(crate) batch_size: usize,
-}
-
-impl Environment {
-    /// Of this process.
-    pub(crate) fn here() -> Self {
-        Self {
-            tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
-            burn: BURN_VERSION.to_owned(),
-            instruction_set: instruction_set().unwrap_or_else(|_| widest_instruction_set()).to_owned(),
-            processor: widest_instruction_set().to_owned(),
-        }
-    }
-
-    pub(super) fn versions(&self) -> String {
-        format!("tinylsa {} with burn {}", self.tinylsa, self.burn)
-    }
 }
 
 impl Counters {
@@ -272,11 +239,5 @@ pub(super) mod tests {
             |it| (it.epoch, it.batch, it.step) = (3, 2, 14),
             "the number of finished batches is 2, expected at most 0 in epoch 4",
         );
-    }
-
-    #[test]
-    fn the_version_of_burn_is_the_one_that_the_workspace_pins() {
-        let manifest = include_str!("../../../../Cargo.toml");
-        assert!(manifest.contains(&format!("burn = {{ version = \"={BURN_VERSION}\"")));
     }
 }

@@ -1,7 +1,7 @@
 use thiserror::Error;
 use tinylsa_system::SealError;
 
-use super::counters::Environment;
+use super::environment::Environment;
 
 /// What is wrong with the contents of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Error)]

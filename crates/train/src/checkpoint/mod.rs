@@ -1,6 +1,7 @@
 //! Everything that an exact resumption needs, in one safetensors file that carries its own checksum.
 
 mod counters;
+mod environment;
 mod error;
 mod layout;
 
@@ -10,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use tinylsa_model::{HostTensor, State, state_from_safetensors, state_to_safetensors};
 use tinylsa_system::{Sealed, UNSEALED, check_seal, seal, write_atomically};
 
-pub use counters::{BURN_VERSION, EpochRecord};
-pub(crate) use counters::{Counters, Environment, Running, Schedule};
+pub use counters::EpochRecord;
+pub(crate) use counters::{Counters, Running, Schedule};
+pub use environment::BURN_VERSION;
+pub(crate) use environment::Environment;
 pub use error::CheckpointError;
 pub(crate) use layout::Layout;
 use layout::{AVERAGE, FIRST, SECOND, WEIGHTS, check_values, full_name};

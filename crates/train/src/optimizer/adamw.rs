@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_kernels::AdamW;
 use tinylsa_settings::{InvalidSetting, require_within};
 
-use super::{Update, decays, zeros_at_first};
+use super::update::{Update, decays, zeros_at_first};
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

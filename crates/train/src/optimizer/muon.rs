@@ -2,7 +2,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 
-use super::{Update, zeros_at_first};
+use super::update::{Update, zeros_at_first};
 
 /// Coefficients of the quintic iteration `X ← a X + (b X Xᵀ + c (X Xᵀ)²) X` (Jordan et al. 2024).
 const QUINTIC: [f64; 3] = [3.4445, -4.7750, 2.0315];

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use tinylsa_kernels::Nesterov;
 use tinylsa_settings::{InvalidSetting, require_within};
 
-use super::{Update, decays, zeros_at_first};
+use super::update::{Update, decays, zeros_at_first};
 
 /// Stochastic gradient descent with Nesterov's momentum, as Sutskever et al. (2013) put it: the momentum is
 /// `m ← μ m + g`, the step `−rate · (g + μ m)`.

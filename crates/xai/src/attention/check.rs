@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 use serde::Serialize;
 
-use crate::attention::query::AttentionRows;
+use crate::attention::rows::AttentionRows;
 use crate::error::{ExplainError, require_finite, require_shape};
 use crate::scorer::read_tensor;
 

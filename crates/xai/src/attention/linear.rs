@@ -2,6 +2,7 @@ use burn::tensor::Tensor;
 
 use crate::attention::check::{AttentionCheck, check_attention};
 use crate::attention::matrix::LayerAttention;
+use crate::attention::rows::AttentionRows;
 use crate::error::{ExplainError, require_count, require_finite, require_index, require_shape, value_count};
 use crate::scorer::read_tensor;
 
@@ -125,6 +126,20 @@ impl LinearAttention {
     /// If the shapes do not fit, a value is not finite, or the device fails.
     pub fn check(&self, values: Tensor<3>, output: Tensor<3>) -> Result<AttentionCheck, ExplainError> {
         check_attention(self, values, output)
+    }
+}
+
+impl AttentionRows for LinearAttention {
+    fn heads(&self) -> usize {
+        self.heads()
+    }
+
+    fn tokens(&self) -> usize {
+        self.tokens()
+    }
+
+    fn attention_row(&self, head: usize, query: usize) -> Result<Vec<f64>, ExplainError> {
+        self.row(head, query)
     }
 }
 

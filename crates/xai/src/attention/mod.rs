@@ -31,6 +31,7 @@ mod matrix;
 mod max_flow;
 mod query;
 mod rollout;
+mod rows;
 mod statistics;
 mod trace;
 
@@ -39,7 +40,8 @@ pub use flow::{AttentionFlowConfig, FlowMaps, attention_flow};
 pub use grid::{FixedQuery, TokenGrid, fixed_query_positions, token_of_largest_attribution};
 pub use linear::LinearAttention;
 pub use matrix::{HeadFusion, LayerAttention, TokenMatrix};
-pub use query::{AttentionRows, QueryMap, fixed_query_maps};
+pub use query::{QueryMap, fixed_query_maps};
 pub use rollout::{AttentionRolloutConfig, Rollout, attention_rollout, gradient_rollout};
+pub use rows::AttentionRows;
 pub use statistics::AttentionStatistics;
 pub use trace::{AttentionTap, TracedAttention, trace_attention};

@@ -1,54 +1,8 @@
 use serde::Serialize;
 
-use crate::attention::linear::LinearAttention;
-use crate::attention::matrix::{HeadFusion, LayerAttention, fuse};
-use crate::error::{ExplainError, require_index};
-
-/// Attention whose rows can be had one at a time.
-pub trait AttentionRows {
-    /// The number of heads.
-    fn heads(&self) -> usize;
-
-    /// The number of tokens.
-    fn tokens(&self) -> usize;
-
-    /// What the token `query` takes from every token in one head.
-    ///
-    /// # Errors
-    /// If there is no such head or token.
-    fn attention_row(&self, head: usize, query: usize) -> Result<Vec<f64>, ExplainError>;
-}
-
-impl AttentionRows for LayerAttention {
-    fn heads(&self) -> usize {
-        self.heads()
-    }
-
-    fn tokens(&self) -> usize {
-        self.tokens()
-    }
-
-    fn attention_row(&self, head: usize, query: usize) -> Result<Vec<f64>, ExplainError> {
-        require_index("head", head, self.heads())?;
-        require_index("token", query, self.tokens())?;
-        let start = (head * self.tokens() + query) * self.tokens();
-        Ok(self.values()[start..start + self.tokens()].to_vec())
-    }
-}
-
-impl AttentionRows for LinearAttention {
-    fn heads(&self) -> usize {
-        self.heads()
-    }
-
-    fn tokens(&self) -> usize {
-        self.tokens()
-    }
-
-    fn attention_row(&self, head: usize, query: usize) -> Result<Vec<f64>, ExplainError> {
-        self.row(head, query)
-    }
-}
+use crate::attention::matrix::{HeadFusion, fuse};
+use crate::attention::rows::AttentionRows;
+use crate::error::ExplainError;
 
 /// Where one token of one layer looks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,7 +17,7 @@ pub struct QueryMap {
 
 /// The attention of chosen tokens of one layer, per head and fused.
 ///
-/// Of a [`LinearAttention`] each row costs `O(tokens · features)` and no matrix is formed.
+/// Of a [`LinearAttention`](crate::LinearAttention) each row costs `O(tokens · features)` and no matrix is formed.
 ///
 /// # Errors
 /// If there is no query, or no such token.

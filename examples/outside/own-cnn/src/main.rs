@@ -14,9 +14,10 @@ use network::{Cnn, CnnConfig};
 use tinylsa_data::{FolderConfig, channel_statistics, load_folder, stratified_split, to_unit};
 use tinylsa_explain::scores::Scoring;
 use tinylsa_explain::{
-    Background, ExplainConfig, ExplainedClassifier, Explainer, ImageToExplain, MethodId, Origin, Request, write_image,
+    Background, ExplainConfig, ExplainedClassifier, Explainer, ImageToExplain, MethodId, Origin, Request, Source,
+    write_image,
 };
-use tinylsa_model::Classifier;
+use tinylsa_model::{Classifier, ModelFile};
 use tinylsa_train::{Progress, Trained, TrainingOutcome, TrainingPlan, Views, evaluate, predict, train};
 use tinylsa_xai::{Execution, Picture, ScoreKind};
 
@@ -78,14 +79,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.shared.fill.mean = Some(channel_statistics(&images.train, &split.train)?.mean);
     let (background, execution) = (Background::default(), Execution::default());
     let explainer = Explainer { model: &model, config: &config, background: &background, execution };
-    let class_names = &loaded.metadata.class_names;
-    let request = Request { methods: &methods, target: None, against: None, class_names, temperature: None };
+    let request = Request::new(&methods, &loaded.metadata.class_names);
     let origin = Origin { model: loaded.sha256.clone(), dataset: Some("shapes".to_owned()), seed: 0 };
     let mut scoring = Scoring::new(&explainer, EXPLAINED)?;
     for index in (0..EXPLAINED).map(|place| place * images.test.len() / EXPLAINED) {
         let pixels = Picture::new(to_unit(images.test.image(index)), images.test.shape)?;
         let image = ImageToExplain::new(format!("test-{index}"), pixels);
-        let image = ImageToExplain { label: Some(images.test.label(index) as usize), ..image };
+        let source = Source { from: "shapes, test split".to_owned(), number: Some(index as u32) };
+        let image = ImageToExplain { source, label: Some(images.test.label(index) as usize), ..image };
         let explanation = explainer.explain(image, &request)?;
         let written =
             write_image(&out.join(&explanation.id), &explanation, &origin, &explainer.execution.cancellation)?;

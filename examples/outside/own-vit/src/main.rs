@@ -11,7 +11,7 @@ use rand::RngExt;
 use tinylsa_data::{Dataset, DatasetName, Split, stratified_split, to_unit};
 use tinylsa_explain::{
     Background, ExplainConfig, ExplainedClassifier, Explainer, ImageToExplain, Maps, MethodId, Origin, Request,
-    RolloutMaps, write_image,
+    RolloutMaps, Source, write_image,
 };
 use tinylsa_model::{Classifier, ImageShape};
 use tinylsa_random::{Draw, Purpose};
@@ -64,14 +64,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (config, background, methods) = (ExplainConfig::default(), Background::default(), MethodId::chosen(&METHODS)?);
     let explainer =
         Explainer { model: &model, config: &config, background: &background, execution: Execution::default() };
-    let class_names = &test.class_names;
-    let request = Request { methods: &methods, target: None, against: None, class_names, temperature: None };
+    let request = Request::new(&methods, &test.class_names);
     let origin = Origin { model: "not saved".to_owned(), dataset: Some(test.name.to_string()), seed: 0 };
     let (mut inside, mut covered) = (0.0, 0.0);
     for index in 0..EXPLAINED {
         let mask: Vec<bool> = test.mask(index).ok_or("no masks")?.iter().map(|&inside| inside == 1).collect();
         let image = Picture::new(to_unit(test.image(index)), SHAPE)?;
         let image = ImageToExplain {
+            source: Source { from: "stripes, test split".to_owned(), number: Some(index as u32) },
             label: Some(test.label(index) as usize),
             truth_mask: Some(mask.clone()),
             ..ImageToExplain::new(format!("test-{index}"), image)

@@ -9,6 +9,7 @@
 //! The polynomials behind it are evaluated at 0, ±√½, ±√2 and infinity, which are symmetric around 1 in magnitude:
 //! rounding costs less than half as much as with the usual 0, ±1, ±2.
 
+mod tiles;
 mod transform;
 mod weight;
 
@@ -17,16 +18,8 @@ pub(super) use weight::weight_gradient;
 use super::geometry::Geometry;
 use crate::arch::{self, Buffer, Kernel, LANES, Multiply, Simd, groups};
 use rayon::prelude::*;
+use tiles::{CELL, EDGE, ELEMENTS, Grid, KERNEL};
 use transform::{Layout, ToTiles, from_tiles, to_tiles};
-
-/// Rows and columns of a transformed tile.
-const EDGE: usize = 6;
-
-/// Elements of a transformed tile.
-const ELEMENTS: usize = EDGE * EDGE;
-
-/// Rows and columns of an output tile.
-const CELL: usize = 4;
 
 /// Tiles of a product, a multiple of the pixels that the products hold in registers.
 const TILES: usize = 28;
@@ -37,28 +30,6 @@ const MIN_CHANNELS: usize = 16;
 /// Whether this way is the faster one.
 pub(super) fn suits(geometry: &Geometry) -> bool {
     geometry.stride == 1 && geometry.inputs.min(geometry.outputs) >= MIN_CHANNELS
-}
-
-/// The grid of tiles that covers an image.
-#[derive(Clone, Copy)]
-struct Grid {
-    height: usize,
-    width: usize,
-    /// Tiles from top to bottom.
-    down: usize,
-    /// Tiles from left to right.
-    across: usize,
-}
-
-impl Grid {
-    fn new(height: usize, width: usize) -> Self {
-        Self { height, width, down: height.div_ceil(CELL), across: width.div_ceil(CELL) }
-    }
-
-    /// Rows of tiles that hold about this number of tiles.
-    fn rows_for(&self, tiles: usize) -> usize {
-        (tiles / self.across).max(1)
-    }
 }
 
 /// `x` and `weight` to the output.
@@ -188,19 +159,6 @@ impl Correlation {
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
-
-/// `G`: what a kernel of three is multiplied with.
-const KERNEL: [[f64; 3]; EDGE] = {
-    use std::f64::consts::SQRT_2;
-    [
-        [1.0, 0.0, 0.0],
-        [-2.0 / 3.0, -SQRT_2 / 3.0, -1.0 / 3.0],
-        [-2.0 / 3.0, SQRT_2 / 3.0, -1.0 / 3.0],
-        [1.0 / 6.0, SQRT_2 / 6.0, 1.0 / 3.0],
-        [1.0 / 6.0, -SQRT_2 / 6.0, 1.0 / 3.0],
-        [0.0, 0.0, 1.0],
-    ]
-};
 
 /// How much every tap of a kernel counts in an element of `G g Gᵀ`.
 fn kernel_factors(element: usize) -> [f32; 9] {

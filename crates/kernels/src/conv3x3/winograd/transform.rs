@@ -1,6 +1,6 @@
 //! The transforms between pixels and tiles, sixteen channels at a time.
 
-use super::{CELL, EDGE, Grid};
+use super::tiles::{CELL, EDGE, Grid};
 use crate::arch::{self, Kernel, LANES, Simd};
 
 /// Where the elements of transformed tiles lie.

@@ -2,7 +2,7 @@
 //! elements, transformed back with `Gᵀ u G`.
 
 use super::{
-    EDGE, ELEMENTS, Grid, KERNEL,
+    tiles::{EDGE, ELEMENTS, Grid, KERNEL},
     transform::{Layout, ToTiles, gradient_to_tiles, to_tiles},
 };
 use crate::{

@@ -1,0 +1,135 @@
+//! The fused operations of burn's Flex backend, with and without automatic differentiation.
+
+use super::{BlockTensors, FusedOps, Maybe, Tracked};
+use crate::{
+    Activation, AttentionBlockOptions, FeatureMap, NormOptions,
+    attention_block::flex as attention_block,
+    batch_norm::flex::{self as batch_norm, Trained},
+    conv3x3::flex as conv3x3,
+    cross_entropy::flex as cross_entropy,
+    layer_norm::flex as layer_norm,
+    linear::flex as linear,
+    linear_attention::flex as linear_attention,
+    positions::flex as positions,
+    token_mean::flex as token_mean,
+};
+use burn::backend::{
+    Autodiff, Flex, autodiff::checkpoint::strategy::CheckpointStrategy, flex::FlexTensor, tensor::FloatTensor,
+};
+
+impl FusedOps for Flex {
+    fn conv3x3(x: FlexTensor, weight: FlexTensor, stride: usize) -> FlexTensor {
+        conv3x3::forward(&x, &weight, stride)
+    }
+
+    fn batch_norm_train(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> Trained<FlexTensor> {
+        batch_norm::train(&batch_norm::Inputs::new(&x, &gamma, &beta, residual.into_option().as_ref()), &options)
+    }
+
+    fn batch_norm_eval(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        mean: FlexTensor,
+        variance: FlexTensor,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> FlexTensor {
+        let inputs = batch_norm::Inputs::new(&x, &gamma, &beta, residual.into_option().as_ref());
+        batch_norm::evaluate(&inputs, &mean, &variance, &options)
+    }
+
+    fn linear(x: FlexTensor, weight: FlexTensor, bias: Maybe<Self>, activation: Activation) -> FlexTensor {
+        linear::forward(&x, &weight, bias.into_option().as_ref(), activation)
+    }
+
+    fn layer_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
+        layer_norm::forward(&x, &gamma, &beta, epsilon)
+    }
+
+    fn linear_attention(qkv: FlexTensor, heads: usize, feature_map: FeatureMap) -> FlexTensor {
+        linear_attention::forward(&qkv, heads, feature_map)
+    }
+
+    fn linear_attention_block(
+        x: FlexTensor,
+        tensors: BlockTensors<Self>,
+        options: AttentionBlockOptions,
+    ) -> FlexTensor {
+        attention_block::forward(&x, &tensors, &options)
+    }
+
+    fn add_positions(x: FlexTensor, positions: FlexTensor) -> FlexTensor {
+        positions::forward(&x, &positions)
+    }
+
+    fn mean_tokens(x: FlexTensor) -> FlexTensor {
+        token_mean::forward(&x)
+    }
+
+    fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
+        cross_entropy::forward(&logits, &targets)
+    }
+}
+
+impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
+    fn conv3x3(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self> {
+        conv3x3::tracked::<C>(x, weight, stride)
+    }
+
+    fn batch_norm_train(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> Trained<FloatTensor<Self>> {
+        batch_norm::train_tracked::<C>(x, gamma, beta, residual.into_option(), &options)
+    }
+
+    fn batch_norm_eval(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> FloatTensor<Self> {
+        batch_norm::evaluate_tracked::<C>(x, [gamma, beta, mean, variance], residual.into_option(), &options)
+    }
+
+    fn linear(x: Tracked, weight: Tracked, bias: Maybe<Self>, activation: Activation) -> Tracked {
+        linear::tracked::<C>(x, weight, bias.into_option(), activation)
+    }
+
+    fn layer_norm(x: Tracked, gamma: Tracked, beta: Tracked, epsilon: f64) -> Tracked {
+        layer_norm::tracked::<C>(x, gamma, beta, epsilon)
+    }
+
+    fn linear_attention(qkv: Tracked, heads: usize, feature_map: FeatureMap) -> Tracked {
+        linear_attention::tracked::<C>(qkv, heads, feature_map)
+    }
+
+    fn linear_attention_block(x: Tracked, tensors: BlockTensors<Self>, options: AttentionBlockOptions) -> Tracked {
+        attention_block::tracked::<C>(x, tensors, &options)
+    }
+
+    fn add_positions(x: Tracked, positions: Tracked) -> Tracked {
+        positions::tracked::<C>(x, positions)
+    }
+
+    fn mean_tokens(x: Tracked) -> Tracked {
+        token_mean::tracked::<C>(x)
+    }
+
+    fn cross_entropy(logits: Tracked, targets: Tracked) -> Tracked {
+        cross_entropy::tracked::<C>(logits, targets)
+    }
+}

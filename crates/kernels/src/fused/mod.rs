@@ -1,0 +1,109 @@
+//! The fused operations as a trait of backends, and the way from a tensor of any device to them and back.
+
+mod flex;
+mod tensors;
+
+pub use tensors::use_references;
+pub(crate) use tensors::{from_flex, into_flex, is_plain, matrix, shaped, takes, tensor, values, vector};
+
+use crate::{Activation, AttentionBlockOptions, FeatureMap, NormOptions};
+use burn::{
+    backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension, tensor::FloatTensor},
+    tensor::Tensor,
+};
+
+/// A tensor of the Flex backend under automatic differentiation.
+pub(crate) type Tracked = FloatTensor<Autodiff<Flex>>;
+
+/// A tensor that an operation can do without.
+#[derive(ExtensionType)]
+pub(crate) enum Maybe<B: Backend> {
+    /// It is there.
+    Given(FloatTensor<B>),
+    /// It is not.
+    Absent,
+}
+
+/// The parameters of a transformer block; [`AttentionBlockParameters`](crate::AttentionBlockParameters) describes them.
+#[derive(ExtensionType)]
+pub(crate) struct BlockTensors<B: Backend> {
+    pub attention_gamma: FloatTensor<B>,
+    pub attention_beta: FloatTensor<B>,
+    pub query_key_value_weight: FloatTensor<B>,
+    pub query_key_value_bias: FloatTensor<B>,
+    pub projection_weight: FloatTensor<B>,
+    pub projection_bias: FloatTensor<B>,
+    pub perceptron_gamma: FloatTensor<B>,
+    pub perceptron_beta: FloatTensor<B>,
+    pub expand_weight: FloatTensor<B>,
+    pub expand_bias: FloatTensor<B>,
+    pub contract_weight: FloatTensor<B>,
+    pub contract_bias: FloatTensor<B>,
+}
+
+impl<B: Backend> Maybe<B> {
+    pub(crate) fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::Given(tensor) => Some(tensor),
+            Self::Absent => None,
+        }
+    }
+}
+
+impl Maybe<Dispatch> {
+    pub(crate) fn new<const D: usize>(tensor: Option<Tensor<D>>) -> Self {
+        tensor.map_or(Self::Absent, |tensor| Self::Given(tensor.into_dispatch()))
+    }
+}
+
+/// The fused operations on the primitives of a backend; the public functions describe them.
+#[backend_extension(Autodiff, Flex)]
+pub(crate) trait FusedOps: Backend {
+    fn conv3x3(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self>;
+
+    fn batch_norm_train(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        #[extension_type] residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    fn batch_norm_eval(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        #[extension_type] residual: Maybe<Self>,
+        options: NormOptions,
+    ) -> FloatTensor<Self>;
+
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+
+    fn linear_attention(qkv: FloatTensor<Self>, heads: usize, feature_map: FeatureMap) -> FloatTensor<Self>;
+
+    fn linear_attention_block(
+        x: FloatTensor<Self>,
+        #[extension_type] tensors: BlockTensors<Self>,
+        options: AttentionBlockOptions,
+    ) -> FloatTensor<Self>;
+
+    fn add_positions(x: FloatTensor<Self>, positions: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn mean_tokens(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self>;
+}

@@ -1,0 +1,100 @@
+//! The ranges of a config, and how its sizes fit together.
+
+use std::ops::RangeInclusive;
+
+use tinylsa_settings::{InvalidSetting, counted, require, require_within};
+use tinylsa_shape::ImageShape;
+
+use crate::architecture::StageSpec;
+use crate::config::{AttentionConfig, StageConfig, TinyCnnLsaConfig};
+
+/// Stages of the stem, at the most: ten halvings take the largest image to one token.
+const MOST_STAGES: usize = 16;
+/// Parameters, at the most: 1 GiB of numbers, twice those of VGG-19.
+const MOST_PARAMETERS: usize = 1 << 28;
+
+impl TinyCnnLsaConfig {
+    /// Checks every range, and that the sizes fit together.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] names the first key that does not fit.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        require_within("input.channels", self.input.channels, 1..=256)?;
+        require_within("input.height", self.input.height, 4..=1024)?;
+        require_within("input.width", self.input.width, 4..=1024)?;
+        require_within("classes", self.classes, 2..=10_000)?;
+        self.require_each_channel("input_mean", &self.input_mean, 0.0..=1.0)?;
+        self.require_each_channel("input_deviation", &self.input_deviation, 1e-3..=10.0)?;
+        require("stages", !self.stages.is_empty(), || "empty".to_owned(), "at least one stage")?;
+        let count = self.stages.len();
+        require(
+            "stages",
+            count <= MOST_STAGES,
+            || format!("a list of {count}"),
+            &format!("at most {MOST_STAGES} stages"),
+        )?;
+        let mut shape = self.input;
+        for (index, stage) in self.stages.iter().enumerate() {
+            shape = stage.validate(shape).map_err(|error| error.within(&format!("stages.{index}")))?;
+        }
+        self.attention.validate(self.width()).map_err(|error| error.within("attention"))?;
+        let parameters = self.cost().parameters();
+        require(
+            "stages",
+            parameters <= MOST_PARAMETERS,
+            || format!("with `attention` a network of {parameters} parameters"),
+            &format!("at most {MOST_PARAMETERS}"),
+        )
+    }
+
+    fn require_each_channel(
+        &self,
+        key: &str,
+        values: &[f32],
+        range: RangeInclusive<f32>,
+    ) -> Result<(), InvalidSetting> {
+        let channels = self.input.channels;
+        require(
+            key,
+            values.len() == channels,
+            || format!("a list of {}", values.len()),
+            &format!("one number for each of the {}", counted(channels, "channel")),
+        )?;
+        values
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, &value)| require_within(&format!("{key}.{index}"), value, range.clone()))
+    }
+}
+
+impl StageConfig {
+    /// Checks the ranges, and returns what the stage makes of an input of this shape.
+    fn validate(&self, input: ImageShape) -> Result<ImageShape, InvalidSetting> {
+        require_within("channels", self.channels, 1..=1024)?;
+        require_within("stride", self.stride, 1..=2)?;
+        require_within("residual_blocks", self.residual_blocks, 0..=16)?;
+        let spec = StageSpec::new("", input, self);
+        let ImageShape { height, width, .. } = spec.entry.convolved();
+        require(
+            "pool",
+            !self.pool || (height.is_multiple_of(2) && width.is_multiple_of(2)),
+            || format!("true on a grid of {height}×{width}"),
+            "pooling of an even grid only",
+        )?;
+        Ok(spec.output())
+    }
+}
+
+impl AttentionConfig {
+    fn validate(&self, width: usize) -> Result<(), InvalidSetting> {
+        require_within("blocks", self.blocks, 0..=16)?;
+        require_within("heads", self.heads, 1..=64)?;
+        require(
+            "heads",
+            width.is_multiple_of(self.heads),
+            || self.heads.to_string(),
+            &format!("a divisor of the last stage's {width} channels"),
+        )?;
+        require_within("mlp_width", self.mlp_width, 1..=4096)
+    }
+}
