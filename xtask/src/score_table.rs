@@ -155,7 +155,7 @@ mod tests {
             for text in shared {
                 let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
                 assert!(widest <= 80, "{widest} characters:\n{text}");
-                assert!(text.contains("(7.5)") || text.contains("(8"), "{text}");
+                assert!(text.contains("(10)") || text.contains("(9"), "{text}");
             }
         }
     }

@@ -124,7 +124,8 @@ fn wrong_arguments_end_with_two() {
     check(&["explain", "--method", "guessing"], "expected one of integrated-gradients-50");
     check(&["train", "--set", "train.epoch=1"], "did you mean `train.epochs`?");
     check(&["train", "--python", "python3"], "--peers");
-    check(&["train", "--set", "model.tinycnn-lsa.input.width=32"], "28×28");
+    let wide = ["--set", "model.tinycnn-lsa.input.width=32", "--source", "synthetic-garments"];
+    check(&[&["train"], &wide[..]].concat(), "28×28");
 }
 
 /// An interpreter of shell scripts that answers the question after missing modules, and peers that are shell scripts.

@@ -70,7 +70,7 @@ fn no_file_name_leads_out_of_the_directory() {
     let expected =
         [".tinylsa", "Dress-2", "dress", "explanations.html", "image", "image-explanations.html", "images.json"];
     assert_eq!(names(&place.join("out")), expected);
-    let inside = ["attributions.safetensors", "diagnostics.json", "input-gradient.png", "methods.png"];
+    let inside = ["attributions.safetensors", "diagnostics.json", "index.html", "input-gradient.png", "methods.png"];
     assert_eq!(names(&place.join("out/image")), inside);
 }
 

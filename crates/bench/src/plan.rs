@@ -96,7 +96,7 @@ impl Plan {
         let network = self.config.model.completed(form, &channel_statistics(&dataset, &all)?).network()?;
         if (network.input, network.classes) != (form.shape, form.classes) {
             let text = format!(
-                "the images of {} are {} in {} classes, the network takes {} in {}",
+                "the images of {} are {} in {} classes, the network takes {} in {} classes",
                 dataset.name, form.shape, form.classes, network.input, network.classes
             );
             return Err(UsageError(text).into());

@@ -7,7 +7,7 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 
 #[cfg(feature = "images")]
 use crate::source::FolderConfig;
-use crate::source::{IdxConfig, SourceName};
+use crate::source::{IdxConfig, SourceName, SourceTables};
 use crate::synthetic::SyntheticConfig;
 
 /// The images of an experiment: the section `[data]` of a config.
@@ -78,14 +78,24 @@ impl DataConfig {
         self.synthetic.validate().map_err(|error| error.within("synthetic"))?;
         require_within("validation", self.validation, 1..=u32::MAX as usize)?;
         let source = self.source.source();
-        source.validate(self)?;
-        if let Some(sizes) = source.sizes(self) {
+        source.validate(self.tables())?;
+        if let Some(sizes) = source.sizes(self.tables()) {
             let expected = format!("fewer than the {} training images of {}", sizes.train, source.title());
             require("validation", self.validation < sizes.train, || self.validation.to_string(), &expected)?;
         }
         let expected = format!("fewer than the {} synthetic training images", self.synthetic.train);
         let fits = !self.may_be_substituted() || self.validation < self.synthetic.train;
         require("validation", fits, || self.validation.to_string(), &expected)
+    }
+
+    /// The settings that sources read.
+    pub fn tables(&self) -> SourceTables<'_> {
+        SourceTables {
+            synthetic: &self.synthetic,
+            idx: self.idx.as_ref(),
+            #[cfg(feature = "images")]
+            folder: self.folder.as_ref(),
+        }
     }
 
     /// Whether synthetic garments may take the place of the images.

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tinylsa_settings::printable;
 use tinylsa_shape::ImageShape;
 use tinylsa_system::sha256_hex;
-
-use crate::source::SOURCES;
 
 /// The most classes whose labels fit into one byte each.
 const CLASSES_OF_A_BYTE: usize = 256;
@@ -42,18 +39,6 @@ impl DatasetName {
     /// The name in files, such as `fashion-mnist`.
     pub fn id(&self) -> &str {
         &self.0
-    }
-
-    /// The name for people, such as `Fashion-MNIST`.
-    pub fn title(&self) -> &str {
-        let source = SOURCES.iter().find(|source| source.name() == self.0);
-        source.map_or_else(|| self.0.rsplit('/').next().unwrap_or_default(), |source| source.title())
-    }
-}
-
-impl fmt::Display for DatasetName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&printable(self.title()))
     }
 }
 
@@ -279,19 +264,6 @@ mod tests {
             &|dataset| dataset.shape = ImageShape::grey(usize::MAX, 2),
             &format!("the dataset holds 12 values, expected {} for 2 images of 1×{}×2", usize::MAX, usize::MAX),
         );
-    }
-
-    #[test]
-    fn a_name_is_one_word_with_a_title() {
-        let check = |name: &DatasetName, id: &str, title: &str| {
-            assert_eq!(serde_json::to_string(name).unwrap(), format!("{id:?}"));
-            assert_eq!(&serde_json::from_str::<DatasetName>(&format!("{id:?}")).unwrap(), name);
-            assert_eq!((name.id(), name.title()), (id, title));
-        };
-        check(&DatasetName::FASHION_MNIST, "fashion-mnist", "Fashion-MNIST");
-        check(&DatasetName::SYNTHETIC_GARMENTS, "synthetic-garments", "synthetic garments");
-        check(&DatasetName::new("folder/кошки"), "folder/кошки", "кошки");
-        assert_eq!(DatasetName::new("idx/a\u{1b}[31m").to_string(), r"a\u{1b}[31m");
     }
 
     #[test]

@@ -114,8 +114,8 @@ pub use source::{Certificates, DownloadFailure, DownloadFault, FetchConfig, fetc
 pub use source::{
     CifarError, CifarFault, DataDirectory, DownloadPolicy, FASHION_MNIST, FASHION_MNIST_CLASSES, FileChecksum,
     FileFault, FileForm, FoundFile, IdxConfig, ImageCollection, ImageForm, ImageSource, KMNIST, MNIST, NamedBy, Place,
-    Publication, SOURCES, SourceError, SourceFile, SourceName, SplitSizes, Unavailable, VerifiedFile, VerifyReport,
-    WrongFile, holds_files_of, load_cifar_10, load_idx, load_published, obtain, verify,
+    Publication, SOURCES, SourceError, SourceFile, SourceName, SourceTables, SplitSizes, Unavailable, VerifiedFile,
+    VerifyReport, WrongFile, holds_files_of, load_cifar_10, load_idx, load_published, obtain, verify,
 };
 pub use split::{SplitError, SplitIndices, stratified_split};
 pub use statistics::{ChannelStatistics, StatisticsError, channel_statistics};
@@ -129,6 +129,7 @@ mod corruption;
 mod dataset;
 #[cfg(feature = "images")]
 mod export;
+mod file_kind;
 mod idx;
 mod loader;
 mod mixing;

@@ -93,6 +93,7 @@ pub(crate) fn device(section: &DeviceSection) -> Result<Device> {
     match section.backend {
         Backend::Flex => Ok(Device::flex()),
         #[cfg(feature = "ndarray")]
+        #[expect(deprecated, reason = "it is built for comparison as long as burn has it")]
         Backend::Ndarray => Ok(Device::ndarray()),
         #[cfg(not(feature = "ndarray"))]
         Backend::Ndarray => Err(UsageError(

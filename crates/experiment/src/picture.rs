@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn garments_are_searched_for_and_other_images_are_scaled_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("square.png");
-        // a dark red square on a light ground
-        let is_inside = |x: u32, y: u32| (30..70).contains(&x) && (20..60).contains(&y);
+        let path = directory.path().join("tall.png");
+        // a tall, dark red garment on a light ground
+        let is_inside = |x: u32, y: u32| (40..60).contains(&x) && (20..60).contains(&y);
         let image = RgbImage::from_fn(100, 80, |x, y| if is_inside(x, y) { Rgb([90, 10, 10]) } else { Rgb([230; 3]) });
         image.save(&path).unwrap();
 
@@ -105,13 +105,13 @@ mod tests {
             assert_eq!((seen.pixels[0], seen.shape), (0, grey), "the ground is black: {dataset}");
         }
         let colour = ImageShape { channels: 3, height: 8, width: 10 };
-        for dataset in ["cifar-10", "folder/squares", "memory/squares"] {
+        for dataset in ["cifar-10", "folder/garments", "memory/garments"] {
             let seen = load_picture(&path, &metadata(dataset, colour)).unwrap();
             assert_eq!((seen.garment.as_ref(), seen.pixels.len()), (None, 240));
             let at = |channel: usize, row: usize, column: usize| seen.pixels[channel * 80 + row * 10 + column];
             assert_eq!([at(0, 0, 0), at(0, 4, 5), at(1, 4, 5), at(2, 4, 5)], [230, 90, 10, 10], "{dataset}");
         }
         let odd = load_picture(&path, &metadata("folder/odd", ImageShape { channels: 2, height: 8, width: 8 }));
-        assert!(odd.unwrap_err().to_string().contains("square.png"));
+        assert!(odd.unwrap_err().to_string().contains("tall.png"));
     }
 }

@@ -132,7 +132,7 @@ impl ExperimentConfig {
     /// [`InvalidSetting`] names what neither the config nor the source says.
     pub fn untrained_network(&self) -> Result<TinyCnnLsaConfig, InvalidSetting> {
         let given = self.model.given_form();
-        let form = self.data.source.source().form(&self.data);
+        let form = self.data.source.source().form(self.data.tables());
         let shape = given.input.or(form.map(|form| form.shape));
         let classes = given.classes.or(form.map(|form| form.classes));
         match (shape, classes) {
@@ -160,7 +160,7 @@ impl ExperimentConfig {
 
     /// What is explained, if it is known of `data.source` what its images are.
     fn circumstances(&self) -> Result<Option<Circumstances>, InvalidSetting> {
-        let Some(sizes) = self.data.source.source().sizes(&self.data) else { return Ok(None) };
+        let Some(sizes) = self.data.source.source().sizes(self.data.tables()) else { return Ok(None) };
         Ok(Some(Circumstances::new(&self.untrained_network()?, Some(sizes.train), sizes.test)))
     }
 }

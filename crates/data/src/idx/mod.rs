@@ -10,7 +10,7 @@ use tinylsa_system::read_at_most;
 pub use error::{IdxError, IdxFault};
 pub use images::{IdxFile, IdxForm, decode_images};
 
-use crate::source::kind;
+use crate::file_kind::kind;
 
 mod error;
 mod images;

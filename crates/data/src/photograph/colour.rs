@@ -1,9 +1,14 @@
 //! The form of a data set of colour images: what was found with the ground around it.
 
+use tinylsa_shape::ImageShape;
+
+use super::error::PhotographFault;
+use super::form;
 use super::found::Found;
+use super::original::{Photograph, planes};
+use super::prepared::{Area, Polarity, PreparedImage};
 use super::raster::{Window, scaled};
 use super::view::View;
-use super::{Area, ImageShape, Photograph, PhotographFault, Polarity, PreparedImage, form, planes};
 
 /// Cuts out what was found, in the proportions of the target.
 pub(super) fn prepare(photograph: &Photograph, target: ImageShape) -> Result<PreparedImage, PhotographFault> {

@@ -5,7 +5,7 @@ use thiserror::Error;
 use tinylsa_settings::printable_path;
 use tinylsa_shape::ImageShape;
 
-use super::decode::{MAX_FILE, MAX_PIXELS};
+use super::limits::{MAX_FILE, MAX_PIXELS};
 
 /// A file that no image for a classifier can be made from.
 #[derive(Debug, Error)]

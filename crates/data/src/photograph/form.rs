@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use tinylsa_shape::ImageShape;
+
 use super::garment::Segmentation;
+use super::prepared::Polarity;
 use super::raster::{Colour, Grid, Window, length, luma, minus, opponent, percentile, scaled};
-use super::{ImageShape, Polarity};
 
 /// In colours of one brightness the garment is told from the ground by colour: if its brightness differs by less than
 /// this share of the whole difference.

@@ -1,9 +1,12 @@
 //! What has the form of the data set already.
 
+use tinylsa_shape::ImageShape;
+
 use super::form::centred;
 use super::found::Found;
+use super::original::Photograph;
+use super::prepared::{Area, Polarity, PreparedImage};
 use super::raster::{Grid, Rows, percentile};
-use super::{Area, ImageShape, Photograph, Polarity, PreparedImage};
 
 /// Levels this far from the ground are ground in an image that has the form of the data set already.
 const TOLERANCE: f32 = 12.0;

@@ -46,6 +46,9 @@ mod frame;
 mod garment;
 mod ground;
 mod in_form;
+mod limits;
+mod original;
+mod prepared;
 mod raster;
 #[cfg(test)]
 mod tests;
@@ -57,186 +60,14 @@ use tinylsa_shape::ImageShape;
 
 pub use error::{PhotographError, PhotographFault};
 pub use found::{Doubt, Found};
+pub use original::Photograph;
+pub use prepared::{Area, Polarity, PreparedImage};
 
-use decode::MAX_PIXELS;
 use form::Cut;
 use in_form::in_form;
-use raster::{Colour, Grid, Rows, Window, luma, scaled};
+use original::require_target;
+use raster::scaled;
 use view::View;
-
-/// A photograph, opaque and the right way up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Photograph {
-    width: usize,
-    height: usize,
-    /// Red, green and blue of each pixel, in rows from the top.
-    pixels: Vec<u8>,
-    had_transparency: bool,
-}
-
-/// An image as a classifier sees it, and how it came about.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PreparedImage {
-    /// Levels 0 to 255 in the shape that was asked for, `[channels, height, width]`. On a grey image the ground is 0.
-    pub pixels: Vec<u8>,
-    /// Width of the photograph in pixels.
-    pub width: usize,
-    /// Height of the photograph in pixels.
-    pub height: usize,
-    /// The part of the photograph that is shown.
-    pub shown: Area,
-    /// Which of garment and ground is the lighter one.
-    pub polarity: Polarity,
-    /// Whether the photograph had the form of the data set already, or was its negative.
-    pub in_form: bool,
-    /// How sure it is that this is the garment.
-    pub found: Found,
-}
-
-/// A part of a photograph, in its pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Area {
-    /// Columns to the left of it.
-    pub left: usize,
-    /// Rows above it.
-    pub top: usize,
-    /// Its width, at least 1.
-    pub width: usize,
-    /// Its height, at least 1.
-    pub height: usize,
-}
-
-/// Which of garment and ground is the lighter one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Polarity {
-    /// The photograph was negated.
-    DarkOnLight,
-    /// The photograph was not negated.
-    LightOnDark,
-}
-
-impl Photograph {
-    /// A photograph from `width * height` pixels of red, green and blue, in rows from the top.
-    ///
-    /// # Errors
-    /// [`PhotographFault`] if there are no pixels, too many, or not the number that is said.
-    pub fn from_rgb(width: usize, height: usize, pixels: Vec<u8>) -> Result<Self, PhotographFault> {
-        require_pixels(width, height, 3, pixels.len())?;
-        Ok(Self { width, height, pixels, had_transparency: false })
-    }
-
-    /// A photograph from pixels of red, green, blue and opacity. What is transparent becomes white, or black if the rest
-    /// is light.
-    ///
-    /// # Errors
-    /// [`PhotographFault`] if there are no pixels, too many, or not the number that is said.
-    pub fn from_rgba(width: usize, height: usize, pixels: &[u8]) -> Result<Self, PhotographFault> {
-        require_pixels(width, height, 4, pixels.len())?;
-        let (pixels, _) = pixels.as_chunks::<4>();
-        let (mut light, mut opacity) = (0.0, 0.0);
-        for &[red, green, blue, alpha] in pixels {
-            light += f64::from(luma([red, green, blue].map(f32::from))) * f64::from(alpha);
-            opacity += f64::from(alpha);
-        }
-        let backdrop = if light > 127.0 * opacity { 0 } else { u32::from(u8::MAX) };
-        let over_backdrop = |&[red, green, blue, alpha]: &[u8; 4]| {
-            let (alpha, full) = (u32::from(alpha), u32::from(u8::MAX));
-            [red, green, blue]
-                .map(|level| ((u32::from(level) * alpha + backdrop * (full - alpha) + full / 2) / full) as u8)
-        };
-        let had_transparency = pixels.iter().any(|pixel| pixel[3] < u8::MAX);
-        Ok(Self { width, height, pixels: pixels.iter().flat_map(over_backdrop).collect(), had_transparency })
-    }
-
-    /// Decodes the bytes of a PNG or JPEG file of any depth and colour, and turns the photograph as its camera says.
-    ///
-    /// # Errors
-    /// [`PhotographFault`] if the bytes are something else, or damaged.
-    pub fn decode(bytes: &[u8]) -> Result<Self, PhotographFault> {
-        decode::decode(bytes)
-    }
-
-    /// Reads a PNG or JPEG file.
-    ///
-    /// # Errors
-    /// [`PhotographError`] names the file and says what is wrong with it.
-    pub fn read(path: &Path) -> Result<Self, PhotographError> {
-        decode::read(path).map_err(|fault| PhotographError { path: path.to_owned(), fault })
-    }
-
-    /// Its width in pixels.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Its height in pixels.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// Whether every pixel is a level of grey.
-    pub fn is_grey(&self) -> bool {
-        self.pixels.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
-    }
-
-    /// All of the photograph as an image of this shape, `[channels, height, width]`. Where it becomes smaller every pixel
-    /// is the mean of the area that it covers, where it becomes larger it is interpolated, and at its own size it keeps
-    /// its levels. Its proportions are not kept. One channel is the luma of ITU-R BT.709, which of a grey image is its
-    /// level.
-    ///
-    /// # Errors
-    /// [`PhotographFault::NoTarget`] if the shape is empty or has other than one or three channels.
-    pub fn resized(&self, target: ImageShape) -> Result<Vec<u8>, PhotographFault> {
-        require_target(target)?;
-        let whole = Window { left: 0.0, top: 0.0, width: self.width as f32, height: self.height as f32 };
-        Ok(planes(&scaled(self, whole, target.width, target.height), target))
-    }
-}
-
-/// The levels of colours, channel after channel.
-fn planes(colours: &Grid<Colour>, target: ImageShape) -> Vec<u8> {
-    // A cast of a float saturates, which is what a level beyond the scale should do.
-    let level = |value: f32| value.round() as u8;
-    if target.channels == 1 {
-        return colours.values.iter().map(|&colour| level(luma(colour))).collect();
-    }
-    let channel = |channel: usize| colours.values.iter().map(move |colour| level(colour[channel]));
-    (0..target.channels).flat_map(channel).collect()
-}
-
-fn require_target(target: ImageShape) -> Result<(), PhotographFault> {
-    let has_channels = matches!(target.channels, 1 | 3);
-    if !has_channels || target.pixels() == 0 || target.pixels() as u64 > MAX_PIXELS {
-        return Err(PhotographFault::NoTarget { target });
-    }
-    Ok(())
-}
-
-impl Rows for Photograph {
-    fn colour(&self, column: usize, row: usize) -> Colour {
-        let start = 3 * (row * self.width + column);
-        [0, 1, 2].map(|channel| f32::from(self.pixels[start + channel]))
-    }
-
-    fn columns(&self) -> usize {
-        self.width
-    }
-
-    fn rows(&self) -> usize {
-        self.height
-    }
-}
-
-fn require_pixels(width: usize, height: usize, channels: usize, found: usize) -> Result<(), PhotographFault> {
-    let pixels = width.checked_mul(height).filter(|&pixels| pixels as u64 <= MAX_PIXELS);
-    let Some(pixels) = pixels else {
-        return Err(PhotographFault::TooManyPixels { width: width as u64, height: height as u64 });
-    };
-    if pixels == 0 || channels * pixels != found {
-        return Err(PhotographFault::PixelCount { found, width, height, channels });
-    }
-    Ok(())
-}
 
 /// Reads a PNG or JPEG file and brings it into the form of the data set.
 ///
@@ -279,15 +110,4 @@ pub fn prepare(photograph: &Photograph, target: ImageShape) -> Result<PreparedIm
         in_form: false,
         found: view.found,
     })
-}
-
-impl Area {
-    /// The smallest one around a window.
-    fn around(window: Window, photograph: &Photograph) -> Self {
-        let left = (window.left.round() as usize).min(photograph.width - 1);
-        let top = (window.top.round() as usize).min(photograph.height - 1);
-        let right = ((window.left + window.width).round() as usize).clamp(left + 1, photograph.width);
-        let bottom = ((window.top + window.height).round() as usize).clamp(top + 1, photograph.height);
-        Self { left, top, width: right - left, height: bottom - top }
-    }
 }

@@ -1,10 +1,10 @@
 //! What of a photograph is looked at: without its frame, at working size.
 
-use super::Photograph;
 use super::found::Found;
 use super::frame::{Frame, frame};
 use super::garment::{Segmentation, segment};
 use super::ground::noise;
+use super::original::Photograph;
 use super::raster::{Colour, Grid, Window, scaled};
 
 /// The longer edge of the image in which the garment is looked for; a photograph that is larger is scaled down.

@@ -9,7 +9,7 @@ use super::CifarError;
 use super::DownloadFailure;
 #[cfg(feature = "images")]
 use super::FolderError;
-use super::inspect::WrongFile;
+use super::fault::WrongFile;
 use crate::idx::IdxError;
 
 /// Images are not available. The message says what is there instead.

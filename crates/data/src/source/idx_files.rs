@@ -4,77 +4,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tinylsa_settings::{InvalidSetting, printable_path, require};
+use tinylsa_settings::{InvalidSetting, printable_path};
 use tinylsa_system::{available_memory, read_at_most, sha256_hex};
 
-use super::inspect::{check_directory, entries, kind};
-use super::publication::candidates;
-use super::{DataConfig, FileChecksum, ImageCollection, ImageSource, Place, SourceError};
-use crate::dataset::{Dataset, DatasetName, Split};
+use super::candidates::candidates;
+use super::inspect::{check_directory, entries};
+use super::own_name::own_name;
+use super::settings::MOST_CLASSES;
+use super::{FileChecksum, IdxConfig, ImageCollection, ImageSource, Place, SourceError, SourceTables};
+use crate::dataset::{Dataset, Split};
+use crate::file_kind::kind;
 use crate::idx::{IdxError, IdxFault, IdxFile, IdxForm, decode_images};
 
-/// A label is one byte.
-const MOST_CLASSES: usize = 256;
 /// What is read where nobody says how much memory there is.
 const LARGEST_FILE: u64 = 1 << 36;
-
-/// The table `[data.idx]`: which files, and what their labels mean.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IdxConfig {
-    /// The name of the images in captions and results; left out, that of the directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The names of the classes, in the order of the labels; left out, their numbers from 0 to the largest label.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub class_names: Option<Vec<String>>,
-    /// The training images, `[images, height, width]`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_images: Option<PathBuf>,
-    /// Their labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_labels: Option<PathBuf>,
-    /// The test images, of the same size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_images: Option<PathBuf>,
-    /// Their labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_labels: Option<PathBuf>,
-}
-
-impl IdxConfig {
-    /// Checks the names.
-    ///
-    /// # Errors
-    /// The first setting that does not hold.
-    pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_plain_name("name", self.name.as_deref())?;
-        let Some(names) = &self.class_names else { return Ok(()) };
-        let holds = (1..=MOST_CLASSES).contains(&names.len());
-        require("class_names", holds, || format!("{} names", names.len()), "1 to 256 names")?;
-        let mut seen = BTreeSet::new();
-        let repeated = names.iter().find(|name| name.trim().is_empty() || !seen.insert(*name));
-        let expected = "names that are all different and not empty";
-        require("class_names", repeated.is_none(), || format!("{:?}", repeated.map_or("", |name| name)), expected)
-    }
-}
-
-/// A name of one's own becomes the last part of a [`DatasetName`].
-pub(super) fn require_plain_name(key: &str, name: Option<&str>) -> Result<(), InvalidSetting> {
-    let is_plain = name.is_none_or(|name| !name.trim().is_empty() && !name.contains('/'));
-    require(key, is_plain, || format!("{:?}", name.unwrap_or_default()), "a name that is not empty and holds no /")
-}
-
-/// The name of images: the one that was given, or that of their directory.
-pub(super) fn own_name(source: &str, given: Option<&str>, directory: &Path) -> DatasetName {
-    let of_directory = || {
-        let absolute = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
-        absolute.file_name().map_or_else(|| "images".to_owned(), |name| name.to_string_lossy().into_owned())
-    };
-    let name = given.map_or_else(of_directory, str::to_owned);
-    DatasetName::new(format!("{source}/{name}"))
-}
 
 pub(super) struct Source;
 
@@ -91,12 +34,12 @@ impl ImageSource for Source {
         Place::Named
     }
 
-    fn validate(&self, config: &DataConfig) -> Result<(), InvalidSetting> {
-        config.idx.as_ref().map_or(Ok(()), IdxConfig::validate).map_err(|error| error.within("idx"))
+    fn validate(&self, tables: SourceTables<'_>) -> Result<(), InvalidSetting> {
+        tables.idx.map_or(Ok(()), IdxConfig::validate).map_err(|error| error.within("idx"))
     }
 
-    fn load(&self, directory: &Path, config: &DataConfig) -> Result<ImageCollection, SourceError> {
-        load_idx(directory, &config.idx.clone().unwrap_or_default())
+    fn load(&self, directory: &Path, tables: SourceTables<'_>) -> Result<ImageCollection, SourceError> {
+        load_idx(directory, &tables.idx.cloned().unwrap_or_default())
     }
 }
 

@@ -1,15 +1,17 @@
 //! What a file on this disk is: one of the published ones, in whichever form, or something else.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use thiserror::Error;
 use tinylsa_settings::{printable, printable_path};
 use tinylsa_system::{read_at_most, sha256_hex};
 
-use super::{Publication, SOURCES, SourceError, SourceFile};
+use super::fault::{FileFault, WrongFile};
+use super::publications::PUBLICATIONS;
+use super::{Publication, SourceError, SourceFile};
+use crate::file_kind::kind;
 use crate::idx::{GZIP_MAGIC, largest_packed};
 
 /// How many entries of a directory an error names.
@@ -26,78 +28,6 @@ pub enum FileForm {
     Unpacked,
 }
 
-/// Why a file is not the published one. The message goes on after the path of the file.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum FileFault {
-    /// It is a directory, a pipe or a device.
-    #[error("is {found}, expected a file")]
-    NotAFile {
-        /// What it is.
-        found: &'static str,
-    },
-    /// It cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(io::Error),
-    /// It is larger than the published file can be in any form.
-    #[error("is larger than {limit} bytes, the most that the published content can take")]
-    TooLarge {
-        /// The bound.
-        limit: u64,
-    },
-    /// It is a gzip file that is cut off, altered, or followed by something else.
-    #[error("is a damaged gzip file: {0}")]
-    Damaged(io::Error),
-    /// It is a gzip file that unpacks to more than the published content.
-    #[error("unpacks to more than {expected} bytes, the size of the published content")]
-    Overlong {
-        /// The size of the published content.
-        expected: u64,
-    },
-    /// It is the file of the same name of another collection.
-    #[error("is the file of this name from {collection}, expected the one from {expected}")]
-    OtherCollection {
-        /// The other collection.
-        collection: &'static str,
-        /// The collection that was asked for.
-        expected: &'static str,
-    },
-    /// It is not the published gzip file, and no checksum says whether its content is the published one.
-    #[error(
-        "is not the gzip file that was published with SHA-256 {expected}, and no checksum of its content is published to \
-         verify it by"
-    )]
-    Unverifiable {
-        /// The SHA-256 of the published gzip file.
-        expected: &'static str,
-    },
-    /// It has other content than was published.
-    #[error(
-        "has other content than was published: {bytes} bytes with SHA-256 {sha256}, expected {expected_bytes} bytes with \
-         {expected}"
-    )]
-    OtherContent {
-        /// The size of its content.
-        bytes: u64,
-        /// The SHA-256 of its content.
-        sha256: String,
-        /// The size of the published content.
-        expected_bytes: u64,
-        /// The SHA-256 of the published content.
-        expected: &'static str,
-    },
-}
-
-/// A file that has the name of a published one and is something else.
-#[derive(Debug, Error)]
-#[error("{} {fault}", printable_path(path))]
-pub struct WrongFile {
-    /// The file.
-    pub path: PathBuf,
-    /// What it is.
-    pub fault: FileFault,
-}
-
 /// The content of a published file.
 pub(super) struct Genuine {
     pub(super) path: PathBuf,
@@ -106,22 +36,6 @@ pub(super) struct Genuine {
     pub(super) content: Vec<u8>,
     /// Other files of this name that are something else.
     pub(super) warnings: Vec<String>,
-}
-
-/// What is found under a name.
-pub(super) enum Entry {
-    Absent,
-    Present,
-    /// Something may be there, but the system does not let it be seen.
-    Unreadable,
-}
-
-pub(super) fn entry(path: &Path) -> Entry {
-    match fs::metadata(path) {
-        Ok(_) => Entry::Present,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Entry::Absent,
-        Err(_) => Entry::Unreadable,
-    }
 }
 
 /// Requires a directory that can be listed.
@@ -231,8 +145,8 @@ pub(super) fn recognise(
 
 /// The other collection that a file of this checksum is from: they all call their files alike.
 fn other_publication(publication: &Publication, packed_sha256: &str) -> Option<&'static Publication> {
-    let others = SOURCES.iter().filter_map(|source| source.publication()).filter(|other| other.id != publication.id);
-    others.into_iter().find(|other| other.files.iter().any(|file| file.sha256 == packed_sha256))
+    let mut others = PUBLICATIONS.iter().copied().filter(|other| other.id != publication.id);
+    others.find(|other| other.files.iter().any(|file| file.sha256 == packed_sha256))
 }
 
 fn check_content(file: &SourceFile, content: &[u8]) -> Result<(), FileFault> {
@@ -252,23 +166,4 @@ fn unpack(bytes: &[u8], expected: u64) -> Result<Vec<u8>, FileFault> {
     let unpacked = MultiGzDecoder::new(bytes).take(expected.saturating_add(1)).read_to_end(&mut content);
     unpacked.map_err(FileFault::Damaged)?;
     if content.len() as u64 > expected { Err(FileFault::Overlong { expected }) } else { Ok(content) }
-}
-
-/// What something other than a regular file is.
-pub(crate) fn kind(metadata: &Metadata) -> &'static str {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        let file_type = metadata.file_type();
-        if file_type.is_fifo() {
-            return "a pipe";
-        }
-        if file_type.is_socket() {
-            return "a socket";
-        }
-        if file_type.is_block_device() || file_type.is_char_device() {
-            return "a device";
-        }
-    }
-    if metadata.is_dir() { "a directory" } else { "a file" }
 }

@@ -107,7 +107,7 @@ pub fn obtain(
     };
     let Some(directory) = directory else {
         if source.place() == Place::Nowhere {
-            return source.load(Path::new(""), config).map_err(|error| unavailable(None, error));
+            return source.load(Path::new(""), config.tables()).map_err(|error| unavailable(None, error));
         }
         let missing = InvalidSetting {
             key: "dir".to_owned(),
@@ -116,8 +116,8 @@ pub fn obtain(
         };
         return Err(unavailable(None, missing.into()));
     };
-    let loaded =
-        download_missing(config.source, &directory, policy).and_then(|()| source.load(&directory.path, config));
+    let loaded = download_missing(config.source, &directory, policy)
+        .and_then(|()| source.load(&directory.path, config.tables()));
     loaded.map_err(|error| unavailable(Some(directory), error))
 }
 

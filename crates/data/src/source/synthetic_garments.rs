@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tinylsa_settings::InvalidSetting;
 
-use super::{DataConfig, ImageCollection, ImageForm, ImageSource, Place, Publication, SourceError, SplitSizes};
+use super::{ImageCollection, ImageForm, ImageSource, Place, Publication, SourceError, SourceTables, SplitSizes};
 use crate::synthetic::synthetic_garments;
 
 pub(super) struct Source;
@@ -22,7 +22,7 @@ impl ImageSource for Source {
         Place::Nowhere
     }
 
-    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+    fn form(&self, _tables: SourceTables<'_>) -> Option<ImageForm> {
         Some(Publication::FORM)
     }
 
@@ -30,16 +30,16 @@ impl ImageSource for Source {
         true
     }
 
-    fn sizes(&self, config: &DataConfig) -> Option<SplitSizes> {
-        Some(SplitSizes { train: config.synthetic.train, test: config.synthetic.test })
+    fn sizes(&self, tables: SourceTables<'_>) -> Option<SplitSizes> {
+        Some(SplitSizes { train: tables.synthetic.train, test: tables.synthetic.test })
     }
 
-    fn validate(&self, config: &DataConfig) -> Result<(), InvalidSetting> {
-        config.synthetic.validate().map_err(|error| error.within("synthetic"))
+    fn validate(&self, tables: SourceTables<'_>) -> Result<(), InvalidSetting> {
+        tables.synthetic.validate().map_err(|error| error.within("synthetic"))
     }
 
-    fn load(&self, _directory: &Path, config: &DataConfig) -> Result<ImageCollection, SourceError> {
-        let garments = synthetic_garments(&config.synthetic).map_err(|error| error.within("synthetic"))?;
+    fn load(&self, _directory: &Path, tables: SourceTables<'_>) -> Result<ImageCollection, SourceError> {
+        let garments = synthetic_garments(tables.synthetic).map_err(|error| error.within("synthetic"))?;
         Ok(ImageCollection { train: garments.train, test: garments.test, checksums: Vec::new(), warnings: Vec::new() })
     }
 }

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use super::inspect::{FileFault, FileForm, check_directory, read_published};
+use super::fault::FileFault;
+use super::inspect::{FileForm, check_directory, read_published};
 use super::{Publication, SourceError, SourceFile};
 
 /// What is in a directory that should hold a published collection.

@@ -10,19 +10,18 @@ use tinylsa_system::available_memory;
 use crate::dataset::{Dataset, DatasetName, Split, shared_names};
 use crate::source::FASHION_MNIST_CLASSES;
 use garments::{Variation, cut};
+use size::{PIXELS, SIDE};
 use studio::photograph;
 
 mod garments;
 mod outline;
+mod size;
 mod studio;
 #[cfg(test)]
 mod tests;
 
 const TRAIN: Purpose = Purpose::new("data/synthetic-train");
 const TEST: Purpose = Purpose::new("data/synthetic-test");
-/// Height and width of an image.
-const SIDE: usize = 28;
-const PIXELS: usize = SIDE * SIDE;
 /// The classes are those of Fashion-MNIST.
 const CLASSES: usize = FASHION_MNIST_CLASSES.len();
 /// A bound on the time to draw them, where the memory would allow for more.

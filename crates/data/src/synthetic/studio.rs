@@ -1,8 +1,8 @@
 //! The photograph: pose, light, cloth, background and noise.
 
-use super::SIDE;
 use super::garments::{Paint, Part, Variation};
 use super::outline::{Outline, Point, disc, signed_distance};
+use super::size::SIDE;
 
 /// The longest side of a garment in pixels, so that all of it stays in the image.
 const LARGEST_EXTENT: f32 = 26.0;

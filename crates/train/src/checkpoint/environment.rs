@@ -33,3 +33,14 @@ impl Environment {
         format!("tinylsa {} with burn {}", self.tinylsa, self.burn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_burn_is_the_one_that_the_workspace_pins() {
+        let manifest = include_str!("../../../../Cargo.toml");
+        assert!(manifest.contains(&format!("burn = {{ version = \"={BURN_VERSION}\"")));
+    }
+}

@@ -6,9 +6,10 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::damage::{damaged, require_size};
 use super::pixels::{Pixels, orientation};
-use super::{MAX_PIXELS, damaged, require_size};
 use crate::photograph::error::PhotographFault;
+use crate::photograph::limits::MAX_PIXELS;
 
 const START_OF_IMAGE: u8 = 0xd8;
 const END_OF_IMAGE: u8 = 0xd9;

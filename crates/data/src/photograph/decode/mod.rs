@@ -1,5 +1,6 @@
 //! PNG and JPEG files, read strictly: what is not whole is not guessed.
 
+mod damage;
 mod format;
 mod jpeg;
 mod pixels;
@@ -10,14 +11,28 @@ use std::path::Path;
 
 use tinylsa_system::read_at_most;
 
-use super::Photograph;
-use super::error::PhotographFault;
+use super::error::{PhotographError, PhotographFault};
+use super::limits::MAX_FILE;
+use super::original::Photograph;
 use format::Format;
 
-/// The largest photograph that is read, in pixels. Checked before anything is allocated for them.
-pub(super) const MAX_PIXELS: u64 = 1 << 26;
-/// The largest file that is read, in bytes.
-pub(super) const MAX_FILE: u64 = 1 << 27;
+impl Photograph {
+    /// Decodes the bytes of a PNG or JPEG file of any depth and colour, and turns the photograph as its camera says.
+    ///
+    /// # Errors
+    /// [`PhotographFault`] if the bytes are something else, or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PhotographFault> {
+        decode(bytes)
+    }
+
+    /// Reads a PNG or JPEG file.
+    ///
+    /// # Errors
+    /// [`PhotographError`] names the file and says what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, PhotographError> {
+        read(path).map_err(|fault| PhotographError { path: path.to_owned(), fault })
+    }
+}
 
 /// Reads a file.
 pub(super) fn read(path: &Path) -> Result<Photograph, PhotographFault> {
@@ -34,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Photograph, PhotographFault> {
 }
 
 /// Decodes the bytes of a file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Photograph, PhotographFault> {
+fn decode(bytes: &[u8]) -> Result<Photograph, PhotographFault> {
     if bytes.is_empty() {
         return Err(PhotographFault::Empty);
     }
@@ -44,19 +59,4 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Photograph, PhotographFault> {
         Format::Other(format) => Err(PhotographFault::Unsupported { format }),
         Format::Unknown => Err(PhotographFault::NotAnImage),
     }
-}
-
-fn damaged(reason: impl Into<String>) -> PhotographFault {
-    PhotographFault::Damaged { reason: reason.into() }
-}
-
-/// Refuses more pixels than [`MAX_PIXELS`].
-fn require_size(width: u64, height: u64) -> Result<(), PhotographFault> {
-    if width == 0 || height == 0 {
-        return Err(damaged(format!("it has {width}×{height} pixels")));
-    }
-    if width.checked_mul(height).is_none_or(|pixels| pixels > MAX_PIXELS) {
-        return Err(PhotographFault::TooManyPixels { width, height });
-    }
-    Ok(())
 }

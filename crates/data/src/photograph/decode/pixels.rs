@@ -1,6 +1,6 @@
 //! Decoded pixels, and how a camera says that they are to be turned.
 
-use super::damaged;
+use super::damage::damaged;
 use crate::photograph::{Photograph, PhotographFault};
 
 /// What an orientation without a meaning counts as.

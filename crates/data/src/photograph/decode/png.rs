@@ -5,8 +5,8 @@ use std::io::Cursor;
 use flate2::Crc;
 use png::{BitDepth, ColorType, Decoder, Transformations};
 
+use super::damage::{damaged, require_size};
 use super::pixels::{Pixels, orientation};
-use super::{damaged, require_size};
 use crate::photograph::error::PhotographFault;
 
 /// The bytes before the first chunk.

@@ -4,59 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-use tinylsa_settings::printable;
 use tinylsa_system::read_at_most;
 
-use super::FolderError;
-use super::scan::{ClassFolder, require_different_names};
-
-/// The name of the list in a folder of images: a line for each class, the directory, and behind a tabulator the name of the
-/// class where it is another one.
-pub const CLASSES_FILE: &str = "classes.txt";
+use super::scan::{CLASSES_FILE, ClassFolder, require_different_names};
+use super::{ClassesFault, FolderError};
 
 /// Names of ten thousand classes take less.
 const LARGEST_LIST: u64 = 1 << 22;
-
-/// What is wrong with a list of classes. The text goes on after the path.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ClassesFault {
-    /// It cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(io::Error),
-    /// It is no text.
-    #[error("is no text in UTF-8")]
-    NoText,
-    /// A line names nothing.
-    #[error("names no class in line {line}")]
-    Unnamed {
-        /// The line, from 1.
-        line: usize,
-    },
-    /// Two lines name one directory.
-    #[error("names the directory {} twice, again in line {line}", printable(directory))]
-    Repeated {
-        /// The directory.
-        directory: String,
-        /// The second line.
-        line: usize,
-    },
-    /// A directory is not there.
-    #[error("names the directory {} in line {line}, which is not there", printable(directory))]
-    NoDirectory {
-        /// The directory.
-        directory: String,
-        /// The line.
-        line: usize,
-    },
-    /// A directory has no line.
-    #[error("does not name the directory {}", printable(directory))]
-    Left {
-        /// The directory.
-        directory: String,
-    },
-}
 
 /// The list of a folder.
 pub(super) struct ClassList {

@@ -1,10 +1,10 @@
+use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 use tinylsa_settings::{printable, printable_path};
 use tinylsa_shape::ImageShape;
 
-use super::ClassesFault;
 use crate::dataset::Split;
 use crate::photograph::PhotographError;
 use crate::split::SplitError;
@@ -19,7 +19,7 @@ pub enum FolderError {
         /// The directory.
         directory: PathBuf,
         /// What the operating system says.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// A directory holds no classes.
     #[error("{} holds no directories, expected one for each class", printable_path(directory))]
@@ -144,6 +144,46 @@ pub enum FolderError {
         split: Split,
         /// The share of the images that is set aside for the test.
         fraction: f64,
+    },
+}
+
+/// What is wrong with a list of classes. The text goes on after the path.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClassesFault {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// It is no text.
+    #[error("is no text in UTF-8")]
+    NoText,
+    /// A line names nothing.
+    #[error("names no class in line {line}")]
+    Unnamed {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Two lines name one directory.
+    #[error("names the directory {} twice, again in line {line}", printable(directory))]
+    Repeated {
+        /// The directory.
+        directory: String,
+        /// The second line.
+        line: usize,
+    },
+    /// A directory is not there.
+    #[error("names the directory {} in line {line}, which is not there", printable(directory))]
+    NoDirectory {
+        /// The directory.
+        directory: String,
+        /// The line.
+        line: usize,
+    },
+    /// A directory has no line.
+    #[error("does not name the directory {}", printable(directory))]
+    Left {
+        /// The directory.
+        directory: String,
     },
 }
 

@@ -5,17 +5,16 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tinylsa_settings::{InvalidSetting, counted, require, require_within};
+use tinylsa_settings::{InvalidSetting, counted, require};
 use tinylsa_system::sha256_hex;
 
-pub use classes::{CLASSES_FILE, ClassesFault};
-pub use error::FolderError;
+pub use error::{ClassesFault, FolderError};
+pub use scan::CLASSES_FILE;
 
-use super::idx_files::{own_name, require_plain_name};
 use super::inspect::check_directory;
-use super::{DataConfig, FileChecksum, ImageCollection, ImageSource, Place, SourceError};
+use super::own_name::own_name;
+use super::{FileChecksum, FolderConfig, ImageCollection, ImageSource, Place, SourceError, SourceTables};
 use crate::dataset::{Dataset, DatasetName, Split};
 use crate::split::stratified_split;
 use classes::ClassList;
@@ -29,53 +28,6 @@ mod scan;
 
 const TRAIN: &str = "train";
 const TEST: &str = "test";
-/// The longest side that images are resized to.
-const LARGEST_SIDE: usize = 1 << 12;
-
-/// The table `[data.folder]`: how the image files become a data set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FolderConfig {
-    /// The name of the images in captions and results; left out, that of the directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// 3 for red, green and blue, 1 for levels of grey. Files of the other kind are converted.
-    pub channels: usize,
-    /// Height and width that every image is scaled to, whatever its proportions; left out, all must be of one size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resize: Option<[usize; 2]>,
-    /// The share of the images that is set aside for the test, the same of each class. Of a folder that is not divided
-    /// into `train` and `test`, and only of one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_fraction: Option<f64>,
-    /// Seed of which images these are.
-    pub test_seed: u64,
-}
-
-impl Default for FolderConfig {
-    /// Colour images of one size, divided into `train` and `test`.
-    fn default() -> Self {
-        Self { name: None, channels: 3, resize: None, test_fraction: None, test_seed: 0 }
-    }
-}
-
-impl FolderConfig {
-    /// Checks every range.
-    ///
-    /// # Errors
-    /// The first setting outside its range.
-    pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_plain_name("name", self.name.as_deref())?;
-        require("channels", matches!(self.channels, 1 | 3), || self.channels.to_string(), "1 or 3")?;
-        for side in self.resize.into_iter().flatten() {
-            require_within("resize", side, 1..=LARGEST_SIDE)?;
-        }
-        let Some(fraction) = self.test_fraction else { return Ok(()) };
-        let holds = 0.0 < fraction && fraction < 1.0;
-        require("test_fraction", holds, || fraction.to_string(), "more than 0 and less than 1")
-    }
-}
-
 pub(super) struct Source;
 
 impl ImageSource for Source {
@@ -91,12 +43,12 @@ impl ImageSource for Source {
         Place::Named
     }
 
-    fn validate(&self, config: &DataConfig) -> Result<(), InvalidSetting> {
-        config.folder.as_ref().map_or(Ok(()), FolderConfig::validate).map_err(|error| error.within("folder"))
+    fn validate(&self, tables: SourceTables<'_>) -> Result<(), InvalidSetting> {
+        tables.folder.map_or(Ok(()), FolderConfig::validate).map_err(|error| error.within("folder"))
     }
 
-    fn load(&self, directory: &Path, config: &DataConfig) -> Result<ImageCollection, SourceError> {
-        load_folder(directory, &config.folder.clone().unwrap_or_default())
+    fn load(&self, directory: &Path, tables: SourceTables<'_>) -> Result<ImageCollection, SourceError> {
+        load_folder(directory, &tables.folder.cloned().unwrap_or_default())
     }
 }
 

@@ -6,9 +6,10 @@ use rayon::prelude::*;
 use tinylsa_shape::ImageShape;
 use tinylsa_system::available_memory;
 
+use super::FolderError;
 use super::scan::{ClassFolder, unreadable_in_words};
-use super::{FolderConfig, FolderError};
 use crate::photograph::{Photograph, PhotographError};
+use crate::source::FolderConfig;
 
 /// Files that are decoded at a time, so that no more than these are in memory twice.
 const AT_A_TIME: usize = 256;

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use tinylsa_settings::{counted, printable_path};
 
 use super::FolderError;
-use super::classes::CLASSES_FILE;
+
+/// The name of the list in a folder of images: a line for each class, the directory, and behind a tabulator the name of the
+/// class where it is another one.
+pub const CLASSES_FILE: &str = "classes.txt";
 
 /// Files that are meant to be images, also those of formats that are refused with their name.
 const EXTENSIONS: [&str; 14] =

@@ -1,22 +1,22 @@
 //! Small colour photographs in ten classes (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"), from
 //! the binary version of the files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use thiserror::Error;
-use tinylsa_settings::{printable, printable_path};
-use tinylsa_shape::ImageShape;
 use tinylsa_system::{read_at_most, sha256_hex};
 
-use super::inspect::{check_directory, entries, kind};
-use super::{DataConfig, FileChecksum, ImageCollection, ImageForm, ImageSource, Place, SourceError};
-use crate::dataset::{Dataset, DatasetName, Split};
+pub use error::{CifarError, CifarFault};
 
-const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
-const CLASSES: usize = 10;
-/// A label, then 1024 levels each of red, green and blue, row by row.
-const RECORD: usize = 1 + SHAPE.values();
+use super::inspect::{check_directory, entries};
+use super::{FileChecksum, ImageCollection, ImageForm, ImageSource, Place, SourceError, SourceTables};
+use crate::dataset::{Dataset, DatasetName, Split};
+use crate::file_kind::kind;
+use record::{CLASSES, RECORD, SHAPE};
+
+mod error;
+mod record;
+
 /// Records of a file as it was published.
 const RECORDS: usize = 10_000;
 /// Ten times the size of a published file.
@@ -41,59 +41,6 @@ struct OtherForm {
     remedy: &'static str,
 }
 
-/// A file that is none of the binary version of CIFAR-10.
-#[derive(Debug, Error)]
-#[error("{} {fault}", printable_path(path))]
-pub struct CifarError {
-    /// The file, or the directory.
-    pub path: PathBuf,
-    /// What is wrong. The text goes on after the path.
-    pub fault: CifarFault,
-}
-
-/// What is wrong with a file of CIFAR-10.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CifarFault {
-    /// The files are there in another form.
-    #[error("holds {found}: {remedy}")]
-    OtherForm {
-        /// What was found.
-        found: &'static str,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// It cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(std::io::Error),
-    /// It is a directory, a pipe or a device.
-    #[error("is {found}, expected a file")]
-    NotAFile {
-        /// What it is.
-        found: &'static str,
-    },
-    /// It does not consist of whole records.
-    #[error("has {found} bytes, expected a multiple of {RECORD}: a label and 3×32×32 levels for each image")]
-    Length {
-        /// Its size.
-        found: usize,
-    },
-    /// A label names no class.
-    #[error("has the label {label} at byte {offset}, expected 0 to 9")]
-    Label {
-        /// The label.
-        label: u8,
-        /// Where it stands.
-        offset: usize,
-    },
-    /// The names are not ten different ones.
-    #[error("names the classes {}, expected ten different names, one a line", printable(&found.join(", ")))]
-    Names {
-        /// The names.
-        found: Vec<String>,
-    },
-}
-
 pub(super) struct Source;
 
 impl ImageSource for Source {
@@ -109,11 +56,11 @@ impl ImageSource for Source {
         Place::Default("datasets/cifar-10")
     }
 
-    fn form(&self, _config: &DataConfig) -> Option<ImageForm> {
+    fn form(&self, _tables: SourceTables<'_>) -> Option<ImageForm> {
         Some(ImageForm { shape: SHAPE, classes: CLASSES })
     }
 
-    fn load(&self, directory: &Path, _config: &DataConfig) -> Result<ImageCollection, SourceError> {
+    fn load(&self, directory: &Path, _tables: SourceTables<'_>) -> Result<ImageCollection, SourceError> {
         load_cifar_10(directory)
     }
 }
