@@ -23,7 +23,7 @@ pub trait ImageSource: Sync {
     }
 
     /// The files that can be downloaded, and by which others are verified.
-    fn publication(&self) -> Option<&'static Publication> {
+    fn publication(&self) -> Option<&Publication> {
         None
     }
 

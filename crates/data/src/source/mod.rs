@@ -30,15 +30,12 @@ mod contract;
 #[cfg(feature = "download")]
 mod download;
 mod error;
-mod fashion_mnist;
 mod fault;
 #[cfg(feature = "images")]
 mod folder;
 mod idx_files;
 mod inspect;
-mod kmnist;
 mod list;
-mod mnist;
 mod name;
 mod obtain;
 mod own_name;

@@ -17,6 +17,10 @@ pub struct Publication {
     pub page: &'static str,
     /// The addresses of the directories with the files.
     pub base_urls: &'static [&'static str],
+    /// The directory of the files, relative to the working directory, if nobody names another one.
+    pub directory: &'static str,
+    /// The environment variable that names the directory of the files.
+    pub directory_variable: Option<&'static str>,
     /// Where torchvision puts the files, below the directory that it is given.
     pub torchvision: &'static str,
     /// Training images, training labels, test images and test labels.

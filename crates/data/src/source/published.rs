@@ -3,9 +3,50 @@
 use std::path::Path;
 
 use super::inspect::{check_directory, entries, read_genuine};
-use super::{FileChecksum, ImageCollection, Publication, SourceError, SourceFile};
+use super::{
+    FileChecksum, ImageCollection, ImageForm, ImageSource, Place, Publication, SourceError, SourceFile, SourceTables,
+    SplitSizes,
+};
 use crate::dataset::{Dataset, DatasetName, Split, shared_names};
 use crate::idx::{IdxFile, IdxForm, decode_images};
+
+impl ImageSource for Publication {
+    fn name(&self) -> &'static str {
+        self.id
+    }
+
+    fn title(&self) -> &'static str {
+        self.title
+    }
+
+    fn place(&self) -> Place {
+        Place::Default(self.directory)
+    }
+
+    fn directory_variable(&self) -> Option<&'static str> {
+        self.directory_variable
+    }
+
+    fn publication(&self) -> Option<&Publication> {
+        Some(self)
+    }
+
+    fn form(&self, _tables: SourceTables<'_>) -> Option<ImageForm> {
+        Some(Self::FORM)
+    }
+
+    fn is_on_black(&self) -> bool {
+        true
+    }
+
+    fn sizes(&self, _tables: SourceTables<'_>) -> Option<SplitSizes> {
+        Some(Self::SIZES)
+    }
+
+    fn load(&self, directory: &Path, _tables: SourceTables<'_>) -> Result<ImageCollection, SourceError> {
+        load_published(self, directory)
+    }
+}
 
 /// A collection from its four files in `directory`, or below it where torchvision puts them, packed or not.
 ///

@@ -18,6 +18,8 @@ pub const FASHION_MNIST: Publication = Publication {
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
     ],
+    directory: "datasets/fashion-mnist",
+    directory_variable: Some("FASHION_MNIST_DIR"),
     torchvision: "FashionMNIST/raw",
     files: [
         SourceFile {

@@ -10,6 +10,8 @@ pub const KMNIST: Publication = Publication {
     class_names: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
     page: "https://codh.rois.ac.jp/kmnist/",
     base_urls: &["https://codh.rois.ac.jp/kmnist/dataset/kmnist/"],
+    directory: "datasets/kmnist",
+    directory_variable: None,
     torchvision: "KMNIST/raw",
     files: [
         SourceFile {

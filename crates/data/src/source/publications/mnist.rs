@@ -13,6 +13,8 @@ pub const MNIST: Publication = Publication {
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
     ],
+    directory: "datasets/mnist",
+    directory_variable: None,
     torchvision: "MNIST/raw",
     files: [
         SourceFile {
