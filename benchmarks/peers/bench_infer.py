@@ -1,6 +1,6 @@
 """Evaluates TinyCnnLsa in PyTorch or ONNX Runtime for `cargo xtask bench infer --peers`, see blocks.py.
 
-A call takes pictures that lie ready as a tensor and returns logits. Before anything is timed, they are compared with
+A call takes images that lie ready as a tensor and returns logits. Before anything is timed, they are compared with
 ours, at every batch size.
 """
 

@@ -1,9 +1,9 @@
-"""Compares the explanations of pictures with those of PyTorch, Captum, shap, lime and networkx.
+"""Compares the explanations of images with those of PyTorch, Captum, shap, lime and networkx.
 
     cargo xtask explain --index 0,1,2,3 --method all --model runs/base/model.safetensors --out explanations
     python3 benchmarks/peers/check_explanations.py --model runs/base/model.safetensors explanations/*/
 
-Each folder holds the attributions.safetensors of one picture. A check takes every folder that has what it needs. With
+Each folder holds the attributions.safetensors of one image. A check takes every folder that has what it needs. With
 --self-test one value of ours is falsified for each check, which has to notice it. Exits with 1 if a bar is missed or
 there was nothing to measure; --allow-absent leaves checks without values out, for folders of a few methods.
 """
@@ -17,7 +17,7 @@ from explanation_checks import Check, parser_of, report
 from explanation_measures import Measures
 from explanation_twin import CAPTUM_RULES
 
-# PyTorch evaluates every so many of the coalitions, which leaves some hundreds of each picture.
+# PyTorch evaluates every so many of the coalitions, which leaves some hundreds of each image.
 STRIDES = {"exact-shapley": 211, "kernel-shap": 7, "permutation-shap": 7, "lime": 5}
 
 

@@ -27,7 +27,7 @@ def main():
         theirs = TinyCnnLsa(arguments.model)(ours["images"])
     difference = ((ours["logits"] - theirs).abs().max() / theirs.abs().max()).item()
     same = (ours["logits"].argmax(1) == theirs.argmax(1)).float().mean().item()
-    print(f"{len(theirs)} pictures: largest difference {difference:.2e} of the largest logit, {same:.2%} same class")
+    print(f"{len(theirs)} images: largest difference {difference:.2e} of the largest logit, {same:.2%} same class")
     sys.exit(0 if difference <= arguments.tolerance else 1)
 
 

@@ -212,15 +212,15 @@ def lime_solution(masks, values, kernel_width, penalty):
     return {"coefficients": ordered, "intercept": float(intercept), "distances": distances, "weights": weights}
 
 
-def lime_image_explanation(picture, classify, segments, target, samples, batch_size, seed):
-    """The coefficients of lime_image with its own samples, from `classify` of pictures `[batch, 1, height, width]`."""
+def lime_image_explanation(image, classify, segments, target, samples, batch_size, seed):
+    """The coefficients of lime_image with its own samples, from `classify` of images `[batch, 1, height, width]`."""
     from lime import lime_image
 
     # its progress bar costs time and writes to the terminal
     lime_image.tqdm = iter
     explainer = lime_image.LimeImageExplainer(feature_selection="none", random_state=seed)
     explanation = explainer.explain_instance(
-        np.asarray(picture, dtype=np.float64)[0],
+        np.asarray(image, dtype=np.float64)[0],
         lambda images: classify(np.ascontiguousarray(images[..., 0], dtype=np.float32)[:, None]),
         labels=(target,),
         top_labels=None,

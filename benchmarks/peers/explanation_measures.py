@@ -1,6 +1,6 @@
-"""What is measured of an explained picture: functions from a subject to an error.
+"""What is measured of an explained image: functions from a subject to an error.
 
-A subject holds the tensors of a picture's attributions.safetensors by their names, and what the metadata says.
+A subject holds the tensors of an image's attributions.safetensors by their names, and what the metadata says.
 """
 
 import json
@@ -31,7 +31,7 @@ QUALITY_EVALUATIONS = 2080
 
 
 def read(folder):
-    """The tensors of a picture by their names, with what the metadata says of target and settings."""
+    """The tensors of an image by their names, with what the metadata says of target and settings."""
     with safe_open(Path(folder) / "attributions.safetensors", framework="np") as file:
         subject = {name: file.get_tensor(name) for name in file.keys()}
         metadata = json.loads(file.metadata()["tinylsa"])
@@ -82,14 +82,14 @@ class Measures:
         self.twin = Twin(model)
 
     def logits(self, subject):
-        return relative_error(subject["logits"], self.twin.logits(subject["picture"][None])[0])
+        return relative_error(subject["logits"], self.twin.logits(subject["image"][None])[0])
 
     def input_gradient(self, subject):
-        expected = self.twin.input_gradient(subject["picture"], subject["target"])
+        expected = self.twin.input_gradient(subject["image"], subject["target"])
         return relative_error(subject["input-gradient/attribution"], expected)
 
     def input_times_gradient(self, subject):
-        expected = subject["picture"] * self.twin.input_gradient(subject["picture"], subject["target"])
+        expected = subject["image"] * self.twin.input_gradient(subject["image"], subject["target"])
         return relative_error(subject["input-times-gradient/attribution"], expected)
 
     def integrated_gradients(self, rules, steps=None):
@@ -100,7 +100,7 @@ class Measures:
             if rule not in rules or (steps and np.any(subject["integrated-gradients/steps"] != steps)):
                 return None
             expected = self.twin.integrated_gradients(
-                subject["picture"],
+                subject["image"],
                 subject["integrated-gradients/baselines"],
                 subject["target"],
                 rule,
@@ -112,7 +112,7 @@ class Measures:
 
     def expected_gradients(self, subject):
         background = subject["expected-gradients/background"]
-        expected = self.twin.expected_gradients(subject["picture"], background, subject["target"])
+        expected = self.twin.expected_gradients(subject["image"], background, subject["target"])
         errors = subject["expected-gradients/standard_error"]
         return in_standard_errors(subject["expected-gradients/attribution"], expected, errors)
 
@@ -121,7 +121,7 @@ class Measures:
             masks = subject[f"{method}/masks"][::stride]
             segments = subject[f"{method}/segments"]
             found = [
-                self.twin.coalition_values(subject["picture"], hidden, segments, masks, subject["target"])
+                self.twin.coalition_values(subject["image"], hidden, segments, masks, subject["target"])
                 for hidden in subject[f"{method}/replacements"]
             ]
             return relative_error(subject[f"{method}/values"][::stride], np.mean(found, axis=0))
@@ -129,15 +129,15 @@ class Measures:
         return measure
 
     def attention(self, subject):
-        heads, expected = heads_of(subject), self.twin.attention(subject["picture"])
+        heads, expected = heads_of(subject), self.twin.attention(subject["image"])
         return relative_error(heads, expected)
 
     def fixed_queries(self, subject):
-        expected = self.twin.attention(subject["picture"])[:, :, subject["fixed-query/queries"]]
+        expected = self.twin.attention(subject["image"])[:, :, subject["fixed-query/queries"]]
         return relative_error(heads_of(subject, "fixed-query"), expected)
 
     def gradient_rollout(self, subject):
-        expected = self.twin.gradient_rollout(subject["picture"], subject["target"])
+        expected = self.twin.gradient_rollout(subject["image"], subject["target"])
         return relative_error(subject["gradient-rollout/matrix"], expected)
 
     def lime_image(self, subject):
@@ -148,7 +148,7 @@ class Measures:
             return None
         first, second = (
             lime_image_explanation(
-                subject["picture"],
+                subject["image"],
                 self.twin.logits,
                 subject["lime/segments"],
                 subject["target"],
@@ -180,10 +180,10 @@ def segment_fill(subject):
     """Hidden segments show their mean, computed in f64."""
     if subject["settings"]["lime"]["fill"]["kind"] != "segment-mean":
         return None
-    picture, segments = subject["picture"].astype(np.float64), subject["lime/segments"]
-    expected = np.empty_like(picture)
+    image, segments = subject["image"].astype(np.float64), subject["lime/segments"]
+    expected = np.empty_like(image)
     for segment in np.unique(segments):
-        expected[:, segments == segment] = picture[:, segments == segment].mean(axis=1, keepdims=True)
+        expected[:, segments == segment] = image[:, segments == segment].mean(axis=1, keepdims=True)
     return relative_error(subject["lime/replacements"][0], expected)
 
 
@@ -192,7 +192,7 @@ def exact_values(subject):
 
 
 def spread_over_segments(method, values):
-    """The picture's map gives every pixel of a segment an equal share of the segment's value."""
+    """The image's map gives every pixel of a segment an equal share of the segment's value."""
 
     def measure(subject):
         segments = subject[f"{method}/segments"]
@@ -218,7 +218,7 @@ def additivity(method):
 
 
 def same_coalitions(subject):
-    """The values that KernelSHAP saw are those of the enumeration: the same pictures in other batches."""
+    """The values that KernelSHAP saw are those of the enumeration: the same images in other batches."""
     numbers = numbers_of(subject["kernel-shap/masks"])
     return relative_error(subject["kernel-shap/values"], subject["exact-shapley/values"][numbers])
 

@@ -34,7 +34,7 @@ class TracedTwin(TinyCnnLsa):
 
 
 class Twin:
-    """The network of a model file in PyTorch. Pictures, baselines and results are numpy arrays."""
+    """The network of a model file in PyTorch. Images, baselines and results are numpy arrays."""
 
     def __init__(self, path):
         self.model, self.traced = TinyCnnLsa(path), TracedTwin(path)
@@ -43,19 +43,19 @@ class Twin:
         with torch.inference_mode():
             return torch.cat([self.model(batch) for batch in tensor(images).split(BATCH_SIZE)]).numpy()
 
-    def input_gradient(self, picture, target):
-        return self.gradients(tensor(picture)[None], target)[0].numpy()
+    def input_gradient(self, image, target):
+        return self.gradients(tensor(image)[None], target)[0].numpy()
 
     def gradients(self, images, target):
         images = images.clone().requires_grad_()
         return torch.autograd.grad(self.model(images)[:, target].sum(), images)[0]
 
-    def integrated_gradients(self, picture, baselines, target, rule, steps):
+    def integrated_gradients(self, image, baselines, target, rule, steps):
         """By Captum; the mean over baselines, each with its own number of steps."""
         explainer = IntegratedGradients(self.model)
         found = [
             explainer.attribute(
-                tensor(picture)[None],
+                tensor(image)[None],
                 tensor(baseline)[None],
                 target=target,
                 n_steps=int(count),
@@ -66,9 +66,9 @@ class Twin:
         ]
         return torch.cat(found).double().mean(dim=0).numpy()
 
-    def expected_gradients(self, picture, background, target, steps=100):
+    def expected_gradients(self, image, background, target, steps=100):
         """What expected gradients estimate: the mean over the background of the integral, by the midpoint rule."""
-        end, total = tensor(picture), 0.0
+        end, total = tensor(image), 0.0
         positions = (torch.arange(steps) + 0.5) / steps
         for start in tensor(background):
             images = start + positions[:, None, None, None] * (end - start)
@@ -76,27 +76,27 @@ class Twin:
             total = total + ((end - start) * gradients).double().mean(dim=0)
         return (total / len(background)).numpy()
 
-    def coalition_values(self, picture, hidden, segments, masks, target):
-        """The logit of pictures whose segments outside the coalition show `hidden`."""
+    def coalition_values(self, image, hidden, segments, masks, target):
+        """The logit of images whose segments outside the coalition show `hidden`."""
         members = torch.from_numpy(np.asarray(masks) > 0)
         labels = torch.from_numpy(np.asarray(segments, dtype=np.int64))
         found = []
         with torch.inference_mode():
             for rows in members.split(BATCH_SIZE):
-                images = torch.where(rows[:, labels][:, None], tensor(picture), tensor(hidden))
+                images = torch.where(rows[:, labels][:, None], tensor(image), tensor(hidden))
                 found.append(self.model(images)[:, target].double())
         return torch.cat(found).numpy()
 
-    def attention(self, picture):
+    def attention(self, image):
         """A of every layer, `[layers, heads, tokens, tokens]`."""
         with torch.inference_mode():
-            self.traced(tensor(picture)[None])
+            self.traced(tensor(image)[None])
         return torch.cat(self.traced.layers).double().numpy()
 
-    def gradient_rollout(self, picture, target):
+    def gradient_rollout(self, image, target):
         """R - I after R <- R + (mean over heads of the positive part of dA * A) R (Chefer et al. 2021)."""
-        # the weights carry no gradient: the picture has to
-        logits = self.traced(tensor(picture)[None].requires_grad_())
+        # the weights carry no gradient: the image has to
+        logits = self.traced(tensor(image)[None].requires_grad_())
         layers = self.traced.layers
         gradients = torch.autograd.grad(logits[0, target], layers)
         relevance = torch.eye(layers[0].shape[-1], dtype=torch.float64)

@@ -1,10 +1,10 @@
-"""Times explanations by Captum, shap, lime and networkx, of the same model on the same pictures.
+"""Times explanations by Captum, shap, lime and networkx, of the same model on the same images.
 
-    cargo xtask evaluate --model runs/base/model.safetensors --logits pictures.safetensors
+    cargo xtask evaluate --model runs/base/model.safetensors --logits images.safetensors
     python3 benchmarks/peers/time_explanations.py --model runs/base/model.safetensors \\
-        --images pictures.safetensors --pictures 4 --threads 2
+        --images images.safetensors --images 4 --threads 2
 
-Prints one JSON object with the seconds for each picture of each case, the median over pictures and repeats, after a
+Prints one JSON object with the seconds for each image of each case, the median over images and repeats, after a
 warm-up. To be called in turn with ours, so that both see the same machine. The cases:
 
     forward-1000              1000 forward passes alone, in the best batches
@@ -13,7 +13,7 @@ warm-up. To be called in turn with ours, so that both see the same machine. The 
     captum-kernel-shap-2080   KernelShap over a 4 x 4 grid
     shap-kernel-2080          KernelExplainer over a 4 x 4 grid, without hidden selection of features
     lime-1000                 lime_image over a 4 x 4 grid
-    exact-shapley-16          65536 forward passes and the enumeration in numpy; only if named, and for one picture
+    exact-shapley-16          65536 forward passes and the enumeration in numpy; only if named, and for one image
     networkx-flow-49x3        all pairs of 49 tokens through 3 layers, Edmonds-Karp; only if named: it takes minutes
     networkx-quickest-49x3    the same by shortest augmenting paths, the quickest of networkx's algorithms here
 
@@ -38,7 +38,7 @@ BATCH_SIZES = [16, 32, 64, 128, 256, 512]
 
 
 class Subject:
-    """A picture with its segments, and the model as a function of coalitions of them."""
+    """An image with its segments, and the model as a function of coalitions of them."""
 
     def __init__(self, model, image, batch_size):
         self.model, self.image, self.batch_size = model, torch.from_numpy(np.ascontiguousarray(image)), batch_size
@@ -117,7 +117,7 @@ def exact_shapley_16(subject):
     exact_shapley(subject.values(members_of(np.arange(1 << PLAYERS), PLAYERS)))
 
 
-PICTURE_CASES = {
+IMAGE_CASES = {
     "forward-1000": forward_1000,
     "forward-backward-50": forward_backward_50,
     "captum-ig-50": captum_ig_50,
@@ -172,10 +172,10 @@ def all_pair_flows(layers, algorithm):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--images", required=True, help="safetensors with the tensor images, [pictures, 1, 28, 28]")
-    parser.add_argument("--pictures", type=int, default=4, help="how many of them, the first")
+    parser.add_argument("--images", required=True, help="safetensors with the tensor images, [images, 1, 28, 28]")
+    parser.add_argument("--images", type=int, default=4, help="how many of them, the first")
     parser.add_argument(
-        "--case", action="append", choices=[*PICTURE_CASES, *NAMED_CASES], help="several times for several"
+        "--case", action="append", choices=[*IMAGE_CASES, *NAMED_CASES], help="several times for several"
     )
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -186,13 +186,13 @@ def main():
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    cases = arguments.case or list(PICTURE_CASES)
+    cases = arguments.case or list(IMAGE_CASES)
     model = TinyCnnLsa(arguments.model)
-    images = load_file(arguments.images)["images"][: arguments.pictures]
+    images = load_file(arguments.images)["images"][: arguments.images]
     medians = {}
     if any(case not in FLOW_CASES for case in cases):
         batch_size = arguments.batch_size or best_batch_size(model, images[0])
-        print(f"batch size {batch_size}, {len(images)} pictures, {arguments.threads} threads", file=sys.stderr)
+        print(f"batch size {batch_size}, {len(images)} images, {arguments.threads} threads", file=sys.stderr)
         subjects = [Subject(model, image, batch_size) for image in images]
     for case in cases:
         if case in FLOW_CASES:
@@ -202,9 +202,9 @@ def main():
             forward_1000(subjects[0])
             medians[case] = seconds_of(lambda: exact_shapley_16(subjects[0]))
         else:
-            PICTURE_CASES[case](subjects[0])
+            IMAGE_CASES[case](subjects[0])
             runs = [
-                seconds_of(lambda: PICTURE_CASES[case](subject))
+                seconds_of(lambda: IMAGE_CASES[case](subject))
                 for _ in range(arguments.repeats)
                 for subject in subjects
             ]

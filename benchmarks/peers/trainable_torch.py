@@ -18,7 +18,7 @@ def is_linear(name):
 
 
 class TrainableTinyCnnLsa(TinyCnnLsa, nn.Module):
-    """Takes pictures [batch, 1, 28, 28], 0 black and 1 white; returns logits."""
+    """Takes images [batch, 1, 28, 28], 0 black and 1 white; returns logits."""
 
     def __init__(self, path, norm_momentum=0.1):
         nn.Module.__init__(self)

@@ -76,7 +76,7 @@ fn filter(directives: Option<&str>) -> (EnvFilter, Option<String>) {
     }
 }
 
-/// The progress of one piece of work that consists of many alike: images of an epoch, pictures to explain.
+/// The progress of one piece of work that consists of many alike: images of an epoch, images to explain.
 ///
 /// On a terminal it is a bar with the share that is done, the rate and the time that is left; it goes away when the value
 /// is dropped. Elsewhere it is a line every ten seconds.
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn without_a_terminal_a_bar_is_a_line_now_and_then() {
         let lines = written(None, || {
-            let mut bar = ProgressBar::start("explaining", 40, "pictures");
+            let mut bar = ProgressBar::start("explaining", 40, "images");
             bar.last_line = Some(Instant::now());
             bar.advance(10, "lime");
             bar.last_line = Instant::now().checked_sub(LINE_INTERVAL);
@@ -304,7 +304,7 @@ mod tests {
             bar.advance(10, "shap");
         });
         assert_eq!(lines.lines().count(), 1, "{lines}");
-        assert!(lines.starts_with(" INFO explaining: 20 of 40 pictures, "), "{lines}");
+        assert!(lines.starts_with(" INFO explaining: 20 of 40 images, "), "{lines}");
         assert!(lines.ends_with(" s left, shap\n"), "{lines}");
     }
 

@@ -32,20 +32,20 @@ enum Command {
     Reproduce(commands::reproduce::ReproduceArguments),
     /// Run a list of variants of a config and compare them on the validation split.
     Sweep(commands::sweep::SweepArguments),
-    /// Get, check or look at the pictures.
+    /// Get, check or look at the images.
     #[command(subcommand)]
     Data(commands::data::DataCommand),
-    /// Measure a model on one split of the pictures.
+    /// Measure a model on one split of the images.
     Evaluate(commands::evaluate::EvaluateArguments),
-    /// Say what is on pictures of your own.
+    /// Say what is on images of your own.
     Classify(commands::classify::ClassifyArguments),
-    /// Show why the model takes pictures for what it does, by any of fifteen methods.
+    /// Show why the model takes images for what it does, by any of fifteen methods.
     Explain(commands::explain::ExplainArguments),
     /// Print what a config's network costs beside VGG-19, ResNet-50, ViT-B/16 and Swin-T.
     Compare(commands::compare::CompareArguments),
     /// Measure how quick training, evaluation and explanations are.
     Bench(Box<commands::bench::BenchArguments>),
-    /// Write a model file anew, after checking it.
+    /// Validate a model file and rewrite it.
     Export(commands::export::ExportArguments),
     /// Measure the weights that ship, and write their model card.
     Card(commands::card::CardArguments),

@@ -50,12 +50,12 @@ impl RunProgress for ExperimentProgress {
 }
 
 impl Progress for ExperimentProgress {
-    fn epoch_started(&mut self, epoch: usize, epochs: usize, pictures: usize) {
-        self.training.epoch_started(epoch, epochs, pictures);
+    fn epoch_started(&mut self, epoch: usize, epochs: usize, images: usize) {
+        self.training.epoch_started(epoch, epochs, images);
     }
 
-    fn step_done(&mut self, pictures: usize, loss: f64, accuracy: f64) {
-        self.training.step_done(pictures, loss, accuracy);
+    fn step_done(&mut self, images: usize, loss: f64, accuracy: f64) {
+        self.training.step_done(images, loss, accuracy);
     }
 
     fn epoch_finished(&mut self, record: &EpochRecord, best: bool) {
@@ -88,13 +88,13 @@ fn cost_table(cost: &Cost) -> String {
 }
 
 impl Progress for TrainingProgress {
-    fn epoch_started(&mut self, epoch: usize, epochs: usize, pictures: usize) {
+    fn epoch_started(&mut self, epoch: usize, epochs: usize, images: usize) {
         self.epochs = epochs;
-        self.bar.start(format!("epoch {epoch} of {epochs}"), pictures as u64);
+        self.bar.start(format!("epoch {epoch} of {epochs}"), images as u64);
     }
 
-    fn step_done(&mut self, pictures: usize, loss: f64, accuracy: f64) {
-        self.bar.advance(pictures as u64, loss, accuracy);
+    fn step_done(&mut self, images: usize, loss: f64, accuracy: f64) {
+        self.bar.advance(images as u64, loss, accuracy);
     }
 
     fn epoch_finished(&mut self, record: &EpochRecord, best: bool) {

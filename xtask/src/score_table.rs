@@ -10,7 +10,7 @@ const TERMINAL_WIDTH: usize = 80;
 /// What a table draws beside the words of a column: two spaces and a line.
 const BESIDE: usize = 3;
 
-/// The scores for a terminal, some of them a table, a row a method: the mean over the pictures and, in brackets, the
+/// The scores for a terminal, some of them a table, a row a method: the mean over the images and, in brackets, the
 /// place. Of scores that were measured in several ways it shows the first, of the randomisation of parameters that of
 /// all layers.
 pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<String> {
@@ -125,7 +125,7 @@ mod tests {
             column(kind, variant, &mean)
         };
         let table = ScoreTable {
-            pictures: 1,
+            images: 1,
             methods: MethodId::all().map(|method| method.name().to_owned()).collect(),
             scores: ScoreKind::ALL.map(of_kind).to_vec(),
             curves: Vec::new(),

@@ -56,10 +56,10 @@ fn without_a_subject_training_and_inference_are_measured() {
     for name in ["convolution forward", "convolution input gradient", "convolution weight gradient", "loss"] {
         assert!(names.contains(&name), "{names:?}");
     }
-    // the pictures are prepared beside the step, and everything else is one part of it or another
+    // the images are prepared beside the step, and everything else is one part of it or another
     let inside: f64 = phases[..phases.len() - 1].iter().map(|phase| phase["share_of_step"].as_f64().unwrap()).sum();
     assert!((inside - 1.0).abs() < 1e-6, "{inside}");
-    assert_eq!(names.last(), Some(&"pictures, beside the step"));
+    assert_eq!(names.last(), Some(&"images, beside the step"));
 
     let infer = &document["infer"];
     is_positive(&infer["batch_8"]["images_per_s"]);

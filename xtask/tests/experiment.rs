@@ -85,8 +85,8 @@ fn an_experiment_leaves_a_whole_folder() {
 
     let evaluation = json(run.join("evaluation.json"));
     let rows = evaluation["confusion"].as_array().unwrap();
-    let pictures: u64 = rows.iter().flat_map(|row| row.as_array().unwrap()).map(|count| count.as_u64().unwrap()).sum();
-    assert_eq!(pictures, evaluation["images"].as_u64().unwrap());
+    let images: u64 = rows.iter().flat_map(|row| row.as_array().unwrap()).map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(images, evaluation["images"].as_u64().unwrap());
     let [low, value, high] = [
         evaluation["accuracy_interval"][0].as_f64().unwrap(),
         evaluation["accuracy"].as_f64().unwrap(),
@@ -175,7 +175,7 @@ fn the_number_of_threads_changes_no_digest() {
     assert_eq!(digest(&folder.path().join("1")), digest(&folder.path().join("2")));
 }
 
-/// A base run on so few pictures that it takes seconds.
+/// A base run on so few images that it takes seconds.
 const TINY_BASE: [&str; 24] = [
     "--out",
     "run",
@@ -192,7 +192,7 @@ const TINY_BASE: [&str; 24] = [
     "--set",
     "evaluate.test_time_augmentation=false",
     "--set",
-    "explain.pictures={right_highest=0, right_lowest=0, wrong_highest=0, indices=[3]}",
+    "explain.images={right_highest=0, right_lowest=0, wrong_highest=0, indices=[3]}",
     "--set",
     "explain.methods=[\"self-attention\", \"integrated-gradients\", \"lime\"]",
     "--set",
@@ -296,30 +296,30 @@ fn wrong_command_lines_and_configs_end_with_two() {
 }
 
 #[test]
-fn pictures_of_ones_own_are_classified() {
+fn images_of_ones_own_are_classified() {
     let folder = tempfile::tempdir().unwrap();
     succeeds(folder.path(), &experiment("run", &[]));
-    let picture = image::GrayImage::from_fn(120, 160, |x, y| {
+    let image = image::GrayImage::from_fn(120, 160, |x, y| {
         let is_garment = (30..90).contains(&x) && (20..140).contains(&y);
         image::Luma([if is_garment { 40 } else { 250 }])
     });
-    picture.save(folder.path().join("dress.png")).unwrap();
+    image.save(folder.path().join("dress.png")).unwrap();
     let arguments = ["classify", "dress.png", "--model", "run/model.safetensors", "--json"];
     let answer: Value = serde_json::from_str(&succeeds(folder.path(), &arguments)).unwrap();
     assert_eq!(answer[0]["inverted"], true);
     assert_eq!(answer[0]["classes"].as_array().unwrap().len(), 3);
 
-    std::fs::write(folder.path().join("not-a-picture.png"), b"text").unwrap();
-    let (code, said) = fails(folder.path(), &["classify", "not-a-picture.png", "--model", "run/model.safetensors"]);
+    std::fs::write(folder.path().join("not-a-image.png"), b"text").unwrap();
+    let (code, said) = fails(folder.path(), &["classify", "not-a-image.png", "--model", "run/model.safetensors"]);
     assert_eq!(code, 1);
-    assert!(said.contains("not-a-picture.png"), "{said}");
+    assert!(said.contains("not-a-image.png"), "{said}");
     let (code, said) = fails(folder.path(), &["classify", "dress.png", "--model", "dress.png"]);
     assert_eq!(code, 1);
     assert!(said.contains("failed to load the model dress.png"), "{said}");
 }
 
 #[test]
-fn the_contact_sheet_is_a_picture() {
+fn the_contact_sheet_is_an_image() {
     let folder = tempfile::tempdir().unwrap();
     succeeds(folder.path(), &["data", "show", "--synthetic", "--out", "sheet.png"]);
     let sheet = image::open(folder.path().join("sheet.png")).unwrap();

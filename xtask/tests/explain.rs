@@ -65,7 +65,7 @@ fn model() -> String {
     run().join("run/model.safetensors").display().to_string()
 }
 
-/// Explains synthetic test pictures with the settings of ci.toml.
+/// Explains synthetic test images with the settings of ci.toml.
 fn explain(folder: &Path, more: &[&str]) -> String {
     let model = model();
     succeeds(folder, &[&["explain", "--synthetic", "--config", CONFIG, "--model", &model], more].concat())
@@ -103,7 +103,7 @@ fn every_method_leaves_maps_that_another_library_can_check() {
         assert!(diagnostics["methods"][method]["seconds"].as_f64().unwrap() >= 0.0, "{method}");
         assert!(folder.path().join(format!("out/test-5/{method}.png")).metadata().unwrap().len() > 0, "{method}");
     }
-    assert_eq!(file.tensor("picture").unwrap().shape(), [1, 28, 28]);
+    assert_eq!(file.tensor("image").unwrap().shape(), [1, 28, 28]);
     assert_eq!(file.tensor("integrated-gradients/attribution").unwrap().shape(), [1, 28, 28]);
     assert_eq!(file.tensor("truth_mask").unwrap().shape(), [28, 28]);
 
@@ -146,7 +146,7 @@ fn every_method_leaves_maps_that_another_library_can_check() {
 }
 
 #[test]
-fn threads_batches_and_other_pictures_change_no_bit() {
+fn threads_batches_and_other_images_change_no_bit() {
     let folder = tempfile::tempdir().unwrap();
     let ways: [(&str, &[&str]); 4] = [
         ("one", &["--index", "2", "--threads", "1", "--set", "explain.batch_size=1"]),
@@ -163,7 +163,7 @@ fn threads_batches_and_other_pictures_change_no_bit() {
 }
 
 #[test]
-fn a_target_and_pictures_of_ones_own_are_explained() {
+fn a_target_and_images_of_ones_own_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     photograph(&folder.path().join("dress.png"));
     let model = model();
@@ -194,12 +194,12 @@ fn a_target_and_pictures_of_ones_own_are_explained() {
 
 /// Writes a dark dress on light ground.
 fn photograph(path: &Path) {
-    let picture = image::GrayImage::from_fn(120, 160, |x, y| {
+    let image = image::GrayImage::from_fn(120, 160, |x, y| {
         let is_garment = (30..90).contains(&x) && (20..140).contains(&y);
         image::Luma([if is_garment { 40 } else { 250 }])
     });
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
     std::fs::write(path, bytes.into_inner()).unwrap();
 }
 
@@ -209,8 +209,8 @@ fn an_experiment_explains_scores_and_ranks() {
     let manifest = json(&run.join("manifest.json"));
     assert_eq!(manifest["digests"]["explanations"].as_str().unwrap().len(), 64);
     assert!(manifest["figures"]["explanation_seconds"].as_f64().unwrap() > 0.0);
-    for picture in ["test-3", "test-7"] {
-        assert!(run.join("explanations").join(picture).join("attributions.safetensors").is_file(), "{picture}");
+    for image in ["test-3", "test-7"] {
+        assert!(run.join("explanations").join(image).join("attributions.safetensors").is_file(), "{image}");
     }
     let table = json(&run.join("explanations/scores.json"));
     let methods: Vec<&str> = table["methods"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
@@ -250,7 +250,7 @@ fn the_command_repeats_what_the_experiment_found() {
 }
 
 #[test]
-fn a_warning_names_the_picture_and_the_method() {
+fn a_warning_names_the_image_and_the_method() {
     let folder = tempfile::tempdir().unwrap();
     let set = |key| ["--set", key];
     let budget = [set("explain.integrated-gradients.steps=1"), set("explain.integrated-gradients.maximum_steps=1")];
@@ -258,7 +258,7 @@ fn a_warning_names_the_picture_and_the_method() {
     let output = xtask(folder.path(), &[&arguments[..], &["--model", &model()], budget.as_flattened()].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    let expected = "WARN explaining{picture=test-3 method=integrated-gradients}: integrated gradients missed";
+    let expected = "WARN explaining{image=test-3 method=integrated-gradients}: integrated gradients missed";
     assert!(said.contains(expected), "{said}");
     let line = String::from_utf8_lossy(&output.stdout);
     assert!(line.contains(": 1 method in "), "{line}");
@@ -278,7 +278,7 @@ fn wrong_input_is_told() {
     check(2, &[], "IMAGE");
     check(2, &["text.png", "--index", "1"], "cannot be used with");
     check(2, &["--synthetic", "--index", "1", "--method", "kernelshap"], "did you mean kernel-shap?");
-    check(2, &["--synthetic", "--index", "200"], "200 pictures, 0 to 199");
+    check(2, &["--synthetic", "--index", "200"], "200 images, 0 to 199");
     check(2, &["--synthetic", "--index", "1", "--target", "10"], "expected 0 to 9");
     check(2, &["--synthetic", "--index", "1", "--target", "boot"], "did you mean Ankle boot?");
     check(2, &["--synthetic", "--index", "1", "--set", "explain.lime.samples=0"], "`explain.lime.samples` is 0");

@@ -31,12 +31,12 @@ fn json(path: &Path) -> Value {
 
 /// Writes a dark dress on light ground.
 fn photograph(path: &Path) {
-    let picture = image::GrayImage::from_fn(120, 160, |x, y| {
+    let image = image::GrayImage::from_fn(120, 160, |x, y| {
         let is_garment = (30..90).contains(&x) && (20..140).contains(&y);
         image::Luma([if is_garment { 40 } else { 250 }])
     });
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
     std::fs::write(path, bytes.into_inner()).unwrap();
 }
 

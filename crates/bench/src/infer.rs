@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use tinylsa_report::{Image, encode_png};
+use tinylsa_report::{ByteImage, encode_png};
 use tracing::info;
 
+use crate::images::SharedFiles;
 use crate::peers::{EVALUATORS, Present, comma_separated};
-use crate::pictures::SharedFiles;
 use crate::plan::{Plan, all_ready, cores};
 use crate::protocol::{Contestant, Ready};
 use crate::rounds::{Latency, Measured, fastest, interleaved, speed_ratio};
@@ -201,7 +201,7 @@ fn cold_starts(program: &Path, files: &SharedFiles, starts: usize) -> Result<Cla
         if is_garment { 180 } else { 0 }
     };
     let garment: Vec<u8> = (0..SIDE * SIDE).map(level).collect();
-    let png = encode_png(&Image::from_bytes([1, SIDE, SIDE], &garment)?.enlarged(1))?;
+    let png = encode_png(&ByteImage::from_bytes([1, SIDE, SIDE], &garment)?.enlarged(1))?;
     std::fs::write(&path, png).with_context(|| format!("failed to write {}", path.display()))?;
     let mut milliseconds = Vec::with_capacity(starts);
     for _ in 0..=starts {

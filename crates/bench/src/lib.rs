@@ -26,10 +26,10 @@
 #![deny(missing_docs)]
 
 mod explain;
+mod images;
 mod infer;
 mod peers;
 mod photographs;
-mod pictures;
 mod plan;
 mod protocol;
 mod rounds;
@@ -38,10 +38,10 @@ mod train;
 mod worker;
 
 pub use explain::{ExplainReport, MethodReport, case_names};
+pub use images::{MeasuredImages, SourceImages};
 pub use infer::{ClassifyReport, InferReport, InferSetting, Timing};
 pub use peers::Python;
 pub use photographs::{KindReport, PhotographsPlan, PhotographsReport, PhotographsSplit, Strengths};
-pub use pictures::{MeasuredImages, SourceImages};
 pub use plan::Plan;
 pub use rounds::Latency;
 pub use tokens::{BlockReport, TokensReport};

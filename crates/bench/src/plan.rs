@@ -13,8 +13,8 @@ use tinylsa_model::{ModelMetadata, TinyCnnLsaConfig};
 use tinylsa_settings::UsageError;
 use tinylsa_train::TrainConfig;
 
+use crate::images::{MeasuredImages, SharedFiles, SharedModel, with_open_branches};
 use crate::peers::Python;
-use crate::pictures::{MeasuredImages, SharedFiles, SharedModel, with_open_branches};
 use crate::protocol::{Contestant, ContestantError, Ready};
 use crate::worker::{BlockLength, Job};
 

@@ -10,8 +10,8 @@ use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_train::{DistillationConfig, OptimizerKind, TrainConfig};
 use tracing::info;
 
+use crate::images::SharedFiles;
 use crate::peers::{Present, TRAINERS};
-use crate::pictures::SharedFiles;
 use crate::plan::{Plan, Subject, all_ready, cores};
 use crate::protocol::{Contestant, PhaseSeconds, Ready};
 use crate::rounds::{Measured, fastest, interleaved, speed_ratio};

@@ -31,7 +31,7 @@ pub struct SplitError {
 
 /// Sets aside exactly `validation` of the images with these labels, so that every class keeps its proportion.
 ///
-/// A class of `n` of `N` pictures gives `validation * n / N` of them, rounded down; the images then missing come one
+/// A class of `n` of `N` images gives `validation * n / N` of them, rounded down; the images then missing come one
 /// each from the classes with the largest remainders (Hamilton's method), the lower class first. Which images of a
 /// class are set aside depends on the seed alone: where the classes are of one size, as in Fashion-MNIST, what a smaller
 /// split sets aside is part of what a larger one of the same seed does.

@@ -5,28 +5,28 @@ use tinylsa_data::{Dataset, Split, to_unit};
 use tinylsa_explain::{Background, BackgroundConfig, ImageChoice, ImageToExplain, Source};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_train::Predictions;
-use tinylsa_xai::{ExplainError, Picture};
+use tinylsa_xai::{ExplainError, Image};
 
 use tinylsa_settings::UsageError;
 
-const BACKGROUND: Purpose = Purpose::new("background pictures of expected gradients");
+const BACKGROUND: Purpose = Purpose::new("background images of expected gradients");
 
-/// The picture of a dataset with this number.
+/// The image of a dataset with this number.
 ///
 /// # Errors
-/// [`UsageError`] if there is no such picture.
+/// [`UsageError`] if there is no such image.
 pub fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<ImageToExplain, UsageError> {
     let number = index as usize;
     if number >= dataset.len() {
         return Err(UsageError(format!(
-            "there is no picture {number}: the {} split of {} has {} pictures, 0 to {}",
+            "there is no image {number}: the {} split of {} has {} images, 0 to {}",
             dataset.split,
             dataset.name,
             dataset.len(),
             dataset.len().saturating_sub(1)
         )));
     }
-    let image = picture(dataset, number).map_err(|error| UsageError(error.to_string()))?;
+    let image = image(dataset, number).map_err(|error| UsageError(error.to_string()))?;
     let is_decisive = |mask: &[u8]| mask.iter().map(|&pixel| pixel != 0).collect();
     Ok(ImageToExplain {
         id: format!("{}-{number}", dataset.split),
@@ -38,8 +38,8 @@ pub fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<
     })
 }
 
-fn picture(dataset: &Dataset, number: usize) -> Result<Picture, ExplainError> {
-    Picture::new(to_unit(dataset.image(number)), dataset.shape.dims())
+fn image(dataset: &Dataset, number: usize) -> Result<Image, ExplainError> {
+    Image::new(to_unit(dataset.image(number)), dataset.shape.dims())
 }
 
 /// The images that a config chooses, each once: class by class the surest and the least sure of those that are
@@ -88,15 +88,15 @@ pub(crate) fn chosen(
 /// If the dataset is empty.
 pub fn background(dataset: &Dataset, config: &BackgroundConfig, seed: u64) -> Result<Background, ExplainError> {
     let mut generator = Draw { seed, purpose: BACKGROUND, epoch: 0, index: 0 }.generator();
-    let count = config.pictures.min(dataset.len());
+    let count = config.images.min(dataset.len());
     let numbers = sample(&mut generator, dataset.len(), count);
     let half = match dataset.split {
         Split::Train => "training",
         Split::Test => "test",
     };
     Ok(Background {
-        images: numbers.into_iter().map(|number| picture(dataset, number)).collect::<Result<_, _>>()?,
-        description: format!("{count} {half} pictures of {}", dataset.name),
+        images: numbers.into_iter().map(|number| image(dataset, number)).collect::<Result<_, _>>()?,
+        description: format!("{count} {half} images of {}", dataset.name),
         warning: None,
     })
 }
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// Class 0: picture 0 right and sure, 1 right and unsure, 2 wrong. Class 1: picture 3 right.
+    /// Class 0: image 0 right and sure, 1 right and unsure, 2 wrong. Class 1: image 3 right.
     fn predictions() -> Predictions {
         Predictions::new(2, vec![0.9, 0.1, 0.6, 0.4, 0.2, 0.8, 0.3, 0.7], vec![0, 0, 0, 1]).unwrap()
     }
@@ -140,20 +140,20 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_not_there_is_named_with_how_many_there_are() {
+    fn an_image_that_is_not_there_is_named_with_how_many_there_are() {
         let error = subject(&dataset(vec![0, 1]), 2, None).unwrap_err().to_string();
-        assert!(error.contains("no picture 2") && error.contains("2 pictures, 0 to 1"), "{error}");
+        assert!(error.contains("no image 2") && error.contains("2 images, 0 to 1"), "{error}");
         assert_eq!(subject(&dataset(vec![0, 1]), 1, None).unwrap().truth_mask, Some(vec![true, false]));
     }
 
     #[test]
-    fn a_background_holds_no_picture_twice() {
+    fn a_background_holds_no_image_twice() {
         let dataset = dataset(vec![0; 40]);
-        let found = background(&dataset, &BackgroundConfig { pictures: 30 }, 3).unwrap();
-        let mut values: Vec<String> = found.images.iter().map(|picture| format!("{:?}", picture.values())).collect();
+        let found = background(&dataset, &BackgroundConfig { images: 30 }, 3).unwrap();
+        let mut values: Vec<String> = found.images.iter().map(|image| format!("{:?}", image.values())).collect();
         values.sort();
         values.dedup();
         assert_eq!(values.len(), 30);
-        assert_eq!(background(&dataset, &BackgroundConfig { pictures: 99 }, 3).unwrap().images.len(), 40);
+        assert_eq!(background(&dataset, &BackgroundConfig { images: 99 }, 3).unwrap().images.len(), 40);
     }
 }

@@ -10,7 +10,7 @@ use tinylsa_settings::printable_path;
 use tinylsa_system::{OutputDir, write_atomically};
 
 use crate::error::ExperimentError;
-use crate::picture::{InputImage, load_picture};
+use crate::image_file::{InputImage, load_image};
 
 /// What a directory of prepared images is marked as.
 const PREPARED: &str = "prepared images";
@@ -48,7 +48,7 @@ pub fn classify_photograph(
 }
 
 fn classified(loaded: &LoadedInferenceModel, path: &Path) -> Result<ClassifiedPhotograph> {
-    let prepared = load_picture(path, &loaded.metadata)?;
+    let prepared = load_image(path, &loaded.metadata)?;
     let probabilities = loaded.metadata.probabilities(&loaded.model.logits(&prepared.to_unit())?)?;
     let mut classes: Vec<ClassProbability> = probabilities
         .into_iter()

@@ -24,7 +24,7 @@ const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// The images, and where they are from.
 #[derive(Clone, Debug)]
-pub struct Pictures {
+pub struct LoadedDataset {
     /// The training images, of which the validation split is a part.
     pub train: Dataset,
     /// The test images.
@@ -35,7 +35,7 @@ pub struct Pictures {
     pub substitution: Option<String>,
 }
 
-impl Pictures {
+impl LoadedDataset {
     /// Images that are in memory. They are known again by their content and the names of their classes.
     pub fn in_memory(train: Dataset, test: Dataset) -> Self {
         let checksum = |dataset: &Dataset| {
@@ -102,18 +102,23 @@ pub fn obtain(
     data_dir: Option<&Path>,
     strict: bool,
     stop: &Arc<AtomicBool>,
-) -> Result<Pictures, ExperimentError> {
+) -> Result<LoadedDataset, ExperimentError> {
     Ok(obtained(config, data_dir, strict, stop)?)
 }
 
-fn obtained(config: &DataConfig, data_dir: Option<&Path>, strict: bool, stop: &Arc<AtomicBool>) -> Result<Pictures> {
+fn obtained(
+    config: &DataConfig,
+    data_dir: Option<&Path>,
+    strict: bool,
+    stop: &Arc<AtomicBool>,
+) -> Result<LoadedDataset> {
     let source = config.source.source();
     if source.place() == Place::Nowhere && data_dir.is_some() {
         let text = format!("--data-dir has no effect on {}; leave it out, or name another source", source.title());
         return Err(UsageError(text).into());
     }
     let unavailable = match read(config, data_dir, &DownloadPolicy::IfMissing(fetch_config(Arc::clone(stop)))) {
-        Ok(pictures) => return Ok(pictures),
+        Ok(images) => return Ok(images),
         Err(unavailable) => unavailable,
     };
     if stop.load(Ordering::Relaxed) {
@@ -125,15 +130,15 @@ fn obtained(config: &DataConfig, data_dir: Option<&Path>, strict: bool, stop: &A
     }
     warn!("{}", banner(&unavailable));
     let drawn = DataConfig { source: SourceName::SYNTHETIC_GARMENTS, ..config.clone() };
-    let pictures = read(&drawn, None, &DownloadPolicy::Never).map_err(refusal)?;
-    Ok(Pictures { substitution: Some(unavailable.to_string()), ..pictures })
+    let images = read(&drawn, None, &DownloadPolicy::Never).map_err(refusal)?;
+    Ok(LoadedDataset { substitution: Some(unavailable.to_string()), ..images })
 }
 
 pub(crate) fn read(
     config: &DataConfig,
     data_dir: Option<&Path>,
     policy: &DownloadPolicy,
-) -> Result<Pictures, Unavailable> {
+) -> Result<LoadedDataset, Unavailable> {
     let ImageCollection { train, test, checksums, warnings } = tinylsa_data::obtain(config, data_dir, policy)?;
     if let Some(directory) = DataDirectory::find(config.source, data_dir, config.dir.as_deref()) {
         info!("read {} from {}", train.name, printable_path(&directory.path));
@@ -143,7 +148,7 @@ pub(crate) fn read(
     for warning in warnings {
         warn!("{}: {warning}", train.name);
     }
-    Ok(Pictures { train, test, checksums, substitution: None })
+    Ok(LoadedDataset { train, test, checksums, substitution: None })
 }
 
 /// A setting that does not hold is a mistake in the config, anything else one of the files.
@@ -167,7 +172,7 @@ pub fn fetch_config(stop: Arc<AtomicBool>) -> FetchConfig {
 ///
 /// # Errors
 /// What the directory holds instead.
-pub fn fashion_mnist(data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures, ExperimentError> {
+pub fn fashion_mnist(data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<LoadedDataset, ExperimentError> {
     obtain(&DataConfig::default(), data_dir, true, stop)
 }
 
@@ -184,10 +189,10 @@ fn banner(unavailable: &Unavailable) -> String {
 ///
 /// # Errors
 /// If that leaves none to train on, under the key that says how many are set aside.
-pub fn validation_split(pictures: &Pictures, validation: usize, seed: u64) -> Result<SplitIndices, InvalidSetting> {
+pub fn validation_split(images: &LoadedDataset, validation: usize, seed: u64) -> Result<SplitIndices, InvalidSetting> {
     const KEY: &str = "data.validation";
-    require_within(KEY, validation, 1..pictures.train.len())?;
-    stratified_split(&pictures.train.labels, validation, seed).map_err(|error| InvalidSetting {
+    require_within(KEY, validation, 1..images.train.len())?;
+    stratified_split(&images.train.labels, validation, seed).map_err(|error| InvalidSetting {
         key: KEY.to_owned(),
         found: error.requested.to_string(),
         expected: format!("at most {}", error.available),
@@ -283,11 +288,11 @@ mod tests {
 
     #[test]
     fn a_validation_split_that_leaves_nothing_to_train_on_is_named_by_its_key() {
-        let pictures = obtain(&section(SourceName::SYNTHETIC_GARMENTS, None), None, false, &running()).unwrap();
+        let images = obtain(&section(SourceName::SYNTHETIC_GARMENTS, None), None, false, &running()).unwrap();
         for validation in [60, 61, usize::MAX, 0] {
-            let error = validation_split(&pictures, validation, 0).unwrap_err();
+            let error = validation_split(&images, validation, 0).unwrap_err();
             assert_eq!((error.key.as_str(), error.found), ("data.validation", validation.to_string()));
         }
-        assert_eq!(validation_split(&pictures, 59, 0).unwrap().train.len(), 1);
+        assert_eq!(validation_split(&images, 59, 0).unwrap().train.len(), 1);
     }
 }

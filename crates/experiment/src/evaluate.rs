@@ -10,7 +10,7 @@ use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensor
 use tinylsa_settings::UsageError;
 use tracing::info;
 
-use crate::dataset::{Pictures, all_indices, require_size};
+use crate::dataset::{LoadedDataset, all_indices, require_size};
 use crate::error::ExperimentError;
 use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measured};
 use crate::finished::FinishedRun;
@@ -71,7 +71,7 @@ pub struct EvaluatedModel {
 /// A model and the images to measure it on.
 struct Subject {
     loaded: LoadedInferenceModel,
-    pictures: Pictures,
+    images: LoadedDataset,
     asked: AskedSplit,
 }
 
@@ -98,10 +98,14 @@ fn evaluated(request: &EvaluateRequest) -> Result<EvaluatedModel> {
 ///
 /// # Errors
 /// As [`evaluate_model`].
-pub fn evaluate_model_on(path: &Path, pictures: Pictures, split: SplitName) -> Result<EvaluatedModel, ExperimentError> {
+pub fn evaluate_model_on(
+    path: &Path,
+    images: LoadedDataset,
+    split: SplitName,
+) -> Result<EvaluatedModel, ExperimentError> {
     let loaded = load_inference_model(path)?;
-    pictures.check().map_err(anyhow::Error::from)?;
-    Ok(Subject { loaded, pictures, asked: AskedSplit::default() }.measure(split)?)
+    images.check().map_err(anyhow::Error::from)?;
+    Ok(Subject { loaded, images, asked: AskedSplit::default() }.measure(split)?)
 }
 
 impl Subject {
@@ -118,34 +122,34 @@ impl Subject {
                 let validation = Some(run.config.data.validation);
                 let asked = AskedSplit { validation, seed: request.seed.or(Some(run.config.split_seed())) };
                 let loaded = load_inference_model(&run.model_path())?;
-                Ok(Self { loaded, pictures: run.pictures(data_dir.as_deref(), &request.stop)?, asked })
+                Ok(Self { loaded, images: run.images(data_dir.as_deref(), &request.stop)?, asked })
             }
             ModelSource::File(file) => {
                 let loaded = load_inference_model_or_pretrained(file.path.as_deref())?;
-                let images = ImagesOf { metadata: &loaded.metadata, file: file.path.as_deref() };
-                let pictures = images.obtain(&request.collection, &request.stop)?;
-                Ok(Self { loaded, pictures, asked: AskedSplit { validation: file.validation, seed: request.seed } })
+                let images_of = ImagesOf { metadata: &loaded.metadata, file: file.path.as_deref() };
+                let images = images_of.obtain(&request.collection, &request.stop)?;
+                Ok(Self { loaded, images, asked: AskedSplit { validation: file.validation, seed: request.seed } })
             }
         }
     }
 
     fn measure(self, split: SplitName) -> Result<EvaluatedModel> {
-        let Self { loaded, pictures, asked } = self;
-        require_size(&pictures.test, loaded.metadata.config.input)?;
-        require_classes(&loaded.metadata, &pictures.test)?;
+        let Self { loaded, images, asked } = self;
+        require_size(&images.test, loaded.metadata.config.input)?;
+        require_classes(&loaded.metadata, &images.test)?;
         let training = || -> Result<_> {
-            let split = split_of_training(&loaded.metadata, &pictures.train, asked)?;
+            let split = split_of_training(&loaded.metadata, &images.train, asked)?;
             info!("{} training images were held out", split.validation.len());
             Ok(split)
         };
         let indices = match split {
-            SplitName::Test => all_indices(&pictures.test),
+            SplitName::Test => all_indices(&images.test),
             SplitName::Train => training()?.train,
             SplitName::Validation => training()?.validation,
         };
         let dataset = match split {
-            SplitName::Test => pictures.test,
-            SplitName::Train | SplitName::Validation => pictures.train,
+            SplitName::Test => images.test,
+            SplitName::Train | SplitName::Validation => images.train,
         };
         let recorded = loaded.metadata.held_out.as_ref().map(|held_out| held_out.seed);
         let seed = asked.seed.or(recorded).unwrap_or_default();

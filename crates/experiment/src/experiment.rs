@@ -12,7 +12,7 @@ use tinylsa_system::sha256_hex;
 use tinylsa_train::{BEST_CHECKPOINT, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
 use tracing::{info, warn};
 
-use crate::dataset::{Pictures, all_indices, obtain};
+use crate::dataset::{LoadedDataset, all_indices, obtain};
 use crate::error::{ExperimentError, Interruption, chain};
 use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, measured};
 use crate::explanations::{ExplainedRun, RunExplanations, SCORES, explain_run};
@@ -46,7 +46,7 @@ impl Experiment {
     /// The same on images that are in memory, whatever `data.source` says: the data set is known by their name.
     ///
     /// ```
-    /// use tinylsa_experiment::dataset::Pictures;
+    /// use tinylsa_experiment::dataset::Images;
     /// use tinylsa_experiment::{Experiment, ExperimentError, RunOptions, Unwatched};
     /// use tinylsa_data::{Dataset, DatasetName, ImageShape, Split};
     ///
@@ -65,7 +65,7 @@ impl Experiment {
     /// let experiment = Experiment::from_text("flags.toml", text, &small.map(str::to_owned))?;
     /// let directory = tempfile::tempdir().unwrap();
     /// let options = RunOptions { out: Some(directory.path().join("run")), ..RunOptions::default() };
-    /// let flags = Pictures::in_memory(split(Split::Train, 30), split(Split::Test, 10));
+    /// let flags = Images::in_memory(split(Split::Train, 30), split(Split::Test, 10));
     /// let run = experiment.run_on(flags, &options, &mut Unwatched)?;
     /// assert_eq!(run.config.model.network().unwrap().classes, 2);
     /// assert_eq!(run.evaluation.images, 10);
@@ -76,28 +76,28 @@ impl Experiment {
     /// As [`run`](Self::run); if the images contradict themselves.
     pub fn run_on(
         &self,
-        pictures: Pictures,
+        images: LoadedDataset,
         options: &RunOptions,
         progress: &mut dyn RunProgress,
     ) -> Result<CompletedRun, ExperimentError> {
-        Ok(perform(self, Some(pictures), options, progress)?)
+        Ok(perform(self, Some(images), options, progress)?)
     }
 }
 
 fn perform(
     experiment: &Experiment,
-    pictures: Option<Pictures>,
+    images: Option<LoadedDataset>,
     options: &RunOptions,
     progress: &mut dyn RunProgress,
 ) -> Result<CompletedRun> {
     let started = Instant::now();
     set_threads(experiment.config.device.threads)?;
-    let pictures = match pictures {
-        Some(pictures) => pictures,
+    let images = match images {
+        Some(images) => images,
         None => obtain(&experiment.config.data, options.data_dir.as_deref(), options.strict, &options.stop)?,
     };
     // Whatever is wrong with the plan is said before a directory is made or a file of an earlier start is replaced.
-    let prepared = experiment.prepare(pictures)?;
+    let prepared = experiment.prepare(images)?;
     let config = &prepared.config;
     if options.stop.load(Ordering::Relaxed) {
         return Err(Interruption("interrupted before the training began; nothing was written".to_owned()).into());
@@ -251,18 +251,18 @@ impl Run<'_> {
 
     /// The test set is read here, once, after every choice is made.
     fn measure(&self, trained: &Trained<TinyCnnLsa>) -> Result<Measured> {
-        let Prepared { pictures, split, .. } = self.prepared;
+        let Prepared { images, split, .. } = self.prepared;
         let metadata = ModelMetadata {
-            held_out: Some(held_out(&pictures.train, split.validation.len(), self.config.split_seed())),
-            ..described(trained.model.config(), pictures)
+            held_out: Some(held_out(&images.train, split.validation.len(), self.config.split_seed())),
+            ..described(trained.model.config(), images)
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
         self.folder.write("model.safetensors", &model_bytes)?;
         self.folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
         let model = ExplainedNetwork::from(trained.model.clone());
         let (name, dataset, indices) = match self.config.evaluate.split {
-            MeasuredSplit::Test => (SplitName::Test, &pictures.test, all_indices(&pictures.test)),
-            MeasuredSplit::Validation => (SplitName::Validation, &pictures.train, split.validation.clone()),
+            MeasuredSplit::Test => (SplitName::Test, &images.test, all_indices(&images.test)),
+            MeasuredSplit::Validation => (SplitName::Validation, &images.train, split.validation.clone()),
         };
         let view = SplitView { name, dataset, indices: &indices };
         let augmented = self.config.evaluate.test_time_augmentation;
@@ -273,11 +273,11 @@ impl Run<'_> {
     }
 
     fn explain(&mut self, measured: &Measured, progress: &mut dyn RunProgress) -> Result<RunExplanations> {
-        let Prepared { device, pictures, .. } = self.prepared;
+        let Prepared { device, images, .. } = self.prepared;
         let model_digest = sha256_hex(&measured.model_bytes);
         let stop = Arc::clone(&self.stop);
         let run = ExplainedRun { config: self.config, model: &measured.model, model_digest, folder: self.folder };
-        explain_run(&run, pictures, device, stop, progress).or_else(|error| {
+        explain_run(&run, images, device, stop, progress).or_else(|error| {
             if !self.stop.load(Ordering::Relaxed) {
                 return Err(error.context("failed to explain the test images"));
             }
@@ -328,7 +328,7 @@ impl Run<'_> {
                 manifest: &manifest,
                 evaluation,
                 history: &trained.history,
-                caption: &self.prepared.pictures.caption(),
+                caption: &self.prepared.images.caption(),
                 explanations: explained.map_or(&[], |explained| explained.sections.as_slice()),
                 config: &self.resolved,
             },
@@ -348,7 +348,7 @@ impl Run<'_> {
 
 fn new_manifest(prepared: &Prepared) -> Manifest {
     let cost = prepared.network().cost();
-    let Prepared { config, pictures, basis, identity, .. } = prepared;
+    let Prepared { config, images, basis, identity, .. } = prepared;
     Manifest {
         name: config.run.name.clone(),
         status: Status::Running,
@@ -358,9 +358,9 @@ fn new_manifest(prepared: &Prepared) -> Manifest {
         burn: basis.burn.clone(),
         git_revision: git_revision(),
         instruction_set: basis.instruction_set.clone(),
-        dataset: pictures.name().clone(),
-        substitution: pictures.substitution.clone(),
-        checksums: pictures.checksums.clone(),
+        dataset: images.name().clone(),
+        substitution: images.substitution.clone(),
+        checksums: images.checksums.clone(),
         teachers: basis.teachers.clone(),
         seed: config.run.seed,
         threads: rayon::current_num_threads(),

@@ -18,7 +18,7 @@ use tinylsa_explain::{
 };
 
 use crate::choice::{background, chosen};
-use crate::dataset::{Pictures, all_indices};
+use crate::dataset::{LoadedDataset, all_indices};
 use crate::folder::RunFolder;
 use crate::schema::ExperimentConfig;
 use tinylsa_settings::counted;
@@ -52,7 +52,7 @@ pub(crate) struct ExplainedRun<'a> {
 /// The first error of a method or a score; that it was stopped; what the file system says.
 pub(crate) fn explain_run(
     run: &ExplainedRun<'_>,
-    collection: &Pictures,
+    collection: &LoadedDataset,
     device: &Device,
     stop: Arc<AtomicBool>,
     progress: &mut dyn ExplainProgress,

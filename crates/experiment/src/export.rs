@@ -43,13 +43,13 @@ fn calibrated(
 ) -> Result<CalibratedModel> {
     let device = Device::flex();
     let mut loaded = TinyCnnLsa::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
-    let pictures = run.pictures(data_dir, stop)?;
-    require_classes(&loaded.metadata, &pictures.train)?;
-    let validation = run.split(&pictures)?.validation;
-    let logits = Logits::of(&loaded.model.for_inference(), &pictures.train, &validation)
-        .context("failed to measure the model")?;
+    let images = run.images(data_dir, stop)?;
+    require_classes(&loaded.metadata, &images.train)?;
+    let validation = run.split(&images)?.validation;
+    let logits =
+        Logits::of(&loaded.model.for_inference(), &images.train, &validation).context("failed to measure the model")?;
     let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
     loaded.metadata.temperature = Some(fit.temperature);
-    loaded.metadata.held_out = Some(held_out(&pictures.train, validation.len(), run.config.split_seed()));
+    loaded.metadata.held_out = Some(held_out(&images.train, validation.len(), run.config.split_seed()));
     Ok(CalibratedModel { loaded, fit })
 }

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use tinylsa_data::{DatasetName, SourceName, SplitIndices, stratified_split};
 use tinylsa_model::{LoadedModel, ModelFile, TinyCnnLsa};
 
-use crate::dataset::{Pictures, obtain, require_size};
+use crate::dataset::{LoadedDataset, obtain, require_size};
 use crate::error::ExperimentError;
 use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, Status, read_json, require_checksums};
@@ -83,11 +83,11 @@ impl FinishedRun {
     ///
     /// # Errors
     /// If they are not available, or those that are available are others; [`UsageError`] if `data_dir` has no effect.
-    pub fn pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures, ExperimentError> {
-        Ok(self.same_pictures(data_dir, stop)?)
+    pub fn images(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<LoadedDataset, ExperimentError> {
+        Ok(self.same_images(data_dir, stop)?)
     }
 
-    fn same_pictures(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<Pictures> {
+    fn same_images(&self, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) -> Result<LoadedDataset> {
         let is_drawn = self.manifest.dataset == DatasetName::SYNTHETIC_GARMENTS;
         if let Some(data_dir) = data_dir.filter(|_| is_drawn) {
             return Err(UsageError(format!(
@@ -101,28 +101,28 @@ impl FinishedRun {
         if is_drawn {
             section.source = SourceName::SYNTHETIC_GARMENTS;
         }
-        let pictures = obtain(&section, data_dir, true, stop)?;
-        if *pictures.name() != self.manifest.dataset {
+        let images = obtain(&section, data_dir, true, stop)?;
+        if *images.name() != self.manifest.dataset {
             bail!(
                 "the run in {} was made with images of {}, these are of {}",
                 self.folder.display(),
                 self.manifest.dataset,
-                pictures.name()
+                images.name()
             );
         }
-        require_size(&pictures.train, self.config.model.network()?.input)?;
-        if pictures.checksums != self.manifest.checksums {
+        require_size(&images.train, self.config.model.network()?.input)?;
+        if images.checksums != self.manifest.checksums {
             bail!("the images have other checksums than those of the run in {}", self.folder.display());
         }
-        Ok(pictures)
+        Ok(images)
     }
 
     /// The division of the training images that the run made.
     ///
     /// # Errors
     /// If there are fewer images than the run set aside.
-    pub fn split(&self, pictures: &Pictures) -> Result<SplitIndices, ExperimentError> {
+    pub fn split(&self, images: &LoadedDataset) -> Result<SplitIndices, ExperimentError> {
         let (validation, seed) = (self.config.data.validation, self.config.split_seed());
-        Ok(stratified_split(&pictures.train.labels, validation, seed).map_err(anyhow::Error::from)?)
+        Ok(stratified_split(&images.train.labels, validation, seed).map_err(anyhow::Error::from)?)
     }
 }

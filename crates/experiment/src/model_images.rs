@@ -13,7 +13,7 @@ use tinylsa_model::ModelMetadata;
 use tinylsa_settings::{UsageError, printable, printable_path};
 use tracing::warn;
 
-use crate::dataset::{Pictures, obtain, read, refusal};
+use crate::dataset::{LoadedDataset, obtain, read, refusal};
 use crate::error::{ExperimentError, chain};
 use crate::finished::FinishedRun;
 
@@ -91,7 +91,7 @@ impl ImagesOf<'_> {
     ///
     /// # Errors
     /// If they are not available; [`UsageError`] if neither the model nor the request says which.
-    pub fn obtain(&self, request: &ImageRequest, stop: &Arc<AtomicBool>) -> Result<Pictures, ExperimentError> {
+    pub fn obtain(&self, request: &ImageRequest, stop: &Arc<AtomicBool>) -> Result<LoadedDataset, ExperimentError> {
         let section = self.section(request).map_err(anyhow::Error::from)?;
         obtain(&section, request.data_dir.as_deref(), true, stop)
     }
@@ -100,11 +100,11 @@ impl ImagesOf<'_> {
     ///
     /// # Errors
     /// If what is there is damaged or incomplete, or the directory of the request does not hold them.
-    pub fn at_hand(&self, request: &ImageRequest) -> Result<Option<Pictures>, ExperimentError> {
+    pub fn at_hand(&self, request: &ImageRequest) -> Result<Option<LoadedDataset>, ExperimentError> {
         Ok(self.found(request)?)
     }
 
-    fn found(&self, request: &ImageRequest) -> Result<Option<Pictures>> {
+    fn found(&self, request: &ImageRequest) -> Result<Option<LoadedDataset>> {
         if request == &ImageRequest::default() && self.source().is_none() {
             return Ok(None);
         }
@@ -115,7 +115,7 @@ impl ImagesOf<'_> {
             return Ok(None);
         }
         match read(&section, data_dir, &DownloadPolicy::Never) {
-            Ok(pictures) => Ok(Some(pictures)),
+            Ok(images) => Ok(Some(images)),
             Err(unavailable) if is_elsewhere(&unavailable) => Ok(None),
             Err(unavailable) => Err(refusal(unavailable)),
         }

@@ -15,7 +15,7 @@ use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
 use tinylsa_explain::Circumstances;
 use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
 
-use crate::dataset::{Pictures, validation_split};
+use crate::dataset::{LoadedDataset, validation_split};
 use crate::folder::{Basis, Identity};
 use crate::machine::device;
 use crate::network::unknown_statistics;
@@ -37,7 +37,7 @@ pub(crate) struct Prepared {
     /// The config with everything that it leaves to the images.
     pub(crate) config: ExperimentConfig,
     pub(crate) device: Device,
-    pub(crate) pictures: Pictures,
+    pub(crate) images: LoadedDataset,
     /// Of the training images.
     pub(crate) split: SplitIndices,
     /// The plan of the training run, without a place for its checkpoints.
@@ -79,8 +79,8 @@ impl Experiment {
     ///
     /// # Errors
     /// [`ConfigError`] names the key that these images do not allow; if a teacher cannot be read.
-    pub(crate) fn prepare(&self, pictures: Pictures) -> Result<Prepared> {
-        self.check_and_plan(pictures).map_err(|error| self.located(error))
+    pub(crate) fn prepare(&self, images: LoadedDataset) -> Result<Prepared> {
+        self.check_and_plan(images).map_err(|error| self.located(error))
     }
 
     /// The same error, shown at its place in the config if it is about one of its settings.
@@ -92,23 +92,23 @@ impl Experiment {
         }
     }
 
-    fn check_and_plan(&self, pictures: Pictures) -> Result<Prepared> {
+    fn check_and_plan(&self, images: LoadedDataset) -> Result<Prepared> {
         let given = &self.config;
-        pictures.check()?;
-        check_form(given, &pictures)?;
-        check_split(given, pictures.train.len())?;
-        let split = validation_split(&pictures, given.data.validation, given.split_seed())?;
-        let config = completed(given, &pictures, &split)?;
+        images.check()?;
+        check_form(given, &images)?;
+        check_split(given, images.train.len())?;
+        let split = validation_split(&images, given.data.validation, given.split_seed())?;
+        let config = completed(given, &images, &split)?;
         let network = config.model.network()?;
-        check_plan(&config, &network, &pictures)?;
+        check_plan(&config, &network, &images)?;
         // A name that no model file can hold is refused now and not when the trained model is written.
-        described(&network, &pictures).validate()?;
+        described(&network, &images).validate()?;
         let device = device(&config.device)?;
         let plan = TrainingPlan {
             model: network,
             train: config.train.clone(),
             seed: config.run.seed,
-            dataset: Arc::new(pictures.train.clone()),
+            dataset: Arc::new(images.train.clone()),
             train_indices: split.train.clone().into(),
             validation_indices: split.validation.clone().into(),
             device: device.clone(),
@@ -118,15 +118,15 @@ impl Experiment {
         // What else is wrong with the plan, such as a teacher of another task.
         Training::start(&plan)?;
         let basis = Basis {
-            dataset: pictures.name().clone(),
-            checksums: pictures.checksums.clone(),
+            dataset: images.name().clone(),
+            checksums: images.checksums.clone(),
             teachers: teachers(&config.train.distillation.teachers)?,
             instruction_set: instruction_set()?.to_owned(),
             tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
             burn: BURN_VERSION.to_owned(),
         };
         let identity = Identity::new(&config, &basis)?;
-        Ok(Prepared { config, device, pictures, split, plan, basis, identity })
+        Ok(Prepared { config, device, images, split, plan, basis, identity })
     }
 }
 
@@ -143,10 +143,10 @@ impl Prepared {
 }
 
 /// The config with what it leaves to the images: their form, and the statistics of those that are trained on.
-fn completed(config: &ExperimentConfig, pictures: &Pictures, split: &SplitIndices) -> Result<ExperimentConfig> {
-    let form = pictures.form();
+fn completed(config: &ExperimentConfig, images: &LoadedDataset, split: &SplitIndices) -> Result<ExperimentConfig> {
+    let form = images.form();
     let statistics: ChannelStatistics = if config.lacks_statistics() {
-        channel_statistics(&pictures.train, &split.train)?
+        channel_statistics(&images.train, &split.train)?
     } else {
         unknown_statistics(form.shape.channels)
     };
@@ -154,9 +154,9 @@ fn completed(config: &ExperimentConfig, pictures: &Pictures, split: &SplitIndice
 }
 
 /// The description of the model file that a run leaves.
-pub(crate) fn described(network: &TinyCnnLsaConfig, pictures: &Pictures) -> ModelMetadata {
-    let class_names: Vec<&str> = pictures.train.class_names.iter().map(String::as_str).collect();
-    ModelMetadata::new(network, &class_names, pictures.name().id())
+pub(crate) fn described(network: &TinyCnnLsaConfig, images: &LoadedDataset) -> ModelMetadata {
+    let class_names: Vec<&str> = images.train.class_names.iter().map(String::as_str).collect();
+    ModelMetadata::new(network, &class_names, images.name().id())
 }
 
 /// Refuses what a config can have wrong with these images. Every part that has something to say is asked here, before a
@@ -164,21 +164,21 @@ pub(crate) fn described(network: &TinyCnnLsaConfig, pictures: &Pictures) -> Mode
 fn check_plan(
     config: &ExperimentConfig,
     network: &TinyCnnLsaConfig,
-    pictures: &Pictures,
+    images: &LoadedDataset,
 ) -> Result<(), InvalidSetting> {
     let section = |error: InvalidSetting| error.within(config.model.kind.name()).within("model");
     network.validate().map_err(section)?;
-    let augmentation = config.train.augmentation.validate_for(pictures.train.shape);
+    let augmentation = config.train.augmentation.validate_for(images.train.shape);
     augmentation.map_err(|error| error.within("augmentation").within("train"))?;
-    let explained = Circumstances::new(network, Some(pictures.train.len()), pictures.test.len());
+    let explained = Circumstances::new(network, Some(images.train.len()), images.test.len());
     config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
 }
 
 /// Refuses shape and classes that a config gives and that are not those of the images.
-fn check_form(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), InvalidSetting> {
+fn check_form(config: &ExperimentConfig, images: &LoadedDataset) -> Result<(), InvalidSetting> {
     let given = config.model.given_form();
     let key = |key: &str| format!("model.{}.{key}", config.model.kind.name());
-    let ImageForm { shape, classes } = pictures.form();
+    let ImageForm { shape, classes } = images.form();
     let sides = given.input.map(|input| {
         [
             ("input.channels", input.channels, shape.channels),
@@ -191,7 +191,7 @@ fn check_form(config: &ExperimentConfig, pictures: &Pictures) -> Result<(), Inva
         require(&key(name), found == expected, || found.to_string(), &text)?;
     }
     let Some(found) = given.classes else { return Ok(()) };
-    let expected = format!("{classes}, the number of classes of {}", pictures.name());
+    let expected = format!("{classes}, the number of classes of {}", images.name());
     require(&key("classes"), found == classes, || found.to_string(), &expected)
 }
 
@@ -227,15 +227,15 @@ mod tests {
     }
 
     /// 300 images for training.
-    fn pictures() -> Pictures {
+    fn images() -> LoadedDataset {
         let garments = synthetic_garments(&SyntheticConfig { train: 300, test: 100, seed: 0 }).unwrap();
-        Pictures { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
+        LoadedDataset { train: garments.train, test: garments.test, checksums: Vec::new(), substitution: None }
     }
 
     #[test]
     fn what_these_images_do_not_allow_is_told_with_its_key_and_place() {
         let check = |overrides: &[&str], expected: &str| {
-            let error = experiment(overrides).prepare(pictures()).err().unwrap();
+            let error = experiment(overrides).prepare(images()).err().unwrap();
             assert!(error.is::<ConfigError>(), "{error:#}");
             assert!(error.to_string().contains(expected), "{error:#}");
         };
@@ -247,13 +247,13 @@ mod tests {
         check(&["train.batch_size=65536"], "`train.batch_size` is 65536");
         check(&["model.tinycnn-lsa.classes=12"], "`model.tinycnn-lsa.classes` is 12, expected 10");
         check(&["model.tinycnn-lsa.input.width=32"], "`model.tinycnn-lsa.input.width` is 32, expected 28");
-        let error = experiment(&["data.validation=280"]).prepare(pictures()).err().unwrap().to_string();
+        let error = experiment(&["data.validation=280"]).prepare(images()).err().unwrap().to_string();
         assert!(error.contains("ci.toml:") && error.contains("`train.batch_size` is 32"), "{error}");
     }
 
     #[test]
     fn a_config_that_fits_is_prepared() {
-        let prepared = experiment(&["train.batch_size=200"]).prepare(pictures()).unwrap();
+        let prepared = experiment(&["train.batch_size=200"]).prepare(images()).unwrap();
         assert_eq!((prepared.split.train.len(), prepared.split.validation.len()), (200, 100));
     }
 }

@@ -28,9 +28,9 @@ pub struct Unwatched;
 impl RunProgress for Unwatched {}
 
 impl Progress for Unwatched {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
 
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {}
+    fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {}
 
     fn epoch_finished(&mut self, _record: &EpochRecord, _best: bool) {}
 

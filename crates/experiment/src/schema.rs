@@ -257,7 +257,7 @@ mod tests {
         check("model.tinycnn-lsa.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
         check("train.mixing.kind=blend", "mixup");
         check("explain.segmentation.grid.rows=29", "`explain.segmentation.grid.rows` is 29, expected 1 to 28");
-        check("explain.pictures.indices=[10000]", "one of the 10000 test images, 0 to 9999");
+        check("explain.images.indices=[10000]", "one of the 10000 test images, 0 to 9999");
         check("train.distillation.weight=0.5", "more than 0 with teachers, 0 without");
     }
 }

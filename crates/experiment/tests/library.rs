@@ -70,9 +70,9 @@ impl RunProgress for Watch {
 }
 
 impl Progress for Watch {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
 
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
+    fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {
         self.steps += 1;
         if self.steps == self.stop_after {
             self.stop.store(true, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use tinylsa_data::{
     KMNIST, MNIST, Publication, SourceFile, SyntheticConfig, channel_statistics, load_published, stratified_split,
     synthetic_garments,
 };
-use tinylsa_experiment::dataset::Pictures;
+use tinylsa_experiment::dataset::LoadedDataset;
 use tinylsa_experiment::evaluate::evaluate_model_on;
 use tinylsa_experiment::evaluation::SplitName;
 use tinylsa_experiment::finished::FinishedRun;
@@ -24,12 +24,12 @@ const SMALL: [&str; 16] = [
     "model.tinycnn-lsa.attention.heads=2",
     "model.tinycnn-lsa.attention.mlp_width=16",
     "explain.methods=[\"input-gradient\", \"expected-gradients\", \"attention-rollout\"]",
-    "explain.background.pictures=3",
+    "explain.background.images=3",
     "explain.scores.enabled=false",
-    "explain.pictures.right_highest=0",
-    "explain.pictures.right_lowest=0",
-    "explain.pictures.wrong_highest=0",
-    "explain.pictures.indices=[1]",
+    "explain.images.right_highest=0",
+    "explain.images.right_lowest=0",
+    "explain.images.wrong_highest=0",
+    "explain.images.indices=[1]",
 ];
 
 fn experiment(name: &str) -> Experiment {
@@ -64,26 +64,33 @@ fn digits_and_characters_are_trained_measured_and_explained() {
         // The product's own checksums refuse these files.
         let refused = load_published(published, folder.path()).unwrap_err().to_string();
         assert!(refused.contains("other content than was published") || refused.contains("no checksum"), "{refused}");
-        let images = load_published(&own, folder.path()).unwrap();
-        assert_eq!((images.train.name.id(), &*images.train.class_names[3]), (published.id, published.class_names[3]));
+        let published_images = load_published(&own, folder.path()).unwrap();
+        assert_eq!(
+            (published_images.train.name.id(), &*published_images.train.class_names[3]),
+            (published.id, published.class_names[3])
+        );
 
         let options = RunOptions { out: Some(folder.path().join("run")), ..RunOptions::default() };
-        let pictures =
-            Pictures { train: images.train, test: images.test, checksums: images.checksums, substitution: None };
-        let run = experiment(config).run_on(pictures.clone(), &options, &mut Unwatched).unwrap();
+        let images = LoadedDataset {
+            train: published_images.train,
+            test: published_images.test,
+            checksums: published_images.checksums,
+            substitution: None,
+        };
+        let run = experiment(config).run_on(images.clone(), &options, &mut Unwatched).unwrap();
 
         // Mean and deviation are those of the images that were trained on, without the validation split.
-        let split = stratified_split(&pictures.train.labels, 20, 0).unwrap();
-        let statistics = channel_statistics(&pictures.train, &split.train).unwrap();
+        let split = stratified_split(&images.train.labels, 20, 0).unwrap();
+        let statistics = channel_statistics(&images.train, &split.train).unwrap();
         let network = run.config.model.network().unwrap();
         assert_eq!((&network.input_mean, &network.input_deviation), (&statistics.mean, &statistics.deviation));
         assert_eq!(run.config.explain.shared.fill.mean.as_ref(), Some(&statistics.mean));
         assert_eq!(FinishedRun::read(&run.path).unwrap().config, run.config, "what the run directory says");
 
         let model = run.path.join("model.safetensors");
-        let measured = evaluate_model_on(&model, pictures.clone(), SplitName::Test).unwrap();
+        let measured = evaluate_model_on(&model, images.clone(), SplitName::Test).unwrap();
         assert_eq!(measured.report, run.evaluation);
-        let validation = evaluate_model_on(&model, pictures, SplitName::Validation).unwrap();
+        let validation = evaluate_model_on(&model, images, SplitName::Validation).unwrap();
         assert_eq!((validation.report.images, validation.dataset.name.id()), (20, published.id));
         assert!(run.path.join("explanations/test-1/expected-gradients.png").is_file());
         let report = std::fs::read_to_string(run.report()).unwrap();
@@ -94,29 +101,29 @@ fn digits_and_characters_are_trained_measured_and_explained() {
 #[test]
 fn images_in_memory_are_known_again_and_contradictions_are_refused() {
     let garments = synthetic_garments(&SyntheticConfig { train: 60, test: 20, seed: 2 }).unwrap();
-    let pictures = Pictures::in_memory(garments.train, garments.test);
+    let images = LoadedDataset::in_memory(garments.train, garments.test);
     let folder = tempfile::tempdir().unwrap();
     let options = RunOptions { out: Some(folder.path().join("run")), ..RunOptions::default() };
     let experiment = experiment("folder.toml");
-    let mut other = pictures.clone();
+    let mut other = images.clone();
     other.test.class_names = ["a".to_owned()].into();
     let error = experiment.run_on(other.clone(), &options, &mut Unwatched).unwrap_err();
     assert!(matches!(error, ExperimentError::Usage(_)) && error.to_string().contains("the label of image"), "{error}");
     other.test.labels.fill(0);
     let error = experiment.run_on(other, &options, &mut Unwatched).unwrap_err().to_string();
     assert!(error.starts_with("the classes are T-shirt/top, Trouser"), "{error}");
-    let mut empty = pictures.clone();
+    let mut empty = images.clone();
     (empty.test.images, empty.test.labels, empty.test.masks) = (Vec::new(), Vec::new(), None);
     let error = experiment.run_on(empty, &options, &mut Unwatched).unwrap_err().to_string();
     assert!(error.contains("holds no image"), "{error}");
     assert!(!folder.path().join("run").exists());
 
-    experiment.run_on(pictures.clone(), &options, &mut Unwatched).unwrap();
+    experiment.run_on(images.clone(), &options, &mut Unwatched).unwrap();
     let resumed = RunOptions { resume: true, ..options };
-    assert!(experiment.run_on(pictures.clone(), &resumed, &mut Unwatched).unwrap().was_finished);
-    let mut train = pictures.train.clone();
+    assert!(experiment.run_on(images.clone(), &resumed, &mut Unwatched).unwrap().was_finished);
+    let mut train = images.train.clone();
     train.images[0] ^= 1;
-    let changed = Pictures::in_memory(train, pictures.test);
+    let changed = LoadedDataset::in_memory(train, images.test);
     let error = experiment.run_on(changed, &resumed, &mut Unwatched).unwrap_err().to_string();
     assert!(error.contains("the SHA-256 of train"), "{error}");
 }

@@ -1,4 +1,4 @@
-use tinylsa_xai::{BaselineConfig, BaselineKind, Execution, Picture};
+use tinylsa_xai::{BaselineConfig, BaselineKind, Execution, Image};
 
 use crate::error::Result;
 use crate::shared::BackgroundConfig;
@@ -7,8 +7,8 @@ use crate::shared::BackgroundConfig;
 #[derive(Clone, Debug, Default)]
 pub struct Background {
     /// The images.
-    pub images: Vec<Picture>,
-    /// Such as "20 training pictures".
+    pub images: Vec<Image>,
+    /// Such as "20 training images".
     pub description: String,
     /// What a reader must know if these are not the images that should have been taken.
     pub warning: Option<String>,
@@ -19,15 +19,15 @@ pub struct Background {
 /// # Errors
 /// If the settings are out of range.
 pub fn noise_background(
-    like: &Picture,
+    like: &Image,
     settings: &BaselineConfig,
     config: &BackgroundConfig,
     execution: &Execution,
 ) -> Result<Background> {
-    let noise = BaselineConfig { kinds: vec![BaselineKind::Noise], noise_draws: config.pictures, ..settings.clone() };
+    let noise = BaselineConfig { kinds: vec![BaselineKind::Noise], noise_draws: config.images, ..settings.clone() };
     Ok(Background {
-        images: noise.pictures(like, execution)?,
-        description: format!("{} pictures of noise", config.pictures),
-        warning: Some("no training pictures at hand: the background is noise of their mean and deviation".to_owned()),
+        images: noise.images(like, execution)?,
+        description: format!("{} images of noise", config.images),
+        warning: Some("no training images at hand: the background is noise of their mean and deviation".to_owned()),
     })
 }

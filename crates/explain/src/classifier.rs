@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_model::{Classifier, ModelConfig, state_of, with_owned_state};
 use tinylsa_xai::{
-    AttentionTap, Execution, ExplainError, ExplainedScore, LayerAttention, Picture, Target, TokenGrid, TracedAttention,
+    AttentionTap, Execution, ExplainError, ExplainedScore, Image, LayerAttention, Target, TokenGrid, TracedAttention,
     trace_attention,
 };
 
@@ -130,7 +130,7 @@ impl<M: Classifier> FeatureMaps for CutClassifier<M> {
 
 impl<M: Classifier> TappedClassifier<M> {
     fn traced(&self, images: &Tensor<4>, target: Target) -> Result<TracedAttention, ExplainError> {
-        let image = Picture::from_tensor(images.clone().narrow(0, 0, 1).squeeze_dim(0))?;
+        let image = Image::from_tensor(images.clone().narrow(0, 0, 1).squeeze_dim(0))?;
         let execution = Execution { device: images.device(), ..Execution::default() };
         let forward = |images: Tensor<4>, tap: &mut AttentionTap| (self.forward)(&self.model, images, tap);
         trace_attention(&forward, &image, target, &execution)

@@ -9,7 +9,7 @@ use tinylsa_model::values_of;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::UsageError;
 use tinylsa_system::available_memory;
-use tinylsa_xai::{Cancellation, Execution, ExplainError, ExplainedScore, Picture, Scores, Target, check_scorer};
+use tinylsa_xai::{Cancellation, Execution, ExplainError, ExplainedScore, Image, Scores, Target, check_scorer};
 use tracing::{info, info_span};
 
 use crate::background::Background;
@@ -44,7 +44,7 @@ pub struct ImageToExplain {
     /// Why it was chosen; nothing if it was named.
     pub choice: Option<String>,
     /// The image.
-    pub image: Picture,
+    pub image: Image,
     /// The true class, where it is known.
     pub label: Option<usize>,
     /// The pixels that decide the class, where they are known.
@@ -53,7 +53,7 @@ pub struct ImageToExplain {
 
 impl ImageToExplain {
     /// An image of which nothing else is known.
-    pub fn new(id: impl Into<String>, image: Picture) -> Self {
+    pub fn new(id: impl Into<String>, image: Image) -> Self {
         let id = id.into();
         let source = Source { from: id.clone(), number: None };
         Self { id, source, choice: None, image, label: None, truth_mask: None }
@@ -188,7 +188,7 @@ impl Explainer<'_> {
     pub(crate) fn context<'b>(
         &'b self,
         shared: &'b SharedSettings,
-        image: &'b Picture,
+        image: &'b Image,
         explained: ExplainedScore,
         seed: u64,
     ) -> MethodContext<'b> {
@@ -232,7 +232,7 @@ impl Explainer<'_> {
                 return Err(ExplainError::Cancelled { what, done, total }.into());
             }
             // warnings of the libraries name neither the image nor the method
-            let explained = info_span!("explaining", picture = %image.id, %method)
+            let explained = info_span!("explaining", image = %image.id, %method)
                 .in_scope(|| explain_timed(self.config.method(method).as_ref(), method, &context))
                 .with_context(|| format!("failed to explain {} by {method}", image.id))?;
             progress.explained(&image.id, method);
@@ -273,7 +273,7 @@ impl Explainer<'_> {
         }
     }
 
-    fn predict(&self, image: &Picture, temperature: Option<f64>) -> Result<Prediction> {
+    fn predict(&self, image: &Image, temperature: Option<f64>) -> Result<Prediction> {
         let scores = check_scorer(&|images| self.model.scores(images), image, &self.execution)?;
         let logits = scores.of(0).to_vec();
         let calibrated = temperature.map(|temperature| {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
 use tinylsa_settings::printable;
-use tinylsa_xai::{ExplainedScore, Picture};
+use tinylsa_xai::{ExplainedScore, Image};
 
 use crate::maps::{Maps, NamedTensor};
 use crate::registry::MethodId;
@@ -19,7 +19,7 @@ pub struct ImageExplanation {
     /// Why the image was chosen, such as "right with the highest confidence"; nothing if it was named.
     pub choice: Option<String>,
     /// The image, 0 is black and 1 is white.
-    pub image: Picture,
+    pub image: Image,
     /// The true class, where it is known.
     pub label: Option<usize>,
     /// The class of the largest logit.
@@ -103,7 +103,7 @@ impl Display for Source {
 pub(crate) fn describe_images(from: &str, numbers: &[u32]) -> String {
     match numbers {
         [] => from.to_owned(),
-        [number] => format!("{from}, picture {number}"),
-        _ => format!("{from}, pictures {}", numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        [number] => format!("{from}, image {number}"),
+        _ => format!("{from}, images {}", numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
 }

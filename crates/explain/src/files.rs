@@ -1,4 +1,4 @@
-//! `attributions.safetensors` and `diagnostics.json` of a picture; `docs/explanations.md` names the tensors.
+//! `attributions.safetensors` and `diagnostics.json` of an image; `docs/explanations.md` names the tensors.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -30,13 +30,13 @@ const METADATA_KEY: &str = "tinylsa";
 pub struct Origin {
     /// SHA-256 of the model file.
     pub model: String,
-    /// The collection of the pictures; nothing for files.
+    /// The collection of the images; nothing for files.
     pub dataset: Option<String>,
-    /// The seed of the run, from which each picture's is made.
+    /// The seed of the run, from which each image's is made.
     pub seed: u64,
 }
 
-/// What was written of a picture.
+/// What was written of an image.
 #[derive(Clone, Debug)]
 pub struct WrittenImage {
     /// The bytes of the maps.
@@ -45,7 +45,7 @@ pub struct WrittenImage {
     pub drawings: Vec<NamedDrawing>,
 }
 
-/// Writes the maps, the drawn maps and the diagnostics of a picture into its folder, the diagnostics last: a folder that
+/// Writes the maps, the drawn maps and the diagnostics of an image into its folder, the diagnostics last: a folder that
 /// has them is complete.
 ///
 /// # Errors
@@ -77,11 +77,11 @@ pub fn write_image(
 /// What stands in the metadata of the maps: the same bits whenever the maps are.
 #[derive(Serialize)]
 struct Metadata<'a> {
-    picture: &'a str,
+    image: &'a str,
     #[serde(flatten)]
     origin: &'a Origin,
-    /// The seed of the picture's own draws.
-    picture_seed: u64,
+    /// The seed of the image's own draws.
+    image_seed: u64,
     target: usize,
     /// The class that the target is set against, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,9 +93,9 @@ struct Metadata<'a> {
 
 fn attributions(explanation: &ImageExplanation, origin: &Origin) -> Result<Vec<u8>> {
     let metadata = Metadata {
-        picture: &explanation.id,
+        image: &explanation.id,
         origin,
-        picture_seed: explanation.seed,
+        image_seed: explanation.seed,
         target: explanation.target.class,
         against: explanation.target.against,
         predicted: explanation.predicted,
@@ -112,7 +112,7 @@ fn tensors(explanation: &ImageExplanation) -> BTreeMap<String, NamedTensor> {
     let image = &explanation.image;
     let classes = vec![explanation.logits.len()];
     let mut own = vec![
-        NamedTensor::f32("picture", image.shape().dims().to_vec(), image.values().to_vec()),
+        NamedTensor::f32("image", image.shape().dims().to_vec(), image.values().to_vec()),
         NamedTensor::f32("logits", classes.clone(), explanation.logits.clone()),
         NamedTensor::f32("probabilities", classes, explanation.probabilities.clone()),
     ];
@@ -237,12 +237,12 @@ impl View for StoredTensor {
 /// `diagnostics.json`.
 #[derive(Serialize)]
 struct Diagnostics<'a> {
-    picture: &'a str,
+    image: &'a str,
     source: String,
     choice: &'a Option<String>,
     #[serde(flatten)]
     origin: &'a Origin,
-    picture_seed: u64,
+    image_seed: u64,
     /// The number by which logits are divided to be calibrated; null for a model without one.
     temperature: Option<f64>,
     label: Option<ClassLogit<'a>>,
@@ -288,11 +288,11 @@ fn diagnostics<'a>(explanation: &'a ImageExplanation, origin: &'a Origin) -> Dia
         diagnostics: &method.diagnostics,
     };
     Diagnostics {
-        picture: &explanation.id,
+        image: &explanation.id,
         source: explanation.source.to_string(),
         choice: &explanation.choice,
         origin,
-        picture_seed: explanation.seed,
+        image_seed: explanation.seed,
         temperature: explanation.temperature,
         label: explanation.label.map(class),
         predicted: class(explanation.predicted),

@@ -13,7 +13,7 @@
 //! use tinylsa_explain::{
 //!     Background, ExplainConfig, Explainer, FromFunction, ImageToExplain, MethodId, Request,
 //! };
-//! use tinylsa_xai::{Execution, KernelShapConfig, Picture};
+//! use tinylsa_xai::{Execution, KernelShapConfig, Image};
 //!
 //! // A model of two classes that looks at the left and at the right half of a grey image.
 //! let model = FromFunction(|images: Tensor<4>| {
@@ -21,7 +21,7 @@
 //!     let half = |start| images.clone().narrow(3, start, width / 2).flatten::<2>(1, 3).mean_dim(1);
 //!     Tensor::cat(vec![half(0), half(width / 2)], 1).reshape([batch, 2])
 //! });
-//! let image = Picture::new([1.0, 1.0, 0.0, 0.0].repeat(4), [1, 4, 4])?;
+//! let image = Image::new([1.0, 1.0, 0.0, 0.0].repeat(4), [1, 4, 4])?;
 //!
 //! let config = ExplainConfig::default().with(KernelShapConfig { evaluations: Some(64) });
 //! let (background, execution) = (Background::default(), Execution::default());

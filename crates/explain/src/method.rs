@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tinylsa_settings::InvalidSetting;
-use tinylsa_xai::{Execution, ExplainedScore, Picture, Target};
+use tinylsa_xai::{Execution, ExplainedScore, Image, Target};
 
 use crate::background::Background;
 use crate::budget::Budget;
@@ -168,7 +168,7 @@ pub struct MethodContext<'a> {
     /// Device, batch size, cancellation, and the seed of this image's draws.
     pub execution: Execution,
     /// The image.
-    pub image: &'a Picture,
+    pub image: &'a Image,
     /// The score that is explained.
     pub explained: ExplainedScore,
     traced: OnceCell<ImageAttention>,
@@ -181,7 +181,7 @@ impl<'a> MethodContext<'a> {
         shared: &'a SharedSettings,
         background: &'a Background,
         execution: Execution,
-        image: &'a Picture,
+        image: &'a Image,
         explained: ExplainedScore,
     ) -> Self {
         Self { model, shared, background, execution, image, explained, traced: OnceCell::new() }

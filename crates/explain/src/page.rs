@@ -1,4 +1,4 @@
-//! The explanations on a page: what each map means, the pictures, and which method to believe.
+//! The explanations on a page: what each map means, the images, and which method to believe.
 
 use std::collections::BTreeSet;
 
@@ -122,7 +122,7 @@ fn heading(explanation: &ImageExplanation) -> String {
     format!("{}: {} {probability:.2}", explanation.id, explanation.target_name())
 }
 
-/// The part of a run's page about explanations: an introduction, the scores, and a section for each picture.
+/// The part of a run's page about explanations: an introduction, the scores, and a section for each image.
 ///
 /// # Errors
 /// If a chart or table cannot be made of the scores.
@@ -146,10 +146,10 @@ pub fn sections(
     Ok(sections)
 }
 
-/// A page of explanations alone, for the pictures that a command named.
+/// A page of explanations alone, for the images that a command named.
 ///
 /// # Errors
-/// If a picture cannot be put on a page.
+/// If an image cannot be put on a page.
 pub fn index(
     subtitle: impl Into<String>,
     warning: Option<Warning>,
@@ -221,7 +221,7 @@ fn score_section(scores: &ScoreTable) -> Result<Section> {
     let mut blocks = vec![Block::Paragraph(format!(
         "The maps were scored on {}. A method that does not beat the controls on a score (a random map, the \
          edges of the image, the plain gradient) has shown nothing there. No score is enough alone.",
-        counted(scores.pictures, "image")
+        counted(scores.images, "image")
     ))];
     blocks.push(Block::Table(ranked.to_rank_table().context("failed to rank the methods")?));
     let mut charts = Vec::new();
@@ -259,7 +259,7 @@ fn ranked_table(scores: &ScoreTable) -> RankedTable {
         },
     };
     RankedTable {
-        caption: format!("Ranks of the methods over {}, 1 is the best", counted(scores.pictures, "image")),
+        caption: format!("Ranks of the methods over {}, 1 is the best", counted(scores.images, "image")),
         scores: scores.scores.iter().map(of_score).collect(),
         methods: scores.methods.iter().map(of_method).collect(),
     }
@@ -289,7 +289,7 @@ fn bar_chart(column: &ScoreColumn) -> Result<Option<Block>> {
         Direction::Lower => a.estimate.value.total_cmp(&b.estimate.value),
     });
     let title = score_title(column);
-    let subtitle = "mean over the pictures with its 95 % bootstrap interval; controls in grey";
+    let subtitle = "mean over the images with its 95 % bootstrap interval; controls in grey";
     let chart = interval_bars(&capitalised(&title), good_end, &bars, subtitle)
         .with_context(|| format!("failed to draw the bars of {title}"))?;
     let words = format!("{}, {good_end}, best first: {}", capitalised(&title), labels(&bars));
@@ -311,7 +311,7 @@ fn curve_charts(curves: &[MeanCurves]) -> Result<Vec<Block>> {
     let chart = |variant: &str| -> Result<Block> {
         let drawn: Vec<PerturbationCurve> =
             curves.iter().filter(|curve| curve.variant == variant).map(perturbation_curve).collect();
-        let svg = perturbation_curves(&drawn, variant, "mean over the pictures")
+        let svg = perturbation_curves(&drawn, variant, "mean over the images")
             .with_context(|| format!("failed to draw deletion and insertion, {variant}"))?;
         let words = format!("The score of the class while pixels are deleted and inserted, {variant}");
         Ok(Block::Folded {

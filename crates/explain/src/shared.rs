@@ -21,11 +21,11 @@ pub struct SharedSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct BackgroundConfig {
     /// How many training images, drawn from the seed.
-    pub pictures: usize,
+    pub images: usize,
 }
 
 impl Default for BackgroundConfig {
     fn default() -> Self {
-        Self { pictures: 20 }
+        Self { images: 20 }
     }
 }

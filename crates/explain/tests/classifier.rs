@@ -15,7 +15,7 @@ use tinylsa_explain::{
 };
 use tinylsa_model::{Classifier, ImageShape, InvalidSetting, ModelConfig, ModuleLayer, state_of, values_of};
 use tinylsa_xai::{
-    AttentionTap, AttributionKind, Baseline, Execution, ExplainError, GradCamConfig, InfidelityConfig, Picture, Probe,
+    AttentionTap, AttributionKind, Baseline, Execution, ExplainError, GradCamConfig, Image, InfidelityConfig, Probe,
     ScoreKind, ScoreScale, SplitScorer, Target, TokenGrid, grad_cam, gradient_rollout, infidelity, input_gradient,
     trace_attention,
 };
@@ -160,9 +160,9 @@ impl Classifier for Vit {
 
 const GRID: TokenGrid = TokenGrid { prefix: 1, rows: 3, columns: 2 };
 
-fn image() -> Picture {
+fn image() -> Image {
     let level = |index: usize| (index * 37 % 64) as f32 / 64.0;
-    Picture::new((0..SHAPE.values()).map(level).collect(), SHAPE).unwrap()
+    Image::new((0..SHAPE.values()).map(level).collect(), SHAPE).unwrap()
 }
 
 fn execution() -> Execution {
@@ -331,7 +331,7 @@ fn colour_images_are_scored() {
     let execution = Execution { seed: explanation.seed, ..execution() };
     let probe = Probe {
         scorer: &|images: Tensor<4>| explained.scores(images),
-        picture: &explanation.image,
+        image: &explanation.image,
         target: explanation.target.into(),
         scale: ScoreScale::Logits,
         baseline: Baseline::Black,

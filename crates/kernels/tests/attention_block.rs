@@ -137,7 +137,7 @@ fn without_gradients_the_output_is_the_same() {
     assert_eq!(bits(&linear_attention_block(x.inner(), plain, &options)), bits(&tracked));
 }
 
-/// Explanations track the picture alone: the gradient of the input must not depend on who else asked for one.
+/// Explanations track the image alone: the gradient of the input must not depend on who else asked for one.
 #[test]
 fn the_gradient_of_the_input_alone_has_the_same_bits() {
     let sizes = Sizes { batch: 9, tokens: 10, heads: 2, width: 5, hidden: 7 };

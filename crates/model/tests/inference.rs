@@ -96,7 +96,7 @@ fn trained(config: &TinyCnnLsaConfig, seed: u64) -> TinyCnnLsa {
 }
 
 fn images(config: &TinyCnnLsaConfig, count: usize) -> Vec<f32> {
-    let mut generator = Draw { seed: 3, purpose: Purpose::new("pictures"), epoch: 0, index: 0 }.generator();
+    let mut generator = Draw { seed: 3, purpose: Purpose::new("images"), epoch: 0, index: 0 }.generator();
     (0..count * config.input.values()).map(|_| generator.random_range(0.0..1.0)).collect()
 }
 

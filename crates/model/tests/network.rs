@@ -33,7 +33,7 @@ fn shaken(config: &TinyCnnLsaConfig, device: &Device) -> TinyCnnLsa {
 }
 
 fn images(count: usize, device: &Device) -> Tensor<4> {
-    let mut generator = Draw { seed: 1, purpose: Purpose::new("pictures"), epoch: 0, index: 0 }.generator();
+    let mut generator = Draw { seed: 1, purpose: Purpose::new("images"), epoch: 0, index: 0 }.generator();
     let values: Vec<f32> = (0..count * 784).map(|_| generator.random_range(0.0..1.0)).collect();
     Tensor::from_data(TensorData::new(values, [count, 1, 28, 28]), device)
 }

@@ -52,7 +52,7 @@ pub struct Draw {
     pub purpose: Purpose,
     /// The epoch, or any outer counter; 0 where there is none.
     pub epoch: u64,
-    /// The index of the picture, sample or parameter.
+    /// The index of the image, sample or parameter.
     pub index: u64,
 }
 

@@ -6,8 +6,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use tinylsa_report::{
-    AttentionScale, Better, Block, ClassScores, Column, ContactRow, ContactSheet, EpochPoint, Estimate, Figure, Image,
-    IntervalBar, MapMatrix, MatrixRow, MatrixScale, MethodScores, Panel, PerturbationCurve, RankedTable,
+    AttentionScale, Better, Block, ByteImage, ClassScores, Column, ContactRow, ContactSheet, EpochPoint, Estimate,
+    Figure, IntervalBar, MapMatrix, MatrixRow, MatrixScale, MethodScores, Panel, PerturbationCurve, RankedTable,
     ReliabilityBin, ReportError, ReportPage, Score, Section, SharedScale, Sheet, SummaryEntry, Table, ValueMap,
     Warning, confusion_matrix, encode_png, interval_bars, per_class, perturbation_curves, reliability, training_curves,
 };
@@ -35,18 +35,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, _, document) in &charts {
         std::fs::write(folder.join(format!("{name}.svg")), document)?;
     }
-    let pictures = [
-        ("contact-sheet", "Pictures of the dataset, plain and augmented", encode_png(&contact_sheet()?.draw()?)?),
-        ("methods", "All methods of one picture", encode_png(&methods()?.draw()?)?),
+    let images = [
+        ("contact-sheet", "Images of the dataset, plain and augmented", encode_png(&contact_sheet()?.draw()?)?),
+        ("methods", "All methods of one image", encode_png(&methods()?.draw()?)?),
         ("heads", "Attention of all heads", encode_png(&heads()?.draw()?)?),
         ("matrix", "Heads by layers, small", encode_png(&small_heads()?.draw()?)?),
         ("query", "What one token looks at", encode_png(&fixed_query()?.draw()?)?),
     ];
-    for (name, _, bytes) in &pictures {
+    for (name, _, bytes) in &images {
         std::fs::write(folder.join(format!("{name}.png")), bytes)?;
     }
     let figures = charts.iter().map(|(_, caption, document)| Figure::svg(document, *caption, *caption));
-    let maps = pictures.iter().map(|(_, caption, bytes)| Figure::png(bytes.clone(), *caption, *caption));
+    let maps = images.iter().map(|(_, caption, bytes)| Figure::png(bytes.clone(), *caption, *caption));
     write_page(&folder, figures.collect(), maps.collect())?;
     Ok(())
 }
@@ -159,7 +159,7 @@ fn estimate(value: f64) -> Estimate {
 }
 
 /// A shirt with sleeves, its pose shifted and its cloth striped by `variant`.
-fn garment(variant: usize) -> Result<Image, ReportError> {
+fn garment(variant: usize) -> Result<ByteImage, ReportError> {
     let shift = variant as f32 * 0.6 - 1.0;
     let pixels: Vec<f32> = (0..784)
         .map(|index| {
@@ -171,7 +171,7 @@ fn garment(variant: usize) -> Result<Image, ReportError> {
             if (body || sleeve) && !collar { cloth } else { 0.0 }
         })
         .collect();
-    Image::from_unit([1, 28, 28], &pixels)
+    ByteImage::from_unit([1, 28, 28], &pixels)
 }
 
 fn contact_sheet() -> Result<ContactSheet, ReportError> {
@@ -210,20 +210,19 @@ fn attention(layer: usize, head: usize, side: usize) -> Result<ValueMap, ReportE
 }
 
 fn methods() -> Result<Sheet, ReportError> {
-    let picture = garment(2)?;
+    let image = garment(2)?;
     let maps = (0..4).map(attribution).collect::<Result<Vec<_>, _>>()?;
     let signed = SharedScale::percentile(&maps, 99.0)?;
     let grids = [attention(0, 1, 7)?, attention(1, 2, 7)?];
     let unsigned = AttentionScale::from_zero(&grids)?;
     let segments: Vec<usize> = (0..784).map(|i| i / 28 / 7 * 4 + i % 28 / 7).collect();
-    let mut panels =
-        vec![Panel::picture("picture", &picture), Panel::picture("superpixels", &picture).outlined(&segments)];
+    let mut panels = vec![Panel::image("image", &image), Panel::image("superpixels", &image).outlined(&segments)];
     for (&(method, _), map) in METHODS.iter().zip(&maps) {
         panels.push(Panel::attribution(method, map, &signed));
     }
     panels[5] = panels[5].clone().outlined(&segments).note("held-out R² 0.71");
     for (&(method, _), grid) in METHODS[4..].iter().zip(&grids) {
-        panels.push(Panel::attention(method, &picture, grid, &unsigned).note("tokens see more than their patch"));
+        panels.push(Panel::attention(method, &image, grid, &unsigned).note("tokens see more than their patch"));
     }
     Ok(Sheet {
         title: "Why a pullover? All methods".to_owned(),
@@ -235,7 +234,7 @@ fn methods() -> Result<Sheet, ReportError> {
 }
 
 fn heads() -> Result<Sheet, ReportError> {
-    let picture = garment(2)?;
+    let image = garment(2)?;
     let mut grids = Vec::new();
     for layer in 0..2 {
         for head in 0..4 {
@@ -244,7 +243,7 @@ fn heads() -> Result<Sheet, ReportError> {
     }
     let scale = AttentionScale::from_zero(grids.iter().map(|(_, _, grid)| grid))?;
     let panel = |(layer, head, grid): &(usize, usize, ValueMap)| {
-        Panel::attention(format!("layer {}, head {}", layer + 1, head + 1), &picture, grid, &scale)
+        Panel::attention(format!("layer {}, head {}", layer + 1, head + 1), &image, grid, &scale)
             .note("entropy / log N = 0.95")
     };
     Ok(Sheet {
@@ -257,7 +256,7 @@ fn heads() -> Result<Sheet, ReportError> {
 }
 
 fn small_heads() -> Result<MapMatrix, ReportError> {
-    let picture = garment(2)?;
+    let image = garment(2)?;
     let grids = (0..8).map(|index| attention(index / 4, index % 4, 7)).collect::<Result<Vec<_>, _>>()?;
     let mean = attention(1, 0, 7)?;
     let deviations = grids.iter().map(|grid| grid.deviation_from(&mean)).collect::<Result<Vec<_>, _>>()?;
@@ -265,9 +264,8 @@ fn small_heads() -> Result<MapMatrix, ReportError> {
     let signed = SharedScale::largest(&deviations)?.with_unit("above or below the mean");
     let rows = (0..2).flat_map(|layer| {
         let places = layer * 4..layer * 4 + 4;
-        let weights = grids[places.clone()].iter().map(|grid| Some(Panel::attention("", &picture, grid, &scale)));
-        let others =
-            deviations[places].iter().map(|grid| Some(Panel::deviation("", &picture, grid, &signed).query(24)));
+        let weights = grids[places.clone()].iter().map(|grid| Some(Panel::attention("", &image, grid, &scale)));
+        let others = deviations[places].iter().map(|grid| Some(Panel::deviation("", &image, grid, &signed).query(24)));
         let heading = |words: &str| format!("layer {}, {words}", layer + 1);
         [
             MatrixRow { heading: heading("weights"), panels: weights.collect() },
@@ -277,7 +275,7 @@ fn small_heads() -> Result<MapMatrix, ReportError> {
     Ok(MapMatrix {
         title: "Heads by layers".to_owned(),
         subtitle: SUBTITLE.to_owned(),
-        picture: Some(Panel::picture("", &picture)),
+        image: Some(Panel::image("", &image)),
         panel_width: 140,
         columns: (1..=4).map(|head| format!("head {head}")).collect(),
         rows: rows.collect(),
@@ -287,7 +285,7 @@ fn small_heads() -> Result<MapMatrix, ReportError> {
 }
 
 fn fixed_query() -> Result<Sheet, ReportError> {
-    let picture = garment(2)?;
+    let image = garment(2)?;
     let (row, mean) = (attention(0, 3, 7)?, attention(1, 0, 7)?);
     let deviation = row.deviation_from(&mean)?;
     let scale = AttentionScale::spanning([&row, &mean])?;
@@ -297,10 +295,10 @@ fn fixed_query() -> Result<Sheet, ReportError> {
         subtitle: SUBTITLE.to_owned(),
         columns: 3,
         panels: vec![
-            Panel::attention("weights of the query at row 3, column 3, all heads fused", &picture, &row, &scale)
+            Panel::attention("weights of the query at row 3, column 3, all heads fused", &image, &row, &scale)
                 .query(24),
-            Panel::attention("mean over the queries", &picture, &mean, &scale),
-            Panel::deviation("query minus mean", &picture, &deviation, &signed).query(24),
+            Panel::attention("mean over the queries", &image, &mean, &scale),
+            Panel::deviation("query minus mean", &image, &deviation, &signed).query(24),
         ],
         notes: Vec::new(),
     })
@@ -318,7 +316,7 @@ fn ranked() -> RankedTable {
     });
     let score = |name: &str, better| Score { name: name.to_owned(), better };
     RankedTable {
-        caption: "Mean over the pictures with 95 % bootstrap intervals".to_owned(),
+        caption: "Mean over the images with 95 % bootstrap intervals".to_owned(),
         scores: vec![
             score("deletion AUC", Better::Lower),
             score("insertion AUC", Better::Higher),

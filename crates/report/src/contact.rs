@@ -1,19 +1,19 @@
-//! Contact sheets: pictures of a dataset, plain beside augmented, a row for each class.
+//! Contact sheets: images of a dataset, plain beside augmented, a row for each class.
 
 use crate::raster::{Rgb, RgbImage};
 
 use crate::text::{TextStyle, draw_text};
-use crate::{Image, ReportError};
+use crate::{ByteImage, ReportError};
 
 /// A row of a contact sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactRow {
-    /// What the pictures show, in front of the row.
+    /// What the images show, in front of the row.
     pub label: String,
-    /// Pictures as they are in the dataset.
-    pub plain: Vec<Image>,
-    /// The same pictures as the training sees them; empty if there are none to show.
-    pub augmented: Vec<Image>,
+    /// Images as they are in the dataset.
+    pub plain: Vec<ByteImage>,
+    /// The same images as the training sees them; empty if there are none to show.
+    pub augmented: Vec<ByteImage>,
 }
 
 /// A contact sheet.
@@ -35,7 +35,7 @@ const INK: Rgb = Rgb([26; 3]);
 const FAINT_INK: Rgb = Rgb([90; 3]);
 
 impl ContactSheet {
-    /// Draws the sheet: labels on the left, then the plain pictures, then the augmented ones, all twice as large.
+    /// Draws the sheet: labels on the left, then the plain images, then the augmented ones, all twice as large.
     pub fn draw(&self) -> Result<RgbImage, ReportError> {
         let layout = Layout::of(self)?;
         let mut sheet = RgbImage::from_pixel(layout.width, layout.height, PAPER);
@@ -55,10 +55,10 @@ impl ContactSheet {
             let y = layout.top + index as u32 * layout.cell_height;
             let label_y = y + (layout.cell_height - GAP).saturating_sub(TextStyle::Label.line_height()) / 2;
             draw_text(&mut sheet, MARGIN, label_y, &row.label, TextStyle::Label, INK);
-            for (x, pictures) in [(layout.plain_x, &row.plain), (layout.augmented_x, &row.augmented)] {
-                for (column, picture) in pictures.iter().enumerate() {
+            for (x, images) in [(layout.plain_x, &row.plain), (layout.augmented_x, &row.augmented)] {
+                for (column, image) in images.iter().enumerate() {
                     let x = x + column as u32 * layout.cell_width;
-                    sheet.paste(&picture.enlarged(ZOOM), x, y);
+                    sheet.paste(&image.enlarged(ZOOM), x, y);
                 }
             }
         }
@@ -83,14 +83,14 @@ struct Layout {
 impl Layout {
     fn of(sheet: &ContactSheet) -> Result<Self, ReportError> {
         let figure = "contact sheet";
-        let pictures = || sheet.rows.iter().flat_map(|row| row.plain.iter().chain(&row.augmented));
-        let first = pictures().next().ok_or(ReportError::Empty { figure, item: "picture" })?;
-        if let Some(other) = pictures().find(|p| (p.width(), p.height()) != (first.width(), first.height())) {
+        let images = || sheet.rows.iter().flat_map(|row| row.plain.iter().chain(&row.augmented));
+        let first = images().next().ok_or(ReportError::Empty { figure, item: "image" })?;
+        if let Some(other) = images().find(|p| (p.width(), p.height()) != (first.width(), first.height())) {
             return Err(ReportError::Shape {
                 figure,
                 found_height: other.height(),
                 found_width: other.width(),
-                expected: format!("{}x{} as the first picture", first.height(), first.width()),
+                expected: format!("{}x{} as the first image", first.height(), first.width()),
             });
         }
         let longest = |count: fn(&ContactRow) -> usize| sheet.rows.iter().map(count).max().unwrap_or(0) as u32;
@@ -118,15 +118,15 @@ impl Layout {
 mod tests {
     use super::*;
 
-    fn picture(value: u8) -> Image {
-        Image::from_bytes([1, 28, 28], &[value; 784]).unwrap()
+    fn image(value: u8) -> ByteImage {
+        ByteImage::from_bytes([1, 28, 28], &[value; 784]).unwrap()
     }
 
     fn sheet() -> ContactSheet {
         let row = |label: &str, value| ContactRow {
             label: label.to_owned(),
-            plain: vec![picture(value); 3],
-            augmented: vec![picture(value + 1); 2],
+            plain: vec![image(value); 3],
+            augmented: vec![image(value + 1); 2],
         };
         ContactSheet {
             title: "Fashion-MNIST".to_owned(),
@@ -136,25 +136,25 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_is_on_the_sheet_at_twice_its_size() {
+    fn every_image_is_on_the_sheet_at_twice_its_size() {
         let drawn = sheet().draw().unwrap();
-        for (value, pictures) in [(100, 3), (101, 2), (110, 3), (111, 2)] {
+        for (value, images) in [(100, 3), (101, 2), (110, 3), (111, 2)] {
             let pixels = drawn.pixels().iter().filter(|p| p.0 == [value; 3]).count();
             // the smoothed edge of a letter can have the same grey
-            assert!((pictures * 56 * 56..pictures * 56 * 56 + 20).contains(&pixels), "{value}: {pixels}");
+            assert!((images * 56 * 56..images * 56 * 56 + 20).contains(&pixels), "{value}: {pixels}");
         }
         assert_eq!(drawn, sheet().draw().unwrap());
     }
 
     #[test]
-    fn a_sheet_needs_pictures_of_one_size() {
+    fn a_sheet_needs_images_of_one_size() {
         let empty = ContactSheet { rows: Vec::new(), ..sheet() };
         assert!(matches!(empty.draw(), Err(ReportError::Empty { .. })));
         let mut mixed = sheet();
-        mixed.rows[1].augmented.push(Image::from_bytes([1, 14, 14], &[0; 196]).unwrap());
+        mixed.rows[1].augmented.push(ByteImage::from_bytes([1, 14, 14], &[0; 196]).unwrap());
         assert_eq!(
             mixed.draw().unwrap_err().to_string(),
-            "contact sheet: found 14x14, expected 28x28 as the first picture"
+            "contact sheet: found 14x14, expected 28x28 as the first image"
         );
     }
 }

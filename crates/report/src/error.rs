@@ -1,6 +1,6 @@
-//! What can be wrong with the numbers, pictures and texts that a report is made of.
+//! What can be wrong with the numbers, images and texts that a report is made of.
 
-/// Why a picture, chart or page could not be drawn.
+/// Why an image, chart or page could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
@@ -52,7 +52,7 @@ pub enum ReportError {
         expected: usize,
     },
 
-    /// A picture or map with a side that is too long to be drawn.
+    /// An image or map with a side that is too long to be drawn.
     #[error("{figure}: found {height}x{width}, expected sides of at most {largest}")]
     TooLarge {
         /// The figure or map.

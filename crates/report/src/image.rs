@@ -9,11 +9,11 @@ use crate::raster::{Rgb, RgbImage};
 
 /// An image in grey or colour, one byte a value; 0 is black.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub struct ByteImage {
     pixels: RgbImage,
 }
 
-impl Image {
+impl ByteImage {
     /// An image of bytes as tensors hold them: channel after channel, each row by row. One channel is grey, three are
     /// red, green and blue. A shape is also made from `[channels, height, width]`.
     ///
@@ -33,12 +33,12 @@ impl Image {
         Ok(Self { pixels })
     }
 
-    /// An image of values from 0 (black) to 1 (white), ordered as in [`Image::from_bytes`].
+    /// An image of values from 0 (black) to 1 (white), ordered as in [`ByteImage::from_bytes`].
     ///
     /// Values outside that range by less than 10⁻³ are taken as rounding errors.
     ///
     /// # Errors
-    /// As [`Image::from_bytes`], and if a value is outside the range.
+    /// As [`ByteImage::from_bytes`], and if a value is outside the range.
     pub fn from_unit(shape: impl Into<ImageShape>, values: &[f32]) -> Result<Self, ReportError> {
         let shape = shape.into();
         check_image(shape, values.len())?;
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_png_gives_back_the_pixels() {
-        let figure = Image::from_unit([1, 1, 2], &[0.0, 1.0]).unwrap().enlarged(3);
+        let figure = ByteImage::from_unit([1, 1, 2], &[0.0, 1.0]).unwrap().enlarged(3);
         let bytes = encode_png(&figure).unwrap();
         assert_eq!(decode_png(&bytes).unwrap(), figure);
         assert_eq!((figure.width(), figure.height()), (6, 3));
@@ -186,30 +186,33 @@ mod tests {
     #[test]
     fn colour_images_are_read_channel_after_channel() {
         // a red pixel above a blue one
-        let image = Image::from_unit([3, 2, 1], &[1.0, 0.0, 0.0, 0.0, 0.0, 1.0]).unwrap();
+        let image = ByteImage::from_unit([3, 2, 1], &[1.0, 0.0, 0.0, 0.0, 0.0, 1.0]).unwrap();
         assert_eq!((image.height(), image.width()), (2, 1));
         let drawn = image.enlarged(2);
         assert_eq!((drawn.pixel(0, 0), drawn.pixel(1, 3)), (Some(Rgb([255, 0, 0])), Some(Rgb([0, 0, 255]))));
-        let message = Image::from_unit([3, 1, 2], &[0.0, 0.0, 0.0, 0.0, 0.0, 2.0]).unwrap_err().to_string();
+        let message = ByteImage::from_unit([3, 1, 2], &[0.0, 0.0, 0.0, 0.0, 0.0, 2.0]).unwrap_err().to_string();
         assert_eq!(message, "image: found 2 at channel 2, row 0, column 1, expected a number from 0 to 1");
-        let message = Image::from_bytes([4, 1, 1], &[0; 4]).unwrap_err().to_string();
+        let message = ByteImage::from_bytes([4, 1, 1], &[0; 4]).unwrap_err().to_string();
         assert_eq!(message, "image: found 4 channels, expected 1 (grey) or 3 (red, green and blue)");
-        assert!(matches!(Image::from_bytes([3, 1, 1], &[0; 4]), Err(ReportError::Size { found: 4, expected: 3, .. })));
+        assert!(matches!(
+            ByteImage::from_bytes([3, 1, 1], &[0; 4]),
+            Err(ReportError::Size { found: 4, expected: 3, .. })
+        ));
     }
 
     #[test]
     fn wrong_sizes_and_values_are_named() {
-        let message = Image::from_bytes([1, 2, 2], &[0; 3]).unwrap_err().to_string();
+        let message = ByteImage::from_bytes([1, 2, 2], &[0; 3]).unwrap_err().to_string();
         assert_eq!(message, "image: found 3 values, expected 4");
-        let message = Image::from_unit([1, 2, 2], &[0.0, 0.0, f32::NAN, 0.0]).unwrap_err().to_string();
+        let message = ByteImage::from_unit([1, 2, 2], &[0.0, 0.0, f32::NAN, 0.0]).unwrap_err().to_string();
         assert_eq!(message, "image: found NaN at row 1, column 0, expected a number from 0 to 1");
-        assert!(matches!(Image::from_bytes([1, 2, 0], &[]), Err(ReportError::Empty { .. })));
+        assert!(matches!(ByteImage::from_bytes([1, 2, 0], &[]), Err(ReportError::Empty { .. })));
         // a size whose product overflows, or that no screen shows
         for (height, width) in [(2, 1 << 63), (usize::MAX, usize::MAX), (20_000, 1)] {
-            let found = Image::from_bytes([1, height, width], &[0]);
+            let found = ByteImage::from_bytes([1, height, width], &[0]);
             assert!(matches!(found, Err(ReportError::TooLarge { .. })), "{found:?}");
         }
-        let pixel = Image::from_bytes([1, 1, 1], &[7]).unwrap();
+        let pixel = ByteImage::from_bytes([1, 1, 1], &[7]).unwrap();
         assert_eq!((pixel.enlarged(0).width(), pixel.enlarged(3).height()), (1, 3));
     }
 }

@@ -6,31 +6,31 @@
 //!
 //! * **charts** as SVG: [`training_curves`], [`confusion_matrix`], [`reliability`], [`per_class`], and for the scores
 //!   of explanations [`interval_bars`] and [`perturbation_curves`];
-//! * **heat maps** as pixels: a [`Sheet`] holds [`Panel`]s, each a picture, a signed attribution, or attention over a
-//!   grid of tokens, and a [`MapMatrix`] many small ones in rows and columns; [`ContactSheet`] shows the pictures of a dataset; [`encode_png`] turns pixels into a file;
+//! * **heat maps** as pixels: a [`Sheet`] holds [`Panel`]s, each an image, a signed attribution, or attention over a
+//!   grid of tokens, and a [`MapMatrix`] many small ones in rows and columns; [`ContactSheet`] shows the images of a dataset; [`encode_png`] turns pixels into a file;
 //! * **tables**: [`Table`], and [`RankedTable`] for methods ranked by several scores;
 //! * **the page**: [`ReportPage`] puts all of it into one HTML file.
 //!
 //! Three decisions shape it.
 //!
 //! **A figure says what it shows.** Figures get cut out of reports. So the subtitle (the dataset above all), the ends
-//! of the scale, the range of the values and the caveats are drawn into the picture instead of beside it.
+//! of the scale, the range of the values and the caveats are drawn into the image instead of beside it.
 //!
 //! **Equal colours mean equal values.** A map cannot be drawn without a scale, and a scale is taken from all the maps
 //! that will be compared: [`SharedScale`] for signed values is symmetric with zero in pure white, [`AttentionScale`]
-//! is for weights. A scale that clips says how much it clips. Where a picture shines through a map, the colour bar
+//! is for weights. A scale that clips says how much it clips. Where an image shines through a map, the colour bar
 //! shows the colours over black and over white.
 //!
-//! **Nothing is fetched.** Letters inside pixel pictures come from a bitmap font in the program, letters in SVG are
+//! **Nothing is fetched.** Letters inside pixel images come from a bitmap font in the program, letters in SVG are
 //! left to the reader's sans-serif font, and the page has no reference to another file or address, unless a figure is
 //! [`Figure::linked`]. So neither a font file nor a C library is needed, and equal input gives equal bytes.
 //!
 //! ```
-//! use tinylsa_report::{Block, Figure, Image, Panel, ReportPage, Section, SharedScale, Sheet, ValueMap, encode_png};
+//! use tinylsa_report::{Block, Figure, ByteImage, Panel, ReportPage, Section, SharedScale, Sheet, ValueMap, encode_png};
 //!
 //! # fn main() -> Result<(), tinylsa_report::ReportError> {
 //! let pixels: Vec<f32> = (0..784).map(|i| if i % 28 < 14 { 0.8 } else { 0.0 }).collect();
-//! let image = Image::from_unit([1, 28, 28], &pixels)?;
+//! let image = ByteImage::from_unit([1, 28, 28], &pixels)?;
 //! let gradient = ValueMap::new([28, 28], &pixels.iter().map(|p| 0.02 * p - 0.004).collect::<Vec<_>>())?;
 //! let lime = ValueMap::new([28, 28], &pixels.iter().map(|p| 0.01 * p).collect::<Vec<_>>())?;
 //!
@@ -41,7 +41,7 @@
 //!     subtitle: "class Trouser, probability 0.98".to_owned(),
 //!     columns: 3,
 //!     panels: vec![
-//!         Panel::picture("image", &image),
+//!         Panel::image("image", &image),
 //!         Panel::attribution("gradient", &gradient, &scale),
 //!         Panel::attribution("LIME", &lime, &scale).note("held-out R² 0.71"),
 //!     ],
@@ -49,10 +49,10 @@
 //! };
 //! let png = encode_png(&sheet.draw()?)?;
 //!
-//! let figure = Figure::png(png, "Two methods beside the picture", "Both maps are red on the left half of the picture");
+//! let figure = Figure::png(png, "Two methods beside the image", "Both maps are red on the left half of the image");
 //! let page = ReportPage {
 //!     title: "Explanations".to_owned(),
-//!     sections: vec![Section { heading: "Picture 17".to_owned(), blocks: vec![Block::Figure(figure)] }],
+//!     sections: vec![Section { heading: "Image 17".to_owned(), blocks: vec![Block::Figure(figure)] }],
 //!     ..ReportPage::default()
 //! };
 //! let html = page.to_html()?;
@@ -91,7 +91,7 @@ pub use figures::{
     ClassScores, EpochPoint, IntervalBar, PerturbationCurve, ReliabilityBin, confusion_matrix, interval_bars,
     per_class, perturbation_curves, reliability, training_curves,
 };
-pub use image::{Image, decode_png, encode_png};
+pub use image::{ByteImage, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{Block, Figure, FigureContent, PageLink, ReportPage, Section, SummaryEntry, Warning};
 pub use palette::compact_png;

@@ -1,4 +1,4 @@
-//! PNG files with a palette: pictures of maps in a third of the bytes.
+//! PNG files with a palette: images of maps in a third of the bytes.
 
 use std::collections::HashMap;
 
@@ -13,17 +13,17 @@ const COLOURS: usize = 256;
 /// Of them, the most frequent ones that are kept exactly: paper, ink, zero and the ends of scales among them.
 const EXACT: usize = 128;
 
-/// A PNG file that shows what `png` shows with at most 256 colours, for pages with many pictures.
+/// A PNG file that shows what `png` shows with at most 256 colours, for pages with many images.
 ///
-/// Pictures of that many colours or fewer keep them all. Of others the most frequent half of the palette is kept exactly
+/// Images of that many colours or fewer keep them all. Of others the most frequent half of the palette is kept exactly
 /// and the rest is divided by median cut (Heckbert 1982); letters and flat areas stay as they are. The same file gives
 /// the same bytes.
 pub fn compact_png(png: &[u8]) -> Result<Vec<u8>, ReportError> {
-    let picture = decode_png(png)?;
-    let (palette, places) = palette(&picture);
-    let pixels: Vec<u8> = picture.pixels().iter().map(|pixel| places[&pixel.0]).collect();
+    let image = decode_png(png)?;
+    let (palette, places) = palette(&image);
+    let pixels: Vec<u8> = image.pixels().iter().map(|pixel| places[&pixel.0]).collect();
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
+    let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette.concat());
@@ -35,10 +35,10 @@ pub fn compact_png(png: &[u8]) -> Result<Vec<u8>, ReportError> {
     Ok(bytes)
 }
 
-/// The colours, and the place of each colour of the picture among them.
-fn palette(picture: &RgbImage) -> (Vec<Colour>, HashMap<Colour, u8>) {
+/// The colours, and the place of each colour of the image among them.
+fn palette(image: &RgbImage) -> (Vec<Colour>, HashMap<Colour, u8>) {
     let mut counts: HashMap<Colour, u32> = HashMap::new();
-    for pixel in picture.pixels() {
+    for pixel in image.pixels() {
         *counts.entry(pixel.0).or_default() += 1;
     }
     let mut colours: Vec<(Colour, u32)> = counts.into_iter().collect();
@@ -102,21 +102,21 @@ mod tests {
 
     #[test]
     fn few_colours_are_kept() {
-        let picture = RgbImage::from_fn(40, 30, |x, y| Rgb([(x % 16) as u8 * 16, (y % 16) as u8 * 16, 7]));
-        let png = encode_png(&picture).unwrap();
-        assert_eq!(decoded(&compact_png(&png).unwrap()), picture);
+        let image = RgbImage::from_fn(40, 30, |x, y| Rgb([(x % 16) as u8 * 16, (y % 16) as u8 * 16, 7]));
+        let png = encode_png(&image).unwrap();
+        assert_eq!(decoded(&compact_png(&png).unwrap()), image);
     }
 
     #[test]
     fn many_colours_stay_close_and_the_frequent_ones_exact() {
-        let picture = RgbImage::from_fn(100, 100, |x, y| {
+        let image = RgbImage::from_fn(100, 100, |x, y| {
             if y < 20 { Rgb([255; 3]) } else { Rgb([2 * x as u8, 2 * y as u8, (x * y % 64) as u8]) }
         });
-        let png = encode_png(&picture).unwrap();
+        let png = encode_png(&image).unwrap();
         let compact = compact_png(&png).unwrap();
         let shown = decoded(&compact);
         let mut off = 0;
-        for (expected, found) in picture.pixels().iter().zip(shown.pixels()) {
+        for (expected, found) in image.pixels().iter().zip(shown.pixels()) {
             assert!(expected.0 != [255; 3] || found.0 == [255; 3]);
             off = expected.0.iter().zip(found.0).map(|(&a, b)| a.abs_diff(b)).max().unwrap_or(0).max(off);
         }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused() {
-        assert!(matches!(compact_png(b"no picture"), Err(ReportError::Decode(_))));
+    fn what_is_no_image_is_refused() {
+        assert!(matches!(compact_png(b"no image"), Err(ReportError::Decode(_))));
     }
 }

@@ -12,7 +12,7 @@ pub(crate) enum TextStyle {
     Label,
     /// 16 pixels, bold, for the titles of panels.
     Strong,
-    /// 20 pixels, bold, for the title of a picture.
+    /// 20 pixels, bold, for the title of an image.
     Title,
 }
 
@@ -82,8 +82,8 @@ impl TextStyle {
     }
 }
 
-/// Draws `text` with its upper left corner at (`x`, `y`); what falls outside the picture is left out.
-pub(crate) fn draw_text(picture: &mut RgbImage, x: u32, y: u32, text: &str, style: TextStyle, colour: Rgb) {
+/// Draws `text` with its upper left corner at (`x`, `y`); what falls outside the image is left out.
+pub(crate) fn draw_text(image: &mut RgbImage, x: u32, y: u32, text: &str, style: TextStyle, colour: Rgb) {
     let (weight, height) = style.font();
     let mut left = x;
     for character in printable(text).chars() {
@@ -91,7 +91,7 @@ pub(crate) fn draw_text(picture: &mut RgbImage, x: u32, y: u32, text: &str, styl
             for (row, line) in glyph.rows().enumerate() {
                 for (column, &coverage) in line.iter().enumerate() {
                     let share = f64::from(coverage) / 255.0;
-                    picture.change(left + column as u32, y + row as u32, |pixel| mix(pixel, colour, share));
+                    image.change(left + column as u32, y + row as u32, |pixel| mix(pixel, colour, share));
                 }
             }
         } else if let Some(glyph) = wide_glyph(character) {
@@ -99,7 +99,7 @@ pub(crate) fn draw_text(picture: &mut RgbImage, x: u32, y: u32, text: &str, styl
             let top = y + (height.val() as u32).saturating_sub(WIDE_ROWS);
             let places = (0..WIDE_ROWS).flat_map(|row| (0..glyph.get_width() as u32).map(move |column| (row, column)));
             for (row, column) in places.filter(|&(row, column)| glyph.get_pixel(column as usize, row as usize)) {
-                picture.change(left + column, top + row, |_| colour);
+                image.change(left + column, top + row, |_| colour);
             }
         }
         left += style.advance(character);
@@ -170,36 +170,36 @@ mod tests {
     fn text_is_drawn_inside_the_width_it_reports() {
         let text = "Gg|\u{2265}\u{b5}";
         let width = TextStyle::Title.width(text);
-        let mut picture = RgbImage::from_pixel(width + 20, 30, Rgb([255; 3]));
-        draw_text(&mut picture, 0, 0, text, TextStyle::Title, Rgb([0; 3]));
-        let dark: Vec<u32> = picture.enumerate_pixels().filter(|(_, _, p)| p.0[0] < 128).map(|(x, ..)| x).collect();
+        let mut image = RgbImage::from_pixel(width + 20, 30, Rgb([255; 3]));
+        draw_text(&mut image, 0, 0, text, TextStyle::Title, Rgb([0; 3]));
+        let dark: Vec<u32> = image.enumerate_pixels().filter(|(_, _, p)| p.0[0] < 128).map(|(x, ..)| x).collect();
         assert!(dark.len() > 50);
         assert!(dark.iter().all(|&x| x < width));
     }
 
     #[test]
     fn text_beyond_the_edge_is_left_out() {
-        let mut picture = RgbImage::from_pixel(10, 5, Rgb([255; 3]));
-        draw_text(&mut picture, 4, 2, "WWWW", TextStyle::Label, Rgb([0; 3]));
-        assert_eq!((picture.width(), picture.height()), (10, 5));
+        let mut image = RgbImage::from_pixel(10, 5, Rgb([255; 3]));
+        draw_text(&mut image, 4, 2, "WWWW", TextStyle::Label, Rgb([0; 3]));
+        assert_eq!((image.width(), image.height()), (10, 5));
     }
 
     #[test]
     fn names_in_any_script_are_drawn_letter_by_letter() {
         let drawn = |text: &str, style: TextStyle| {
-            let mut picture = RgbImage::from_pixel(style.width(text) + 8, 24, Rgb([255; 3]));
-            draw_text(&mut picture, 0, 0, text, style, Rgb([0; 3]));
-            picture
+            let mut image = RgbImage::from_pixel(style.width(text) + 8, 24, Rgb([255; 3]));
+            draw_text(&mut image, 0, 0, text, style, Rgb([0; 3]));
+            image
         };
         let question_marks = drawn("??", TextStyle::Label);
         for text in ["Tシャツ", "足首", "Hæmsökü", "сапог", "ζ", "حذاء"] {
             for style in [TextStyle::Label, TextStyle::Strong, TextStyle::Title] {
-                let picture = drawn(text, style);
+                let image = drawn(text, style);
                 let dark: Vec<u32> =
-                    picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] < 128).map(|(x, ..)| x).collect();
+                    image.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] < 128).map(|(x, ..)| x).collect();
                 assert!(dark.len() > 8, "{text}");
                 assert!(dark.iter().all(|&x| x < style.width(text)), "{text}");
-                assert_ne!(picture, question_marks);
+                assert_ne!(image, question_marks);
             }
         }
         // every letter is another one

@@ -1,8 +1,8 @@
 //! The results of `tinylsa-xai` as figures take them.
 
-use tinylsa_xai::{Attribution, BootstrapInterval, Direction, Picture};
+use tinylsa_xai::{Attribution, BootstrapInterval, Direction, Image};
 
-use crate::{Better, Estimate, Image, ReportError, ValueMap};
+use crate::{Better, ByteImage, Estimate, ReportError, ValueMap};
 
 impl TryFrom<&Attribution> for ValueMap {
     type Error = ReportError;
@@ -24,12 +24,12 @@ impl TryFrom<&Attribution> for ValueMap {
     }
 }
 
-impl TryFrom<&Picture> for Image {
+impl TryFrom<&Image> for ByteImage {
     type Error = ReportError;
 
     /// An image of one or three channels whose values lie between 0 and 1.
-    fn try_from(picture: &Picture) -> Result<Self, ReportError> {
-        Self::from_unit(picture.shape(), picture.values())
+    fn try_from(image: &Image) -> Result<Self, ReportError> {
+        Self::from_unit(image.shape(), image.values())
     }
 }
 
@@ -54,11 +54,11 @@ mod tests {
 
     #[test]
     fn results_become_what_figures_take() {
-        let picture = Picture::new(vec![0.0, 1.0, 0.0, 0.0, 0.0, 1.0], [3, 1, 2]).unwrap();
-        let drawn = Image::try_from(&picture).unwrap().enlarged(1);
+        let image = Image::new(vec![0.0, 1.0, 0.0, 0.0, 0.0, 1.0], [3, 1, 2]).unwrap();
+        let drawn = ByteImage::try_from(&image).unwrap().enlarged(1);
         assert_eq!(drawn.to_bytes(), [0, 0, 0, 255, 0, 255]);
-        let normalised = Picture::filled(-0.8, [1, 2, 2]).unwrap();
-        assert!(matches!(Image::try_from(&normalised), Err(ReportError::OutOfRange { .. })));
+        let normalised = Image::filled(-0.8, [1, 2, 2]).unwrap();
+        assert!(matches!(ByteImage::try_from(&normalised), Err(ReportError::OutOfRange { .. })));
         let wrong = Attribution { values: vec![1.0; 3], shape: [1, 2, 2].into(), target: 0.into() };
         assert!(matches!(ValueMap::try_from(&wrong), Err(ReportError::Size { found: 3, expected: 4, .. })));
         let interval = BootstrapInterval { mean: 0.5, low: 0.25, high: 1.0, level: 0.95, count: 9 };

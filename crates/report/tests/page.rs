@@ -1,7 +1,7 @@
 //! The page stands alone, escapes what it is given, and shows its warning.
 
 use tinylsa_report::{
-    Block, Column, Figure, Image, ReportError, ReportPage, Rgb, Section, SummaryEntry, Table, Warning, decode_png,
+    Block, ByteImage, Column, Figure, ReportError, ReportPage, Rgb, Section, SummaryEntry, Table, Warning, decode_png,
     encode_png, interval_bars, per_class, training_curves,
 };
 use tinylsa_report::{ClassScores, EpochPoint, Estimate, IntervalBar};
@@ -20,7 +20,7 @@ fn page() -> ReportPage {
     let class = ClassScores { name: HOSTILE.to_owned(), precision: Some(0.5), recall: Some(0.5), f1: None, support: 1 };
     let estimate = Estimate { value: 0.5, low: 0.4, high: 0.6 };
     let bar = IntervalBar { label: HOSTILE.to_owned(), estimate, control: true };
-    let png = encode_png(&Image::from_bytes([1, 2, 2], &[0, 80, 160, 255]).unwrap().enlarged(4)).unwrap();
+    let png = encode_png(&ByteImage::from_bytes([1, 2, 2], &[0, 80, 160, 255]).unwrap().enlarged(4)).unwrap();
     ReportPage {
         title: format!("Run {HOSTILE}"),
         subtitle: HOSTILE.to_owned(),
@@ -45,7 +45,7 @@ fn page() -> ReportPage {
                     Block::Figure(Figure::svg(interval_bars(HOSTILE, HOSTILE, &[bar], "").unwrap(), "", "a bar")),
                     Block::Folded {
                         summary: HOSTILE.to_owned(),
-                        blocks: vec![Block::Figure(Figure::png(png, "a picture", "four squares"))],
+                        blocks: vec![Block::Figure(Figure::png(png, "an image", "four squares"))],
                     },
                 ],
             },
@@ -115,13 +115,13 @@ fn every_figure_has_words_for_those_who_cannot_see_it() {
 }
 
 #[test]
-fn a_picture_comes_back_whole_from_the_page() {
+fn an_image_comes_back_whole_from_the_page() {
     use base64::Engine;
     let html = page().to_html().unwrap();
     let encoded = attributes(&html, "src")[0].strip_prefix("data:image/png;base64,").unwrap();
     let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap();
-    let picture = decode_png(&bytes).unwrap();
-    assert_eq!((picture.width(), picture.height(), picture.pixel(7, 7)), (8, 8, Some(Rgb([255; 3]))));
+    let image = decode_png(&bytes).unwrap();
+    assert_eq!((image.width(), image.height(), image.pixel(7, 7)), (8, 8, Some(Rgb([255; 3]))));
 }
 
 #[test]

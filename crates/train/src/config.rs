@@ -38,7 +38,7 @@ pub struct TrainConfig {
     pub augmentation: AugmentationConfig,
     /// How the varied images are mixed with each other.
     pub mixing: MixingConfig,
-    /// Other networks whose probabilities are learnt.
+    /// Other networks whose probabilities are training targets.
     pub distillation: DistillationConfig,
 }
 

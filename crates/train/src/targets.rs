@@ -30,7 +30,7 @@ impl DistillationConfig {
     }
 }
 
-/// The networks whose probabilities are learnt, ready to be asked.
+/// The loaded networks whose probabilities are training targets.
 #[derive(Debug, Default)]
 pub(crate) struct Teachers(Vec<Teacher>);
 

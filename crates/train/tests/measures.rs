@@ -77,7 +77,7 @@ fn logits_at_temperature_one_are_the_predictions() {
     for (left, right) in from_logits.probabilities().iter().zip(predictions.probabilities()) {
         assert!((left - right).abs() < 1e-6, "{left} {right}");
     }
-    assert!(predictions.accuracy() > 0.5, "the network learnt something: {}", predictions.accuracy());
+    assert!(predictions.accuracy() > 0.5, "the network was trained: {}", predictions.accuracy());
 }
 
 #[test]

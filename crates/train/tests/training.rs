@@ -236,7 +236,7 @@ fn patience_ends_a_training_that_no_longer_improves() {
     let mut plan = plan(folder.path());
     plan.train.epochs = 50;
     plan.train.patience = 2;
-    // Nothing is learnt, so the first epoch stays the best.
+    // The rate is too small to change anything, so the first epoch stays the best.
     plan.train.optimizer.adamw.learning_rate = 1e-9;
     plan.train.ema.decay = 0.0;
     plan.train.norm_momentum = 1e-4;
@@ -249,7 +249,7 @@ fn the_last_epoch_is_kept_on_request_though_another_is_the_best() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = plan(folder.path());
     plan.train.epochs = 4;
-    // Nothing is learnt, so the first epoch stays the best.
+    // The rate is too small to change anything, so the first epoch stays the best.
     plan.train.optimizer.adamw.learning_rate = 1e-9;
     plan.train.norm_momentum = 1e-4;
     let best = trained(&plan);

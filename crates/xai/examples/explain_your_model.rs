@@ -4,8 +4,8 @@
 //! cargo run --package tinylsa-xai --example explain_your_model
 //! ```
 //!
-//! The model looks for a bright bar at one of three heights of a 12 × 12 picture. It is a small convolutional network
-//! whose weights are partly built by hand, so that the right answer is known, and partly random, so that the picture is
+//! The model looks for a bright bar at one of three heights of a 12 × 12 image. It is a small convolutional network
+//! whose weights are partly built by hand, so that the right answer is known, and partly random, so that the image is
 //! not a clean one.
 
 #![allow(clippy::print_stdout, reason = "an example shows its result on the terminal")]
@@ -18,8 +18,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    Attribution, BaselineConfig, Execution, ExplainError, FillConfig, IntegratedGradientsConfig, KernelShapConfig,
-    Masker, Picture, Segmentation, SmoothGradConfig, Target, integrated_gradients, kernel_shap, smooth_grad,
+    Attribution, BaselineConfig, Execution, ExplainError, FillConfig, Image, IntegratedGradientsConfig,
+    KernelShapConfig, Masker, Segmentation, SmoothGradConfig, Target, integrated_gradients, kernel_shap, smooth_grad,
 };
 
 const SIDE: usize = 12;
@@ -64,10 +64,10 @@ fn uniform(purpose: &str, count: usize, width: f32) -> Vec<f32> {
 }
 
 /// Noise with a bright bar in row 6, columns 2 to 9, which lies in the middle band.
-fn noisy_bar() -> Result<Picture, ExplainError> {
+fn noisy_bar() -> Result<Image, ExplainError> {
     let mut values: Vec<f32> = uniform("noise", SIDE * SIDE, 0.3).iter().map(|value| value + 0.15).collect();
     values[6 * SIDE + 2..6 * SIDE + 10].fill(1.0);
-    Picture::new(values, [1, SIDE, SIDE])
+    Image::new(values, [1, SIDE, SIDE])
 }
 
 fn show(method: &str, attribution: &Attribution, note: &str) {
@@ -84,15 +84,15 @@ fn main() -> Result<(), ExplainError> {
     let execution = Execution { batch_size: 32, seed: 7, ..Execution::default() };
     let model = BarFinder::new(&execution.device).valid();
     let scorer = |images: Tensor<4>| model.forward(images);
-    let picture = noisy_bar()?;
+    let image = noisy_bar()?;
 
-    let baselines = BaselineConfig::default().pictures(&picture, &execution)?;
+    let baselines = BaselineConfig::default().images(&image, &execution)?;
     let config = IntegratedGradientsConfig::default();
-    let found = integrated_gradients(&scorer, &picture, &baselines, Target::Predicted, &config, &execution)?;
+    let found = integrated_gradients(&scorer, &image, &baselines, Target::Predicted, &config, &execution)?;
     let note = format!("score {:.3}, completeness error {:+.1e}", found.score, found.delta);
     show("integrated gradients", &found.attribution, &note);
 
-    let found = smooth_grad(&scorer, &picture, Target::Predicted, &SmoothGradConfig::default(), &execution)?;
+    let found = smooth_grad(&scorer, &image, Target::Predicted, &SmoothGradConfig::default(), &execution)?;
     show(
         "SmoothGrad",
         &found.attribution,
@@ -100,7 +100,7 @@ fn main() -> Result<(), ExplainError> {
     );
 
     let segmentation = Segmentation::grid(SIDE, SIDE, 4, 4)?;
-    let masker = Masker::new(picture, segmentation, &FillConfig::default(), &execution)?;
+    let masker = Masker::new(image, segmentation, &FillConfig::default(), &execution)?;
     let found = kernel_shap(&scorer, &masker, Target::Predicted, &KernelShapConfig::default(), &execution)?;
     show("KernelSHAP", &found.attributions[0], "sixteen square segments");
     Ok(())

@@ -6,7 +6,7 @@
 //!
 //! Standard input holds a list of problems, standard output becomes the list of their solutions. A *game* is the list of
 //! the values of all coalitions: entry `c` is the value of the coalition that holds player `p` if bit `p` of `c` is set.
-//! Layers are listed in the order in which the picture passes through them, each as the matrices of its heads.
+//! Layers are listed in the order in which the image passes through them, each as the matrices of its heads.
 //! Numbers keep every bit in both directions.
 
 use std::io::{stdin, stdout};

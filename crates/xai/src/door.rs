@@ -2,7 +2,7 @@ use burn::tensor::{DType, Tensor};
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::scorer::{Scorer, Scores, check_scores, image_batch, read_scores};
 
 /// How far two evaluations of an image in f32 may differ, relative to the largest of its scores. The order of summation
@@ -25,10 +25,10 @@ const HALF_ROUNDING: f32 = 5e-2;
 /// `[batch, classes]`, NaN or plus infinity.
 pub fn check_scorer<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
+    image: &Image,
     execution: &Execution,
 ) -> Result<Scores, ExplainError> {
-    Ok(pass_door(scorer, picture, execution)?.scores)
+    Ok(pass_door(scorer, image, execution)?.scores)
 }
 
 /// [`check_scorer`], and the same images once more with automatic differentiation: the gradient methods begin here.
@@ -43,12 +43,12 @@ pub fn check_scorer<S: Scorer + ?Sized>(
 /// undone from outside.
 pub fn check_differentiable_scorer<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
+    image: &Image,
     execution: &Execution,
 ) -> Result<Scores, ExplainError> {
-    let passed = pass_door(scorer, picture, execution)?;
+    let passed = pass_door(scorer, image, execution)?;
     execution.cancellation.check("evaluations", 0, 1)?;
-    let images = pair_of_images([&company(picture), picture], execution)?.autodiff().require_grad();
+    let images = pair_of_images([&company(image), image], execution)?.autodiff().require_grad();
     let tracked = scores_of_pair(scorer, images)?;
     for row in 0..2 {
         let (plain, tracked) = (passed.beside_another.scores.of(row), tracked.scores.of(row));
@@ -77,13 +77,13 @@ struct Passed {
     beside_another: PairScores,
 }
 
-fn pass_door<S: Scorer + ?Sized>(scorer: &S, picture: &Picture, execution: &Execution) -> Result<Passed, ExplainError> {
+fn pass_door<S: Scorer + ?Sized>(scorer: &S, image: &Image, execution: &Execution) -> Result<Passed, ExplainError> {
     execution.validate()?;
     execution.cancellation.check("evaluations", 0, 1)?;
-    let other = company(picture);
-    let beside_itself = scores_of_pair(scorer, pair_of_images([picture, picture], execution)?)?;
+    let other = company(image);
+    let beside_itself = scores_of_pair(scorer, pair_of_images([image, image], execution)?)?;
     execution.cancellation.check("evaluations", 0, 1)?;
-    let beside_another = scores_of_pair(scorer, pair_of_images([&other, picture], execution)?)?;
+    let beside_another = scores_of_pair(scorer, pair_of_images([&other, image], execution)?)?;
     let first = beside_itself.scores.of(0);
     for second in [beside_itself.scores.of(1), beside_another.scores.of(1)] {
         if let Some(class) = first_difference(first, second, beside_itself.rounding) {
@@ -99,7 +99,7 @@ struct PairScores {
     rounding: f32,
 }
 
-fn pair_of_images(pair: [&Picture; 2], execution: &Execution) -> Result<Tensor<4>, ExplainError> {
+fn pair_of_images(pair: [&Image; 2], execution: &Execution) -> Result<Tensor<4>, ExplainError> {
     image_batch(pair[0].shape(), 0..2, execution, |index, values| values.copy_from_slice(pair[index].values()))
 }
 
@@ -113,11 +113,11 @@ fn scores_of_pair<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) -> Result<P
     Ok(PairScores { scores: Scores::new(read_scores(scores, None)?, classes)?, rounding })
 }
 
-/// An image whose mean and spread are different from those of `picture`, so that no statistic of a batch is the same
+/// An image whose mean and spread are different from those of `image`, so that no statistic of a batch is the same
 /// with either of them: half of it, or white if it is black.
-fn company(picture: &Picture) -> Picture {
-    let is_black = picture.values().iter().all(|&value| value == 0.0);
-    picture.map(|value| if is_black { 1.0 } else { 0.5 * value })
+fn company(image: &Image) -> Image {
+    let is_black = image.values().iter().all(|&value| value == 0.0);
+    image.map(|value| if is_black { 1.0 } else { 0.5 * value })
 }
 
 /// The first class of which two lists of scores differ by more than rounding.

@@ -207,7 +207,7 @@ pub enum ExplainError {
     TooManyPlayers {
         /// How many players there are.
         players: usize,
-        /// How many evaluations they would cost for each replacement picture; `u128::MAX` if even that is too small.
+        /// How many evaluations they would cost for each replacement image; `u128::MAX` if even that is too small.
         evaluations: u128,
         /// The most players that are enumerated.
         limit: usize,

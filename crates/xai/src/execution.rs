@@ -13,13 +13,13 @@ use crate::error::ExplainError;
 ///
 /// Nothing in here but the seed changes a result: gradients and scores are added up in f64 in the order of the samples,
 /// so that the same seed gives the same bits at any batch size and number of threads, as long as the scorer computes the
-/// same bits for a picture in any batch of two or more. burn's CPU backend does.
+/// same bits for an image in any batch of two or more. burn's CPU backend does.
 #[derive(Clone, Debug)]
 pub struct Execution {
     /// The plain (not autodiff) device on which the images are made; the model's weights lie there.
     pub device: Device,
-    /// The most pictures that are handed to the scorer at once, 1 or more. It bounds the memory of every method,
-    /// whatever the number of samples or steps. A single picture is accompanied by a copy of itself, since a matrix
+    /// The most images that are handed to the scorer at once, 1 or more. It bounds the memory of every method,
+    /// whatever the number of samples or steps. A single image is accompanied by a copy of itself, since a matrix
     /// product of one row has other bits than that of several: at a batch size of 1 the scorer sees two.
     pub batch_size: usize,
     /// Names every random draw of the call together with what it is drawn for.
@@ -27,7 +27,7 @@ pub struct Execution {
     /// Ends the call within about a second: it is looked at before every batch, and in every long loop between batches.
     pub cancellation: Cancellation,
     /// The most memory in bytes that a call may take for what grows with its settings: coalitions, matrices of a
-    /// regression, noise pictures, the images of a batch. What needs more is refused before it is asked for. What the
+    /// regression, noise images, the images of a batch. What needs more is refused before it is asked for. What the
     /// scorer itself takes is not counted.
     pub memory_limit: u64,
 }

@@ -6,18 +6,18 @@ use crate::error::{ExplainError, require_finite, require_index};
 use crate::execution::Execution;
 use crate::scorer::{Scorer, batch_scores, check_scores, image_batch, read_scores, read_tensor, require_finite_score};
 
-/// The gradient of the score of one class with respect to one picture.
-pub(crate) struct PictureGradient<'a> {
-    /// The picture's index among those of the call.
+/// The gradient of the score of one class with respect to one image.
+pub(crate) struct ImageGradient<'a> {
+    /// The image's index among those of the call.
     pub(crate) index: usize,
-    /// One value for each of the picture's.
+    /// One value for each of the image's.
     pub(crate) gradient: &'a [f32],
 }
 
-/// The gradients of the explained score with respect to each of `count` pictures of one shape, handed over in
-/// ascending order; `fill(index, values)` writes a picture into the zeroed `values` when its turn comes.
+/// The gradients of the explained score with respect to each of `count` images of one shape, handed over in
+/// ascending order; `fill(index, values)` writes an image into the zeroed `values` when its turn comes.
 ///
-/// The gradient of the sum of a batch's scores is the gradient of each, since the scores of one picture do not depend
+/// The gradient of the sum of a batch's scores is the gradient of each, since the scores of one image do not depend
 /// on the others.
 ///
 /// # Errors
@@ -29,10 +29,10 @@ pub(crate) fn score_gradients<S: Scorer + ?Sized>(
     explained: ExplainedScore,
     execution: &Execution,
     mut fill: impl FnMut(usize, &mut [f32]),
-    mut receive: impl FnMut(PictureGradient),
+    mut receive: impl FnMut(ImageGradient),
 ) -> Result<(), ExplainError> {
     if count == 0 {
-        return Err(ExplainError::Empty { what: "list of pictures" });
+        return Err(ExplainError::Empty { what: "list of images" });
     }
     let size = shape.values();
     execution.in_batches("gradients", count, |batch| {
@@ -61,7 +61,7 @@ pub(crate) fn score_gradients<S: Scorer + ?Sized>(
         let gradient = read_tensor("the gradient", gradient)?;
         require_finite("the gradient", &gradient)?;
         for (index, gradient) in batch.zip(gradient.chunks_exact(size)) {
-            receive(PictureGradient { index, gradient });
+            receive(ImageGradient { index, gradient });
         }
         Ok(())
     })

@@ -15,7 +15,7 @@
 //!
 //! - [`gradients`]: [`integrated_gradients`], [`expected_gradients`], [`smooth_grad`], [`grad_cam`] and, as controls, the
 //!   plain [`input_gradient`] and [`input_times_gradient`]. What an image is compared with comes from a [`BaselineConfig`]
-//!   or is any [`Picture`].
+//!   or is any [`Image`].
 //! - [`shapley`]: [`exact_shapley`], [`kernel_shap`] and [`permutation_shap`] over the segments of a [`Masker`].
 //! - [`perturbation`]: [`lime`](fn@lime) over the same, [`occlusion`](fn@occlusion) and [`rise`](fn@rise).
 //! - [`segmentation`]: grids, superpixels, and segments of one's own.
@@ -26,7 +26,7 @@
 //!
 //! # What every method keeps to
 //!
-//! - A method is a function of the scorer, the picture, the target, a config whose default suits small grey pictures, and
+//! - A method is a function of the scorer, the image, the target, a config whose default suits small grey images, and
 //!   an [`Execution`].
 //! - Its result holds the diagnostics that are needed to judge it: a completeness error, a standard error, a coefficient
 //!   of determination, a share of saturated flows. A promise that was missed is a field of the result and a warning.
@@ -43,19 +43,19 @@
 //!
 //! ```
 //! use burn::tensor::{Tensor, activation::relu};
-//! use tinylsa_xai::{BaselineConfig, Execution, IntegratedGradientsConfig, Picture, Target, integrated_gradients};
+//! use tinylsa_xai::{BaselineConfig, Execution, IntegratedGradientsConfig, Image, Target, integrated_gradients};
 //!
-//! // a model that sees the brightest corner of a picture of 2 × 2 pixels, and the mean of the whole
+//! // a model that sees the brightest corner of an image of 2 × 2 pixels, and the mean of the whole
 //! let model = |images: Tensor<4>| -> Tensor<2> {
 //!     let pixels: Tensor<2> = images.flatten(1, 3);
 //!     let corner = relu(pixels.clone().narrow(1, 0, 1) - 0.5);
 //!     Tensor::cat(vec![corner * 4.0, pixels.mean_dim(1)], 1)
 //! };
-//! let picture = Picture::new(vec![1.0, 0.5, 0.0, 0.25], [1, 2, 2])?;
+//! let image = Image::new(vec![1.0, 0.5, 0.0, 0.25], [1, 2, 2])?;
 //! let execution = Execution { batch_size: 16, ..Execution::default() };
-//! let baselines = BaselineConfig::default().pictures(&picture, &execution)?;
+//! let baselines = BaselineConfig::default().images(&image, &execution)?;
 //! let config = IntegratedGradientsConfig::default();
-//! let found = integrated_gradients(&model, &picture, &baselines, Target::Predicted, &config, &execution)?;
+//! let found = integrated_gradients(&model, &image, &baselines, Target::Predicted, &config, &execution)?;
 //!
 //! assert_eq!(found.attribution.target.class, 0);
 //! assert!(found.converged);
@@ -78,10 +78,10 @@ mod error;
 mod execution;
 mod gradient;
 pub mod gradients;
+mod image;
 mod lime;
 mod masker;
 pub mod perturbation;
-mod picture;
 mod resize;
 mod scorer;
 pub mod scores;
@@ -106,12 +106,12 @@ pub use gradients::{
     SmoothGradConfig, SmoothGradKind, SplitScorer, expected_gradients, for_every_class, grad_cam, input_gradient,
     input_times_gradient, integrated_gradients, smooth_grad,
 };
+pub use image::Image;
 pub use masker::{CoalitionValues, Coalitions, EvaluatedGame, ExplainedValues, Fill, FillConfig, Masker};
 pub use perturbation::{
     LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, Occlusion, OcclusionConfig, Rise, RiseConfig,
     lime, occlusion, rise,
 };
-pub use picture::Picture;
 pub use scorer::{Scorer, Scores};
 pub use scores::{
     AttributionKind, Baseline, BootstrapConfig, BootstrapInterval, DeletionConfig, DeletionInsertion, Direction,

@@ -10,7 +10,7 @@ use crate::execution::Execution;
 /// What the methods rely on:
 ///
 /// - The model is in evaluation mode: dropout is off, and batch normalisation uses its running statistics, so that the
-///   scores of a picture do not depend on its neighbours in the batch. Every method asks for the scores of its image in
+///   scores of an image do not depend on its neighbours in the batch. Every method asks for the scores of its image in
 ///   two different batches first ([`check_scorer`](crate::check_scorer)) and refuses a scorer that answers differently.
 /// - No score is NaN or plus infinity. Minus infinity, by which a class is ruled out, is allowed for every class but
 ///   those that are explained.
@@ -31,7 +31,7 @@ impl<F: Fn(Tensor<4>) -> Tensor<2>> Scorer for F {
     }
 }
 
-/// The scores of several pictures on the host. None of them is NaN or plus infinity.
+/// The scores of several images on the host. None of them is NaN or plus infinity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {
     values: Vec<f32>,
@@ -39,7 +39,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores `[pictures, classes]`, row by row.
+    /// Scores `[images, classes]`, row by row.
     pub(crate) fn new(values: Vec<f32>, classes: usize) -> Result<Self, ExplainError> {
         if classes == 0 {
             return Err(ExplainError::Empty { what: "list of classes" });
@@ -52,40 +52,40 @@ impl Scores {
         self.classes
     }
 
-    /// The number of pictures.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.values.len() / self.classes
     }
 
-    /// Whether there are no pictures.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The scores `[classes]` of one picture.
+    /// The scores `[classes]` of one image.
     ///
     /// # Panics
-    /// If there is no such picture.
-    pub fn of(&self, picture: usize) -> &[f32] {
-        &self.values[picture * self.classes..(picture + 1) * self.classes]
+    /// If there is no such image.
+    pub fn of(&self, image: usize) -> &[f32] {
+        &self.values[image * self.classes..(image + 1) * self.classes]
     }
 
-    /// The scores of one class, for every picture in turn, all of them finite.
+    /// The scores of one class, for every image in turn, all of them finite.
     ///
     /// # Errors
-    /// If there is no such class, or it is ruled out for a picture.
+    /// If there is no such class, or it is ruled out for an image.
     pub fn of_class(&self, class: usize) -> Result<Vec<f32>, ExplainError> {
         require_index("class", class, self.classes)?;
         let of_class = self.values.iter().skip(class).step_by(self.classes);
         of_class.map(|&score| require_finite_score(class, score).map(|()| score)).collect()
     }
 
-    /// The class with the highest score of one picture; the first of several equal ones.
+    /// The class with the highest score of one image; the first of several equal ones.
     ///
     /// # Panics
-    /// If there is no such picture.
-    pub fn predicted(&self, picture: usize) -> usize {
-        first_largest(self.of(picture))
+    /// If there is no such image.
+    pub fn predicted(&self, image: usize) -> usize {
+        first_largest(self.of(image))
     }
 }
 
@@ -94,12 +94,12 @@ pub(crate) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
     (1..values.len()).fold(0, |best, place| if values[place] > values[best] { place } else { best })
 }
 
-/// The scores of `count` pictures of one shape, of which only a batch exists at a time: `fill(index, values)` writes
-/// the picture `index` into the zeroed `values` whenever its turn comes, in ascending order.
+/// The scores of `count` images of one shape, of which only a batch exists at a time: `fill(index, values)` writes
+/// the image `index` into the zeroed `values` whenever its turn comes, in ascending order.
 ///
 /// # Errors
 /// If the call is cancelled, or the scores are not `[batch, classes]`, NaN or plus infinity.
-pub(crate) fn score_pictures<S: Scorer + ?Sized>(
+pub(crate) fn score_images<S: Scorer + ?Sized>(
     scorer: &S,
     shape: ImageShape,
     count: usize,
@@ -107,7 +107,7 @@ pub(crate) fn score_pictures<S: Scorer + ?Sized>(
     mut fill: impl FnMut(usize, &mut [f32]),
 ) -> Result<Scores, ExplainError> {
     if count == 0 {
-        return Err(ExplainError::Empty { what: "list of pictures" });
+        return Err(ExplainError::Empty { what: "list of images" });
     }
     let mut scores = Scores { values: Vec::new(), classes: 0 };
     execution.in_batches("evaluations", count, |batch| {
@@ -122,7 +122,7 @@ pub(crate) fn score_pictures<S: Scorer + ?Sized>(
     Ok(scores)
 }
 
-/// The scores of a batch, of which a single picture is accompanied by a copy of itself.
+/// The scores of a batch, of which a single image is accompanied by a copy of itself.
 ///
 /// CPU backends multiply a single row by a matrix in another order of summation than the same row among others, which
 /// changes the last bits of a wide linear layer. With the copy, the last batch of a call, or every batch at a batch size
@@ -135,7 +135,7 @@ pub(crate) fn batch_scores<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) ->
     if scores.dims()[0] == 2 { scores.narrow(0, 0, 1) } else { scores }
 }
 
-/// A batch of pictures on the plain device.
+/// A batch of images on the plain device.
 ///
 /// # Errors
 /// If it would take more memory than is allowed.

@@ -91,7 +91,7 @@ fn one_row_is_that_of_the_matrix_and_of_the_formula() {
 }
 
 #[test]
-fn a_batch_of_features_gives_each_picture_its_own_attention() {
+fn a_batch_of_features_gives_each_image_its_own_attention() {
     let values = uniform(3, "features", 2 * 2 * 4 * 3);
     let batch = tensor(&values, [2, 2, 4, 3]);
     let both = LinearAttention::from_batch(&batch, &batch).expect("fits");

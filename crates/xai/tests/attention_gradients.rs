@@ -2,9 +2,7 @@
 //! square, against differences of its scores.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use tinylsa_xai::{
-    AttentionTap, Execution, ExplainError, Picture, Target, TokenGrid, gradient_rollout, trace_attention,
-};
+use tinylsa_xai::{AttentionTap, Execution, ExplainError, Image, Target, TokenGrid, gradient_rollout, trace_attention};
 
 /// Images of 30 × 20 pixels in patches of 5 × 5: a class token in front of 6 × 4 tokens.
 const SHAPE: [usize; 3] = [1, 30, 20];
@@ -54,9 +52,9 @@ fn transformer(images: Tensor<4>, tap: &mut AttentionTap, change: Option<Change>
     read.matmul(tensor::<2>(50, [WIDTH, 3], &device))
 }
 
-fn picture() -> Picture {
+fn image() -> Image {
     let values = (0..600_u64).map(|i| (((i + 1) * 2_654_435_761) >> 13) % 64).map(|value| value as f32 / 64.0);
-    Picture::new(values.collect(), SHAPE).unwrap()
+    Image::new(values.collect(), SHAPE).unwrap()
 }
 
 fn execution() -> Execution {
@@ -69,11 +67,10 @@ fn they_are_those_of_differences_through_all_layers_behind() {
     let forward = |images: Tensor<4>, tap: &mut AttentionTap| transformer(images, tap, None);
     let contrast = Target::Against { class: 2, other: 0 };
     for target in [Target::Class(1), contrast] {
-        let traced = trace_attention(&forward, &picture(), target, &execution()).unwrap();
+        let traced = trace_attention(&forward, &image(), target, &execution()).unwrap();
         assert_eq!((traced.layers.len(), traced.layers[0].heads(), traced.layers[0].tokens()), (LAYERS, HEADS, TOKENS));
         let score = |change: Change| {
-            let images =
-                Tensor::from_data(TensorData::new(picture().values().to_vec(), [1, 1, 30, 20]), &Device::flex());
+            let images = Tensor::from_data(TensorData::new(image().values().to_vec(), [1, 1, 30, 20]), &Device::flex());
             let scores: Vec<f32> =
                 transformer(images, &mut AttentionTap::default(), Some(change)).into_data().try_to_vec().unwrap();
             traced.explained.of(&scores).unwrap()
@@ -102,7 +99,7 @@ fn they_are_those_of_differences_through_all_layers_behind() {
 #[test]
 fn models_that_record_nothing_or_nothing_of_use_are_refused() {
     let silent = |images: Tensor<4>, _: &mut AttentionTap| transformer(images, &mut AttentionTap::default(), None);
-    let found = trace_attention(&silent, &picture(), Target::Predicted, &execution());
+    let found = trace_attention(&silent, &image(), Target::Predicted, &execution());
     assert_eq!(found.unwrap_err(), ExplainError::Empty { what: "list of recorded layers" });
     // what is recorded and then not used has no gradient
     let unused = |images: Tensor<4>, tap: &mut AttentionTap| {
@@ -110,13 +107,13 @@ fn models_that_record_nothing_or_nothing_of_use_are_refused() {
         drop(tap.record(tokens));
         images.flatten::<2>(1, 3).narrow(1, 0, 3)
     };
-    let found = trace_attention(&unused, &picture(), Target::Predicted, &execution());
+    let found = trace_attention(&unused, &image(), Target::Predicted, &execution());
     assert_eq!(found.unwrap_err(), ExplainError::NoGradient);
     let scores_for_rows = |images: Tensor<4>, tap: &mut AttentionTap| {
         let batch = images.dims()[0];
         let matrix = Tensor::<4>::full([batch, 1, 2, 2], 0.7, &images.device());
         tap.record(matrix).flatten::<2>(1, 3)
     };
-    let found = trace_attention(&scores_for_rows, &picture(), Target::Class(0), &execution());
+    let found = trace_attention(&scores_for_rows, &image(), Target::Class(0), &execution());
     assert!(matches!(found, Err(ExplainError::AttentionRow { .. })), "{found:?}");
 }

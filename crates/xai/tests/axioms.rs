@@ -4,13 +4,13 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tinylsa_xai::{
-    Attribution, Execution, ExpectedGradientsConfig, IntegratedGradients, IntegratedGradientsConfig, Picture,
+    Attribution, Execution, ExpectedGradientsConfig, Image, IntegratedGradients, IntegratedGradientsConfig,
     QuadratureRule, Scorer, SmoothGradConfig, Target, expected_gradients, for_every_class, input_gradient,
     input_times_gradient, integrated_gradients, smooth_grad,
 };
 
-fn row(values: &[f32]) -> Picture {
-    Picture::new(values.to_vec(), [1, 1, values.len()]).expect("values are finite")
+fn row(values: &[f32]) -> Image {
+    Image::new(values.to_vec(), [1, 1, values.len()]).expect("values are finite")
 }
 
 /// The pixels of every image of a row of `count`, each `[batch, 1]`.
@@ -34,9 +34,9 @@ fn fixed_steps(rule: QuadratureRule, steps: usize) -> IntegratedGradientsConfig 
     IntegratedGradientsConfig { rule, steps, tolerance: f64::INFINITY, maximum_steps: steps }
 }
 
-fn explained<S: Scorer>(scorer: &S, picture: &Picture, config: &IntegratedGradientsConfig) -> IntegratedGradients {
-    let black = Picture::filled(0.0, picture.shape()).expect("the shape is not empty");
-    integrated_gradients(scorer, picture, &[black], Target::Class(0), config, &Execution::default())
+fn explained<S: Scorer>(scorer: &S, image: &Image, config: &IntegratedGradientsConfig) -> IntegratedGradients {
+    let black = Image::filled(0.0, image.shape()).expect("the shape is not empty");
+    integrated_gradients(scorer, image, &[black], Target::Class(0), config, &Execution::default())
         .expect("the model has gradients")
 }
 
@@ -66,7 +66,7 @@ proptest! {
         steps in 2_usize..70,
     ) {
         let model = linear(vec![weights.clone()]);
-        let baseline = Picture::filled(start, [1, 1, 5]).expect("the shape is not empty");
+        let baseline = Image::filled(start, [1, 1, 5]).expect("the shape is not empty");
         let expected: Vec<f32> =
             weights.iter().zip(&values).map(|(w, x)| (f64::from(*w) * (f64::from(*x) - f64::from(start))) as f32).collect();
         for rule in RULES {
@@ -147,16 +147,16 @@ fn a_value_that_the_model_does_not_look_at_gets_exactly_zero() {
         let x = pixels(images, 3);
         (x[0].clone() * 2.0).exp() * x[2].clone()
     };
-    let picture = row(&[0.4, 0.9, -0.6]);
+    let image = row(&[0.4, 0.9, -0.6]);
     let execution = Execution::default();
-    assert_zero(&explained(&model, &picture, &IntegratedGradientsConfig::default()).attribution, 1);
+    assert_zero(&explained(&model, &image, &IntegratedGradientsConfig::default()).attribution, 1);
     let background = [row(&[0.1, 0.2, 0.3]), row(&[0.9, 0.0, 0.5])];
     let config = ExpectedGradientsConfig::default();
-    let expected = expected_gradients(&model, &picture, &background, Target::Predicted, &config, &execution);
+    let expected = expected_gradients(&model, &image, &background, Target::Predicted, &config, &execution);
     assert_zero(&expected.expect("gradients").attribution, 1);
-    let smooth = smooth_grad(&model, &picture, Target::Predicted, &SmoothGradConfig::default(), &execution);
+    let smooth = smooth_grad(&model, &image, Target::Predicted, &SmoothGradConfig::default(), &execution);
     assert_zero(&smooth.expect("gradients").attribution, 1);
-    assert_zero(&input_gradient(&model, &picture, Target::Predicted, &execution).expect("gradients"), 1);
+    assert_zero(&input_gradient(&model, &image, Target::Predicted, &execution).expect("gradients"), 1);
 }
 
 #[test]
@@ -183,22 +183,22 @@ fn the_attribution_of_a_sum_is_the_sum_of_the_attributions() {
     let f = |images: Tensor<4>| pixels(images, 2).remove(0).powi_scalar(3);
     let g = |images: Tensor<4>| (pixels(images.clone(), 2).remove(0) * pixels(images, 2).remove(1)).exp();
     let both = |images: Tensor<4>| f(images.clone()) * 2.0 - g(images) * 0.5;
-    let picture = row(&[0.8, 0.5]);
+    let image = row(&[0.8, 0.5]);
     let config = fixed_steps(QuadratureRule::GaussLegendre, 20);
     let [of_f, of_g] =
-        [explained(&f, &picture, &config), explained(&g, &picture, &config)].map(|found| found.attribution.values);
+        [explained(&f, &image, &config), explained(&g, &image, &config)].map(|found| found.attribution.values);
     let expected: Vec<f32> = of_f.iter().zip(&of_g).map(|(f, g)| 2.0 * f - 0.5 * g).collect();
-    assert_close(&explained(&both, &picture, &config).attribution.values, &expected, 1e-6);
+    assert_close(&explained(&both, &image, &config).attribution.values, &expected, 1e-6);
 }
 
 #[test]
 fn several_baselines_are_averaged() {
     let model = |images: Tensor<4>| pixels(images, 2).remove(0).powi_scalar(2);
-    let picture = row(&[0.6, 0.1]);
+    let image = row(&[0.6, 0.1]);
     let baselines = [row(&[0.0, 0.0]), row(&[1.0, 1.0])];
     let config = IntegratedGradientsConfig::default();
     let execution = Execution::default();
-    let found = integrated_gradients(&model, &picture, &baselines, Target::Predicted, &config, &execution)
+    let found = integrated_gradients(&model, &image, &baselines, Target::Predicted, &config, &execution)
         .expect("the model has gradients");
     // the integral from b is x² − b² for the first value, 0 for the second
     assert_close(&found.attribution.values, &[f32::midpoint(0.36, 0.36 - 1.0), 0.0], 1e-6);
@@ -210,15 +210,14 @@ fn several_baselines_are_averaged() {
 fn every_class_is_explained_by_its_own_gradient() {
     let weights = vec![vec![1.0, 2.0], vec![-3.0, 0.5], vec![0.0, 1.0]];
     let model = linear(weights.clone());
-    let picture = row(&[1.0, 1.0]);
+    let image = row(&[1.0, 1.0]);
     let execution = Execution::default();
-    let all = for_every_class(&model, &picture, &execution, |target| {
-        input_times_gradient(&model, &picture, target, &execution)
-    })
-    .expect("the model has gradients");
+    let all =
+        for_every_class(&model, &image, &execution, |target| input_times_gradient(&model, &image, target, &execution))
+            .expect("the model has gradients");
     assert_eq!(all.iter().map(|found| found.values.clone()).collect::<Vec<_>>(), weights);
     assert_eq!(all.iter().map(|found| found.target.class).collect::<Vec<_>>(), [0, 1, 2]);
-    let predicted = input_gradient(&model, &picture, Target::Predicted, &execution).expect("gradients");
+    let predicted = input_gradient(&model, &image, Target::Predicted, &execution).expect("gradients");
     assert_eq!(predicted.target, 0.into(), "1 + 2 is the largest score");
 }
 
@@ -226,16 +225,16 @@ fn every_class_is_explained_by_its_own_gradient() {
 fn smooth_grad_of_a_square_is_its_gradient_and_its_error_is_the_one_of_the_noise() {
     // the gradient of x² at x + ε is 2x + 2ε: the mean is 2x, its standard error 2 σ / √n
     let model = |images: Tensor<4>| pixels(images, 2).remove(0).powi_scalar(2);
-    let picture = row(&[0.5, 1.5]);
+    let image = row(&[0.5, 1.5]);
     let config = SmoothGradConfig { samples: 4000, noise: 0.2, ..SmoothGradConfig::default() };
-    let found = smooth_grad(&model, &picture, Target::Predicted, &config, &Execution::default())
+    let found = smooth_grad(&model, &image, Target::Predicted, &config, &Execution::default())
         .expect("the model has gradients");
     let error = 2.0 * 0.2 / 4000.0_f32.sqrt();
     assert!((found.standard_error[0] / error - 1.0).abs() < 0.05, "{} and {error}", found.standard_error[0]);
     assert_close(&found.attribution.values, &[1.0, 0.0], 4.0 * error);
     let still = SmoothGradConfig { noise: 0.0, samples: 2, ..config };
-    let plain = smooth_grad(&model, &picture, Target::Predicted, &still, &Execution::default())
-        .expect("the model has gradients");
+    let plain =
+        smooth_grad(&model, &image, Target::Predicted, &still, &Execution::default()).expect("the model has gradients");
     assert_eq!(plain.attribution.values, [1.0, 0.0]);
 }
 
@@ -245,16 +244,16 @@ fn the_standard_error_of_expected_gradients_is_the_spread_over_seeds() {
         let x = pixels(images, 3);
         relu(x[0].clone() * 3.0 - x[1].clone()) + (x[1].clone() * x[2].clone() * 2.0).exp()
     };
-    let picture = row(&[0.7, 0.4, 0.9]);
+    let image = row(&[0.7, 0.4, 0.9]);
     let background = [row(&[0.0, 0.6, 0.1]), row(&[0.3, 0.9, 0.4]), row(&[0.1, 0.0, 0.0])];
     let finely = IntegratedGradientsConfig { tolerance: 1e-5, maximum_steps: 4096, ..Default::default() };
-    let exact = integrated_gradients(&model, &picture, &background, Target::Predicted, &finely, &Execution::default())
+    let exact = integrated_gradients(&model, &image, &background, Target::Predicted, &finely, &Execution::default())
         .expect("the model has gradients");
     let config = ExpectedGradientsConfig { strata: 4 };
     let (mut squared_errors, mut variances) = ([0.0_f64; 3], [0.0_f64; 3]);
     for seed in 0..200 {
         let execution = Execution { seed, ..Execution::default() };
-        let found = expected_gradients(&model, &picture, &background, Target::Predicted, &config, &execution)
+        let found = expected_gradients(&model, &image, &background, Target::Predicted, &config, &execution)
             .expect("the model has gradients");
         assert_eq!(found.gradients, 24);
         for pixel in 0..3 {

@@ -6,11 +6,10 @@ use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
     AttentionFlowConfig, AttentionRolloutConfig, Attribution, BaselineConfig, BaselineKind, BootstrapConfig,
     Cancellation, CoalitionValues, ExactShapleyConfig, ExactShapleyPlan, Execution, ExplainError, Fill, FillConfig,
-    KernelShapConfig, KernelShapPlan, LayerAttention, LimeConfig, LimePlan, LinearAttention, Masker,
-    PermutationShapConfig, PermutationShapPlan, Picture, Segmentation, SegmentationError, SlicConfig, SmoothGradConfig,
-    Target, Targets, TokenGrid, attention_flow, attention_rollout, bootstrap_interval, exact_shapley,
-    fixed_query_positions, gradient_rollout, kernel_shap, lime, permutation_shap, random_map, smooth_grad,
-    token_of_largest_attribution,
+    Image, KernelShapConfig, KernelShapPlan, LayerAttention, LimeConfig, LimePlan, LinearAttention, Masker,
+    PermutationShapConfig, PermutationShapPlan, Segmentation, SegmentationError, SlicConfig, SmoothGradConfig, Target,
+    Targets, TokenGrid, attention_flow, attention_rollout, bootstrap_interval, exact_shapley, fixed_query_positions,
+    gradient_rollout, kernel_shap, lime, permutation_shap, random_map, smooth_grad, token_of_largest_attribution,
 };
 
 const HUGE: usize = 1 << (usize::BITS - 1);
@@ -19,11 +18,11 @@ const HUGE: usize = 1 << (usize::BITS - 1);
 fn sizes_whose_product_overflows_are_named() {
     let shape = [HUGE, 2, 2];
     let too_large = |what: &'static str, shape: &[usize]| ExplainError::TooLarge { what, shape: shape.to_vec() };
-    assert_eq!(Picture::new(vec![], shape), Err(too_large("picture", &shape)));
-    assert_eq!(Picture::new(vec![1.0], [2, HUGE, 1]), Err(too_large("picture", &[2, HUGE, 1])));
-    assert_eq!(Picture::filled(0.0, shape), Err(too_large("picture", &shape)));
+    assert_eq!(Image::new(vec![], shape), Err(too_large("image", &shape)));
+    assert_eq!(Image::new(vec![1.0], [2, HUGE, 1]), Err(too_large("image", &[2, HUGE, 1])));
+    assert_eq!(Image::filled(0.0, shape), Err(too_large("image", &shape)));
     // a product that fits, and memory that nobody has
-    assert_eq!(Picture::filled(0.0, [HUGE, 1, 1]), Err(too_large("picture", &[HUGE, 1, 1])));
+    assert_eq!(Image::filled(0.0, [HUGE, 1, 1]), Err(too_large("image", &[HUGE, 1, 1])));
     assert_eq!(random_map(HUGE, 0), Err(too_large("the random map", &[HUGE])));
     assert_eq!(LayerAttention::new(vec![], 2, HUGE), Err(too_large("attention", &[2, HUGE, HUGE])));
     assert_eq!(LinearAttention::new(vec![], vec![], shape), Err(too_large("linear attention", &shape)));
@@ -50,12 +49,12 @@ fn batches_that_the_memory_does_not_hold_are_refused_by_their_key() {
     let execution = Execution { batch_size: usize::MAX, memory_limit: 1 << 20, ..Execution::default() };
     let config = SmoothGradConfig { samples: 1 << 20, ..SmoothGradConfig::default() };
     let sums = |images: Tensor<4>| images.flatten::<2>(1, 3);
-    let picture = Picture::filled(0.5, [1, 4, 4]).unwrap();
-    let found = smooth_grad(&sums, &picture, Target::Class(0), &config, &execution);
+    let image = Image::filled(0.5, [1, 4, 4]).unwrap();
+    let found = smooth_grad(&sums, &image, Target::Class(0), &config, &execution);
     assert!(matches!(found, Err(ExplainError::Memory { key: "batch_size", .. })), "{found:?}");
     // a batch size above the number of images is none that is too large
     let config = SmoothGradConfig { samples: 8, ..SmoothGradConfig::default() };
-    assert!(smooth_grad(&sums, &picture, Target::Class(0), &config, &execution).is_ok());
+    assert!(smooth_grad(&sums, &image, Target::Class(0), &config, &execution).is_ok());
 }
 
 #[test]
@@ -75,7 +74,7 @@ fn settings_that_the_memory_does_not_hold_are_refused_by_their_key() {
     assert_eq!(key(KernelShapPlan::new(784, &few, &execution).map(drop)), "the number of segments");
     let walks = PermutationShapConfig { permutations: 1_000_000 };
     assert_eq!(key(PermutationShapPlan::new(784, &walks, &execution).map(drop)), "permutations");
-    let picture = Picture::filled(0.5, [1, 28, 28]).unwrap();
+    let image = Image::filled(0.5, [1, 28, 28]).unwrap();
     let noise = BaselineConfig {
         kinds: vec![BaselineKind::Noise],
         mean: Some(vec![0.5]),
@@ -83,7 +82,7 @@ fn settings_that_the_memory_does_not_hold_are_refused_by_their_key() {
         noise_draws: 10_000,
         ..BaselineConfig::default()
     };
-    assert_eq!(key(noise.pictures(&picture, &execution).map(drop)), "noise_draws");
+    assert_eq!(key(noise.images(&image, &execution).map(drop)), "noise_draws");
     let fill = FillConfig {
         kind: Fill::Noise,
         mean: Some(vec![0.5]),
@@ -92,7 +91,7 @@ fn settings_that_the_memory_does_not_hold_are_refused_by_their_key() {
         ..FillConfig::default()
     };
     let grid = Segmentation::grid(28, 28, 2, 2).unwrap();
-    assert_eq!(key(Masker::new(picture, grid, &fill, &execution).map(drop)), "noise_draws");
+    assert_eq!(key(Masker::new(image, grid, &fill, &execution).map(drop)), "noise_draws");
 }
 
 /// One of the methods of segments, all classes explained.
@@ -106,13 +105,13 @@ fn thousand(images: Tensor<4>) -> Tensor<2> {
 
 #[test]
 fn one_of_a_thousand_classes_takes_the_memory_of_one() {
-    let picture = Picture::new((0..16).map(|value| value as f32).collect(), [1, 4, 4]).unwrap();
+    let image = Image::new((0..16).map(|value| value as f32).collect(), [1, 4, 4]).unwrap();
     // the values of all 2^14 coalitions: 131 kB for one class, 131 MB for a thousand
     let execution = Execution { device: Device::flex(), memory_limit: 1 << 20, ..Execution::default() };
     let black = FillConfig { kind: Fill::Black, ..FillConfig::default() };
     let labels = (0..16).map(|pixel: usize| pixel.min(13)).collect();
     let segments = Segmentation::from_labels(4, 4, labels).unwrap();
-    let masker = Masker::new(picture, segments, &black, &execution).unwrap();
+    let masker = Masker::new(image, segments, &black, &execution).unwrap();
     let config = ExactShapleyConfig { limit: 14 };
     let one = exact_shapley(&thousand, &masker, Target::Class(19), &config, &execution).unwrap();
     assert_eq!((one.explained.as_slice(), one.game.values.outputs()), ([19.into()].as_slice(), 1));
@@ -142,18 +141,18 @@ fn plans_fills_and_segments_hear_a_cancellation() {
     is_cancelled(KernelShapPlan::new(784, &KernelShapConfig::default(), &execution));
     is_cancelled(PermutationShapPlan::new(784, &PermutationShapConfig::default(), &execution));
     is_cancelled(LimePlan::new(784, &LimeConfig::default(), &execution));
-    let picture = Picture::filled(0.5, [1, 28, 28]).unwrap();
+    let image = Image::filled(0.5, [1, 28, 28]).unwrap();
     let noise = BaselineConfig {
         kinds: vec![BaselineKind::Noise],
         mean: Some(vec![0.5]),
         deviation: Some(vec![0.1]),
         ..BaselineConfig::default()
     };
-    is_cancelled(noise.pictures(&picture, &execution));
+    is_cancelled(noise.images(&image, &execution));
     let fill =
         FillConfig { kind: Fill::Noise, mean: Some(vec![0.5]), deviation: Some(vec![0.1]), ..FillConfig::default() };
-    is_cancelled(Masker::new(picture.clone(), Segmentation::grid(28, 28, 2, 2).unwrap(), &fill, &execution));
-    let slic = Segmentation::slic(picture.values(), [1, 28, 28], &SlicConfig::default(), &execution.cancellation);
+    is_cancelled(Masker::new(image.clone(), Segmentation::grid(28, 28, 2, 2).unwrap(), &fill, &execution));
+    let slic = Segmentation::slic(image.values(), [1, 28, 28], &SlicConfig::default(), &execution.cancellation);
     is_cancelled(slic.map_err(ExplainError::from));
     let scores = vec![0.5; 100];
     is_cancelled(bootstrap_interval(&scores, &BootstrapConfig::default(), 0, &execution.cancellation));
@@ -174,7 +173,7 @@ fn attention_through_the_layers_hears_a_cancellation() {
 /// The last evaluation is the last thing before a solver, so that whoever cancels there cancels the solver.
 #[test]
 fn solvers_hear_a_cancellation() {
-    let picture = Picture::new((0..16).map(|value| value as f32).collect(), [1, 4, 4]).unwrap();
+    let image = Image::new((0..16).map(|value| value as f32).collect(), [1, 4, 4]).unwrap();
     let check = |explain: Explain<'_>| {
         let calls = Cell::new(0);
         let count = |images: Tensor<4>| {
@@ -183,7 +182,7 @@ fn solvers_hear_a_cancellation() {
         };
         let all_at_once = || Execution { batch_size: 1 << 20, ..Execution::default() };
         let segments = Segmentation::grid(4, 4, 4, 2).unwrap();
-        let masker = Masker::new(picture.clone(), segments, &FillConfig::default(), &all_at_once()).unwrap();
+        let masker = Masker::new(image.clone(), segments, &FillConfig::default(), &all_at_once()).unwrap();
         explain(&count, &masker, &all_at_once()).unwrap();
         let last = calls.replace(0);
         assert_eq!(last, 3, "two that check the scorer, and all coalitions");

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use tinylsa_xai::{
     Baseline, DeletionConfig, ExactShapleyConfig, Execution, ExpectedGradientsConfig, ExplainError, ExplainedScore,
-    FillConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, Masker, PermutationShapConfig, Picture, Probe,
+    FillConfig, Image, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, Masker, PermutationShapConfig, Probe,
     ScoreScale, Segmentation, SmoothGradConfig, Target, deletion_insertion, exact_shapley, expected_gradients,
     input_gradient, input_times_gradient, integrated_gradients, kernel_shap, lime, permutation_shap, smooth_grad,
 };
@@ -17,8 +17,8 @@ fn numbers(count: usize, salt: u64) -> Vec<f32> {
     (0..count as u64).map(|i| ((((i + 1) * (salt * 2 + 77_003) * 2_654_435_761) >> 17) % 64) as f32 / 64.0).collect()
 }
 
-fn picture() -> Picture {
-    Picture::new(numbers(SIZE, 1), SHAPE).unwrap()
+fn image() -> Image {
+    Image::new(numbers(SIZE, 1), SHAPE).unwrap()
 }
 
 fn execution() -> Execution {
@@ -38,10 +38,10 @@ fn network(images: Tensor<4>) -> Tensor<2> {
 
 /// The map of a target by every linear method.
 fn maps(target: Target) -> Vec<(&'static str, Vec<f32>)> {
-    let (picture, execution) = (picture(), execution());
-    let baselines = [Picture::filled(0.0, SHAPE).unwrap(), Picture::new(numbers(SIZE, 5), SHAPE).unwrap()];
+    let (image, execution) = (image(), execution());
+    let baselines = [Image::filled(0.0, SHAPE).unwrap(), Image::new(numbers(SIZE, 5), SHAPE).unwrap()];
     let masker =
-        Masker::new(picture.clone(), Segmentation::grid(6, 4, 3, 2).unwrap(), &FillConfig::default(), &execution)
+        Masker::new(image.clone(), Segmentation::grid(6, 4, 3, 2).unwrap(), &FillConfig::default(), &execution)
             .unwrap();
     // refinement stops at a share of the difference of scores, which is another one for each target
     let fixed = IntegratedGradientsConfig { tolerance: f64::INFINITY, ..Default::default() };
@@ -50,28 +50,19 @@ fn maps(target: Target) -> Vec<(&'static str, Vec<f32>)> {
     let limes = LimeConfig { samples: 60, ..Default::default() };
     let walks = PermutationShapConfig { permutations: 4 };
     vec![
-        ("gradient", input_gradient(&network, &picture, target, &execution).unwrap().values),
-        ("input times gradient", input_times_gradient(&network, &picture, target, &execution).unwrap().values),
+        ("gradient", input_gradient(&network, &image, target, &execution).unwrap().values),
+        ("input times gradient", input_times_gradient(&network, &image, target, &execution).unwrap().values),
         (
             "smooth grad",
-            smooth_grad(&network, &picture, target, &SmoothGradConfig::default(), &execution)
-                .unwrap()
-                .attribution
-                .values,
+            smooth_grad(&network, &image, target, &SmoothGradConfig::default(), &execution).unwrap().attribution.values,
         ),
         (
             "integrated gradients",
-            integrated_gradients(&network, &picture, &baselines, target, &fixed, &execution)
-                .unwrap()
-                .attribution
-                .values,
+            integrated_gradients(&network, &image, &baselines, target, &fixed, &execution).unwrap().attribution.values,
         ),
         (
             "expected gradients",
-            expected_gradients(&network, &picture, &baselines, target, &expected, &execution)
-                .unwrap()
-                .attribution
-                .values,
+            expected_gradients(&network, &image, &baselines, target, &expected, &execution).unwrap().attribution.values,
         ),
         (
             "exact Shapley",
@@ -109,7 +100,7 @@ fn a_contrast_is_the_difference_of_the_two_maps() {
 fn several_targets_cost_one_evaluation_and_give_the_same_maps() {
     let execution = execution();
     let masker =
-        Masker::new(picture(), Segmentation::grid(6, 4, 3, 2).unwrap(), &FillConfig::default(), &execution).unwrap();
+        Masker::new(image(), Segmentation::grid(6, 4, 3, 2).unwrap(), &FillConfig::default(), &execution).unwrap();
     let config = ExactShapleyConfig::default();
     let rows = std::cell::Cell::new(0);
     let counted = |images: Tensor<4>| {
@@ -130,15 +121,15 @@ fn several_targets_cost_one_evaluation_and_give_the_same_maps() {
 
 #[test]
 fn a_contrast_is_scored_by_the_difference_of_scores_and_of_probabilities() {
-    let (picture, execution, fill) = (picture(), execution(), FillConfig::default());
-    let scores = tinylsa_xai::check_scorer(&network, &picture, &execution).unwrap();
+    let (image, execution, fill) = (image(), execution(), FillConfig::default());
+    let scores = tinylsa_xai::check_scorer(&network, &image, &execution).unwrap();
     let logits: Vec<f64> = scores.of(0).iter().copied().map(f64::from).collect();
     let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
     let expected = [logits[1] - logits[3], (logits[1].exp() - logits[3].exp()) / sum];
     for (scale, expected) in [ScoreScale::Logits, ScoreScale::Probabilities].into_iter().zip(expected) {
         let probe = Probe {
             scorer: &network,
-            picture: &picture,
+            image: &image,
             target: CONTRAST,
             scale,
             baseline: Baseline::Black,
@@ -152,7 +143,7 @@ fn a_contrast_is_scored_by_the_difference_of_scores_and_of_probabilities() {
 
 #[test]
 fn classes_that_cannot_be_set_against_each_other_are_refused() {
-    let gradient = |target: Target| input_gradient(&network, &picture(), target, &execution()).unwrap_err();
+    let gradient = |target: Target| input_gradient(&network, &image(), target, &execution()).unwrap_err();
     assert!(matches!(gradient(Target::Against { class: 2, other: 2 }), ExplainError::Undefined { .. }));
     for target in [Target::Against { class: 4, other: 0 }, Target::Against { class: 0, other: 4 }] {
         assert_eq!(gradient(target), ExplainError::OutOfRange { what: "class", index: 4, count: 4 });
@@ -162,6 +153,6 @@ fn classes_that_cannot_be_set_against_each_other_are_refused() {
         let nothing = Tensor::<2>::full([rows, 1], f32::NEG_INFINITY, &images.device());
         network(images).slice_assign([0..rows, 3..4], nothing)
     };
-    let found = input_gradient(&ruled_out, &picture(), CONTRAST, &execution());
+    let found = input_gradient(&ruled_out, &image(), CONTRAST, &execution());
     assert_eq!(found.unwrap_err(), ExplainError::Score { class: 3, value: f32::NEG_INFINITY });
 }

@@ -5,8 +5,8 @@
 use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
     Baseline, DeletionConfig, Execution, ExpectedGradientsConfig, ExplainError, FaithfulnessConfig, Fill, FillConfig,
-    InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, LimeWarning, Masker, MuFidelityConfig,
-    Picture, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, Targets, completeness,
+    Image, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, LimeWarning, Masker,
+    MuFidelityConfig, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, Targets, completeness,
     deletion_insertion, expected_gradients, faithfulness_correlation, infidelity, input_gradient, integrated_gradients,
     kernel_shap, lime, mu_fidelity, pointing_game, relevance_mass_accuracy, relevance_rank_accuracy, smooth_grad,
 };
@@ -17,8 +17,8 @@ fn execution() -> Execution {
     Execution { device: Device::flex(), ..Execution::default() }
 }
 
-fn picture() -> Picture {
-    Picture::new((0..16).map(|value| value as f32 / 16.0).collect(), SHAPE).unwrap()
+fn image() -> Image {
+    Image::new((0..16).map(|value| value as f32 / 16.0).collect(), SHAPE).unwrap()
 }
 
 /// The sum of the squares of all pixels but the first, as the only class.
@@ -53,7 +53,7 @@ fn probed<S: Scorer>(probe: &Probe<'_, S>, map: &[f32]) -> Vec<Result<(), Explai
 
 #[test]
 fn the_probability_of_the_only_class_is_not_scored() {
-    let (picture, fill, execution) = (picture(), FillConfig::default(), execution());
+    let (image, fill, execution) = (image(), FillConfig::default(), execution());
     let map: Vec<f32> = (0..16).map(|pixel| pixel as f32).collect();
     let scorers: [fn(Tensor<4>) -> Tensor<2>; 3] = [only_class, one_ruled_out, two_classes];
     for (number, scorer) in scorers.iter().enumerate() {
@@ -61,7 +61,7 @@ fn the_probability_of_the_only_class_is_not_scored() {
             let (class, baseline) = (0, Baseline::Black);
             let probe = Probe {
                 scorer,
-                picture: &picture,
+                image: &image,
                 target: Target::Class(class),
                 scale,
                 baseline,
@@ -79,7 +79,7 @@ fn the_probability_of_the_only_class_is_not_scored() {
 
 fn masker(rows: usize, columns: usize) -> Masker {
     let black = FillConfig { kind: Fill::Black, ..FillConfig::default() };
-    Masker::new(picture(), Segmentation::grid(4, 4, rows, columns).unwrap(), &black, &execution()).unwrap()
+    Masker::new(image(), Segmentation::grid(4, 4, rows, columns).unwrap(), &black, &execution()).unwrap()
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_fit_that_is_not_determined_does_not_pass_as_one() {
 fn smooth_grad_of_an_image_of_one_value_says_that_it_had_no_noise() {
     let (target, config) = (Target::Class(0), SmoothGradConfig::default());
     for value in [0.0, 0.5, 1.0] {
-        let flat = Picture::filled(value, SHAPE).unwrap();
+        let flat = Image::filled(value, SHAPE).unwrap();
         let found = smooth_grad(&two_classes, &flat, target, &config, &execution()).unwrap();
         let gradient = input_gradient(&two_classes, &flat, target, &execution()).unwrap();
         assert_eq!(found.noise_deviation, 0.0);
@@ -134,7 +134,7 @@ fn smooth_grad_of_an_image_of_one_value_says_that_it_had_no_noise() {
         // the gradient of an image of zeros is 0, of which no share can be an error
         assert_eq!(found.relative_standard_error.is_none(), value == 0.0);
     }
-    let found = smooth_grad(&two_classes, &picture(), target, &config, &execution()).unwrap();
+    let found = smooth_grad(&two_classes, &image(), target, &config, &execution()).unwrap();
     assert!((found.noise_deviation - 0.15 * 15.0 / 16.0).abs() < 1e-7);
     assert!(found.relative_standard_error.unwrap() > 0.0);
 }
@@ -142,31 +142,31 @@ fn smooth_grad_of_an_image_of_one_value_says_that_it_had_no_noise() {
 #[test]
 fn a_path_without_length_is_told() {
     let (target, config) = (Target::Class(0), IntegratedGradientsConfig::default());
-    let explain = |baselines: &[Picture]| {
-        integrated_gradients(&two_classes, &picture(), baselines, target, &config, &execution()).unwrap()
+    let explain = |baselines: &[Image]| {
+        integrated_gradients(&two_classes, &image(), baselines, target, &config, &execution()).unwrap()
     };
-    let black = Picture::filled(0.0, SHAPE).unwrap();
-    let found = explain(&[picture(), black.clone()]);
+    let black = Image::filled(0.0, SHAPE).unwrap();
+    let found = explain(&[image(), black.clone()]);
     assert_eq!(found.paths[0].length, 0.0);
-    let norm = picture().values().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+    let norm = image().values().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
     assert!((found.paths[1].length - norm).abs() < 1e-12);
-    let nothing = explain(&[picture()]);
+    let nothing = explain(&[image()]);
     assert_eq!((nothing.paths[0].length, nothing.attribution.largest_magnitude()), (0.0, 0.0));
 
     let config = ExpectedGradientsConfig::default();
-    let background = [picture()];
-    let found = expected_gradients(&two_classes, &picture(), &background, target, &config, &execution()).unwrap();
+    let background = [image()];
+    let found = expected_gradients(&two_classes, &image(), &background, target, &config, &execution()).unwrap();
     assert_eq!(found.relative_standard_error, None, "a map of zeros has no relative error");
 }
 
 #[test]
 fn scores_that_any_map_would_reach_are_refused() {
-    let (picture, fill, execution) = (picture(), FillConfig::default(), execution());
+    let (image, fill, execution) = (image(), FillConfig::default(), execution());
     let constant = |images: Tensor<4>| two_classes(images) * 0.0 + 1.0;
     let map: Vec<f32> = (0..16).map(|pixel| pixel as f32).collect();
     let probe = Probe {
         scorer: &constant,
-        picture: &picture,
+        image: &image,
         target: Target::Class(0),
         scale: ScoreScale::Logits,
         baseline: Baseline::Black,
@@ -179,11 +179,11 @@ fn scores_that_any_map_would_reach_are_refused() {
     // one square is predicted by some scale, one step of deletion has one curve, whatever the map
     assert_eq!(InfidelityConfig { samples: 1, ..squares }.validate().unwrap_err().key, "samples");
     assert_eq!(DeletionConfig { steps: 1 }.validate().unwrap_err().key, "steps");
-    let pixel = Picture::filled(0.5, [1, 1, 1]).unwrap();
+    let pixel = Image::filled(0.5, [1, 1, 1]).unwrap();
     let single = |images: Tensor<4>| images.flatten::<2>(1, 3).repeat_dim(1, 2);
     let probe = Probe {
         scorer: &single,
-        picture: &pixel,
+        image: &pixel,
         target: Target::Class(0),
         scale: ScoreScale::Logits,
         baseline: Baseline::Black,

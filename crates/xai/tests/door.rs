@@ -5,17 +5,17 @@ use std::cell::Cell;
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_xai::{
     Baseline, DeletionConfig, ExactShapleyConfig, Execution, ExpectedGradientsConfig, ExplainError, FaithfulnessConfig,
-    FillConfig, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, Masker, MuFidelityConfig,
-    PermutationShapConfig, Picture, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, Targets,
-    check_scorer, deletion_insertion, exact_shapley, expected_gradients, faithfulness_correlation, infidelity,
+    FillConfig, Image, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, Masker,
+    MuFidelityConfig, PermutationShapConfig, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target,
+    Targets, check_scorer, deletion_insertion, exact_shapley, expected_gradients, faithfulness_correlation, infidelity,
     input_gradient, input_times_gradient, integrated_gradients, kernel_shap, lime, mu_fidelity, permutation_shap,
     smooth_grad,
 };
 
 const SHAPE: [usize; 3] = [1, 4, 4];
 
-fn picture() -> Picture {
-    Picture::new((0..16).map(|value| value as f32 / 16.0).collect(), SHAPE).unwrap()
+fn image() -> Image {
+    Image::new((0..16).map(|value| value as f32 / 16.0).collect(), SHAPE).unwrap()
 }
 
 /// Class 0 is the sum of the pixels, class 1 its half, class 2 its negative.
@@ -36,14 +36,14 @@ fn with_class(class: usize, score: f32) -> impl Fn(Tensor<4>) -> Tensor<2> {
 
 /// Every function that scores images, by its name.
 fn every_method(scorer: &impl Scorer, target: Target) -> Vec<(&'static str, Result<(), ExplainError>)> {
-    let (picture, execution) = (picture(), Execution { device: Device::flex(), ..Execution::default() });
-    let black = [Picture::filled(0.0, SHAPE).unwrap()];
+    let (image, execution) = (image(), Execution { device: Device::flex(), ..Execution::default() });
+    let black = [Image::filled(0.0, SHAPE).unwrap()];
     let segments = Segmentation::grid(4, 4, 2, 2).unwrap();
-    let masker = Masker::with_backgrounds(picture.clone(), segments, black.to_vec()).unwrap();
+    let masker = Masker::with_backgrounds(image.clone(), segments, black.to_vec()).unwrap();
     let fill = FillConfig::default();
     let probe = Probe {
         scorer,
-        picture: &picture,
+        image: &image,
         target,
         scale: ScoreScale::Probabilities,
         baseline: Baseline::Black,
@@ -56,16 +56,16 @@ fn every_method(scorer: &impl Scorer, target: Target) -> Vec<(&'static str, Resu
         (FaithfulnessConfig { subsets: 3, pixels: 4 }, MuFidelityConfig { grid: 2, fraction: 0.5, samples: 3 });
     let squares = InfidelityConfig { largest_side: 2, samples: 3, ..Default::default() };
     vec![
-        ("input gradient", input_gradient(scorer, &picture, target, &execution).map(drop)),
-        ("input times gradient", input_times_gradient(scorer, &picture, target, &execution).map(drop)),
-        ("smooth grad", smooth_grad(scorer, &picture, target, &SmoothGradConfig::default(), &execution).map(drop)),
+        ("input gradient", input_gradient(scorer, &image, target, &execution).map(drop)),
+        ("input times gradient", input_times_gradient(scorer, &image, target, &execution).map(drop)),
+        ("smooth grad", smooth_grad(scorer, &image, target, &SmoothGradConfig::default(), &execution).map(drop)),
         (
             "integrated gradients",
-            integrated_gradients(scorer, &picture, &black, target, &integrated, &execution).map(drop),
+            integrated_gradients(scorer, &image, &black, target, &integrated, &execution).map(drop),
         ),
         (
             "expected gradients",
-            expected_gradients(scorer, &picture, &black, target, &ExpectedGradientsConfig::default(), &execution)
+            expected_gradients(scorer, &image, &black, target, &ExpectedGradientsConfig::default(), &execution)
                 .map(drop),
         ),
         ("exact Shapley", exact_shapley(scorer, &masker, target, &ExactShapleyConfig::default(), &execution).map(drop)),
@@ -87,7 +87,7 @@ fn a_scorer_that_keeps_its_word_passes_every_door() {
     for (method, found) in every_method(&sums, Target::Predicted) {
         assert_eq!(found, Ok(()), "{method}");
     }
-    let scores = check_scorer(&sums, &picture(), &Execution::default()).unwrap();
+    let scores = check_scorer(&sums, &image(), &Execution::default()).unwrap();
     assert_eq!((scores.len(), scores.classes(), scores.predicted(0)), (1, 3, 0));
     assert!((scores.of(0)[0] - 7.5).abs() < 1e-5);
 }
@@ -154,7 +154,7 @@ fn a_class_that_is_ruled_out_does_not_keep_another_from_being_explained() {
     // a class that was never explained leaves the values of the others as they are
     let execution = Execution::default();
     let segments = Segmentation::grid(4, 4, 2, 2).unwrap();
-    let masker = Masker::new(picture(), segments, &FillConfig::default(), &execution).unwrap();
+    let masker = Masker::new(image(), segments, &FillConfig::default(), &execution).unwrap();
     let config = ExactShapleyConfig::default();
     let alone = exact_shapley(&ruled_out, &masker, Target::Class(1), &config, &execution).unwrap();
     let among = exact_shapley(&sums, &masker, Targets::EveryClass, &config, &execution).unwrap();

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    Execution, ExpectedGradientsConfig, ExplainError, IntegratedGradientsConfig, Picture, SmoothGradConfig, Target,
+    Execution, ExpectedGradientsConfig, ExplainError, Image, IntegratedGradientsConfig, SmoothGradConfig, Target,
     check_differentiable_scorer, check_scorer, expected_gradients, input_gradient, input_times_gradient,
     integrated_gradients, smooth_grad,
 };
@@ -70,15 +70,15 @@ impl Network {
     }
 }
 
-fn picture() -> Picture {
-    Picture::new(uniform("picture", 144).into_iter().map(|value| value + 0.5).collect(), SHAPE).unwrap()
+fn image() -> Image {
+    Image::new(uniform("image", 144).into_iter().map(|value| value + 0.5).collect(), SHAPE).unwrap()
 }
 
 /// The gradient of the first class by finite differences of plain scores.
-fn gradient_by_differences(network: &Network, picture: &Picture, device: &Device) -> Vec<f64> {
+fn gradient_by_differences(network: &Network, image: &Image, device: &Device) -> Vec<f64> {
     const STEP: f32 = 1e-2;
     let score = |position: usize, step: f32| {
-        let mut values = picture.values().to_vec();
+        let mut values = image.values().to_vec();
         values[position] += step;
         let images = Tensor::from_data(TensorData::new(values, [1, 3, 8, 6]), device);
         f64::from(network.forward(images).into_data().try_to_vec::<f32>().expect("scores in f32")[0])
@@ -92,20 +92,20 @@ fn every_method(network: impl Fn() -> Network, execution: &Execution) -> Vec<(&'
         let network = network();
         move |images: Tensor<4>| network.forward(images)
     };
-    let (picture, target) = (picture(), Target::Class(0));
-    let black = [Picture::filled(0.0, SHAPE).unwrap()];
+    let (image, target) = (image(), Target::Class(0));
+    let black = [Image::filled(0.0, SHAPE).unwrap()];
     let integrated = IntegratedGradientsConfig::default();
     vec![
-        ("gradient", input_gradient(&scorer(), &picture, target, execution).map(drop)),
-        ("input times gradient", input_times_gradient(&scorer(), &picture, target, execution).map(drop)),
-        ("smooth grad", smooth_grad(&scorer(), &picture, target, &SmoothGradConfig::default(), execution).map(drop)),
+        ("gradient", input_gradient(&scorer(), &image, target, execution).map(drop)),
+        ("input times gradient", input_times_gradient(&scorer(), &image, target, execution).map(drop)),
+        ("smooth grad", smooth_grad(&scorer(), &image, target, &SmoothGradConfig::default(), execution).map(drop)),
         (
             "integrated gradients",
-            integrated_gradients(&scorer(), &picture, &black, target, &integrated, execution).map(drop),
+            integrated_gradients(&scorer(), &image, &black, target, &integrated, execution).map(drop),
         ),
         (
             "expected gradients",
-            expected_gradients(&scorer(), &picture, &black, target, &ExpectedGradientsConfig::default(), execution)
+            expected_gradients(&scorer(), &image, &black, target, &ExpectedGradientsConfig::default(), execution)
                 .map(drop),
         ),
     ]
@@ -117,7 +117,7 @@ fn a_network_that_is_not_in_evaluation_mode_is_refused_by_every_gradient_method(
     for (with_norm, with_dropout) in [(true, false), (false, true), (true, true)] {
         // the weights lie on the plain device, as those of a file do, but nobody called `valid`
         let network = || Network::new(with_norm, with_dropout, &execution.device);
-        check_scorer(&|images| network().forward(images), &picture(), &execution).expect("plain images pass");
+        check_scorer(&|images| network().forward(images), &image(), &execution).expect("plain images pass");
         for (method, found) in every_method(network, &execution) {
             let error = found.expect_err(method);
             assert!(matches!(error, ExplainError::TrainingBehaviour { .. }), "{method}: {error}");
@@ -129,7 +129,7 @@ fn a_network_that_is_not_in_evaluation_mode_is_refused_by_every_gradient_method(
 #[test]
 fn a_network_with_batch_normalisation_and_dropout_is_explained_in_evaluation_mode() {
     let execution = Execution { device: Device::flex(), ..Execution::default() };
-    let picture = picture();
+    let image = image();
     for network in [
         Network::new(true, true, &execution.device).valid(),
         Network::new(true, true, &execution.device).freeze(),
@@ -138,15 +138,15 @@ fn a_network_with_batch_normalisation_and_dropout_is_explained_in_evaluation_mod
     ] {
         let before = network.running_mean();
         let scorer = |images: Tensor<4>| network.forward(images);
-        let plain = check_scorer(&scorer, &picture, &execution).unwrap();
-        assert_eq!(check_differentiable_scorer(&scorer, &picture, &execution).unwrap(), plain);
+        let plain = check_scorer(&scorer, &image, &execution).unwrap();
+        assert_eq!(check_differentiable_scorer(&scorer, &image, &execution).unwrap(), plain);
         for (method, found) in every_method(|| network.clone(), &execution) {
             assert_eq!(found, Ok(()), "{method}");
         }
         // without noise SmoothGrad is the gradient, which differences of plain scores give without any tracking
         let config = SmoothGradConfig { samples: 2, noise: 0.0, ..Default::default() };
-        let found = smooth_grad(&scorer, &picture, Target::Class(0), &config, &execution).unwrap();
-        let expected = gradient_by_differences(&network, &picture, &execution.device);
+        let found = smooth_grad(&scorer, &image, Target::Class(0), &config, &execution).unwrap();
+        let expected = gradient_by_differences(&network, &image, &execution.device);
         for (found, expected) in found.attribution.values.iter().zip(&expected) {
             assert!((f64::from(*found) - expected).abs() < 1e-3, "{found} is not {expected}");
         }

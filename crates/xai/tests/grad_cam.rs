@@ -2,7 +2,7 @@
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation, module};
-use tinylsa_xai::{Execution, ExplainError, GradCam, GradCamConfig, Picture, SplitScorer, Target, grad_cam};
+use tinylsa_xai::{Execution, ExplainError, GradCam, GradCamConfig, Image, SplitScorer, Target, grad_cam};
 
 const SHAPE: [usize; 3] = [3, 8, 6];
 const MAPS: usize = 4;
@@ -17,8 +17,8 @@ fn numbers(count: usize, salt: u64) -> Vec<f32> {
         .collect()
 }
 
-fn picture() -> Picture {
-    Picture::new(numbers(144, 3), SHAPE).unwrap()
+fn image() -> Image {
+    Image::new(numbers(144, 3), SHAPE).unwrap()
 }
 
 fn execution() -> Execution {
@@ -46,14 +46,14 @@ fn curved_head(maps: Tensor<4>) -> Tensor<2> {
 }
 
 fn activations() -> Vec<f64> {
-    let images = Tensor::from_data(TensorData::new(picture().values().to_vec(), [1, 3, 8, 6]), &Device::flex());
+    let images = Tensor::from_data(TensorData::new(image().values().to_vec(), [1, 3, 8, 6]), &Device::flex());
     features(images).into_data().try_to_vec::<f32>().unwrap().into_iter().map(f64::from).collect()
 }
 
 fn explained(head: fn(Tensor<4>) -> Tensor<2>, target: Target, rectify: bool) -> Result<GradCam, ExplainError> {
     let scorer = move |images: Tensor<4>| head(features(images));
     let model = SplitScorer { scorer: &scorer, features, head };
-    grad_cam(&model, &picture(), target, &GradCamConfig { rectify }, &execution())
+    grad_cam(&model, &image(), target, &GradCamConfig { rectify }, &execution())
 }
 
 #[test]
@@ -123,13 +123,13 @@ fn a_contrast_is_the_difference_of_two_maps_before_the_rectifier() {
 fn parts_that_are_not_the_model_are_refused() {
     let scorer = |images: Tensor<4>| linear_head(features(images)) + 0.1;
     let model = SplitScorer { scorer: &scorer, features, head: linear_head };
-    let found = grad_cam(&model, &picture(), Target::Predicted, &GradCamConfig::default(), &execution());
+    let found = grad_cam(&model, &image(), Target::Predicted, &GradCamConfig::default(), &execution());
     assert!(matches!(found, Err(ExplainError::SplitScores { class: 0, .. })), "{found:?}");
     // a head that does not use the maps has nothing to differentiate
     let constant = |maps: Tensor<4>| Tensor::<2>::ones([maps.dims()[0], CLASSES], &maps.device().inner());
     let scorer = |images: Tensor<4>| Tensor::<2>::ones([images.dims()[0], CLASSES], &images.device());
     let model = SplitScorer { scorer: &scorer, features, head: constant };
-    let found = grad_cam(&model, &picture(), Target::Predicted, &GradCamConfig::default(), &execution());
+    let found = grad_cam(&model, &image(), Target::Predicted, &GradCamConfig::default(), &execution());
     assert_eq!(found.unwrap_err(), ExplainError::NoGradient);
     let class = explained(linear_head, Target::Class(3), true);
     assert_eq!(class.unwrap_err(), ExplainError::OutOfRange { what: "class", index: 3, count: 3 });

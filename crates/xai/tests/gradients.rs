@@ -10,8 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    BaselineConfig, BaselineKind, Cancellation, Execution, ExpectedGradientsConfig, ExplainError,
-    IntegratedGradientsConfig, Picture, QuadratureRule, SmoothGradConfig, Target, expected_gradients, input_gradient,
+    BaselineConfig, BaselineKind, Cancellation, Execution, ExpectedGradientsConfig, ExplainError, Image,
+    IntegratedGradientsConfig, QuadratureRule, SmoothGradConfig, Target, expected_gradients, input_gradient,
     integrated_gradients, smooth_grad,
 };
 
@@ -60,10 +60,10 @@ fn drawn<const D: usize>(old: &Param<Tensor<D>>, index: u64, scale: f32) -> Para
     old.clone().map(|old| Tensor::from_data(TensorData::new(values, shape), &old.device()))
 }
 
-fn picture(index: u64) -> Picture {
-    let mut generator = Draw { seed: 2, purpose: Purpose::new("picture"), epoch: 0, index }.generator();
+fn image(index: u64) -> Image {
+    let mut generator = Draw { seed: 2, purpose: Purpose::new("image"), epoch: 0, index }.generator();
     let values = (0..28 * 28).map(|_| generator.random::<f32>()).collect();
-    Picture::new(values, [1, 28, 28]).expect("values are finite")
+    Image::new(values, [1, 28, 28]).expect("values are finite")
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -74,8 +74,8 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn the_gradient_is_that_of_finite_differences() {
     let network = Network::new(&Device::flex()).valid();
     let model = |images: Tensor<4>| network.forward(images);
-    let picture = picture(0);
-    let found = input_gradient(&model, &picture, Target::Class(3), &Execution::default()).expect("gradients");
+    let image = image(0);
+    let found = input_gradient(&model, &image, Target::Class(3), &Execution::default()).expect("gradients");
     let score = |values: Vec<f32>| -> f64 {
         let images = Tensor::from_data(TensorData::new(values, [1, 1, 28, 28]), &Device::flex());
         f64::from(network.forward(images).into_data().try_to_vec::<f32>().expect("f32")[3])
@@ -85,7 +85,7 @@ fn the_gradient_is_that_of_finite_differences() {
         let mut generator = Draw { seed: 4, purpose: Purpose::new("direction"), epoch: 0, index }.generator();
         let direction: Vec<f32> = (0..28 * 28).map(|_| generator.random::<f32>() - 0.5).collect();
         let moved = |step: f32| -> Vec<f32> {
-            picture.values().iter().zip(&direction).map(|(value, slope)| value + step * slope).collect()
+            image.values().iter().zip(&direction).map(|(value, slope)| value + step * slope).collect()
         };
         let slope = (score(moved(1e-3)) - score(moved(-1e-3))) / 2e-3;
         let expected: f64 =
@@ -96,10 +96,10 @@ fn the_gradient_is_that_of_finite_differences() {
 
 #[test]
 fn weights_on_a_plain_or_an_autodiff_device_give_the_same_gradient() {
-    let picture = picture(1);
+    let image = image(1);
     let explain = |network: Network| {
         let model = |images: Tensor<4>| network.forward(images);
-        input_gradient(&model, &picture, Target::Predicted, &Execution::default()).expect("gradients")
+        input_gradient(&model, &image, Target::Predicted, &Execution::default()).expect("gradients")
     };
     let plain = explain(Network::new(&Device::flex()).valid());
     let trained = explain(Network::new(&Device::flex().autodiff()).valid());
@@ -113,18 +113,17 @@ fn weights_on_a_plain_or_an_autodiff_device_give_the_same_gradient() {
 fn the_batch_size_and_the_number_of_threads_change_no_bit() {
     let network = Network::new(&Device::flex()).valid();
     let model = |images: Tensor<4>| network.forward(images);
-    let picture = picture(2);
-    let background: Vec<Picture> = (3..6).map(self::picture).collect();
+    let image = image(2);
+    let background: Vec<Image> = (3..6).map(self::image).collect();
     let explain = |batch_size: usize| {
         let execution = Execution { batch_size, seed: 11, ..Execution::default() };
         let integrated = IntegratedGradientsConfig { tolerance: f64::INFINITY, steps: 65, ..Default::default() };
-        let integrated =
-            integrated_gradients(&model, &picture, &background, Target::Predicted, &integrated, &execution)
-                .expect("gradients");
+        let integrated = integrated_gradients(&model, &image, &background, Target::Predicted, &integrated, &execution)
+            .expect("gradients");
         let smooth = SmoothGradConfig { samples: 65, ..SmoothGradConfig::default() };
-        let smooth = smooth_grad(&model, &picture, Target::Predicted, &smooth, &execution).expect("gradients");
+        let smooth = smooth_grad(&model, &image, Target::Predicted, &smooth, &execution).expect("gradients");
         let expected = ExpectedGradientsConfig { strata: 11 };
-        let expected = expected_gradients(&model, &picture, &background, Target::Predicted, &expected, &execution)
+        let expected = expected_gradients(&model, &image, &background, Target::Predicted, &expected, &execution)
             .expect("gradients");
         [integrated.attribution, smooth.attribution, expected.attribution].map(|found| bits(&found.values))
     };
@@ -139,7 +138,7 @@ fn the_batch_size_and_the_number_of_threads_change_no_bit() {
         let execution = Execution { seed: 11, ..Execution::default() };
         let config = SmoothGradConfig { samples: 65, ..SmoothGradConfig::default() };
         let model = |images: Tensor<4>| network.forward(images);
-        smooth_grad(&model, &picture, Target::Predicted, &config, &execution).expect("gradients")
+        smooth_grad(&model, &image, Target::Predicted, &config, &execution).expect("gradients")
     });
     assert!(bits(&alone.attribution.values) == reference[1], "one thread differs from two");
 }
@@ -152,7 +151,7 @@ fn the_batch_size_changes_no_bit_of_a_wide_linear_layer() {
     let explain = |batch_size: usize| {
         let execution = Execution { batch_size, ..Execution::default() };
         let config = SmoothGradConfig { samples: 9, ..SmoothGradConfig::default() };
-        let found = smooth_grad(&model, &picture(0), Target::Class(1), &config, &execution).expect("gradients");
+        let found = smooth_grad(&model, &image(0), Target::Class(1), &config, &execution).expect("gradients");
         bits(&found.attribution.values)
     };
     let reference = explain(64);
@@ -165,11 +164,11 @@ fn the_batch_size_changes_no_bit_of_a_wide_linear_layer() {
 fn seeds_name_the_draws() {
     let network = Network::new(&Device::flex()).valid();
     let model = |images: Tensor<4>| network.forward(images);
-    let picture = picture(2);
+    let image = image(2);
     let config = SmoothGradConfig { samples: 4, ..SmoothGradConfig::default() };
     let explain = |seed: u64| {
         let execution = Execution { seed, ..Execution::default() };
-        smooth_grad(&model, &picture, Target::Predicted, &config, &execution).expect("gradients").attribution
+        smooth_grad(&model, &image, Target::Predicted, &config, &execution).expect("gradients").attribution
     };
     assert_eq!(explain(1), explain(1));
     assert_ne!(explain(1), explain(2));
@@ -180,10 +179,10 @@ fn refinement_ends_at_the_tolerance_or_says_that_it_did_not() {
     let network = Network::new(&Device::flex()).valid();
     let model = |images: Tensor<4>| network.forward(images);
     let execution = Execution::default();
-    let black = [Picture::filled(0.0, [1, 28, 28]).expect("the shape is not empty")];
+    let black = [Image::filled(0.0, [1, 28, 28]).expect("the shape is not empty")];
     for index in 0..3 {
         let config = IntegratedGradientsConfig::default();
-        let found = integrated_gradients(&model, &picture(index), &black, Target::Predicted, &config, &execution)
+        let found = integrated_gradients(&model, &image(index), &black, Target::Predicted, &config, &execution)
             .expect("gradients");
         let difference = found.score - found.paths[0].baseline_score;
         assert!(found.converged && found.delta.abs() <= 0.005 * difference.abs(), "{found:?}");
@@ -192,14 +191,14 @@ fn refinement_ends_at_the_tolerance_or_says_that_it_did_not() {
     }
     let short = IntegratedGradientsConfig { rule: QuadratureRule::Right, steps: 1, tolerance: 1e-12, maximum_steps: 6 };
     let found =
-        integrated_gradients(&model, &picture(0), &black, Target::Predicted, &short, &execution).expect("gradients");
+        integrated_gradients(&model, &image(0), &black, Target::Predicted, &short, &execution).expect("gradients");
     assert!(!found.converged);
     assert_eq!(found.paths[0].steps, 6);
     assert_eq!(found.gradients, 1 + 2 + 4 + 6, "doubled, and the last round at the budget");
 }
 
 #[test]
-fn no_call_of_the_scorer_sees_more_pictures_than_the_batch_size() {
+fn no_call_of_the_scorer_sees_more_images_than_the_batch_size() {
     let network = Network::new(&Device::flex()).valid();
     let largest = Cell::new(0);
     let rows = Cell::new(0);
@@ -211,14 +210,14 @@ fn no_call_of_the_scorer_sees_more_pictures_than_the_batch_size() {
     };
     let execution = Execution { batch_size: 5, ..Execution::default() };
     let config = SmoothGradConfig { samples: 23, ..SmoothGradConfig::default() };
-    smooth_grad(&model, &picture(0), Target::Predicted, &config, &execution).expect("gradients");
-    let background: Vec<Picture> = (1..8).map(picture).collect();
+    smooth_grad(&model, &image(0), Target::Predicted, &config, &execution).expect("gradients");
+    let background: Vec<Image> = (1..8).map(image).collect();
     let config = ExpectedGradientsConfig { strata: 2 };
-    expected_gradients(&model, &picture(0), &background, Target::Predicted, &config, &execution).expect("gradients");
+    expected_gradients(&model, &image(0), &background, Target::Predicted, &config, &execution).expect("gradients");
     let config = IntegratedGradientsConfig { steps: 12, tolerance: f64::INFINITY, ..Default::default() };
-    integrated_gradients(&model, &picture(0), &background, Target::Predicted, &config, &execution).expect("gradients");
+    integrated_gradients(&model, &image(0), &background, Target::Predicted, &config, &execution).expect("gradients");
     assert_eq!(largest.get(), 5);
-    // each method first scores the picture in three pairs, the last of them tracked; the scores of the backgrounds come with the picture's again
+    // each method first scores the image in three pairs, the last of them tracked; the scores of the backgrounds come with the image's again
     assert_eq!(rows.get(), (6 + 23) + (6 + 8 + 7 * 4) + (6 + 8 + 7 * 12));
 }
 
@@ -236,7 +235,7 @@ fn a_cancelled_call_stops_at_the_next_batch() {
     };
     let execution = Execution { batch_size: 4, cancellation: cancellation.clone(), ..Execution::default() };
     let config = SmoothGradConfig { samples: 100, ..SmoothGradConfig::default() };
-    let found = smooth_grad(&model, &picture(0), Target::Predicted, &config, &execution);
+    let found = smooth_grad(&model, &image(0), Target::Predicted, &config, &execution);
     // three calls that check the scorer, and the first batch
     assert_eq!(found, Err(ExplainError::Cancelled { what: "gradients", done: 4, total: 100 }));
     assert_eq!(calls.get(), 4);
@@ -244,14 +243,14 @@ fn a_cancelled_call_stops_at_the_next_batch() {
 
 /// What every gradient method says of one scorer.
 fn errors(model: &impl tinylsa_xai::Scorer, target: Target, execution: &Execution) -> Vec<ExplainError> {
-    let picture = picture(0);
-    let background = [self::picture(1)];
+    let image = image(0);
+    let background = [self::image(1)];
     let config = IntegratedGradientsConfig::default();
     vec![
-        input_gradient(model, &picture, target, execution).expect_err("bad input"),
-        smooth_grad(model, &picture, target, &SmoothGradConfig::default(), execution).expect_err("bad input"),
-        integrated_gradients(model, &picture, &background, target, &config, execution).expect_err("bad input"),
-        expected_gradients(model, &picture, &background, target, &ExpectedGradientsConfig::default(), execution)
+        input_gradient(model, &image, target, execution).expect_err("bad input"),
+        smooth_grad(model, &image, target, &SmoothGradConfig::default(), execution).expect_err("bad input"),
+        integrated_gradients(model, &image, &background, target, &config, execution).expect_err("bad input"),
+        expected_gradients(model, &image, &background, target, &ExpectedGradientsConfig::default(), execution)
             .expect_err("bad input"),
     ]
 }
@@ -289,9 +288,9 @@ fn scorers_that_cannot_be_explained_are_named() {
         assert!(matches!(error, ExplainError::NotFinite { what: "the gradient", .. }), "{error}");
     }
     let one_row = |images: Tensor<4>| network.forward(images.narrow(0, 0, 1));
-    let background = [picture(1)];
+    let background = [image(1)];
     let config = IntegratedGradientsConfig::default();
-    let rows = integrated_gradients(&one_row, &picture(0), &background, Target::Predicted, &config, &execution);
+    let rows = integrated_gradients(&one_row, &image(0), &background, Target::Predicted, &config, &execution);
     assert!(matches!(rows, Err(ExplainError::Shape { what: "the scores", .. })), "{rows:?}");
     let none = Execution { batch_size: 0, ..Execution::default() };
     for error in errors(&model, Target::Predicted, &none) {
@@ -300,32 +299,32 @@ fn scorers_that_cannot_be_explained_are_named() {
 }
 
 #[test]
-fn pictures_and_baselines_that_do_not_fit_are_named() {
-    let nan = Picture::new(vec![0.0, f32::NAN], [1, 1, 2]);
-    assert!(matches!(nan, Err(ExplainError::NotFinite { what: "picture", position: 1, .. })));
-    let few = Picture::new(vec![0.0; 3], [1, 2, 2]);
-    assert_eq!(few, Err(ExplainError::ValueCount { what: "picture", found: 3, expected: 4 }));
-    assert_eq!(Picture::new(vec![], [0, 2, 2]), Err(ExplainError::Empty { what: "picture" }));
+fn images_and_baselines_that_do_not_fit_are_named() {
+    let nan = Image::new(vec![0.0, f32::NAN], [1, 1, 2]);
+    assert!(matches!(nan, Err(ExplainError::NotFinite { what: "image", position: 1, .. })));
+    let few = Image::new(vec![0.0; 3], [1, 2, 2]);
+    assert_eq!(few, Err(ExplainError::ValueCount { what: "image", found: 3, expected: 4 }));
+    assert_eq!(Image::new(vec![], [0, 2, 2]), Err(ExplainError::Empty { what: "image" }));
 
     let seen = RefCell::new(0);
     let model = |images: Tensor<4>| {
         *seen.borrow_mut() += 1;
         images.flatten(1, 3)
     };
-    let small = Picture::filled(0.0, [1, 2, 2]).expect("the shape is not empty");
+    let small = Image::filled(0.0, [1, 2, 2]).expect("the shape is not empty");
     let config = IntegratedGradientsConfig::default();
     let execution = Execution::default();
-    let baseline = integrated_gradients(&model, &picture(0), &[small], Target::Predicted, &config, &execution);
+    let baseline = integrated_gradients(&model, &image(0), &[small], Target::Predicted, &config, &execution);
     assert!(matches!(baseline, Err(ExplainError::Shape { what: "a baseline", .. })));
-    let none = integrated_gradients(&model, &picture(0), &[], Target::Predicted, &config, &execution);
+    let none = integrated_gradients(&model, &image(0), &[], Target::Predicted, &config, &execution);
     assert_eq!(none, Err(ExplainError::Empty { what: "list of baselines" }));
     assert_eq!(*seen.borrow(), 0, "what is wrong is said before the model runs");
 
-    let round_trip = Picture::from_tensor(Tensor::from_data(
-        TensorData::new(picture(0).values().to_vec(), [1, 28, 28]),
+    let round_trip = Image::from_tensor(Tensor::from_data(
+        TensorData::new(image(0).values().to_vec(), [1, 28, 28]),
         &Device::flex(),
     ));
-    assert_eq!(round_trip, Ok(picture(0)));
+    assert_eq!(round_trip, Ok(image(0)));
 }
 
 #[test]
@@ -349,7 +348,7 @@ fn settings_out_of_range_are_named() {
 
 #[test]
 fn baselines_are_what_their_names_say() {
-    let picture = picture(0);
+    let image = image(0);
     let config = BaselineConfig {
         kinds: vec![
             BaselineKind::Black,
@@ -365,27 +364,27 @@ fn baselines_are_what_their_names_say() {
         ..BaselineConfig::default()
     };
     let baselines =
-        config.pictures(&picture, &Execution { seed: 7, ..Execution::default() }).expect("settings are in range");
+        config.images(&image, &Execution { seed: 7, ..Execution::default() }).expect("settings are in range");
     assert_eq!(baselines.len(), 7);
-    let constant = |value: f32| Picture::filled(value, [1, 28, 28]).expect("the shape is not empty");
+    let constant = |value: f32| Image::filled(value, [1, 28, 28]).expect("the shape is not empty");
     assert_eq!(baselines[..3], [constant(-1.0), constant(1.0), constant(0.286)]);
-    let spread = |picture: &Picture| {
-        let mean = picture.values().iter().sum::<f32>() / 784.0;
-        picture.values().iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 784.0
+    let spread = |image: &Image| {
+        let mean = image.values().iter().sum::<f32>() / 784.0;
+        image.values().iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 784.0
     };
-    assert!(spread(&baselines[3]) < 0.05 * spread(&picture), "a blur of four pixels leaves little of noise");
+    assert!(spread(&baselines[3]) < 0.05 * spread(&image), "a blur of four pixels leaves little of noise");
     baselines[4..].iter().for_each(|noise| assert!((spread(noise).sqrt() - 0.353).abs() < 0.05));
     assert_ne!(baselines[4], baselines[5]);
     assert_eq!(
         baselines,
-        config.pictures(&picture, &Execution { seed: 7, ..Execution::default() }).expect("settings are in range")
+        config.images(&image, &Execution { seed: 7, ..Execution::default() }).expect("settings are in range")
     );
     assert_ne!(
         baselines[4],
-        config.pictures(&picture, &Execution { seed: 8, ..Execution::default() }).expect("settings are in range")[4]
+        config.images(&image, &Execution { seed: 8, ..Execution::default() }).expect("settings are in range")[4]
     );
     let per_channel = BaselineConfig { black: vec![0.0, 1.0], ..BaselineConfig::default() };
     assert!(
-        matches!(per_channel.pictures(&picture, &Execution { seed: 0, ..Execution::default() }), Err(ExplainError::Setting(error)) if error.key == "black")
+        matches!(per_channel.images(&image, &Execution { seed: 0, ..Execution::default() }), Err(ExplainError::Setting(error)) if error.key == "black")
     );
 }

@@ -1,9 +1,9 @@
-//! LIME against closed forms, against its own limit by enumeration, and on pictures.
+//! LIME against closed forms, against its own limit by enumeration, and on images.
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
-    Cancellation, CoalitionValues, Coalitions, Execution, ExplainError, ExplainedScore, FillConfig, LimeConfig,
-    LimePlan, LimeWarning, Masker, Picture, Segmentation, Target, Targets, fit_ridge, lime,
+    Cancellation, CoalitionValues, Coalitions, Execution, ExplainError, ExplainedScore, FillConfig, Image, LimeConfig,
+    LimePlan, LimeWarning, Masker, Segmentation, Target, Targets, fit_ridge, lime,
 };
 
 fn never() -> Cancellation {
@@ -165,14 +165,14 @@ fn execution() -> Execution {
 }
 
 #[test]
-fn a_picture_is_explained_with_warnings_where_due() {
-    let picture = Picture::new((0..64).map(|value| value as f32 / 64.0).collect(), [1, 8, 8]).unwrap();
+fn an_image_is_explained_with_warnings_where_due() {
+    let image = Image::new((0..64).map(|value| value as f32 / 64.0).collect(), [1, 8, 8]).unwrap();
     let black = FillConfig { kind: tinylsa_xai::Fill::Black, ..FillConfig::default() };
-    let masker = Masker::new(picture.clone(), Segmentation::grid(8, 8, 4, 4).unwrap(), &black, &execution()).unwrap();
+    let masker = Masker::new(image.clone(), Segmentation::grid(8, 8, 4, 4).unwrap(), &black, &execution()).unwrap();
     let config = LimeConfig { penalty: 1e-9, ..LimeConfig::default() };
     let all = lime(&halves, &masker, Targets::EveryClass, &config, &execution()).unwrap();
     assert_eq!(all.explained, [0, 1].map(ExplainedScore::from));
-    let sums = masker.segmentation().means(picture.values()).unwrap();
+    let sums = masker.segmentation().means(image.values()).unwrap();
     for (segment, mean) in sums.iter().enumerate() {
         let expected = if segment % 4 < 2 { f64::from(4.0 * mean) } else { 0.0 };
         assert!((all.solution.of(0).unwrap()[segment] - expected).abs() < 1e-4);
@@ -186,7 +186,7 @@ fn a_picture_is_explained_with_warnings_where_due() {
         ([1.into()].as_slice(), all.solution.of(1).unwrap())
     );
 
-    let flat = Picture::filled(0.5, [1, 8, 8]).unwrap();
+    let flat = Image::filled(0.5, [1, 8, 8]).unwrap();
     let few = Masker::new(flat, Segmentation::grid(8, 8, 1, 3).unwrap(), &FillConfig::default(), &execution()).unwrap();
     let warned = lime(&halves, &few, Targets::EveryClass, &LimeConfig::default(), &execution()).unwrap();
     let inert = LimeWarning::InertSegments { segments: vec![0, 1, 2] };

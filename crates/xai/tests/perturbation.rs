@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_xai::{
-    Cancellation, Execution, ExplainError, OcclusionConfig, Picture, RiseConfig, Target, Targets, occlusion, rise,
+    Cancellation, Execution, ExplainError, Image, OcclusionConfig, RiseConfig, Target, Targets, occlusion, rise,
 };
 
 const SHAPE: [usize; 3] = [2, 5, 7];
@@ -15,8 +15,8 @@ fn numbers(count: usize, salt: u64) -> Vec<f32> {
     (0..count as u64).map(|i| ((((i + 1) * (salt * 2 + 77_003) * 2_654_435_761) >> 17) % 64) as f32 / 64.0).collect()
 }
 
-fn picture(salt: u64) -> Picture {
-    Picture::new(numbers(2 * PIXELS, salt), SHAPE).unwrap()
+fn image(salt: u64) -> Image {
+    Image::new(numbers(2 * PIXELS, salt), SHAPE).unwrap()
 }
 
 fn weights() -> Vec<f32> {
@@ -35,7 +35,7 @@ fn execution() -> Execution {
 
 /// What each pixel adds to the score of a class while it is shown rather than hidden, both channels together.
 fn contributions(class: usize) -> Vec<f64> {
-    let (shown, hidden, weights) = (picture(1), picture(2), weights());
+    let (shown, hidden, weights) = (image(1), image(2), weights());
     let mut sums = vec![0.0; PIXELS];
     for position in 0..2 * PIXELS {
         let difference = f64::from(shown.values()[position]) - f64::from(hidden.values()[position]);
@@ -47,7 +47,7 @@ fn contributions(class: usize) -> Vec<f64> {
 #[test]
 fn the_value_of_a_pixel_is_the_mean_over_the_windows_that_cover_it() {
     let config = OcclusionConfig { height: 3, width: 2, row_stride: 2, column_stride: 2 };
-    let found = occlusion(&linear, &picture(1), &picture(2), Targets::EveryClass, &config, &execution()).unwrap();
+    let found = occlusion(&linear, &image(1), &image(2), Targets::EveryClass, &config, &execution()).unwrap();
     // rows 0 to 2 and 2 to 4; columns 0, 2, 4, and the last one of a single column
     let (tops, lefts) = ([0, 2], [0, 2, 4, 6]);
     assert_eq!((found.windows, found.scores.len()), (8, 3));
@@ -80,7 +80,7 @@ fn the_value_of_a_pixel_is_the_mean_over_the_windows_that_cover_it() {
 fn windows_of_one_pixel_give_every_contribution() {
     let config = OcclusionConfig { height: 1, width: 1, row_stride: 1, column_stride: 1 };
     let contrast = Target::Against { class: 0, other: 2 };
-    let found = occlusion(&linear, &picture(1), &picture(2), contrast, &config, &execution()).unwrap();
+    let found = occlusion(&linear, &image(1), &image(2), contrast, &config, &execution()).unwrap();
     let expected: Vec<f64> =
         contributions(0).iter().zip(contributions(2)).map(|(class, other)| class - other).collect();
     for (value, expected) in found.attributions[0].per_pixel().iter().zip(&expected) {
@@ -108,9 +108,9 @@ fn cell_shares(length: usize, cells: usize, offset: usize) -> Vec<Vec<f64>> {
 #[test]
 fn rise_estimates_its_expectation_within_its_standard_error() {
     let config = RiseConfig { masks: 6000, rows: 2, columns: 3, probability: 0.4 };
-    let found = rise(&linear, &picture(1), &picture(2), Targets::EveryClass, &config, &execution()).unwrap();
+    let found = rise(&linear, &image(1), &image(2), Targets::EveryClass, &config, &execution()).unwrap();
     let p = config.probability;
-    let hidden = Tensor::from_data(TensorData::new(picture(2).values().to_vec(), [1, 2, 5, 7]), &Device::flex());
+    let hidden = Tensor::from_data(TensorData::new(image(2).values().to_vec(), [1, 2, 5, 7]), &Device::flex());
     let level: Vec<f32> = linear(hidden).into_data().try_to_vec().unwrap();
     // E[Mⱼ M_λ] over the cells and over all offsets
     let (cell_height, cell_width) = (3, 3);
@@ -147,14 +147,14 @@ fn rise_estimates_its_expectation_within_its_standard_error() {
 fn more_masks_are_more_exact_and_a_constant_has_no_map() {
     let share = |masks: usize| {
         let config = RiseConfig { masks, rows: 2, columns: 3, probability: 0.5 };
-        let found = rise(&linear, &picture(1), &picture(2), Target::Class(0), &config, &execution()).unwrap();
+        let found = rise(&linear, &image(1), &image(2), Target::Class(0), &config, &execution()).unwrap();
         found.standard_errors[0].iter().copied().map(f64::from).sum::<f64>() / PIXELS as f64
     };
     let ratio = share(400) / share(6400);
     assert!((3.0..5.3).contains(&ratio), "sixteen times the masks take a fourth of the error: {ratio}");
     let constant = |images: Tensor<4>| Tensor::<2>::full([images.dims()[0], 2], 3.0, &images.device());
     let config = RiseConfig { masks: 500, ..RiseConfig { rows: 2, columns: 2, ..RiseConfig::default() } };
-    let found = rise(&constant, &picture(1), &picture(2), Target::Class(1), &config, &execution()).unwrap();
+    let found = rise(&constant, &image(1), &image(2), Target::Class(1), &config, &execution()).unwrap();
     for (pixel, error) in found.attributions[0].per_pixel().iter().zip(&found.standard_errors[0]) {
         assert!((pixel - 3.0).abs() < 5.0 * error, "{pixel} is the score, within {error}");
     }
@@ -174,8 +174,8 @@ fn the_batch_size_changes_no_bit_and_bounds_the_scorer() {
         let config = RiseConfig { masks: 30, rows: 2, columns: 3, probability: 0.5 };
         let windows = OcclusionConfig { height: 2, width: 2, row_stride: 1, column_stride: 2 };
         (
-            rise(&scorer, &picture(1), &picture(2), Targets::EveryClass, &config, &execution).unwrap(),
-            occlusion(&scorer, &picture(1), &picture(2), Targets::EveryClass, &windows, &execution).unwrap(),
+            rise(&scorer, &image(1), &image(2), Targets::EveryClass, &config, &execution).unwrap(),
+            occlusion(&scorer, &image(1), &image(2), Targets::EveryClass, &windows, &execution).unwrap(),
         )
     };
     let (first, windows) = run(7, 1);
@@ -188,7 +188,7 @@ fn the_batch_size_changes_no_bit_and_bounds_the_scorer() {
 
 #[test]
 fn what_does_not_fit_is_named() {
-    let (image, black) = (picture(1), picture(2));
+    let (image, black) = (image(1), image(2));
     let windows =
         |config: OcclusionConfig| occlusion(&linear, &image, &black, Target::Predicted, &config, &execution());
     let key = |result: Result<(), ExplainError>| match result {
@@ -215,7 +215,7 @@ fn what_does_not_fit_is_named() {
     ] {
         assert_eq!(key(masks(config).map(drop)), expected);
     }
-    let other = Picture::filled(0.0, [1, 5, 7]).unwrap();
+    let other = Image::filled(0.0, [1, 5, 7]).unwrap();
     let found = occlusion(&linear, &image, &other, Target::Predicted, &small, &execution());
     assert!(matches!(found, Err(ExplainError::Shape { what: "the replacement", .. })));
     let cancellation = Cancellation::default();

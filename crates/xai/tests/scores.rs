@@ -7,7 +7,7 @@ use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
     AttributionKind, Baseline, BootstrapConfig, Cancellation, DeletionConfig, Direction, Execution, ExplainError,
-    FaithfulnessConfig, FillConfig, InfidelityConfig, MaxSensitivityConfig, MethodScore, MuFidelityConfig, Picture,
+    FaithfulnessConfig, FillConfig, Image, InfidelityConfig, MaxSensitivityConfig, MethodScore, MuFidelityConfig,
     Probe, ScoreKind, ScoreScale, Scorer, Target, bootstrap_interval, completeness, complexity, deletion_insertion,
     faithfulness_correlation, infidelity, magnitude_rank_correlation, max_sensitivity, mu_fidelity,
     parameter_randomisation, pointing_game, random_map, rank_methods, relevance_mass_accuracy, relevance_rank_accuracy,
@@ -26,8 +26,8 @@ fn uniform(seed: u64) -> Vec<f32> {
     (0..PIXELS).map(|_| generator.random::<f32>()).collect()
 }
 
-fn picture() -> Picture {
-    Picture::new(uniform(1), [1, SIDE, SIDE]).unwrap()
+fn image() -> Image {
+    Image::new(uniform(1), [1, SIDE, SIDE]).unwrap()
 }
 
 /// Weights that grow towards a corner, so that cells of a grid differ too.
@@ -36,7 +36,7 @@ fn weights() -> Vec<f32> {
     uniform(2).into_iter().enumerate().map(|(pixel, value)| (trend(pixel) + 0.3 * (value - 0.5)) / 20.0).collect()
 }
 
-/// Class 0 is linear in the picture, class 1 its negative.
+/// Class 0 is linear in the image, class 1 its negative.
 fn linear(images: Tensor<4>) -> Tensor<2> {
     let batch = images.dims()[0] as i32;
     let weights = Tensor::<2>::from_data(TensorData::new(weights(), [PIXELS, 1]), &images.device());
@@ -46,11 +46,11 @@ fn linear(images: Tensor<4>) -> Tensor<2> {
 
 /// The true contributions of the linear model over black.
 fn contributions() -> Vec<f32> {
-    weights().iter().zip(picture().values()).map(|(weight, value)| weight * value).collect()
+    weights().iter().zip(image().values()).map(|(weight, value)| weight * value).collect()
 }
 
 struct Bench {
-    picture: Picture,
+    image: Image,
     fill: FillConfig,
     execution: Execution,
 }
@@ -58,13 +58,13 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let execution = Execution { device: Device::flex(), seed: 3, ..Execution::default() };
-        Self { picture: picture(), fill: FillConfig { mean: Some(vec![0.286]), ..FillConfig::default() }, execution }
+        Self { image: image(), fill: FillConfig { mean: Some(vec![0.286]), ..FillConfig::default() }, execution }
     }
 
     fn probe<'a, S: Scorer>(&'a self, scorer: &'a S) -> Probe<'a, S> {
         Probe {
             scorer,
-            picture: &self.picture,
+            image: &self.image,
             target: Target::Class(0),
             scale: ScoreScale::Logits,
             baseline: Baseline::Black,
@@ -109,7 +109,7 @@ fn the_true_contributions_beat_every_control() {
     close(fidelity(&truth), 1.0, 1e-3);
     close(errors(&truth).plain, 0.0, 1e-9);
     close(errors(&truth).scale, 1.0, 1e-4);
-    for control in [random_map(PIXELS, 1).unwrap(), sobel_edge_map(&bench.picture)] {
+    for control in [random_map(PIXELS, 1).unwrap(), sobel_edge_map(&bench.image)] {
         assert!(areas(&control).deletion_area > areas(&truth).deletion_area + 0.5);
         assert!(areas(&control).insertion_area < areas(&truth).insertion_area - 0.5);
         assert!(faithfulness(&control) < 0.6);
@@ -117,7 +117,7 @@ fn the_true_contributions_beat_every_control() {
         assert!(errors(&control).scaled.unwrap() > 0.01, "{:?}", errors(&control));
         assert!(errors(&control).plain >= errors(&control).scaled.unwrap());
     }
-    // The plain gradient of a linear model, its weights, knows nothing of the picture: near the truth, but worse.
+    // The plain gradient of a linear model, its weights, knows nothing of the image: near the truth, but worse.
     assert!(faithfulness(&weights()) < faithfulness(&truth));
     assert!(areas(&weights()).deletion_area > areas(&truth).deletion_area);
 }
@@ -242,24 +242,24 @@ fn randomisation_compares_the_ranks_of_magnitudes() {
 
 #[test]
 fn max_sensitivity_of_known_explanations() {
-    let (picture, execution) = (picture(), Bench::new().execution);
+    let (image, execution) = (image(), Bench::new().execution);
     let config = MaxSensitivityConfig::default();
-    let constant = max_sensitivity(&picture, &config, &execution, |_| Ok(weights())).unwrap();
+    let constant = max_sensitivity(&image, &config, &execution, |_| Ok(weights())).unwrap();
     assert_eq!(constant, Some(0.0));
-    // The picture as its own explanation: the root mean square of a uniform shift within r is r / √3.
-    let own = max_sensitivity(&picture, &config, &execution, |shown| Ok(shown.values().to_vec())).unwrap().unwrap();
-    let norm = picture.values().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+    // The image as its own explanation: the root mean square of a uniform shift within r is r / √3.
+    let own = max_sensitivity(&image, &config, &execution, |shown| Ok(shown.values().to_vec())).unwrap().unwrap();
+    let norm = image.values().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
     close(own, 0.02 / 3.0_f64.sqrt() * 28.0 / norm, 0.05 * own);
-    assert_eq!(max_sensitivity(&picture, &config, &execution, |_| Ok(vec![0.0; PIXELS])).unwrap(), None);
+    assert_eq!(max_sensitivity(&image, &config, &execution, |_| Ok(vec![0.0; PIXELS])).unwrap(), None);
     let mut calls = 0;
-    max_sensitivity(&picture, &config, &execution, |_| {
+    max_sensitivity(&image, &config, &execution, |_| {
         calls += 1;
         Ok(weights())
     })
     .unwrap();
     assert_eq!(calls, 11);
     execution.cancellation.cancel();
-    let cancelled = max_sensitivity(&picture, &config, &execution, |_| Ok(weights()));
+    let cancelled = max_sensitivity(&image, &config, &execution, |_| Ok(weights()));
     assert!(matches!(cancelled, Err(ExplainError::Cancelled { done: 0, total: 10, .. })));
 }
 
@@ -269,7 +269,7 @@ fn controls_are_what_they_claim() {
     assert_ne!(random_map(50, 1).unwrap(), random_map(50, 2).unwrap());
     assert!(random_map(1000, 3).unwrap().iter().all(|value| (-1.0..=1.0).contains(value)));
     // A step of height 1 between columns 2 and 3 has the Sobel magnitude 4 on both sides of it.
-    let step = Picture::new((0..36).map(|pixel| f32::from(u8::from(pixel % 6 >= 3))).collect(), [1, 6, 6]).unwrap();
+    let step = Image::new((0..36).map(|pixel| f32::from(u8::from(pixel % 6 >= 3))).collect(), [1, 6, 6]).unwrap();
     let edges = sobel_edge_map(&step);
     assert!(
         edges.iter().enumerate().all(|(pixel, &edge)| edge == if [2, 3].contains(&(pixel % 6)) { 4.0 } else { 0.0 })
@@ -351,7 +351,7 @@ fn what_cannot_be_scored_is_an_error() {
         Err(ExplainError::ValueCount { .. })
     ));
     let radius = MaxSensitivityConfig { radius: 0.0, draws: 1 };
-    assert_eq!(key(max_sensitivity(&bench.picture, &radius, &bench.execution, |_| Ok(vec![])).map(drop)), "radius");
+    assert_eq!(key(max_sensitivity(&bench.image, &radius, &bench.execution, |_| Ok(vec![])).map(drop)), "radius");
 
     let empty_mask = ExplainError::Empty { what: "truth mask" };
     assert_eq!(pointing_game(&[1.0, 0.0], &[false, false]), Err(empty_mask.clone()));

@@ -10,8 +10,8 @@ use tinylsa_xai::{
 };
 
 /// Blocks of random brightness with a little noise, `[channels, height, width]`.
-fn picture(channels: usize, height: usize, width: usize, seed: u64) -> Vec<f32> {
-    let mut generator = Draw { seed, purpose: Purpose::new("test picture"), epoch: 0, index: 0 }.generator();
+fn image(channels: usize, height: usize, width: usize, seed: u64) -> Vec<f32> {
+    let mut generator = Draw { seed, purpose: Purpose::new("test image"), epoch: 0, index: 0 }.generator();
     let blocks: Vec<f32> = (0..channels * 16).map(|_| generator.random::<f32>()).collect();
     let mut values = Vec::new();
     for channel in 0..channels {
@@ -84,7 +84,7 @@ fn slic_follows_an_edge_that_a_grid_would_cross() {
 }
 
 #[test]
-fn slic_of_flat_and_tiny_pictures_is_a_segmentation_still() {
+fn slic_of_flat_and_tiny_images_is_a_segmentation_still() {
     let flat = Segmentation::slic(&[0.5; 784], [1, 28, 28], &SlicConfig::default(), &never()).unwrap();
     assert_eq!(flat.count(), 16);
     assert!(connected(&flat));
@@ -96,7 +96,7 @@ fn slic_of_flat_and_tiny_pictures_is_a_segmentation_still() {
 
 #[test]
 fn a_config_makes_the_segmentation_that_it_names() {
-    let values = picture(1, 28, 28, 3);
+    let values = image(1, 28, 28, 3);
     let default = SegmentationConfig::default();
     assert_eq!(default.segment(&values, [1, 28, 28], &never()).unwrap(), Segmentation::grid(28, 28, 4, 4).unwrap());
     let slic = SegmentationConfig { kind: SegmentationKind::Slic, ..default };
@@ -155,7 +155,7 @@ proptest! {
         compactness in 0.01_f64..3.0,
         seed in 0_u64..1000,
     ) {
-        let values = picture(channels, height, width, seed);
+        let values = image(channels, height, width, seed);
         let config = SlicConfig { segments, compactness, ..SlicConfig::default() };
         let found = Segmentation::slic(&values, [channels, height, width], &config, &never()).unwrap();
         prop_assert_eq!(found.sizes().iter().sum::<usize>(), height * width);
@@ -170,7 +170,7 @@ proptest! {
     #[test]
     fn slic_comes_near_the_number_that_was_asked_for(segments in 4_usize..60, seed in 0_u64..1000) {
         let config = SlicConfig { segments, compactness: 1.0, ..SlicConfig::default() };
-        let found = Segmentation::slic(&picture(1, 28, 28, seed), [1, 28, 28], &config, &never()).unwrap();
+        let found = Segmentation::slic(&image(1, 28, 28, seed), [1, 28, 28], &config, &never()).unwrap();
         prop_assert!(2 * found.count() >= segments, "{} of {segments}", found.count());
     }
 }

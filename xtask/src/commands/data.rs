@@ -9,13 +9,13 @@ use tinylsa_data::{
     fetch, synthetic_garments, verify,
 };
 use tinylsa_experiment::Experiment;
-use tinylsa_report::{ContactRow, ContactSheet, Image, encode_png};
+use tinylsa_report::{ByteImage, ContactRow, ContactSheet, encode_png};
 use tinylsa_settings::{counted, printable_path};
 use tinylsa_system::write_atomically;
 
 use super::images::source;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
-use tinylsa_experiment::dataset::{Pictures, fetch_config, obtain};
+use tinylsa_experiment::dataset::{LoadedDataset, fetch_config, obtain};
 
 /// Images of each class on the contact sheet, plain and augmented.
 const SHOWN: usize = 8;
@@ -151,14 +151,14 @@ fn state_in_words(file: &SourceFile, found: &FoundFile, directory: &Path) -> Str
     let path = printable_path(found.path.strip_prefix(directory).unwrap_or(&found.path));
     match &found.state {
         Ok(FileForm::Published) => format!("{path}: intact"),
-        Ok(FileForm::Repacked) => format!("{path}: intact, packed anew"),
+        Ok(FileForm::Repacked) => format!("{path}: intact, packed again"),
         Ok(FileForm::Unpacked) => format!("{path}: intact, the content of {}", file.name),
         Err(fault) => format!("{path} {fault}"),
     }
 }
 
 /// The images of a source, with the settings of a config if one is given.
-fn collection(place: &Place, config: Option<&Path>) -> Result<Pictures> {
+fn collection(place: &Place, config: Option<&Path>) -> Result<LoadedDataset> {
     let section = match config {
         Some(path) => Experiment::from_file(path, &[])?.config().data.clone(),
         None => DataConfig { source: place.source, ..DataConfig::default() },
@@ -167,7 +167,7 @@ fn collection(place: &Place, config: Option<&Path>) -> Result<Pictures> {
 }
 
 fn export(arguments: &ExportArguments) -> Result<()> {
-    let Pictures { train, test, checksums, .. } = collection(&arguments.place, arguments.config.as_deref())?;
+    let LoadedDataset { train, test, checksums, .. } = collection(&arguments.place, arguments.config.as_deref())?;
     let (name, images) = (train.name.clone(), train.len() + test.len());
     export_folder(&ImageCollection { train, test, checksums, warnings: Vec::new() }, &arguments.out)?;
     say(format!("{} holds {} of {name}", printable_path(&arguments.out), counted(images, "image")))
@@ -201,8 +201,8 @@ fn row(dataset: &Dataset, class: usize, config: &AugmentationConfig, seed: u64) 
     for (epoch, index) in first.enumerate() {
         let image = dataset.image(index);
         let key = AugmentationKey { seed, epoch: epoch as u64, index: index as u64 };
-        plain.push(Image::from_bytes(dataset.shape, image)?);
-        augmented.push(Image::from_unit(dataset.shape, &augment(image, dataset.shape, config, key))?);
+        plain.push(ByteImage::from_bytes(dataset.shape, image)?);
+        augmented.push(ByteImage::from_unit(dataset.shape, &augment(image, dataset.shape, config, key))?);
     }
     Ok(ContactRow { label: dataset.class_names[class].clone(), plain, augmented })
 }

@@ -65,7 +65,7 @@ pub(super) fn conclude(run: &CompletedRun) -> Result<()> {
         say(format!(
             "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
              {variant}. random, sobel and input-gradient are controls: a method that does not beat them has shown nothing.",
-            counted(scores.pictures, "image")
+            counted(scores.images, "image")
         ))?;
     }
     if run.manifest.substitution.is_some() {

@@ -11,7 +11,7 @@ use tracing::{error, info};
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::progress::ExplainBar;
 use tinylsa_experiment::choice::background;
-use tinylsa_experiment::dataset::Pictures;
+use tinylsa_experiment::dataset::LoadedDataset;
 use tinylsa_experiment::machine::set_threads;
 use tinylsa_experiment::matching::require_classes;
 use tinylsa_experiment::models::load_model_or_pretrained;
@@ -108,7 +108,7 @@ fn explain(
     settings: &Settings,
     loaded: LoadedModel,
     target: Asked,
-    collection: Option<&Pictures>,
+    collection: Option<&LoadedDataset>,
     subjects: Vec<ImageToExplain>,
     output: &OutputDir,
     mut failures: Vec<anyhow::Error>,
@@ -279,7 +279,7 @@ impl Settings {
         for change in &self.overrides {
             let key = change.split('=').next().unwrap_or_default().trim();
             let is_below = |table: &str| key == table || key.starts_with(&format!("{table}."));
-            let unread = ["explain.enabled", "explain.pictures", "explain.scores"];
+            let unread = ["explain.enabled", "explain.images", "explain.scores"];
             if unread.iter().any(|table| is_below(table)) || !(is_below("explain") || key == "run.seed") {
                 let reason = "explain reads the methods of [explain] and run.seed alone";
                 return without(&format!("--set {}", printable(change)), reason);

@@ -21,7 +21,7 @@ const SMALL: [&str; 7] = [
     "train.epochs=3",
     "train.checkpoint_steps=1",
     "explain.methods=[\"self-attention\", \"integrated-gradients\"]",
-    "explain.pictures.indices=[3]",
+    "explain.images.indices=[3]",
 ];
 
 pub(crate) struct Bench {

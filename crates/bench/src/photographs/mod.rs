@@ -107,15 +107,15 @@ enum Answer {
 
 pub(super) fn run(plan: &PhotographsPlan) -> Result<PhotographsReport> {
     let loaded = tinylsa_experiment::models::load_inference_model_or_pretrained(plan.model.as_deref())?;
-    let pictures = fashion_mnist(plan.data_dir.as_deref(), &plan.stop)?;
+    let images = fashion_mnist(plan.data_dir.as_deref(), &plan.stop)?;
     let (dataset, mut indices) = match plan.split {
         PhotographsSplit::Validation => {
-            let split = stratified_split(&pictures.train.labels, VALIDATION, VALIDATION_SEED)?;
-            (pictures.train, split.validation)
+            let split = stratified_split(&images.train.labels, VALIDATION, VALIDATION_SEED)?;
+            (images.train, split.validation)
         }
         PhotographsSplit::Test => {
-            let indices = all_indices(&pictures.test);
-            (pictures.test, indices)
+            let indices = all_indices(&images.test);
+            (images.test, indices)
         }
     };
     indices.truncate(plan.images);

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use tinylsa_model::{InferenceModel, TinyCnnLsa, values_of};
 use tinylsa_system::peak_memory;
 use tinylsa_xai::{
-    AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, FillConfig, IntegratedGradientsConfig,
-    KernelShapConfig, LayerAttention, LimeConfig, Masker, Picture, Segmentation, Target, attention_flow, exact_shapley,
+    AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, FillConfig, Image, IntegratedGradientsConfig,
+    KernelShapConfig, LayerAttention, LimeConfig, Masker, Segmentation, Target, attention_flow, exact_shapley,
     integrated_gradients, kernel_shap, lime,
 };
 
 use super::block::{BlockLength, block, next_block, tell, version};
-use crate::pictures::read_batch;
+use crate::images::read_batch;
 use crate::protocol::{Block, Ready};
 use tinylsa_experiment::machine::set_threads;
 use tinylsa_experiment::models::load_model;
@@ -81,7 +81,7 @@ struct Subject {
     model: TinyCnnLsa,
     /// For scores.
     folded: InferenceModel,
-    picture: Picture,
+    image: Image,
     masker: Masker,
     layers: Vec<LayerAttention>,
     device: Device,
@@ -112,12 +112,12 @@ impl Subject {
     fn read(job: &ExplainJob) -> Result<Self> {
         let images = read_batch(&job.batch)?;
         let shape = [images.shape[1], images.shape[2], images.shape[3]];
-        let picture = Picture::new(images.values[..shape.iter().product()].to_vec(), shape)?;
+        let image = Image::new(images.values[..shape.iter().product()].to_vec(), shape)?;
         let segmentation = Segmentation::grid(shape[1], shape[2], SEGMENTS, SEGMENTS)?;
-        let masker = Masker::new(picture.clone(), segmentation, &FillConfig::default(), &Execution::default())?;
+        let masker = Masker::new(image.clone(), segmentation, &FillConfig::default(), &Execution::default())?;
         let layers = (0..FLOW[1]).map(uneven_layer).collect::<Result<_>>()?;
         let model = load_model(&job.model)?.model;
-        Ok(Self { folded: model.for_inference(), model, picture, masker, layers, device: Device::flex() })
+        Ok(Self { folded: model.for_inference(), model, image, masker, layers, device: Device::flex() })
     }
 
     fn explain(&self, case: ExplainCase, batch_size: usize) -> Result<()> {
@@ -132,9 +132,9 @@ impl Subject {
                     maximum_steps: steps,
                     ..IntegratedGradientsConfig::default()
                 };
-                let baseline = Picture::filled(0.0, self.picture.shape())?;
+                let baseline = Image::filled(0.0, self.image.shape())?;
                 let scorer = |images: Tensor<4>| self.model.forward(images);
-                integrated_gradients(&scorer, &self.picture, &[baseline], Target::Predicted, &config, &execution)?;
+                integrated_gradients(&scorer, &self.image, &[baseline], Target::Predicted, &config, &execution)?;
             }
             ExplainCase::Lime { samples } => {
                 lime(&scorer, masker, target, &LimeConfig { samples, ..LimeConfig::default() }, &execution)?;
@@ -172,8 +172,8 @@ impl Subject {
     }
 
     fn images(&self, count: usize) -> Tensor<4> {
-        let [channels, height, width] = self.picture.shape().dims();
-        let pixels = self.picture.values().repeat(count);
+        let [channels, height, width] = self.image.shape().dims();
+        let pixels = self.image.values().repeat(count);
         Tensor::from_data(TensorData::new(pixels, [count, channels, height, width]), &self.device)
     }
 

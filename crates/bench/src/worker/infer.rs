@@ -9,7 +9,7 @@ use tinylsa_kernels::profile;
 use tinylsa_model::{HostTensor, values_of};
 
 use super::block::{BlockLength, block, counted, next_block, tell, version};
-use crate::pictures::read_batch;
+use crate::images::read_batch;
 use crate::protocol::Ready;
 use tinylsa_experiment::machine::set_threads;
 use tinylsa_experiment::models::load_model;

@@ -14,7 +14,7 @@ use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
 use tinylsa_train::{EpochRecord, Progress, TrainConfig, TrainingPlan, train};
 
 use super::block::{BlockLength, block, counted, next_block, tell, version};
-use crate::pictures::MeasuredImages;
+use crate::images::MeasuredImages;
 use crate::protocol::{PhaseSeconds, Ready};
 use tinylsa_experiment::machine::set_threads;
 
@@ -59,14 +59,14 @@ pub(super) fn serve(job: &TrainJob) -> Result<()> {
 
 /// One epoch without end, over the same images again and again.
 fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingPlan<TinyCnnLsaConfig> {
-    let pictures = dataset.len() as u32;
+    let images = dataset.len() as u32;
     TrainingPlan {
         model: job.model.clone(),
         train: TrainConfig { epochs: 1000, checkpoint_steps: 0, patience: 0, ..job.train.clone() },
         seed: job.seed,
         dataset: Arc::clone(dataset),
-        train_indices: (0..pictures).cycle().take(STEPS * job.train.batch_size).collect(),
-        validation_indices: (0..pictures.min(10)).collect(),
+        train_indices: (0..images).cycle().take(STEPS * job.train.batch_size).collect(),
+        validation_indices: (0..images.min(10)).collect(),
         device: Device::flex(),
         checkpoints: checkpoints.to_owned(),
         load_teacher: load_predictor::<TinyCnnLsa>,
@@ -150,12 +150,12 @@ impl Steps<'_> {
 }
 
 /// The phase that runs on a thread of its own, beside the others.
-pub(crate) const PREPARATION: &str = "pictures, beside the step";
+pub(crate) const PREPARATION: &str = "images, beside the step";
 
 impl Progress for Steps<'_> {
-    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _pictures: usize) {}
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _images: usize) {}
 
-    fn step_done(&mut self, _pictures: usize, _loss: f64, _accuracy: f64) {
+    fn step_done(&mut self, _images: usize, _loss: f64, _accuracy: f64) {
         if self.failure.is_some() {
             return;
         }

@@ -22,7 +22,7 @@ const SHOWN_ENTRIES: usize = 3;
 pub enum FileForm {
     /// As it was published, to the byte.
     Published,
-    /// Packed with gzip anew; the content is the published one.
+    /// Packed with gzip again; the content is the published one.
     Repacked,
     /// Unpacked; the content is the published one.
     Unpacked,

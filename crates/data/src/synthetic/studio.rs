@@ -32,7 +32,7 @@ pub(super) fn photograph(parts: &[Part], random: &mut Variation) -> Photograph {
 
     let mut mask = vec![0; canvas.len()];
     for part in parts {
-        let outline: Outline = part.outline.iter().map(|&point| pose.to_picture(point)).collect();
+        let outline: Outline = part.outline.iter().map(|&point| pose.to_image(point)).collect();
         for_each_covered(&outline, |pixel, coverage| {
             let paint = match part.paint {
                 Paint::Cloth => Some(scene.cloth + cloth.at(pose.to_garment(centre(pixel)))),
@@ -58,7 +58,7 @@ pub(super) fn photograph(parts: &[Part], random: &mut Variation) -> Photograph {
     Photograph { image, mask }
 }
 
-/// The place of a garment in the picture: `picture = matrix * garment + shift`, in pixels.
+/// The place of a garment in the image: `image = matrix * garment + shift`, in pixels.
 struct Pose {
     matrix: [[f32; 2]; 2],
     shift: Point,
@@ -90,14 +90,14 @@ impl Pose {
     fn bounds(&self, parts: &[Part]) -> [[f32; 2]; 2] {
         let mut bounds = [[f32::INFINITY, f32::NEG_INFINITY]; 2];
         for point in parts.iter().flat_map(|part| &part.outline) {
-            for (bound, coordinate) in bounds.iter_mut().zip(self.to_picture(*point)) {
+            for (bound, coordinate) in bounds.iter_mut().zip(self.to_image(*point)) {
                 *bound = [bound[0].min(coordinate), bound[1].max(coordinate)];
             }
         }
         bounds
     }
 
-    fn to_picture(&self, [x, y]: Point) -> Point {
+    fn to_image(&self, [x, y]: Point) -> Point {
         let [[xx, xy], [yx, yy]] = self.matrix;
         [xx * x + xy * y + self.shift[0], yx * x + yy * y + self.shift[1]]
     }
@@ -113,7 +113,7 @@ impl Pose {
 /// The light: brightness of background, cloth and details.
 struct Scene {
     backdrop: f32,
-    /// Change of the background's brightness from one side of the picture to the other.
+    /// Change of the background's brightness from one side of the image to the other.
     slope: Point,
     cloth: f32,
     detail: f32,

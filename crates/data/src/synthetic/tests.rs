@@ -105,14 +105,13 @@ fn a_linear_classifier_stays_between_noise_and_85_percent() {
 fn linear_accuracy(train: &Dataset, test: &Dataset) -> f64 {
     const EPOCHS: usize = 20;
     let inputs = train.shape.pixels();
-    let pictures = to_unit(&train.images);
-    let mean: Vec<f32> = (0..inputs)
-        .map(|pixel| pictures.iter().skip(pixel).step_by(inputs).sum::<f32>() / train.len() as f32)
-        .collect();
+    let images = to_unit(&train.images);
+    let mean: Vec<f32> =
+        (0..inputs).map(|pixel| images.iter().skip(pixel).step_by(inputs).sum::<f32>() / train.len() as f32).collect();
     let mut weights = vec![vec![0.0_f32; inputs]; CLASSES];
     let mut biases = [0.0_f32; CLASSES];
-    let logits = |weights: &[Vec<f32>], biases: &[f32; CLASSES], picture: &[f32]| -> Vec<f32> {
-        let dot = |row: &[f32]| row.iter().zip(picture).map(|(weight, pixel)| weight * pixel).sum::<f32>();
+    let logits = |weights: &[Vec<f32>], biases: &[f32; CLASSES], image: &[f32]| -> Vec<f32> {
+        let dot = |row: &[f32]| row.iter().zip(image).map(|(weight, pixel)| weight * pixel).sum::<f32>();
         weights.iter().zip(biases).map(|(row, bias)| dot(row) + bias).collect()
     };
     let centred =
@@ -121,8 +120,8 @@ fn linear_accuracy(train: &Dataset, test: &Dataset) -> f64 {
     for epoch in 0..EPOCHS {
         let rate = 0.01 * (1.0 - epoch as f32 / EPOCHS as f32);
         for index in 0..train.len() {
-            let picture = centred(train.image(index));
-            let logits = logits(&weights, &biases, &picture);
+            let image = centred(train.image(index));
+            let logits = logits(&weights, &biases, &image);
             let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let powers: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
             let total: f32 = powers.iter().sum();
@@ -130,7 +129,7 @@ fn linear_accuracy(train: &Dataset, test: &Dataset) -> f64 {
                 let target = f32::from(u8::from(train.label(index) as usize == class));
                 let step = rate * (target - powers[class] / total);
                 biases[class] += step;
-                for (weight, pixel) in weights[class].iter_mut().zip(&picture) {
+                for (weight, pixel) in weights[class].iter_mut().zip(&image) {
                     *weight += step * pixel;
                 }
             }

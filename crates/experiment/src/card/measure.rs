@@ -55,13 +55,13 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
     require_one_recipe(runs, config.as_deref())?;
 
     let model = loaded.model.for_inference();
-    let pictures = run.pictures(data_dir, stop)?;
-    require_classes(&loaded.metadata, &pictures.test)?;
-    let split = run.split(&pictures)?;
-    let indices = all_indices(&pictures.test);
+    let images = run.images(data_dir, stop)?;
+    require_classes(&loaded.metadata, &images.test)?;
+    let split = run.split(&images)?;
+    let indices = all_indices(&images.test);
     let seed = run.config.run.seed;
     info!("measuring the weights on {} test images", indices.len());
-    let view = SplitView { name: SplitName::Test, dataset: &pictures.test, indices: &indices };
+    let view = SplitView { name: SplitName::Test, dataset: &images.test, indices: &indices };
     let subject = MeasuredModel {
         network: &model,
         class_names: &loaded.metadata.class_names,
@@ -69,8 +69,8 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
     };
     let test = measured(&subject, &view, true, seed)?;
 
-    let validation = Logits::of(&model, &pictures.train, &split.validation)?;
-    let tested = Logits::of(&model, &pictures.test, &indices)?;
+    let validation = Logits::of(&model, &images.train, &split.validation)?;
+    let tested = Logits::of(&model, &images.test, &indices)?;
     let calibration = CardCalibration {
         temperature,
         validation_before: validation.calibration(1.0, seed)?,
@@ -80,7 +80,7 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
     };
 
     info!("measuring the weights on corrupted test images");
-    let robustness = robustness(&model, &pictures.test, &indices, seed)?;
+    let robustness = robustness(&model, &images.test, &indices, seed)?;
     let runs: Vec<CardRun> = runs.iter().map(card_run).collect::<Result<_>>()?;
     Ok(ModelCard {
         data: CardData {
@@ -132,7 +132,7 @@ fn require_one_recipe(runs: &[FinishedRun], config: Option<&Path>) -> Result<()>
         return refuse(run, first.folder.display().to_string());
     }
     if let Some(run) = runs.iter().find(|run| run.manifest.checksums != first.manifest.checksums) {
-        return Err(UsageError(format!("{} was made with other pictures", run.folder.display())).into());
+        return Err(UsageError(format!("{} was made with other images", run.folder.display())).into());
     }
     let Some(path) = config else { return Ok(()) };
     let config: ExperimentConfig = load(&ConfigSource::read(path)?, &[], ExperimentConfig::validate)?;

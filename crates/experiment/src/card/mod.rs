@@ -70,7 +70,7 @@ pub struct CardData {
 pub struct CardWeights {
     /// Trained numbers.
     pub parameters: usize,
-    /// Multiply-accumulate operations of one picture.
+    /// Multiply-accumulate operations of one image.
     pub macs: usize,
     /// Size of the file.
     pub bytes: usize,
@@ -105,7 +105,7 @@ pub struct CardRun {
     pub started: String,
     /// What `--resume` went on with it, in order.
     pub continuations: Vec<Continuation>,
-    /// The model files that it learnt from.
+    /// The model files of its teachers.
     pub teachers: Vec<FileChecksum>,
     /// Of the weights, the evaluation and the metrics together, as in the run's manifest.
     pub digest: String,

@@ -47,7 +47,7 @@ fn head(card: &ModelCard) -> String {
     }
     rows.extend([
         cells(["parameters", &thousands(weights.parameters)]),
-        cells(["work", &format!("{:.1} million multiply-accumulates a picture", weights.macs as f64 / 1e6)]),
+        cells(["work", &format!("{:.1} million multiply-accumulates an image", weights.macs as f64 / 1e6)]),
         cells(["file", &format!("{} bytes, {} bits a weight", thousands(weights.bytes), weights.bits)]),
         cells(["SHA-256 of the file", &format!("`{}`", weights.sha256)]),
     ]);
@@ -93,8 +93,8 @@ fn use_and_limits(card: &ModelCard) -> Result<String> {
     }
     Ok(format!(
         "## Use and limits\n\n\
-         A grey picture of {0} × {1} pixels, one garment, light on black, upright and centred, is taken for one of: {2}.\n\
-         Pictures of another kind get one of these names, too: the network has no class for what it does not know. It is\n\
+         A grey image of {0} × {1} pixels, one garment, light on black, upright and centred, is taken for one of: {2}.\n\
+         Images of another kind get one of these names, too: the network has no class for what it does not know. It is\n\
          made for research on small networks and on explanations, and for nothing that decides about people.",
         input.height,
         input.width,
@@ -117,7 +117,7 @@ fn data(card: &ModelCard) -> String {
     };
     let text = format!(
         "## Data\n\n\
-         {source}: {} pictures to learn from, {} set aside by class {purpose}, {} to test.",
+         {source}: {} images to learn from, {} set aside by class {purpose}, {} to test.",
         thousands(data.training_images),
         thousands(data.validation_images),
         thousands(data.test_images)
@@ -165,7 +165,7 @@ fn runs(card: &ModelCard) -> String {
         let teachers: String = run.teachers.iter().map(taught).collect();
         let resumed = |continuation: &Continuation| {
             format!(
-                ", gone on with {} by revision {}",
+                ", resumed {} by revision {}",
                 continuation.started,
                 revision(continuation.git_revision.as_ref())
             )
@@ -209,7 +209,7 @@ fn classes(card: &ModelCard) -> String {
         ])
     };
     let rows: Vec<String> = card.test.classes.iter().map(row).collect();
-    format!("## Classes\n\n{}", table(&["class", "precision", "recall", "F1", "test pictures"], &rows))
+    format!("## Classes\n\n{}", table(&["class", "precision", "recall", "F1", "test images"], &rows))
 }
 
 fn calibration(card: &ModelCard) -> String {
@@ -253,14 +253,14 @@ fn weaknesses(card: &ModelCard) -> String {
         .collect();
     format!(
         "## Known weaknesses\n\n\
-         The class that is missed most often is {}: {} of its test pictures are recognised. The {} most frequent kinds of\n\
+         The class that is missed most often is {}: {} of its test images are recognised. The {} most frequent kinds of\n\
          mistakes make up {} of all {}.\n\n{}",
         worst.name,
         percent(recall),
         card.confusions.len(),
         percent(named),
         mistakes.sum::<u64>(),
-        table(&["is", "is taken for", "test pictures", "share of all mistakes"], &rows)
+        table(&["is", "is taken for", "test images", "share of all mistakes"], &rows)
     )
 }
 
@@ -271,7 +271,7 @@ fn robustness(card: &ModelCard) -> String {
         ["corruption", "of what"].into_iter().chain(severities.iter().map(String::as_str)).collect();
     let seen = match card.train.augmentation.crop_padding {
         0 => String::new(),
-        pixels => format!(" In training the pictures were shifted by at most {pixels} px."),
+        pixels => format!(" In training the images were shifted by at most {pixels} px."),
     };
     let mut rows = Vec::new();
     for entry in &measured.corruptions {
@@ -283,7 +283,7 @@ fn robustness(card: &ModelCard) -> String {
     }
     format!(
         "## Robustness\n\n\
-         Accuracy on {} test pictures, corrupted on purpose (after Hendrycks and Dietterich 2019); in brackets how strongly.\n\
+         Accuracy on {} test images, corrupted on purpose (after Hendrycks and Dietterich 2019); in brackets how strongly.\n\
          Clean: {}. Mean over all corruptions and severities: {}.{seen}\n\n{}",
         thousands(measured.images),
         percent(measured.clean.value),

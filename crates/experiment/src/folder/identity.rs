@@ -209,7 +209,7 @@ mod tests {
         check(&["evaluate.split=validation"], "evaluate.split is \"test\" there and \"validation\" now");
         check(&["data.synthetic.seed=1"], "data.synthetic.seed is 0 there and 1 now");
         check(&["data.split_seed=1"], "data.split_seed is absent there and 1 now");
-        check(&["explain.pictures.indices=[3]"], "explain.pictures.indices.1 is 7 there and absent now");
+        check(&["explain.images.indices=[3]"], "explain.images.indices.1 is 7 there and absent now");
         assert_eq!(identity(&[]).differences(&identity(&[])), None);
         let other = Basis { instruction_set: "avx512".to_owned(), ..basis() };
         let other = Identity::new(&config(&[]), &other).unwrap();

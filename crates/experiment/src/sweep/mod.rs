@@ -22,7 +22,7 @@ use children::Children;
 pub use plan::{SweepPlan, Trial, Variant};
 pub use results::{SweepResults, TrialResult, VariantSummary};
 
-use crate::dataset::{Pictures, obtain};
+use crate::dataset::{LoadedDataset, obtain};
 use crate::error::{ExperimentError, Interruption};
 use crate::folder::{Manifest, existing_run, holds_run};
 use crate::prepare::Experiment;
@@ -107,8 +107,8 @@ fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial
     for trial in plan.trials() {
         let of_trial = || format!("the variant {} is invalid", trial.variant);
         let experiment = Experiment::load(source.clone(), trial.settings.clone()).with_context(of_trial)?;
-        let pictures = collections.pictures(&experiment.config.data, place)?;
-        let identity = experiment.prepare(pictures).with_context(of_trial)?.identity;
+        let images = collections.images(&experiment.config.data, place)?;
+        let identity = experiment.prepare(images).with_context(of_trial)?.identity;
         let run_dir = place.folder.join(trial.name());
         let progress = if holds_run(&run_dir) {
             let run = existing_run(&experiment.config.run, Some(&run_dir), &identity)
@@ -129,18 +129,18 @@ fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial
 
 /// The images of each data section that a sweep has, read once.
 #[derive(Default)]
-struct Collections(Vec<(DataConfig, Pictures)>);
+struct Collections(Vec<(DataConfig, LoadedDataset)>);
 
 impl Collections {
-    fn pictures(&mut self, section: &DataConfig, place: &SweepPlace) -> Result<Pictures> {
+    fn images(&mut self, section: &DataConfig, place: &SweepPlace) -> Result<LoadedDataset> {
         // The validation split does not change what is read.
         let section = DataConfig { validation: 0, split_seed: None, ..section.clone() };
-        if let Some((_, pictures)) = self.0.iter().find(|(known, _)| *known == section) {
-            return Ok(pictures.clone());
+        if let Some((_, images)) = self.0.iter().find(|(known, _)| *known == section) {
+            return Ok(images.clone());
         }
-        let pictures = obtain(&section, place.data_dir.as_deref(), true, &place.stop)?;
-        self.0.push((section, pictures.clone()));
-        Ok(pictures)
+        let images = obtain(&section, place.data_dir.as_deref(), true, &place.stop)?;
+        self.0.push((section, images.clone()));
+        Ok(images)
     }
 }
 

@@ -18,7 +18,7 @@ impl ExplainConfig {
             return Ok(());
         }
         self.validate_methods(&self.methods, at)?;
-        self.validate_images(at).map_err(|error| error.within("pictures"))?;
+        self.validate_images(at).map_err(|error| error.within("images"))?;
         if !self.scores.enabled {
             return Ok(());
         }
@@ -157,12 +157,12 @@ mod tests {
         assert_eq!(error_of(&[], &circumstances()), None);
         let fine: [&[&str]; 6] = [
             &["segmentation.grid.rows=28", "segmentation.grid.columns=28", "methods=[\"kernel-shap\"]"],
-            &["pictures.indices=[199]"],
+            &["images.indices=[199]"],
             &["scores.mu_fidelity.grid=28", "scores.infidelity.largest_side=28", "scores.max_sensitivity.radius=1.0"],
             &["fixed-query.tokens=[48]"],
-            &["methods=[\"expected-gradients\"]", "background.pictures=500"],
+            &["methods=[\"expected-gradients\"]", "background.images=500"],
             // settings of what is not asked for
-            &["enabled=false", "segmentation.grid.rows=29", "pictures.indices=[200]"],
+            &["enabled=false", "segmentation.grid.rows=29", "images.indices=[200]"],
         ];
         for changes in fine {
             assert_eq!(error_of(changes, &circumstances()), None, "{changes:?}");
@@ -189,11 +189,11 @@ mod tests {
 
     #[test]
     fn images_tokens_and_channels_are_there() {
-        check(&["pictures.indices=[3, 10000]"], "`explain.pictures.indices.1` is 10000, expected the number of one of");
-        check(&["pictures.right_lowest=201"], "at most the 200 test images");
-        check(&["pictures.indices=[]"], "an image, or explain.enabled = false");
+        check(&["images.indices=[3, 10000]"], "`explain.images.indices.1` is 10000, expected the number of one of");
+        check(&["images.right_lowest=201"], "at most the 200 test images");
+        check(&["images.indices=[]"], "an image, or explain.enabled = false");
         check(&["fixed-query.tokens=[0, 49]"], "`explain.fixed-query.tokens.1` is 49");
-        check(&["methods=[\"expected-gradients\"]", "background.pictures=501"], "at most the 500 training images");
+        check(&["methods=[\"expected-gradients\"]", "background.images=501"], "at most the 500 training images");
         check(&["methods=[\"expected-gradients\"]", "scores.rerun.background=5"], "at most the 4 images");
         check(
             &["baseline.black=[0.0, 0.0]"],

@@ -115,7 +115,7 @@ impl ExplainConfig {
         let found = || twice.map_or_else(String::new, |place| format!("{} more than once", self.methods[place]));
         require("methods", twice.is_none(), found, "each method once")?;
         require_within("batch_size", self.batch_size, 1..=65_536)?;
-        require_within("background.pictures", self.shared.background.pictures, 1..=10_000)?;
+        require_within("background.images", self.shared.background.images, 1..=10_000)?;
         self.shared.baseline.validate().map_err(|error| error.within("baseline"))?;
         self.shared.segmentation.validate().map_err(|error| error.within("segmentation"))?;
         self.validate_fill().map_err(|error| error.within("fill"))?;
@@ -148,7 +148,7 @@ impl PartialEq for ExplainConfig {
 const ENABLED: &str = "enabled";
 const METHODS: &str = "methods";
 const BATCH_SIZE: &str = "batch_size";
-const IMAGES: &str = "pictures";
+const IMAGES: &str = "images";
 const BASELINE: &str = "baseline";
 const SEGMENTATION: &str = "segmentation";
 const FILL: &str = "fill";
@@ -243,7 +243,7 @@ mod tests {
         explain: ExplainConfig,
     }
 
-    const SMALL: &str = "[explain]\nenabled = true\nmethods = [\"lime\"]\nbatch_size = 8\n\n[explain.pictures]\n\
+    const SMALL: &str = "[explain]\nenabled = true\nmethods = [\"lime\"]\nbatch_size = 8\n\n[explain.images]\n\
                          right_highest = 1\nright_lowest = 0\nwrong_highest = 0\nindices = []\n";
 
     fn read(text: &str, overrides: &[&str]) -> Result<ExplainConfig, String> {

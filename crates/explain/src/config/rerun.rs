@@ -13,7 +13,7 @@ pub struct RerunConfig {
     pub skip: Vec<MethodId>,
     /// Gradients of Integrated Gradients, without refinement.
     pub steps: usize,
-    /// Pictures of the background of expected gradients, two gradients each.
+    /// Images of the background of expected gradients, two gradients each.
     pub background: usize,
     /// Samples of `SmoothGrad`.
     pub noisy: usize,

@@ -17,10 +17,10 @@ pub struct ScoresConfig {
     pub scales: Vec<ScoreScale>,
     /// What stands for missing pixels. Deletion and insertion take each of them, the other scores the first.
     pub baselines: Vec<Baseline>,
-    /// How many pictures max-sensitivity is measured on: it explains each of them `draws + 1` times.
-    pub sensitivity_pictures: usize,
-    /// How many pictures the randomisation of parameters is measured on: it explains each of them once a layer.
-    pub randomisation_pictures: usize,
+    /// How many images max-sensitivity is measured on: it explains each of them `draws + 1` times.
+    pub sensitivity_images: usize,
+    /// How many images the randomisation of parameters is measured on: it explains each of them once a layer.
+    pub randomisation_images: usize,
     /// Deletion and insertion.
     pub deletion: DeletionConfig,
     /// Faithfulness correlation.
@@ -62,15 +62,15 @@ impl SquaresConfig {
 }
 
 impl Default for ScoresConfig {
-    /// Both scales, the baselines that need to know nothing of the data set, the defaults of every score; four changed pictures instead of ten for
+    /// Both scales, the baselines that need to know nothing of the data set, the defaults of every score; four changed images instead of ten for
     /// max-sensitivity, which costs most.
     fn default() -> Self {
         Self {
             enabled: true,
             scales: vec![ScoreScale::Logits, ScoreScale::Probabilities],
             baselines: vec![Baseline::Black, Baseline::Blur],
-            sensitivity_pictures: 5,
-            randomisation_pictures: 3,
+            sensitivity_images: 5,
+            randomisation_images: 3,
             deletion: DeletionConfig::default(),
             faithfulness: FaithfulnessConfig::default(),
             mu_fidelity: MuFidelityConfig::default(),
@@ -96,8 +96,8 @@ impl ScoresConfig {
         let is_new = |place: usize| !self.baselines[..place].contains(&self.baselines[place]);
         let all_new = (0..self.baselines.len()).all(is_new);
         require("baselines", all_new, || "a list with a baseline twice".to_owned(), "each baseline once")?;
-        require_within("sensitivity_pictures", self.sensitivity_pictures, 0..=10_000)?;
-        require_within("randomisation_pictures", self.randomisation_pictures, 0..=10_000)?;
+        require_within("sensitivity_images", self.sensitivity_images, 0..=10_000)?;
+        require_within("randomisation_images", self.randomisation_images, 0..=10_000)?;
         let tables = [
             ("deletion", self.deletion.validate()),
             ("faithfulness", self.faithfulness.validate()),

@@ -62,7 +62,7 @@ pub(super) fn farthest_query(matrix: &AttentionMatrix) -> usize {
         .map_or(0, |(query, _)| query)
 }
 
-/// Heads fused: maps over the picture and the whole matrices, a row for each layer.
+/// Heads fused: maps over the image and the whole matrices, a row for each layer.
 pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, maps: &AttentionMaps) -> Result<RgbImage> {
     let size = maps.grid;
     let shown = maps.layers.iter().map(|layer| Shown::of(&layer.fused, size)).collect::<Result<Vec<_>>>()?;
@@ -94,7 +94,7 @@ pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, map
     Ok(MapMatrix {
         title: subject.title(method),
         subtitle: subject.subtitle(),
-        picture: Some(subject.panel()),
+        image: Some(subject.panel()),
         panel_width: PANEL_WIDTH,
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
@@ -136,7 +136,7 @@ pub(super) fn draw_heads(subject: &Subject<'_>, method: &MethodExplanation, maps
     Ok(MapMatrix {
         title: subject.title(method),
         subtitle: subject.subtitle(),
-        picture: Some(subject.panel()),
+        image: Some(subject.panel()),
         panel_width: PANEL_WIDTH,
         columns: columns.collect(),
         rows,

@@ -1,7 +1,7 @@
-//! A made-up explanation by every method, for the tests of pictures and pages.
+//! A made-up explanation by every method, for the tests of images and pages.
 
 use serde_json::json;
-use tinylsa_xai::{Attribution, FlowMaps, LayerAttention, Picture, QueryMap, Segmentation, TokenGrid};
+use tinylsa_xai::{Attribution, FlowMaps, Image, LayerAttention, QueryMap, Segmentation, TokenGrid};
 
 use crate::explanation::{ImageExplanation, MethodExplanation, Source};
 use crate::maps::{
@@ -104,7 +104,7 @@ fn maps(place: usize, method: MethodId) -> Maps {
     Maps::Pixels(PixelMap { attribution, quantity, standard_error, accounts_for, segments: None })
 }
 
-/// A picture of which everything is known, explained by every method.
+/// An image of which everything is known, explained by every method.
 pub(crate) fn explanation() -> ImageExplanation {
     let pixels = (0..784).map(|i| if (8..20).contains(&(i % 28)) { 0.8 } else { 0.0 }).collect();
     let mut probabilities = vec![0.01; 10];
@@ -114,7 +114,7 @@ pub(crate) fn explanation() -> ImageExplanation {
         seed: 0,
         source: Source { from: "synthetic garments (NOT Fashion-MNIST), test split".to_owned(), number: Some(17) },
         choice: Some("wrong with the highest confidence".to_owned()),
-        image: Picture::new(pixels, [1, 28, 28]).unwrap(),
+        image: Image::new(pixels, [1, 28, 28]).unwrap(),
         label: Some(4),
         predicted: 2,
         target: 2.into(),

@@ -1,4 +1,4 @@
-//! Draws what the methods say of a picture: one picture file a method, one of all methods side by side.
+//! Draws what the methods say of an image: one image file a method, one of all methods side by side.
 
 mod attention;
 #[cfg(test)]
@@ -44,19 +44,19 @@ pub(crate) fn thumbnail(explanation: &ImageExplanation) -> Result<Vec<u8>> {
     Ok(encode_png(&shown::grey(explanation)?.enlarged(1))?)
 }
 
-/// Draws a picture for each method, `<method>.png`, and before them `methods.png` with all methods side by side.
+/// Draws an image for each method, `<method>.png`, and before them `methods.png` with all methods side by side.
 ///
 /// # Errors
-/// If a map does not fit the picture or its grid, or holds what is no number; if it is cancelled between two drawings.
+/// If a map does not fit the image or its grid, or holds what is no number; if it is cancelled between two drawings.
 pub fn draw(explanation: &ImageExplanation, cancellation: &Cancellation) -> Result<Vec<NamedDrawing>> {
     let failed = |what: &str| format!("failed to draw {what} of {}", explanation.id);
-    let subject = Subject::new(explanation).with_context(|| failed("the picture"))?;
+    let subject = Subject::new(explanation).with_context(|| failed("the image"))?;
     let sheet = overview::sheet(&subject).with_context(|| failed("the methods"))?;
-    let mut pictures = vec![NamedDrawing { name: SHEET.to_owned(), method: None, png: encode_png(&sheet)? }];
+    let mut images = vec![NamedDrawing { name: SHEET.to_owned(), method: None, png: encode_png(&sheet)? }];
     let total = 1 + explanation.methods.len();
     for method in &explanation.methods {
         if cancellation.is_cancelled() {
-            let (what, done) = ("drawings", pictures.len());
+            let (what, done) = ("drawings", images.len());
             return Err(ExplainError::Cancelled { what, done, total }.into());
         }
         let drawn: Result<RgbImage> = match &method.maps {
@@ -71,7 +71,7 @@ pub fn draw(explanation: &ImageExplanation, cancellation: &Cancellation) -> Resu
         };
         let drawn = drawn.with_context(|| failed(method.method.title()))?;
         let name = method.method.file_name();
-        pictures.push(NamedDrawing { name, method: Some(method.method), png: encode_png(&drawn)? });
+        images.push(NamedDrawing { name, method: Some(method.method), png: encode_png(&drawn)? });
     }
-    Ok(pictures)
+    Ok(images)
 }

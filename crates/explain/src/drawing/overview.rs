@@ -1,8 +1,8 @@
-//! All methods side by side: of one picture in large, of several pictures in small.
+//! All methods side by side: of one image in large, of several images in small.
 
 use crate::error::{Context, Result};
 use tinylsa_report::{
-    AttentionScale, Image, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, Sheet, ValueMap, encode_png,
+    AttentionScale, ByteImage, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, Sheet, ValueMap, encode_png,
 };
 use tinylsa_xai::TokenGrid;
 
@@ -27,9 +27,9 @@ pub enum Scaling {
     Shared,
 }
 
-/// How many pictures stand side by side.
-const MOST_PICTURES: usize = 10;
-/// Three times the picture.
+/// How many images stand side by side.
+const MOST_IMAGES: usize = 10;
+/// Three times the image.
 const SMALL_WIDTH: usize = 84;
 
 /// The map over tokens that stands for a method beside the others.
@@ -129,10 +129,10 @@ impl TokenScales {
         Ok(Self { scales })
     }
 
-    fn panel(&self, title: String, picture: &Image, tokens: &TokenMap) -> Result<Panel> {
+    fn panel(&self, title: String, image: &ByteImage, tokens: &TokenMap) -> Result<Panel> {
         let found = self.scales.iter().find(|(kind, _)| *kind == tokens.kind);
         let (_, scale) = found.with_context(|| format!("there is no scale for {}", tokens.kind.unit()))?;
-        let panel = Panel::attention(title, picture, &tokens.map, scale);
+        let panel = Panel::attention(title, image, &tokens.map, scale);
         Ok(match tokens.query {
             Some(query) => with_query(panel, query, tokens.grid),
             None => panel,
@@ -140,7 +140,7 @@ impl TokenScales {
     }
 }
 
-/// All methods of one picture.
+/// All methods of one image.
 pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
     let explanation = subject.explanation;
     let tokens = explanation.methods.iter().map(token_map).collect::<Result<Vec<_>>>()?;
@@ -171,16 +171,16 @@ pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
     Ok(sheet.draw()?)
 }
 
-/// Which of `count` pictures stand side by side: of more than ten pictures ten that are spread evenly.
+/// Which of `count` images stand side by side: of more than ten images ten that are spread evenly.
 pub fn shown_beside(count: usize) -> Vec<usize> {
-    let shown = count.min(MOST_PICTURES);
+    let shown = count.min(MOST_IMAGES);
     (0..shown).map(|place| place * count / shown).collect()
 }
 
-/// All methods of the pictures that [`shown_beside`] names, a row for each method and a column for each picture.
+/// All methods of the images that [`shown_beside`] names, a row for each method and a column for each image.
 ///
 /// # Errors
-/// If there is no picture, or a map does not fit.
+/// If there is no image, or a map does not fit.
 pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Result<Vec<u8>> {
     let shown: Vec<&ImageExplanation> = explanations.iter().collect();
     let mut methods: Vec<MethodId> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
@@ -195,8 +195,8 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
     let token_scales = TokenScales::of(tokens.iter().flatten().flatten())?;
 
     let mut rows = vec![MatrixRow {
-        heading: "picture".to_owned(),
-        panels: greys.iter().map(|grey| Some(Panel::picture("", grey))).collect(),
+        heading: "image".to_owned(),
+        panels: greys.iter().map(|grey| Some(Panel::image("", grey))).collect(),
     }];
     for method in methods {
         let mut panels = Vec::new();
@@ -224,7 +224,7 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
     let matrix = MapMatrix {
         title: "Methods side by side".to_owned(),
         subtitle: sources(&shown),
-        picture: None,
+        image: None,
         panel_width: SMALL_WIDTH,
         columns: shown.iter().map(|explanation| heading(explanation)).collect(),
         rows,
@@ -250,7 +250,7 @@ fn heading(explanation: &ImageExplanation) -> String {
     heading
 }
 
-/// Where the pictures are from: each source once, with the numbers of its pictures.
+/// Where the images are from: each source once, with the numbers of its images.
 fn sources(explanations: &[&ImageExplanation]) -> String {
     let all: Vec<&Source> = explanations.iter().map(|explanation| &explanation.source).collect();
     let mut places: Vec<&str> = all.iter().map(|source| source.from.as_str()).collect();
@@ -271,21 +271,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_of_many_pictures_stand_side_by_side() {
+    fn ten_of_many_images_stand_side_by_side() {
         assert_eq!(shown_beside(3), [0, 1, 2]);
         assert_eq!(shown_beside(25), [0, 2, 5, 7, 10, 12, 15, 17, 20, 22]);
         assert!(shown_beside(0).is_empty());
     }
 
     #[test]
-    fn a_source_is_named_once_with_all_its_pictures() {
+    fn a_source_is_named_once_with_all_its_images() {
         let from = |from: &str, number| {
             let source = Source { from: from.to_owned(), number };
             ImageExplanation { source, ..explanation() }
         };
         let shown = [from("Fashion-MNIST, test split", Some(3467)), from("shirt.png", None)];
         let more = from("Fashion-MNIST, test split", Some(17));
-        assert_eq!(sources(&[&shown[0]]), "Fashion-MNIST, test split, picture 3467");
-        assert_eq!(sources(&[&shown[0], &shown[1], &more]), "Fashion-MNIST, test split, pictures 3467, 17; shirt.png");
+        assert_eq!(sources(&[&shown[0]]), "Fashion-MNIST, test split, image 3467");
+        assert_eq!(sources(&[&shown[0], &shown[1], &more]), "Fashion-MNIST, test split, images 3467, 17; shirt.png");
     }
 }

@@ -10,7 +10,7 @@ use crate::maps::{Maps, PixelMap, Quantity};
 /// The largest magnitudes beyond this percentile have the end colours of a scale: a few sharp pixels would pale the rest.
 const PERCENTILE: f64 = 99.5;
 
-/// One scale for each quantity that occurs, over all methods and pictures that are shown together.
+/// One scale for each quantity that occurs, over all methods and images that are shown together.
 pub(super) struct PixelScales {
     scales: Vec<(Quantity, SharedScale)>,
 }

@@ -20,16 +20,16 @@ pub(super) fn panel(title: impl Into<String>, pixels: &PixelMap, scales: &PixelS
     })
 }
 
-/// Picture, map and, where the method knows them, standard errors.
+/// Image, map and, where the method knows them, standard errors.
 pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &PixelMap) -> Result<RgbImage> {
     let quantity = pixels.quantity;
-    let picture = match &pixels.segments {
-        Some(segments) => Panel::picture("picture with its segments", &subject.grey)
+    let image = match &pixels.segments {
+        Some(segments) => Panel::image("image with its segments", &subject.grey)
             .outlined(segments.segmentation.labels())
             .note(format!("{} segments", segments.segmentation.count())),
         None => subject.panel(),
     };
-    let mut panels = vec![picture, panel(quantity.heading(), pixels, &subject.scales)?];
+    let mut panels = vec![image, panel(quantity.heading(), pixels, &subject.scales)?];
     if let Some(errors) = standard_errors(pixels)? {
         let scale = AttentionScale::from_zero([&errors])?.with_unit(quantity.unit());
         let heading = if is_bound(pixels) { "standard error, at most" } else { "standard error" };

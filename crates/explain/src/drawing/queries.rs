@@ -60,7 +60,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
     Ok(MapMatrix {
         title: subject.title(method),
         subtitle: subject.subtitle(),
-        picture: Some(subject.panel()),
+        image: Some(subject.panel()),
         panel_width: PANEL_WIDTH,
         columns: maps.queries.iter().map(|query| heading(query, size)).collect(),
         rows,

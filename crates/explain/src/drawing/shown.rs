@@ -1,14 +1,14 @@
 //! Images and maps over tokens in the form that figures take.
 
-use tinylsa_report::{Image, Panel, ValueMap};
+use tinylsa_report::{ByteImage, Panel, ValueMap};
 use tinylsa_xai::TokenGrid;
 
 use crate::error::{Context, Result};
 use crate::explanation::ImageExplanation;
 
 /// The image that is explained.
-pub(super) fn grey(explanation: &ImageExplanation) -> Result<Image> {
-    Image::from_unit(explanation.image.shape(), explanation.image.values()).context("the picture cannot be shown")
+pub(super) fn grey(explanation: &ImageExplanation) -> Result<ByteImage> {
+    ByteImage::from_unit(explanation.image.shape(), explanation.image.values()).context("the image cannot be shown")
 }
 
 /// The part of a map over the tokens that lies on the image. A map of the grid alone is taken as it is.

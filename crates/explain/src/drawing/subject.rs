@@ -1,6 +1,6 @@
-//! The picture that is explained, as its figures show it.
+//! The image that is explained, as its figures show it.
 
-use tinylsa_report::{Image, Panel};
+use tinylsa_report::{ByteImage, Panel};
 
 use super::pixel_scales::PixelScales;
 use super::shown::grey;
@@ -8,10 +8,10 @@ use super::words;
 use crate::error::Result;
 use crate::explanation::{ImageExplanation, MethodExplanation};
 
-/// A picture with what all of its figures share.
+/// An image with what all of its figures share.
 pub(super) struct Subject<'a> {
     pub(super) explanation: &'a ImageExplanation,
-    pub(super) grey: Image,
+    pub(super) grey: ByteImage,
     /// One scale for each quantity, over all methods.
     pub(super) scales: PixelScales,
 }
@@ -28,14 +28,14 @@ impl<'a> Subject<'a> {
         format!("{}: why {}?", method.method.title(), self.explanation.target_name())
     }
 
-    /// What was predicted, what is explained, what is true, and where the picture is from.
+    /// What was predicted, what is explained, what is true, and where the image is from.
     pub(super) fn subtitle(&self) -> String {
         words::caption(self.explanation)
     }
 
-    /// The picture itself, with the pixels that decide its class outlined where they are known.
+    /// The image itself, with the pixels that decide its class outlined where they are known.
     pub(super) fn panel(&self) -> Panel {
-        let panel = Panel::picture("picture", &self.grey);
+        let panel = Panel::image("image", &self.grey);
         match &self.explanation.truth_mask {
             Some(mask) => {
                 let labels: Vec<usize> = mask.iter().map(|&decides| usize::from(decides)).collect();

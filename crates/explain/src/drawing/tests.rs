@@ -1,4 +1,4 @@
-//! Pictures of a made-up explanation: every method, both kinds of caption, what fits and what does not.
+//! Images of a made-up explanation: every method, both kinds of caption, what fits and what does not.
 
 use super::example::{TOKENS, explanation};
 use super::*;
@@ -7,29 +7,25 @@ use crate::maps::Quantity;
 
 const RED_FRAME: [u8; 3] = [230, 0, 38];
 
-fn decode(picture: &NamedDrawing) -> image::RgbImage {
-    image::load_from_memory(&picture.png).unwrap().to_rgb8()
+fn decode(image: &NamedDrawing) -> image::RgbImage {
+    image::load_from_memory(&image.png).unwrap().to_rgb8()
 }
 
 #[test]
-fn every_method_has_a_picture_that_fits_a_page() {
-    let pictures = draw(&explanation(), &Cancellation::default()).unwrap();
-    let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
+fn every_method_has_an_image_that_fits_a_page() {
+    let images = draw(&explanation(), &Cancellation::default()).unwrap();
+    let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
     let expected: Vec<String> = MethodId::all().map(|method| format!("{}.png", method.name())).collect();
     assert_eq!(
         (names[0], &names[1..]),
         ("methods.png", expected.iter().map(String::as_str).collect::<Vec<_>>().as_slice())
     );
-    for picture in &pictures {
-        let (width, height) = decode(picture).dimensions();
-        assert!(
-            (450..=1120).contains(&width) && (300..=2400).contains(&height),
-            "{}: {width} x {height}",
-            picture.name
-        );
+    for image in &images {
+        let (width, height) = decode(image).dimensions();
+        assert!((450..=1120).contains(&width) && (300..=2400).contains(&height), "{}: {width} x {height}", image.name);
     }
     assert_eq!(
-        pictures,
+        images,
         draw(&explanation(), &Cancellation::default()).unwrap(),
         "the same explanation gives the same bytes"
     );
@@ -61,8 +57,8 @@ fn methods_of_one_quantity_share_a_scale_that_is_centred() {
 #[test]
 fn the_query_is_framed_in_its_column() {
     let explanation = explanation();
-    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
-    let drawn = decode(pictures.iter().find(|picture| picture.name == "fixed-query.png").unwrap());
+    let images = draw(&explanation, &Cancellation::default()).unwrap();
+    let drawn = decode(images.iter().find(|image| image.name == "fixed-query.png").unwrap());
     let framed: Vec<(u32, u32)> =
         drawn.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == RED_FRAME).map(|(x, y, _)| (x, y)).collect();
     // blocks of 16 pixels: two rings of a frame, on three queries in two layers of two heads, fused, and minus the mean
@@ -93,7 +89,7 @@ fn captions_say_what_is_known() {
     assert_eq!(
         words::caption(&explanation),
         "test-17: predicted Pullover (probability 0.910), true label Coat; explained is the logit of Pullover; chosen \
-         as wrong with the highest confidence. synthetic garments (NOT Fashion-MNIST), test split, picture 17"
+         as wrong with the highest confidence. synthetic garments (NOT Fashion-MNIST), test split, image 17"
     );
     (explanation.label, explanation.choice, explanation.target) = (None, None, 4.into());
     assert_eq!(
@@ -115,12 +111,12 @@ fn a_figure_says_how_far_to_trust_it() {
 }
 
 #[test]
-fn several_pictures_stand_side_by_side_even_if_a_method_is_missing() {
+fn several_images_stand_side_by_side_even_if_a_method_is_missing() {
     let mut second = explanation();
     second.methods.remove(3);
     let png = side_by_side(&[explanation(), second], Scaling::EachColumn).unwrap();
     let drawn = image::load_from_memory(&png).unwrap();
-    // the picture and fifteen methods, each three times as large as the picture
+    // the image and fifteen methods, each three times as large as the image
     assert!(drawn.height() > 16 * 84, "{}", drawn.height());
     let many = side_by_side(&vec![explanation(); shown_beside(30).len()], Scaling::Shared).unwrap();
     assert!(image::load_from_memory(&many).unwrap().width() < 1150);
@@ -144,8 +140,8 @@ fn a_class_name_cannot_command_a_terminal_or_a_page() {
     explanation.class_names[2] = "Pull\u{1b}[2Jover\n<b>".to_owned();
     let words = verdict(&explanation);
     assert!(words.starts_with("predicted Pull\\u{1b}[2Jover\\n<b> (probability 0.910)"), "{words}");
-    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
-    assert_eq!(pictures.len(), 1 + MethodId::all().len());
+    let images = draw(&explanation, &Cancellation::default()).unwrap();
+    assert_eq!(images.len(), 1 + MethodId::all().len());
 }
 
 #[test]

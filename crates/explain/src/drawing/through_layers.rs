@@ -81,7 +81,7 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
     Ok(MapMatrix {
         title: subject.title(method),
         subtitle: subject.subtitle(),
-        picture: Some(subject.panel()),
+        image: Some(subject.panel()),
         panel_width: PANEL_WIDTH,
         columns,
         rows,

@@ -16,7 +16,7 @@ pub(super) const GRADIENT_ROLLOUT_UNIT: &str = "attention weighted by the gradie
 pub(super) const RECEPTIVE_FIELD: &str =
     "tokens see more than their patch where convolutions have mixed in what lies around it";
 
-/// How places are numbered, in pictures, warnings and files alike.
+/// How places are numbered, in images, warnings and files alike.
 pub(super) const COUNTING: &str = "layers, heads, rows and columns count from 0";
 
 /// "predicted Coat (probability 0.913), true label Pullover", with "wrong" or "right" where the label is known; the
@@ -40,7 +40,7 @@ pub fn verdict(explanation: &ImageExplanation) -> String {
     words
 }
 
-/// What stands under the title of every figure of a picture.
+/// What stands under the title of every figure of an image.
 pub(super) fn caption(explanation: &ImageExplanation) -> String {
     let mut caption = format!("{}: {}", explanation.id, verdict(explanation));
     if let Some(choice) = &explanation.choice {

@@ -15,7 +15,7 @@ impl Registered for ExactShapleyConfig {
         name: "exact-shapley",
         title: "Exact Shapley values",
         meaning: Meaning {
-            shows: "each segment's fair share of the difference between the picture shown and everything hidden",
+            shows: "each segment's fair share of the difference between the image shown and everything hidden",
             does_not_show: "the truth for another segmentation or another fill, which are other questions",
         },
         needs: Needs::Scores,

@@ -17,7 +17,7 @@ impl Registered for ExpectedGradientsConfig {
         name: "expected-gradients",
         title: "Expected gradients (GradientSHAP)",
         meaning: Meaning {
-            shows: "each pixel's share of the difference between the logits of the picture and of training pictures on \
+            shows: "each pixel's share of the difference between the logits of the image and of training images on \
                     average",
             does_not_show: "a fixed number: it is an estimate, with the standard error beside it",
         },
@@ -56,9 +56,9 @@ impl Method for ExpectedGradientsConfig {
 
     fn validate_against(&self, shared: &SharedSettings, at: &Circumstances) -> Result<(), InvalidSetting> {
         let Some(training) = at.training else { return Ok(()) };
-        let found = shared.background.pictures;
+        let found = shared.background.images;
         let expected = format!("at most the {training} training images");
-        require("background.pictures", found <= training, || found.to_string(), &expected)
+        require("background.images", found <= training, || found.to_string(), &expected)
     }
 
     fn validate_budget(
@@ -67,8 +67,8 @@ impl Method for ExpectedGradientsConfig {
         shared: &SharedSettings,
         _at: &Circumstances,
     ) -> Result<(), InvalidSetting> {
-        let (again, background) = (budget.background, shared.background.pictures);
-        let expected = format!("at most the {background} images of explain.background.pictures");
+        let (again, background) = (budget.background, shared.background.images);
+        let expected = format!("at most the {background} images of explain.background.images");
         require("scores.rerun.background", again <= background, || again.to_string(), &expected)
     }
 

@@ -38,7 +38,7 @@ impl Registered for FixedQueryConfig {
         name: "fixed-query",
         title: "Fixed-query maps",
         meaning: Meaning {
-            shows: "where chosen tokens look, the same places in every picture",
+            shows: "where chosen tokens look, the same places in every image",
             does_not_show: "that these tokens matter to the prediction; corners are mostly background",
         },
         needs: Needs::Attention,

@@ -17,7 +17,7 @@ impl Registered for InputGradient {
         name: "input-gradient",
         title: "Gradient",
         meaning: Meaning {
-            shows: "to which pixels the logit is sensitive at this very picture; a control for the others",
+            shows: "to which pixels the logit is sensitive at this very image; a control for the others",
             does_not_show: "contributions: where the logit is flat the gradient is 0, even if all of the logit comes \
                             from there",
         },

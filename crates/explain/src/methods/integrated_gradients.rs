@@ -15,7 +15,7 @@ impl Registered for IntegratedGradientsConfig {
         name: "integrated-gradients",
         title: "Integrated Gradients",
         meaning: Meaning {
-            shows: "each pixel's share of the difference between the logits of the picture and of the baseline",
+            shows: "each pixel's share of the difference between the logits of the image and of the baseline",
             does_not_show: "the importance of pixels that equal the baseline, which get exactly 0",
         },
         needs: Needs::Gradients,
@@ -63,7 +63,7 @@ impl Method for IntegratedGradientsConfig {
     }
 
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
-        let baselines = at.shared.baseline.pictures(at.image, &at.execution)?;
+        let baselines = at.shared.baseline.images(at.image, &at.execution)?;
         let found = integrated_gradients(&at.differentiable(), at.image, &baselines, at.target(), self, &at.execution)?;
         let warnings = warnings(&found, self.maximum_steps);
         let (mut positions, mut weights) = (Vec::new(), Vec::new());

@@ -56,9 +56,7 @@ impl Diagnostics for LimeDiagnostics {
             solution.players
         )];
         if let (Some(local), Some(score)) = (solution.local_predictions.first(), solution.scores.first()) {
-            lines.push(format!(
-                "logit of the whole picture: {local:.3} by the linear function, {score:.3} by the model"
-            ));
+            lines.push(format!("logit of the whole image: {local:.3} by the linear function, {score:.3} by the model"));
         }
         lines
     }
@@ -166,7 +164,7 @@ mod tests {
         let diagnostics = LimeDiagnostics { explained: vec![2.into()], solution, warnings: Vec::new() };
         assert_eq!(
             diagnostics.sentences().join("; "),
-            "R² 0.900 in-sample, undefined held out, 16 segments; logit of the whole picture: 4.500 by the linear \
+            "R² 0.900 in-sample, undefined held out, 16 segments; logit of the whole image: 4.500 by the linear \
              function, 5.000 by the model"
         );
     }

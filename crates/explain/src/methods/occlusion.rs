@@ -55,7 +55,7 @@ impl Method for OcclusionConfig {
 
     /// Hides behind the first of the baselines.
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
-        let baselines = at.shared.baseline.pictures(at.image, &at.execution)?;
+        let baselines = at.shared.baseline.images(at.image, &at.execution)?;
         let replacement = baselines.first().context("there is no baseline to hide windows behind")?;
         let mut found = occlusion(&at.scorer(), at.image, replacement, at.target(), self, &at.execution)?;
         let attribution = found.attributions.pop().context("the method gave no map")?;

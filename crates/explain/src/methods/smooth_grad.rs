@@ -13,8 +13,8 @@ impl Registered for SmoothGradConfig {
         name: "smooth-grad",
         title: "SmoothGrad",
         meaning: Meaning {
-            shows: "to which pixels the logit is sensitive, averaged over noisy copies of the picture",
-            does_not_show: "contributions: the values add up to nothing, and the noisy copies ask about other pictures",
+            shows: "to which pixels the logit is sensitive, averaged over noisy copies of the image",
+            does_not_show: "contributions: the values add up to nothing, and the noisy copies ask about other images",
         },
         needs: Needs::Gradients,
         reads: &[],

@@ -34,7 +34,7 @@ fn scores() -> ScoreTable {
         insertion: vec![0.0, 1.0, 1.0],
     };
     ScoreTable {
-        pictures: 3,
+        images: 3,
         methods: ["lime", "input-gradient", "random", "sobel"].map(str::to_owned).to_vec(),
         scores: vec![
             column(ScoreKind::DeletionArea, "black, logits", [Some(0.2), Some(0.4), Some(0.6), Some(0.6)]),
@@ -49,8 +49,8 @@ fn scores() -> ScoreTable {
 
 fn drawn() -> DrawnExplanation {
     let explanation = explanation();
-    let pictures = draw(&explanation, &Cancellation::default()).unwrap();
-    DrawnExplanation::new(&explanation, &pictures, &Placement::Held).unwrap()
+    let images = draw(&explanation, &Cancellation::default()).unwrap();
+    DrawnExplanation::new(&explanation, &images, &Placement::Held).unwrap()
 }
 
 #[test]
@@ -77,17 +77,17 @@ fn a_page_of_many_images_links_to_a_page_for_each() {
 #[test]
 fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() {
     let warning = Warning { heading: "NOT Fashion-MNIST".to_owned(), text: "synthetic".to_owned() };
-    let pictures = [SideBySide::images(side_by_side(&[explanation()], Scaling::EachColumn).unwrap())];
-    let html = index("three pictures", Some(warning), &[drawn()], &pictures).unwrap();
+    let images = [SideBySide::images(side_by_side(&[explanation()], Scaling::EachColumn).unwrap())];
+    let html = index("three images", Some(warning), &[drawn()], &images).unwrap();
     for method in MethodId::all() {
         let line = method.facts().meaning.line();
         assert_eq!(html.matches(&format!("<summary>{}</summary>", method.title())).count(), 1, "{method}");
         assert!(html.contains(&line), "{line}");
     }
-    // the sheet and the methods; with two pictures there are twice as many, and the pictures side by side
+    // the sheet and the methods; with two images there are twice as many, and the images side by side
     let count = |html: &str| html.matches("data:image/png;base64,").count();
     assert_eq!(count(&html), 1 + MethodId::all().len());
-    let two = index("two pictures", None, &[drawn(), drawn()], &pictures).unwrap();
+    let two = index("two images", None, &[drawn(), drawn()], &images).unwrap();
     assert_eq!(count(&two), 2 * (1 + MethodId::all().len()) + 1);
     for text in [
         "A figure of lime",

@@ -1,10 +1,10 @@
-//! The scores of one map on one picture.
+//! The scores of one map on one image.
 
 use std::cell::{Cell, RefCell};
 
 use burn::tensor::Tensor;
 use tinylsa_xai::{
-    Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Picture, Probe, ScoreKind, ScoreScale, Scorer,
+    Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Image, Probe, ScoreKind, ScoreScale, Scorer,
     Target, complexity, deletion_insertion, faithfulness_correlation, infidelity, mu_fidelity, pointing_game,
     relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
 };
@@ -34,7 +34,7 @@ pub(super) struct Curves {
 /// What the scores need beside the map.
 pub(super) struct Subject<'a, S> {
     pub(super) scorer: &'a S,
-    pub(super) picture: &'a Picture,
+    pub(super) image: &'a Image,
     pub(super) target: Target,
     pub(super) truth_mask: Option<&'a [bool]>,
     pub(super) fill: &'a FillConfig,
@@ -108,7 +108,7 @@ fn on_scales<S: Scorer, T>(
         scorer.asked.set(0);
         let probe = Probe {
             scorer: &scorer,
-            picture: subject.picture,
+            image: subject.image,
             target: subject.target,
             scale,
             baseline,

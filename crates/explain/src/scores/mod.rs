@@ -1,4 +1,4 @@
-//! Scores the explanations of several pictures and ranks the methods.
+//! Scores the explanations of several images and ranks the methods.
 
 mod measure;
 mod relevance;
@@ -53,14 +53,14 @@ impl<'a> Scoring<'a> {
             images: explainer.background.images.iter().take(config.rerun.background).cloned().collect(),
             ..explainer.background.clone()
         };
-        let randomisable = spread(images, config.randomisation_pictures);
+        let randomisable = spread(images, config.randomisation_images);
         let execution = &explainer.execution;
         let cascade = if randomisable.is_empty() {
             Vec::new()
         } else {
             explainer.model.randomised(execution.seed, &execution.device)?
         };
-        let sensitive = spread(images, config.sensitivity_pictures);
+        let sensitive = spread(images, config.sensitivity_images);
         let (collected, scored) = (Collected::default(), 0);
         Ok(Self { explainer, background, cascade, sensitive, randomisable, collected, scored })
     }
@@ -87,7 +87,7 @@ impl<'a> Scoring<'a> {
         Ok(())
     }
 
-    /// The means over the pictures, their intervals and the ranks of the methods.
+    /// The means over the images, their intervals and the ranks of the methods.
     ///
     /// # Errors
     /// If a mean is not finite; that it was cancelled.
@@ -122,7 +122,7 @@ fn score_image(
     let context = explainer.context(&config.shared, image, explanation.target, explanation.seed);
     let subject = Subject {
         scorer: &scorer,
-        picture: image,
+        image: image,
         target: context.target(),
         truth_mask: explanation.truth_mask.as_deref(),
         fill: &config.shared.fill,
@@ -171,7 +171,7 @@ fn spread(of: usize, count: usize) -> Vec<usize> {
 }
 
 /// What a reader of the table must know. These words are part of `scores.json`, and so of the digest of a run.
-fn notes(config: &ScoresConfig, sensitivity_pictures: usize, randomisation_pictures: usize) -> Vec<String> {
+fn notes(config: &ScoresConfig, sensitivity_images: usize, randomisation_images: usize) -> Vec<String> {
     let rerun = &config.rerun;
     let shares_tokens = |method: &MethodId| method.facts().needs == Needs::Attention && method.facts().is_scored;
     let attention: Vec<&str> = MethodId::all().filter(shares_tokens).map(MethodId::title).collect();
@@ -184,16 +184,16 @@ fn notes(config: &ScoresConfig, sensitivity_pictures: usize, randomisation_pictu
         ),
         format!(
             "Max-sensitivity is measured on {} with {} within {}, the randomisation of parameters on {}.",
-            counted(sensitivity_pictures, "picture"),
+            counted(sensitivity_images, "image"),
             counted(config.max_sensitivity.draws, "change"),
             config.max_sensitivity.radius,
-            counted(randomisation_pictures, "picture")
+            counted(randomisation_images, "image")
         ),
         format!(
             "For these two, methods run with smaller budgets: {} of Integrated Gradients, {}, {}, {}, {}; {} left out.",
             counted(rerun.steps, "step"),
-            counted(rerun.background, "background picture"),
-            counted(rerun.noisy, "noisy picture"),
+            counted(rerun.background, "background image"),
+            counted(rerun.noisy, "noisy image"),
             counted(rerun.coalitions, "coalition"),
             counted(rerun.permutations, "permutation"),
             if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }

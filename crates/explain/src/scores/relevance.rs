@@ -1,8 +1,7 @@
 //! The one map over the pixels by which a method is scored.
 
 use tinylsa_xai::{
-    AttributionKind, ExplainError, ImageShape, Picture, TokenGrid, TokenMatrix, completeness, random_map,
-    sobel_edge_map,
+    AttributionKind, ExplainError, Image, ImageShape, TokenGrid, TokenMatrix, completeness, random_map, sobel_edge_map,
 };
 
 use crate::maps::{AttentionView, Maps, ScoreDifference};
@@ -56,13 +55,13 @@ impl Relevance {
     }
 
     /// The control that is noise.
-    pub(super) fn random(picture: &Picture, seed: u64) -> Result<Self, ExplainError> {
-        Ok(Self::of_pixels(random_map(picture.shape().pixels(), seed)?, picture.shape()))
+    pub(super) fn random(image: &Image, seed: u64) -> Result<Self, ExplainError> {
+        Ok(Self::of_pixels(random_map(image.shape().pixels(), seed)?, image.shape()))
     }
 
-    /// The control that knows the picture and no model.
-    pub(super) fn sobel(picture: &Picture) -> Self {
-        Self::of_pixels(sobel_edge_map(picture), picture.shape())
+    /// The control that knows the image and no model.
+    pub(super) fn sobel(image: &Image) -> Self {
+        Self::of_pixels(sobel_edge_map(image), image.shape())
     }
 
     /// The completeness error, where the method promises to be complete.

@@ -1,6 +1,6 @@
 //! The scores that explain again: max-sensitivity and the randomisation of parameters.
 
-use tinylsa_xai::{Execution, ExplainError, ExplainedScore, Picture, max_sensitivity, parameter_randomisation};
+use tinylsa_xai::{Execution, ExplainError, ExplainedScore, Image, max_sensitivity, parameter_randomisation};
 
 use super::relevance::Relevance;
 use crate::background::Background;
@@ -15,7 +15,7 @@ pub(super) struct Rerun<'a> {
     pub(super) explainer: &'a Explainer<'a>,
     /// The part of the background that the budget allows.
     pub(super) background: &'a Background,
-    pub(super) image: &'a Picture,
+    pub(super) image: &'a Image,
     pub(super) explained: ExplainedScore,
     pub(super) seed: u64,
 }
@@ -24,7 +24,7 @@ impl Rerun<'_> {
     /// How much the map of a method changes with the image.
     pub(super) fn sensitivity(&self, method: MethodId) -> Result<Option<f64>> {
         let settings = self.budgeted(method);
-        let explain = |image: &Picture| {
+        let explain = |image: &Image| {
             self.relevance(settings.as_ref(), self.explainer.model, image).map_err(|error| match error {
                 ExplanationError::Method(error) => error,
                 error => ExplainError::Device { what: "an explanation", reason: error.to_string() },
@@ -50,7 +50,7 @@ impl Rerun<'_> {
     }
 
     /// The map of a method on an image, on the pixels.
-    fn relevance(&self, method: &dyn Method, model: &dyn Explainable, image: &Picture) -> Result<Vec<f32>> {
+    fn relevance(&self, method: &dyn Method, model: &dyn Explainable, image: &Image) -> Result<Vec<f32>> {
         let explainer = Explainer { model, background: self.background, ..self.explainer.clone() };
         let explained =
             method.explain(&explainer.context(&explainer.config.shared, image, self.explained, self.seed))?;

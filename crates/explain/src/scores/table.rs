@@ -10,16 +10,16 @@ use tinylsa_xai::{
 use super::measure::{Column, Curves, Measured};
 use crate::error::Result;
 
-/// What the explanations of several pictures scored, method by method: `explanations/scores.json`.
+/// What the explanations of several images scored, method by method: `explanations/scores.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreTable {
-    /// How many pictures were explained and scored.
-    pub pictures: usize,
+    /// How many images were explained and scored.
+    pub images: usize,
     /// The methods and the controls `random` and `sobel`, by name; the third control is the method `input-gradient`.
     pub methods: Vec<String>,
     /// One entry for each score.
     pub scores: Vec<ScoreColumn>,
-    /// The curves of deletion and insertion, the mean over the pictures.
+    /// The curves of deletion and insertion, the mean over the images.
     pub curves: Vec<MeanCurves>,
     /// What a reader of the table must know, a sentence each: budgets, scales, how token maps become pixels.
     pub notes: Vec<String>,
@@ -43,15 +43,15 @@ pub struct ScoreColumn {
 pub struct ScoreEntry {
     /// The name of the method or control.
     pub method: String,
-    /// The mean over the pictures with its bootstrap interval; nothing if the score is not defined for the method.
+    /// The mean over the images with its bootstrap interval; nothing if the score is not defined for the method.
     pub mean: Option<BootstrapInterval>,
     /// The place among the methods, 1 is the best; equal ones share the mean of their places.
     pub rank: Option<f64>,
-    /// For how many pictures the score was not defined.
+    /// For how many images the score was not defined.
     pub undefined: usize,
 }
 
-/// The class's score while pixels are deleted and inserted, the mean over the pictures.
+/// The class's score while pixels are deleted and inserted, the mean over the images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeanCurves {
     /// The name of the method or control.
@@ -68,7 +68,7 @@ pub struct MeanCurves {
 #[derive(Default)]
 pub(super) struct Collected {
     methods: Vec<String>,
-    /// The values of each method, one for each picture it was measured on.
+    /// The values of each method, one for each image it was measured on.
     values: BTreeMap<Column, BTreeMap<String, Vec<Option<f64>>>>,
     /// The sums of the curves of each method, and of how many.
     curves: BTreeMap<(String, String), CurveSums>,
@@ -103,7 +103,7 @@ impl Collected {
     /// If the settings of the bootstrap are out of range, or it is cancelled.
     pub(super) fn table(
         self,
-        pictures: usize,
+        images: usize,
         bootstrap: &BootstrapConfig,
         execution: &Execution,
         notes: Vec<String>,
@@ -132,7 +132,7 @@ impl Collected {
             variant,
         };
         let curves = self.curves.into_iter().map(of_method).collect();
-        Ok(ScoreTable { pictures, methods: self.methods, scores, curves, notes })
+        Ok(ScoreTable { images, methods: self.methods, scores, curves, notes })
     }
 }
 

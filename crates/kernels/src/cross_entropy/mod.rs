@@ -12,7 +12,7 @@ use reference::check;
 /// Mean over the batch of `−Σ_c target_c · log softmax(logits)_c`.
 ///
 /// A target is any distribution over the classes: all of it on one label, smoothed labels (Szegedy et al., 2016), labels
-/// of two pictures that were mixed (Zhang et al., 2018), or the probabilities of a teacher (Hinton et al., 2015). It is
+/// of two images that were mixed (Zhang et al., 2018), or the probabilities of a teacher (Hinton et al., 2015). It is
 /// taken as given: no gradient flows into it.
 ///
 /// # Shapes

@@ -1,4 +1,4 @@
-//! Linear attention of one picture.
+//! Linear attention of one image.
 
 use super::{Scratch, padded};
 use crate::{
@@ -21,7 +21,7 @@ pub struct LinearAttention {
 }
 
 impl LinearAttention {
-    /// Mixes the tokens of one picture, the rows of `qkv`: all queries, then all keys, then all values, head by head.
+    /// Mixes the tokens of one image, the rows of `qkv`: all queries, then all keys, then all values, head by head.
     /// The rows of `output` hold the heads side by side.
     ///
     /// # Panics

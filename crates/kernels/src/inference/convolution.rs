@@ -50,32 +50,32 @@ impl Convolution {
         &self.shape
     }
 
-    /// Convolves the pictures in `x`, which lie one after the other.
+    /// Convolves the images in `x`, which lie one after the other.
     ///
     /// # Panics
     ///
-    /// If `x` is no whole number of pictures, `output` has not their outputs' length, or the residual, which has as
+    /// If `x` is no whole number of images, `output` has not their outputs' length, or the residual, which has as
     /// many values as there would be outputs without pooling, another one.
     pub fn run(&self, x: &[f32], residual: Option<&[f32]>, scratch: &mut Scratch, output: &mut [f32]) {
         let shape = &self.shape;
-        let pictures = x.len() / shape.input_length();
-        assert_eq!(x.len(), pictures * shape.input_length(), "the input of {shape:?}");
-        assert_eq!(output.len(), pictures * shape.output_length(), "the output of {shape:?}");
+        let images = x.len() / shape.input_length();
+        assert_eq!(x.len(), images * shape.input_length(), "the input of {shape:?}");
+        assert_eq!(output.len(), images * shape.output_length(), "the output of {shape:?}");
         let [rows, columns] = shape.convolved();
         let convolved = rows * columns * padded(shape.outputs);
-        assert!(residual.is_none_or(|residual| residual.len() == pictures * convolved), "the residual of {shape:?}");
+        assert!(residual.is_none_or(|residual| residual.len() == images * convolved), "the residual of {shape:?}");
         match &self.method {
             Method::Winograd(winograd) => winograd.run(x, &self.bias, residual, scratch, output),
             Method::Direct(weight) => {
-                for picture in 0..pictures {
+                for image in 0..images {
                     arch::run(Direct {
                         shape,
                         weight,
                         bias: &self.bias,
-                        x: &x[picture * shape.input_length()..][..shape.input_length()],
-                        residual: residual.map(|residual| &residual[picture * convolved..][..convolved]),
+                        x: &x[image * shape.input_length()..][..shape.input_length()],
+                        residual: residual.map(|residual| &residual[image * convolved..][..convolved]),
                         scratch,
-                        output: &mut output[picture * shape.output_length()..][..shape.output_length()],
+                        output: &mut output[image * shape.output_length()..][..shape.output_length()],
                     });
                 }
             }
@@ -92,7 +92,7 @@ fn pack(shape: &ConvolutionShape, weight: &[f32]) -> Activations {
     packed
 }
 
-/// The convolution of a picture, a band of rows at a time: its input is copied with a border of zeros and its channels
+/// The convolution of an image, a band of rows at a time: its input is copied with a border of zeros and its channels
 /// in blocks of sixteen, as the products read it.
 struct Direct<'a> {
     shape: &'a ConvolutionShape,

@@ -25,12 +25,12 @@ impl ConvolutionShape {
         [self.height.div_ceil(self.stride), self.width.div_ceil(self.stride)]
     }
 
-    /// Values of a picture's input.
+    /// Values of an image's input.
     pub fn input_length(&self) -> usize {
         self.height * self.width * padded(self.inputs)
     }
 
-    /// Values of a picture's output.
+    /// Values of an image's output.
     pub fn output_length(&self) -> usize {
         let [rows, columns] = self.convolved();
         let divisor = if self.pool { 4 } else { 1 };

@@ -1,12 +1,12 @@
 //! Operations of a forward pass whose weights no longer change: packed once, each with everything behind it in the
 //! same pass, on the calling thread, over memory that the caller keeps.
 //!
-//! They know neither tensors nor threads. Whoever evaluates a network gives each core some pictures and takes them
+//! They know neither tensors nor threads. Whoever evaluates a network gives each core some images and takes them
 //! through all layers, so that the activations never leave the core's cache. Activations are rows of channels: a pixel
 //! or a token takes [`padded`] values, its channels and then zeros up to whole vectors, which every operation expects
 //! of its input and keeps in its output.
 //!
-//! A picture's results have the same bits whatever other pictures it is computed with.
+//! An image's results have the same bits whatever other images it is computed with.
 
 mod attention;
 mod convolution;

@@ -1,4 +1,4 @@
-//! Softmax attention of one picture, the control of linear attention.
+//! Softmax attention of one image, the control of linear attention.
 
 use super::{Activations, Scratch, padded};
 use crate::{
@@ -16,7 +16,7 @@ pub struct SoftmaxAttention {
 }
 
 impl SoftmaxAttention {
-    /// Mixes the tokens of one picture, the rows of `qkv`: all queries, then all keys, then all values, head by head.
+    /// Mixes the tokens of one image, the rows of `qkv`: all queries, then all keys, then all values, head by head.
     /// The rows of `output` hold the heads side by side.
     ///
     /// # Panics

@@ -75,8 +75,8 @@ impl Winograd {
         scratch: &mut Scratch,
         output: &mut [f32],
     ) {
-        let pictures = x.len() / self.shape.input_length();
-        let total = pictures * self.down * self.across;
+        let images = x.len() / self.shape.input_length();
+        let total = images * self.down * self.across;
         let tiles = TILES.min(total);
         scratch.inputs.reserve(ELEMENTS * tiles * padded(self.shape.inputs));
         scratch.products.reserve(ELEMENTS * tiles * padded(self.shape.outputs));
@@ -150,7 +150,7 @@ fn output_along<S: Simd>(simd: S, m: [S::Vector; SIDE]) -> [S::Vector; TILE] {
     ]
 }
 
-/// Some tiles, counted over all pictures, from the input to the output.
+/// Some tiles, counted over all images, from the input to the output.
 struct Band<'a> {
     winograd: &'a Winograd,
     first: usize,
@@ -165,9 +165,9 @@ struct Band<'a> {
     output: &'a mut [f32],
 }
 
-/// Picture of a tile and its first row and column.
+/// Image of a tile and its first row and column.
 struct Place {
-    picture: usize,
+    image: usize,
     row: usize,
     column: usize,
 }
@@ -192,7 +192,7 @@ impl Band<'_> {
     fn place(&self, tile: usize) -> Place {
         let Winograd { down, across, .. } = *self.winograd;
         let tile = self.first + tile;
-        Place { picture: tile / (down * across), row: tile / across % down * TILE, column: tile % across * TILE }
+        Place { image: tile / (down * across), row: tile / across % down * TILE, column: tile % across * TILE }
     }
 
     /// `Bᵀ d B` of a tile.
@@ -200,9 +200,9 @@ impl Band<'_> {
     fn transform_input<S: Simd>(&mut self, simd: S, tile: usize) {
         let ConvolutionShape { height, width, inputs, .. } = self.winograd.shape;
         let channels = padded(inputs);
-        let Place { picture, row, column } = self.place(tile);
-        let picture = &self.x[picture * height * width * channels..][..height * width * channels];
-        // pixel (r, c) of the tile is pixel (row + r − 1, column + c − 1) of the picture, if there is one
+        let Place { image, row, column } = self.place(tile);
+        let image = &self.x[image * height * width * channels..][..height * width * channels];
+        // pixel (r, c) of the tile is pixel (row + r − 1, column + c − 1) of the image, if there is one
         let rows = usize::from(row == 0)..SIDE.min(height + 1 - row);
         let columns = usize::from(column == 0)..SIDE.min(width + 1 - column);
         let zero = simd.splat(0.0);
@@ -213,11 +213,11 @@ impl Band<'_> {
                 let mut pixels = [zero; SIDE];
                 if columns.len() == SIDE {
                     for (c, pixel) in pixels.iter_mut().enumerate() {
-                        *pixel = simd.load(&picture[start + (column + c - 1) * channels..][..LANES]);
+                        *pixel = simd.load(&image[start + (column + c - 1) * channels..][..LANES]);
                     }
                 } else {
                     for c in columns.clone() {
-                        pixels[c] = simd.load(&picture[start + (column + c - 1) * channels..][..LANES]);
+                        pixels[c] = simd.load(&image[start + (column + c - 1) * channels..][..LANES]);
                     }
                 }
                 for (column, value) in half.iter_mut().zip(input_along(simd, pixels)) {
@@ -267,13 +267,13 @@ impl Band<'_> {
     fn transform_output<S: Simd>(&mut self, simd: S, tile: usize) {
         let ConvolutionShape { height, width, outputs, relu, pool, .. } = self.winograd.shape;
         let channels = padded(outputs);
-        let Place { picture, row, column } = self.place(tile);
+        let Place { image, row, column } = self.place(tile);
         let (rows, columns) = (TILE.min(height - row), TILE.min(width - column));
         let zero = simd.splat(0.0);
         let floor = simd.splat(if relu { 0.0 } else { f32::NEG_INFINITY });
         let shrink = if pool { 2 } else { 1 };
         let output_width = width / shrink;
-        let output_start = picture * (height / shrink) * output_width;
+        let output_start = image * (height / shrink) * output_width;
         for first in (0..channels).step_by(LANES) {
             let mut half = [[zero; SIDE]; TILE];
             for c in 0..SIDE {
@@ -293,7 +293,7 @@ impl Band<'_> {
                 for (c, pixel) in pixels[r].iter_mut().enumerate() {
                     *pixel = simd.add(*pixel, bias);
                     if let (Some(residual), true) = (self.residual, r < rows && c < columns) {
-                        let at = ((picture * height + row + r) * width + column + c) * channels + first;
+                        let at = ((image * height + row + r) * width + column + c) * channels + first;
                         *pixel = simd.add(*pixel, simd.load(&residual[at..][..LANES]));
                     }
                     *pixel = simd.max(*pixel, floor);

@@ -20,13 +20,13 @@ const LABEL_WIDTH: u32 = 84;
 pub struct EpochPoint {
     /// The epoch's number.
     pub epoch: usize,
-    /// Mean loss over the training pictures.
+    /// Mean loss over the training images.
     pub train_loss: f64,
-    /// Mean loss over the validation pictures, if they were looked at.
+    /// Mean loss over the validation images, if they were looked at.
     pub validation_loss: Option<f64>,
-    /// Share of the training pictures that were classified correctly, if it was counted.
+    /// Share of the training images that were classified correctly, if it was counted.
     pub train_accuracy: Option<f64>,
-    /// Share of the validation pictures that were classified correctly, if they were looked at.
+    /// Share of the validation images that were classified correctly, if they were looked at.
     pub validation_accuracy: Option<f64>,
     /// The learning rate at the end of the epoch.
     pub learning_rate: f64,

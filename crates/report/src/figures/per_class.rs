@@ -74,8 +74,8 @@ pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, Repo
             let middle = group + GROUP_WIDTH / 2;
             let size = if text_width(&class.name, 13) > GROUP_WIDTH { 11 } else { 13 };
             area.draw_text(&class.name, &centred(font(size, INK)), (middle, bottom + 16))?;
-            let pictures = format!("n = {}", class.support);
-            area.draw_text(&pictures, &centred(font(11, FAINT_INK)), (middle, bottom + 34))?;
+            let images = format!("n = {}", class.support);
+            area.draw_text(&images, &centred(font(11, FAINT_INK)), (middle, bottom + 34))?;
         }
         Ok(())
     })

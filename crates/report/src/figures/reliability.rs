@@ -12,14 +12,14 @@ use crate::ReportError;
 const FIGURE: &str = "reliability diagram";
 const GAP: RGBColor = RGBColor(248, 190, 150);
 
-/// The pictures whose predicted probability lies in one interval.
+/// The images whose predicted probability lies in one interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
     /// Lower end of the interval.
     pub lower: f64,
     /// Upper end of the interval.
     pub upper: f64,
-    /// How many pictures there are.
+    /// How many images there are.
     pub count: u64,
     /// Mean probability of the predicted class over them; not looked at where there are none.
     pub confidence: f64,
@@ -27,7 +27,7 @@ pub struct ReliabilityBin {
     pub accuracy: f64,
 }
 
-/// Accuracy by confidence, the number of pictures in each bin below it, and the expected calibration error (`ece`,
+/// Accuracy by confidence, the number of images in each bin below it, and the expected calibration error (`ece`,
 /// a fraction) in the title.
 ///
 /// Guo et al., "On calibration of modern neural networks", 2017.
@@ -93,7 +93,7 @@ fn draw_counts(area: &Area<'_>, bins: &[ReliabilityBin]) -> ChartResult {
     chart
         .configure_mesh()
         .x_desc("predicted probability")
-        .y_desc("pictures")
+        .y_desc("images")
         .y_labels(4)
         .y_label_formatter(&|value| format!("{value:.0}"))
         .label_style(font(12, INK))

@@ -35,10 +35,10 @@ pub(super) fn block_width(lines: &[Line]) -> u32 {
 }
 
 /// Draws the lines below each other and returns where the next one would stand.
-pub(super) fn draw_lines(picture: &mut RgbImage, x: u32, top: u32, lines: &[Line]) -> u32 {
+pub(super) fn draw_lines(image: &mut RgbImage, x: u32, top: u32, lines: &[Line]) -> u32 {
     let mut y = top;
     for line in lines {
-        draw_text(picture, x, y, &line.text, line.style, line.colour);
+        draw_text(image, x, y, &line.text, line.style, line.colour);
         y += line.style.line_height();
     }
     y
@@ -56,10 +56,10 @@ pub(super) fn legend(texts: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// Draws pixels with a thin edge around them.
-pub(super) fn draw_framed(picture: &mut RgbImage, x: u32, y: u32, pixels: &RgbImage) {
+pub(super) fn draw_framed(image: &mut RgbImage, x: u32, y: u32, pixels: &RgbImage) {
     let (width, height) = (pixels.width(), pixels.height());
-    picture.fill(x - 1, y - 1, width + 2, height + 2, EDGE);
-    picture.paste(pixels, x, y);
+    image.fill(x - 1, y - 1, width + 2, height + 2, EDGE);
+    image.paste(pixels, x, y);
 }
 
 /// Pixels that a colour bar takes with its numbers.
@@ -68,19 +68,19 @@ pub(super) fn bar_height() -> u32 {
 }
 
 /// Draws a colour bar with its numbers and returns where the next line would stand.
-pub(super) fn draw_bar(picture: &mut RgbImage, x: u32, y: u32, width: u32, bar: &ColourBar) -> u32 {
-    picture.fill(x - 1, y - 1, width + 2, BAR_HEIGHT + 2, EDGE);
+pub(super) fn draw_bar(image: &mut RgbImage, x: u32, y: u32, width: u32, bar: &ColourBar) -> u32 {
+    image.fill(x - 1, y - 1, width + 2, BAR_HEIGHT + 2, EDGE);
     for step in 0..width {
         let share = f64::from(step) / f64::from(width - 1).max(1.0);
-        picture.fill(x + step, y, 1, BAR_HEIGHT / 2, (bar.colour)(share));
-        picture.fill(x + step, y + BAR_HEIGHT / 2, 1, BAR_HEIGHT / 2, bar.lower(share));
+        image.fill(x + step, y, 1, BAR_HEIGHT / 2, (bar.colour)(share));
+        image.fill(x + step, y + BAR_HEIGHT / 2, 1, BAR_HEIGHT / 2, bar.lower(share));
     }
     let [low, middle, high] = &bar.numbers;
     let style = TextStyle::Label;
     let numbers_y = y + BAR_HEIGHT + 2;
     let middle_x = x + (width / 2).saturating_sub(style.width(middle) / 2);
     for (text, text_x) in [(low, x), (middle, middle_x), (high, x + width.saturating_sub(style.width(high)))] {
-        draw_text(picture, text_x, numbers_y, text, style, INK);
+        draw_text(image, text_x, numbers_y, text, style, INK);
     }
     numbers_y + style.line_height()
 }

@@ -30,7 +30,7 @@ pub struct MapMatrix {
     /// The line below the title: class, probability, dataset. Empty for none.
     pub subtitle: String,
     /// What the maps are about, in front of the first row.
-    pub picture: Option<Panel>,
+    pub image: Option<Panel>,
     /// Width of a panel in pixels, as far as whole pixels of the image allow.
     pub panel_width: usize,
     /// Headings of the columns.
@@ -88,7 +88,7 @@ impl MapMatrix {
         self.check()?;
         let scaled = self.scaled()?;
         let rows = scaled.iter().map(|row| self.draw_row(row)).collect::<Result<Vec<_>, _>>()?;
-        let image = self.picture.as_ref().map(|panel| panel.draw(self.panel_width)).transpose()?;
+        let image = self.image.as_ref().map(|panel| panel.draw(self.panel_width)).transpose()?;
         let cells = || rows.iter().flat_map(|row| row.cells.iter().flatten());
         let cell_width = cells().map(|cell| cell.pixels.width()).max().unwrap_or(0);
         let heading_width = rows.iter().map(|row| block_width(&row.heading)).max().unwrap_or(0);
@@ -218,7 +218,7 @@ impl MapMatrix {
 
     /// What else must be known of the colours and marks, each line once, then the notes.
     fn words(&self, width: u32) -> Vec<Line> {
-        let texts = legend(self.panels().chain(&self.picture).flat_map(Panel::marks).chain(self.notes.iter().cloned()));
+        let texts = legend(self.panels().chain(&self.image).flat_map(Panel::marks).chain(self.notes.iter().cloned()));
         texts.iter().flat_map(|text| lines(text, TextStyle::Label, FAINT_INK, width)).collect()
     }
 }
@@ -238,9 +238,9 @@ impl DrawnRow {
 
 impl BarWithWords {
     /// Draws bar and words beside each other and returns where the next bar would stand.
-    fn draw(&self, picture: &mut RgbImage, x: u32, y: u32) -> u32 {
-        draw_bar(picture, x, y, BAR_WIDTH, &self.bar);
-        draw_lines(picture, x + BAR_WIDTH + GAP, y, &self.words);
+    fn draw(&self, image: &mut RgbImage, x: u32, y: u32) -> u32 {
+        draw_bar(image, x, y, BAR_WIDTH, &self.bar);
+        draw_lines(image, x + BAR_WIDTH + GAP, y, &self.words);
         y + self.height()
     }
 
@@ -252,28 +252,28 @@ impl BarWithWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttentionScale, Image, Rgb, SharedScale, ValueMap};
+    use crate::{AttentionScale, ByteImage, Rgb, SharedScale, ValueMap};
 
     fn matrix() -> MapMatrix {
-        let picture = Image::from_bytes([1, 28, 28], &[200; 784]).unwrap();
+        let image = ByteImage::from_bytes([1, 28, 28], &[200; 784]).unwrap();
         let grid = ValueMap::new([7, 7], &[0.25; 49]).unwrap();
         let signed = SharedScale::largest([&grid]).unwrap().with_unit("weight");
         let weights = AttentionScale::from_zero([&grid]).unwrap();
         let row = |heading: &str| MatrixRow {
             heading: heading.to_owned(),
             panels: vec![
-                Some(Panel::picture("", &picture)),
-                Some(Panel::attention("", &picture, &grid, &weights).note("a note")),
-                Some(Panel::deviation("", &picture, &grid, &signed).query(24)),
+                Some(Panel::image("", &image)),
+                Some(Panel::attention("", &image, &grid, &weights).note("a note")),
+                Some(Panel::deviation("", &image, &grid, &signed).query(24)),
                 None,
             ],
         };
         MapMatrix {
             title: "Heads".to_owned(),
             subtitle: "class Pullover".to_owned(),
-            picture: Some(Panel::picture("", &picture)),
+            image: Some(Panel::image("", &image)),
             panel_width: 112,
-            columns: ["picture", "weights", "deviation", "a longer heading of a column"].map(str::to_owned).to_vec(),
+            columns: ["image", "weights", "deviation", "a longer heading of a column"].map(str::to_owned).to_vec(),
             rows: vec![row("layer 1"), row("layer 2 of two, the last one")],
             scale: MatrixScale::AsGiven,
             notes: vec!["tokens see more than their patch".to_owned()],
@@ -285,7 +285,7 @@ mod tests {
         let drawn = matrix().draw().unwrap();
         let plain = drawn.pixels().iter().filter(|p| p.0 == [200; 3]).count();
         let expected = 3 * 112 * 112;
-        assert!((expected..expected + 60).contains(&plain), "{plain} pixels of the plain pictures");
+        assert!((expected..expected + 60).contains(&plain), "{plain} pixels of the plain images");
         for x in 0..drawn.width() {
             assert_eq!((drawn.pixel(x, 0), drawn.pixel(x, drawn.height() - 1)), (Some(PAPER), Some(PAPER)));
         }
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn each_column_has_its_own_scale_unless_one_is_asked_for() {
-        let picture = Image::from_bytes([1, 8, 8], &[200; 64]).unwrap();
+        let image = ByteImage::from_bytes([1, 8, 8], &[200; 64]).unwrap();
         let map = |value: f32| ValueMap::new([1, 2], &[value, -value]).unwrap();
         let (faint, strong) = (map(0.001), map(2.0));
         let shared = SharedScale::largest([&faint, &strong]).unwrap().with_unit("logits");
@@ -316,7 +316,7 @@ mod tests {
         let mut matrix = MapMatrix {
             title: "Two images".to_owned(),
             subtitle: String::new(),
-            picture: Some(Panel::picture("", &picture)),
+            image: Some(Panel::image("", &image)),
             panel_width: 80,
             columns: vec!["faint".to_owned(), "strong".to_owned()],
             rows: vec![

@@ -1,4 +1,4 @@
-//! Heat maps as pixel pictures: attributions, attention over the token grid, segments, and sheets of them.
+//! Heat maps as pixel images: attributions, attention over the token grid, segments, and sheets of them.
 
 mod colour;
 mod layout;

@@ -1,4 +1,4 @@
-//! One picture of a sheet: a map with its title, colour bar, range and note.
+//! One image of a sheet: a map with its title, colour bar, range and note.
 
 use crate::raster::{Rgb, RgbImage};
 
@@ -6,10 +6,10 @@ use super::colour::{sequential_colour, signed_colour};
 use super::{AttentionScale, SharedScale, ValueMap};
 use crate::number::number;
 use crate::text::mix;
-use crate::{Image, ReportError};
+use crate::{ByteImage, ReportError};
 
-/// How far a white pixel of the picture takes an overlay's colour to white or black; a black one leaves it as it is.
-const PICTURE_SHARE: f64 = 0.35;
+/// How far a white pixel of the image takes an overlay's colour to white or black; a black one leaves it as it is.
+const IMAGE_SHARE: f64 = 0.35;
 const WHITE: Rgb = Rgb([255; 3]);
 const BLACK: Rgb = Rgb([0; 3]);
 /// A token must be this large for a frame around it to leave something of it.
@@ -17,7 +17,7 @@ const SMALLEST_FRAME: u32 = 8;
 const QUERY_FRAME: Rgb = Rgb([230, 0, 38]);
 const OUTLINE: Rgb = Rgb([255, 221, 0]);
 
-/// A picture or map with a title, a colour bar where it has a scale, and a note.
+/// An image or map with a title, a colour bar where it has a scale, and a note.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
     pub(super) title: String,
@@ -27,7 +27,7 @@ pub struct Panel {
     query: Option<usize>,
 }
 
-/// Borders between parts of a picture.
+/// Borders between parts of an image.
 #[derive(Debug, Clone, PartialEq)]
 struct Outlines {
     /// The part of each pixel.
@@ -38,11 +38,11 @@ struct Outlines {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Content {
-    Picture(Image),
+    Image(ByteImage),
     Attribution { map: ValueMap, scale: SharedScale },
     Magnitude { map: ValueMap, scale: AttentionScale },
-    Attention { picture: Image, grid: ValueMap, scale: AttentionScale },
-    Deviation { picture: Image, grid: ValueMap, scale: SharedScale },
+    Attention { image: ByteImage, grid: ValueMap, scale: AttentionScale },
+    Deviation { image: ByteImage, grid: ValueMap, scale: SharedScale },
 }
 
 /// The kind and unit of a map: only maps that agree in both have a scale in common.
@@ -56,24 +56,24 @@ pub(super) struct ScaleKey {
 pub(super) struct ColourBar {
     /// Colour at a share from 0 (left) to 1 (right).
     pub(super) colour: fn(f64) -> Rgb,
-    /// Towards which colour a white pixel of the picture takes it, shown in the lower half; none without a picture.
+    /// Towards which colour a white pixel of the image takes it, shown in the lower half; none without an image.
     towards: Option<Rgb>,
     /// Left end, middle, right end.
     pub(super) numbers: [String; 3],
 }
 
 impl ColourBar {
-    /// Colour in the lower half of the bar: over a white pixel of the picture, where there is one.
+    /// Colour in the lower half of the bar: over a white pixel of the image, where there is one.
     pub(super) fn lower(&self, share: f64) -> Rgb {
         let exact = (self.colour)(share);
-        self.towards.map_or(exact, |towards| mix(exact, towards, PICTURE_SHARE))
+        self.towards.map_or(exact, |towards| mix(exact, towards, IMAGE_SHARE))
     }
 }
 
 impl Panel {
-    /// The picture itself, enlarged without smoothing.
-    pub fn picture(title: impl Into<String>, picture: &Image) -> Self {
-        Self::new(title, Content::Picture(picture.clone()))
+    /// The image itself, enlarged without smoothing.
+    pub fn image(title: impl Into<String>, image: &ByteImage) -> Self {
+        Self::new(title, Content::Image(image.clone()))
     }
 
     /// A signed map on a diverging colour map: blue against the class, white nothing, red for the class.
@@ -86,15 +86,15 @@ impl Panel {
         Self::new(title, Content::Magnitude { map: map.clone(), scale: *scale })
     }
 
-    /// Attention weights over the token grid, a block for each token, lightened where the picture is light.
-    pub fn attention(title: impl Into<String>, picture: &Image, grid: &ValueMap, scale: &AttentionScale) -> Self {
-        Self::new(title, Content::Attention { picture: picture.clone(), grid: grid.clone(), scale: *scale })
+    /// Attention weights over the token grid, a block for each token, lightened where the image is light.
+    pub fn attention(title: impl Into<String>, image: &ByteImage, grid: &ValueMap, scale: &AttentionScale) -> Self {
+        Self::new(title, Content::Attention { image: image.clone(), grid: grid.clone(), scale: *scale })
     }
 
-    /// Signed deviations of attention over the token grid, as from the mean over the queries, darkened where the picture
+    /// Signed deviations of attention over the token grid, as from the mean over the queries, darkened where the image
     /// is light, so that zero over a black pixel is pure white.
-    pub fn deviation(title: impl Into<String>, picture: &Image, grid: &ValueMap, scale: &SharedScale) -> Self {
-        Self::new(title, Content::Deviation { picture: picture.clone(), grid: grid.clone(), scale: *scale })
+    pub fn deviation(title: impl Into<String>, image: &ByteImage, grid: &ValueMap, scale: &SharedScale) -> Self {
+        Self::new(title, Content::Deviation { image: image.clone(), grid: grid.clone(), scale: *scale })
     }
 
     fn new(title: impl Into<String>, content: Content) -> Self {
@@ -132,7 +132,7 @@ impl Panel {
     pub(super) fn draw(&self, target_width: usize) -> Result<RgbImage, ReportError> {
         let zoom = (target_width / self.pixels().0).max(1) as u32;
         let mut drawn = match &self.content {
-            Content::Picture(picture) => picture.enlarged(zoom),
+            Content::Image(image) => image.enlarged(zoom),
             Content::Attribution { map, scale } => {
                 RgbImage::from_fn(map.width() as u32 * zoom, map.height() as u32 * zoom, |x, y| {
                     signed_colour(scale.position(map.at((x / zoom) as usize, (y / zoom) as usize)))
@@ -143,11 +143,11 @@ impl Panel {
                     sequential_colour(scale.position(map.at((x / zoom) as usize, (y / zoom) as usize)))
                 })
             }
-            Content::Attention { picture, grid, scale } => {
-                overlay(&picture.enlarged(zoom), grid, WHITE, |value| sequential_colour(scale.position(value)))?
+            Content::Attention { image, grid, scale } => {
+                overlay(&image.enlarged(zoom), grid, WHITE, |value| sequential_colour(scale.position(value)))?
             }
-            Content::Deviation { picture, grid, scale } => {
-                overlay(&picture.enlarged(zoom), grid, BLACK, |value| signed_colour(scale.position(value)))?
+            Content::Deviation { image, grid, scale } => {
+                overlay(&image.enlarged(zoom), grid, BLACK, |value| signed_colour(scale.position(value)))?
             }
         };
         if let Some(outlines) = &self.outlines {
@@ -162,7 +162,7 @@ impl Panel {
     /// The bar that explains the colours.
     pub(super) fn bar(&self) -> Option<ColourBar> {
         match &self.content {
-            Content::Picture(_) => None,
+            Content::Image(_) => None,
             Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => {
                 let limit = number(f64::from(scale.limit()));
                 let ends = (scale.limit() > 0.0).then(|| [format!("-{limit}"), format!("+{limit}")]);
@@ -186,7 +186,7 @@ impl Panel {
             || panels.iter().filter(|other| other.scale_key() == self.scale_key()).filter_map(|other| other.map());
         let mut panel = self.clone();
         match &mut panel.content {
-            Content::Picture(_) => {}
+            Content::Image(_) => {}
             Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => {
                 *scale = scale.of_others(alike())?;
             }
@@ -198,7 +198,7 @@ impl Panel {
     /// What maps must have in common to share a scale; none for an image.
     pub(super) fn scale_key(&self) -> Option<ScaleKey> {
         let is_signed = match self.content {
-            Content::Picture(_) => return None,
+            Content::Image(_) => return None,
             Content::Attribution { .. } | Content::Deviation { .. } => true,
             Content::Magnitude { .. } | Content::Attention { .. } => false,
         };
@@ -208,7 +208,7 @@ impl Panel {
     /// The ends of the scale, short enough to stand below a small panel; none for an image.
     pub(super) fn ends(&self) -> Option<String> {
         match &self.content {
-            Content::Picture(_) => None,
+            Content::Image(_) => None,
             Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => {
                 Some(format!("\u{b1}{}", number(f64::from(scale.limit()))))
             }
@@ -229,11 +229,11 @@ impl Panel {
     /// What the foot must say about the panel's colours and marks, apart from the scale.
     pub(super) fn marks(&self) -> Vec<String> {
         let overlay = |change: &str| {
-            let share = PICTURE_SHARE * 100.0;
+            let share = IMAGE_SHARE * 100.0;
             format!("light parts of the image {change} by up to {share:.0} % (lower half of the bar)")
         };
         let mut lines = match &self.content {
-            Content::Picture(_) | Content::Attribution { .. } | Content::Magnitude { .. } => Vec::new(),
+            Content::Image(_) | Content::Attribution { .. } | Content::Magnitude { .. } => Vec::new(),
             Content::Attention { .. } => vec![overlay("lighten the colours of attention")],
             Content::Deviation { .. } => vec![overlay("darken the colours of deviations")],
         };
@@ -248,16 +248,16 @@ impl Panel {
 
     fn scale_unit(&self) -> &'static str {
         match &self.content {
-            Content::Picture(_) => "",
+            Content::Image(_) => "",
             Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => scale.unit(),
             Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => scale.unit(),
         }
     }
 
-    /// The scale in words; none for a picture.
+    /// The scale in words; none for an image.
     pub(super) fn scale_words(&self) -> Option<String> {
         match &self.content {
-            Content::Picture(_) => None,
+            Content::Image(_) => None,
             Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => Some(scale.describe()),
             Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => Some(scale.describe()),
         }
@@ -265,7 +265,7 @@ impl Panel {
 
     fn map(&self) -> Option<&ValueMap> {
         match &self.content {
-            Content::Picture(_) => None,
+            Content::Image(_) => None,
             Content::Attribution { map, .. } | Content::Magnitude { map, .. } => Some(map),
             Content::Attention { grid, .. } | Content::Deviation { grid, .. } => Some(grid),
         }
@@ -275,8 +275,8 @@ impl Panel {
     fn pixels(&self) -> (usize, usize) {
         match &self.content {
             Content::Attribution { map, .. } | Content::Magnitude { map, .. } => (map.width(), map.height()),
-            Content::Picture(picture) | Content::Attention { picture, .. } | Content::Deviation { picture, .. } => {
-                (picture.width(), picture.height())
+            Content::Image(image) | Content::Attention { image, .. } | Content::Deviation { image, .. } => {
+                (image.width(), image.height())
             }
         }
     }
@@ -344,7 +344,7 @@ impl Panel {
     }
 }
 
-/// The colour of the token of each pixel, taken towards `towards` by the brightness of the enlarged picture.
+/// The colour of the token of each pixel, taken towards `towards` by the brightness of the enlarged image.
 fn overlay(
     enlarged: &RgbImage,
     grid: &ValueMap,
@@ -362,7 +362,7 @@ fn overlay(
     }
     Ok(enlarged.map(|x, y, pixel| {
         let (column, row) = (x as usize * grid.width() / width, y as usize * grid.height() / height);
-        mix(colour(grid.at(column, row)), towards, PICTURE_SHARE * brightness(pixel))
+        mix(colour(grid.at(column, row)), towards, IMAGE_SHARE * brightness(pixel))
     }))
 }
 

@@ -71,7 +71,7 @@ impl SharedScale {
         self.clipped
     }
 
-    /// The scale in words, for the foot of a picture.
+    /// The scale in words, for the foot of an image.
     pub fn describe(&self) -> String {
         if self.limit == 0.0 {
             return with_unit("signed maps: all values are zero", self.unit);
@@ -150,7 +150,7 @@ impl AttentionScale {
         self.high
     }
 
-    /// The scale in words, for the foot of a picture.
+    /// The scale in words, for the foot of an image.
     pub fn describe(&self) -> String {
         let (low, high) = (number(f64::from(self.low)), number(f64::from(self.high)));
         with_unit(&format!("{low} to {high}"), self.unit)

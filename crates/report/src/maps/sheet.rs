@@ -13,9 +13,9 @@ const GAP: u32 = 20;
 /// Width of a panel, as far as whole pixels allow: 28 pixels become 224.
 const PANEL_WIDTH: usize = 224;
 
-/// Panels in a grid: all methods of one picture, all heads of all layers, one query in all of them.
+/// Panels in a grid: all methods of one image, all heads of all layers, one query in all of them.
 ///
-/// The foot says by itself which scales the panels have and how the picture shows through overlays.
+/// The foot says by itself which scales the panels have and how the image shows through overlays.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
     /// The line above all.
@@ -101,7 +101,7 @@ fn row_height(row: &[Drawn]) -> u32 {
 
 /// Draws title, pixels with an edge around them, colour bar and foot of a panel.
 fn draw_cell(sheet: &mut RgbImage, x: u32, top: u32, panel: &Panel, cell: &Drawn, title_height: u32) {
-    // titles of one line stand directly above their picture, beside titles of two
+    // titles of one line stand directly above their image, beside titles of two
     draw_lines(sheet, x, top + title_height - block_height(&cell.title), &cell.title);
     let y = top + title_height + 4;
     let (width, height) = (cell.pixels.width(), cell.pixels.height());
@@ -116,10 +116,10 @@ fn draw_cell(sheet: &mut RgbImage, x: u32, top: u32, panel: &Panel, cell: &Drawn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttentionScale, Image, SharedScale, ValueMap};
+    use crate::{AttentionScale, ByteImage, SharedScale, ValueMap};
 
     fn sheet() -> Sheet {
-        let picture = Image::from_bytes([1, 28, 28], &[200; 784]).unwrap();
+        let image = ByteImage::from_bytes([1, 28, 28], &[200; 784]).unwrap();
         let values: Vec<f32> = (0..784).map(|i| i as f32 - 392.0).collect();
         let map = ValueMap::new([28, 28], &values).unwrap();
         let grid = ValueMap::new([7, 7], &[0.25; 49]).unwrap();
@@ -130,9 +130,9 @@ mod tests {
             subtitle: "class Pullover, probability 0.91".to_owned(),
             columns: 2,
             panels: vec![
-                Panel::picture("picture", &picture),
+                Panel::image("image", &image),
                 Panel::attribution("Integrated Gradients", &map, &signed),
-                Panel::attention("rollout", &picture, &grid, &attention).note("tokens see more than their patch"),
+                Panel::attention("rollout", &image, &grid, &attention).note("tokens see more than their patch"),
             ],
             notes: vec!["a note".to_owned()],
         }
@@ -143,7 +143,7 @@ mod tests {
         let drawn = sheet().draw().unwrap();
         assert_eq!(drawn.width(), 2 * 224 + GAP + 2 * MARGIN);
         let plain = drawn.pixels().iter().filter(|p| p.0 == [200; 3]).count();
-        assert!((224 * 224..224 * 224 + 40).contains(&plain), "{plain} pixels of the plain picture");
+        assert!((224 * 224..224 * 224 + 40).contains(&plain), "{plain} pixels of the plain image");
         for x in 0..drawn.width() {
             assert_eq!((drawn.pixel(x, 0), drawn.pixel(x, drawn.height() - 1)), (Some(PAPER), Some(PAPER)));
         }

@@ -3,7 +3,7 @@
 use crate::ReportError;
 use crate::image::{check_size, pixel_position};
 
-/// A finite number for each pixel of a picture or each token of a grid, row by row.
+/// A finite number for each pixel of an image or each token of a grid, row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueMap {
     height: usize,

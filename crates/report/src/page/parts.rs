@@ -95,11 +95,11 @@ pub struct Figure {
     pub content: FigureContent,
     /// The line below it.
     pub caption: String,
-    /// What a reader who cannot see the picture should hear instead; the caption if it is empty.
+    /// What a reader who cannot see the image should hear instead; the caption if it is empty.
     pub alternative: String,
 }
 
-/// The picture of a figure.
+/// The image of a figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FigureContent {
     /// An SVG document as this crate's charts return it; it is set into the page as it is.
@@ -118,7 +118,7 @@ impl Figure {
         Self { content, caption: caption.into(), alternative: alternative.into() }
     }
 
-    /// A pixel picture, from the bytes of its PNG file.
+    /// A pixel image, from the bytes of its PNG file.
     pub fn png(bytes: impl Into<Vec<u8>>, caption: impl Into<String>, alternative: impl Into<String>) -> Self {
         let content = FigureContent::Png(bytes.into());
         Self { content, caption: caption.into(), alternative: alternative.into() }

@@ -127,30 +127,30 @@ fn verbatim(text: &str, label: &str) -> Markup {
 fn figure(figure: &Figure) -> Result<Markup, ReportError> {
     let alternative = if figure.alternative.is_empty() { &figure.caption } else { &figure.alternative };
     let wrong = |expected| ReportError::NotAFigure { caption: figure.caption.clone(), expected };
-    let picture = match &figure.content {
+    let image = match &figure.content {
         FigureContent::Svg(document) => {
             if !document.starts_with("<svg") {
                 return Err(wrong("an SVG document that begins with its root element"));
             }
-            html! { div.picture role="img" aria-label=(alternative) { (PreEscaped(document)) } }
+            html! { div.image role="img" aria-label=(alternative) { (PreEscaped(document)) } }
         }
         FigureContent::Png(bytes) => {
             if !bytes.starts_with(PNG_SIGNATURE) {
                 return Err(wrong("the bytes of a PNG file"));
             }
             let address = format!("data:image/png;base64,{}", STANDARD.encode(bytes));
-            html! { div.picture { img src=(address) alt=(alternative); } }
+            html! { div.image { img src=(address) alt=(alternative); } }
         }
         FigureContent::Linked(path) => {
             if !stays_below(path) {
                 return Err(wrong("a relative path that stays below the page"));
             }
-            html! { div.picture { img src=(address_of(path)) alt=(alternative) loading="lazy"; } }
+            html! { div.image { img src=(address_of(path)) alt=(alternative) loading="lazy"; } }
         }
     };
     Ok(html! {
         figure {
-            (picture)
+            (image)
             @if !figure.caption.is_empty() { figcaption { (figure.caption) } }
         }
     })

@@ -51,7 +51,7 @@ impl AttentionFlowConfig {
 }
 
 /// The flows from the given tokens, or from every token if `queries` is `None`, for layers in the order in which the
-/// picture passes through them.
+/// image passes through them.
 ///
 /// # Errors
 /// If a setting is out of range, there is no layer or no query, the layers differ in their number of tokens, a query is

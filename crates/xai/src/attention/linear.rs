@@ -6,7 +6,7 @@ use crate::attention::rows::AttentionRows;
 use crate::error::{ExplainError, require_count, require_finite, require_index, require_shape, value_count};
 use crate::scorer::read_tensor;
 
-/// The attention of one linear attention layer over the tokens of one picture, as the features of its queries and keys.
+/// The attention of one linear attention layer over the tokens of one image, as the features of its queries and keys.
 ///
 /// Linear attention (Katharopoulos et al. 2020, equation 5) computes
 /// `y_i = φ(q_i)ᵀ Σⱼ φ(k_j) v_jᵀ / φ(q_i)ᵀ Σⱼ φ(k_j)` and never forms a matrix. The matrix is there all the same:
@@ -63,17 +63,17 @@ impl LinearAttention {
         Self::new(queries, widen(read_tensor("the key features", keys)?), shape)
     }
 
-    /// The attention of every picture of a batch, from queries and keys `[batch, heads, tokens, features]`.
+    /// The attention of every image of a batch, from queries and keys `[batch, heads, tokens, features]`.
     ///
     /// # Errors
     /// As [`LinearAttention::from_features`].
     pub fn from_batch(queries: &Tensor<4>, keys: &Tensor<4>) -> Result<Vec<Self>, ExplainError> {
         let [batch, heads, tokens, features] = queries.dims();
         require_shape("the key features", &keys.dims(), &queries.dims())?;
-        let one = |features_of: &Tensor<4>, picture: usize| {
-            features_of.clone().narrow(0, picture, 1).reshape([heads, tokens, features])
+        let one = |features_of: &Tensor<4>, image: usize| {
+            features_of.clone().narrow(0, image, 1).reshape([heads, tokens, features])
         };
-        (0..batch).map(|picture| Self::from_features(one(queries, picture), one(keys, picture))).collect()
+        (0..batch).map(|image| Self::from_features(one(queries, image), one(keys, image))).collect()
     }
 
     /// The number of heads.

@@ -131,7 +131,7 @@ impl TokenMatrix {
     }
 }
 
-/// The attention of one layer over the tokens of one picture, one matrix a head.
+/// The attention of one layer over the tokens of one image, one matrix a head.
 ///
 /// Entries are at least 0 and every row sums to 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -177,14 +177,14 @@ impl LayerAttention {
         Self::new(values.into_iter().map(f64::from).collect(), heads, queries)
     }
 
-    /// The attention of every picture of a batch `[batch, heads, tokens, tokens]`.
+    /// The attention of every image of a batch `[batch, heads, tokens, tokens]`.
     ///
     /// # Errors
     /// As [`LayerAttention::from_tensor`].
     pub fn from_batch(attention: &Tensor<4>) -> Result<Vec<Self>, ExplainError> {
         let [batch, heads, queries, keys] = attention.dims();
         (0..batch)
-            .map(|picture| Self::from_tensor(attention.clone().narrow(0, picture, 1).reshape([heads, queries, keys])))
+            .map(|image| Self::from_tensor(attention.clone().narrow(0, image, 1).reshape([heads, queries, keys])))
             .collect()
     }
 

@@ -37,7 +37,7 @@ impl AttentionRolloutConfig {
     }
 }
 
-/// The rollout of layers in the order in which the picture passes through them.
+/// The rollout of layers in the order in which the image passes through them.
 ///
 /// # Errors
 /// If a setting is out of range, there is no layer, the layers differ in their number of tokens, or the call is cancelled.

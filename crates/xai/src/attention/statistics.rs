@@ -5,7 +5,7 @@ use crate::attention::matrix::TokenMatrix;
 /// How sharp an attention matrix is and how much it depends on the query.
 ///
 /// Linear attention tends to be flat: with an entropy near 1 and a query dependence near 0, the map of one query is the
-/// map of every query, and a picture of it says little.
+/// map of every query, and an image of it says little.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AttentionStatistics {
     /// The mean over the queries of the entropy of their rows divided by `ln tokens`: 1 for uniform attention, 0 if

@@ -5,7 +5,7 @@ use crate::attribution::{ExplainedScore, Target};
 use crate::door::check_differentiable_scorer;
 use crate::error::{ExplainError, require_finite, require_index, require_shape};
 use crate::execution::Execution;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::scorer::{check_scores, image_batch, read_tensor};
 
 /// What a model hands its attention matrices to on the way; see [`trace_attention`].
@@ -56,7 +56,7 @@ pub struct TracedAttention {
 /// ```
 /// use tinylsa_xai::burn::tensor::{Tensor, activation::softmax};
 /// use tinylsa_xai::attention::{AttentionTap, gradient_rollout, trace_attention};
-/// use tinylsa_xai::{Execution, Picture, Target};
+/// use tinylsa_xai::{Execution, Image, Target};
 ///
 /// // two pixels are two tokens; one head attends by their brightness, and the score is the first token's output
 /// let forward = |images: Tensor<4>, tap: &mut AttentionTap| -> Tensor<2> {
@@ -65,7 +65,7 @@ pub struct TracedAttention {
 ///     let attention = tap.record(attention.unsqueeze_dim(1));
 ///     attention.squeeze_dim::<3>(1).matmul(tokens).narrow(1, 0, 1).squeeze_dim(1)
 /// };
-/// let image = Picture::new(vec![0.2, 0.9], [1, 1, 2])?;
+/// let image = Image::new(vec![0.2, 0.9], [1, 1, 2])?;
 /// let execution = Execution::default();
 /// let traced = trace_attention(&forward, &image, Target::Class(0), &execution)?;
 /// // the score is A·v, so that its gradient with respect to the first row is v
@@ -81,15 +81,15 @@ pub struct TracedAttention {
 /// or the explained score or a gradient is not finite.
 pub fn trace_attention<M: Fn(Tensor<4>, &mut AttentionTap) -> Tensor<2>>(
     forward: &M,
-    picture: &Picture,
+    image: &Image,
     target: Target,
     execution: &Execution,
 ) -> Result<TracedAttention, ExplainError> {
     let scorer = |images: Tensor<4>| forward(images, &mut AttentionTap::default());
-    let explained = target.resolve(&check_differentiable_scorer(&scorer, picture, execution)?)?;
+    let explained = target.resolve(&check_differentiable_scorer(&scorer, image, execution)?)?;
     execution.cancellation.check("gradients", 0, 1)?;
     // a pair, since a single row is multiplied in another order of summation than the same row among others
-    let images = image_batch(picture.shape(), 0..2, execution, |_, values| values.copy_from_slice(picture.values()))?;
+    let images = image_batch(image.shape(), 0..2, execution, |_, values| values.copy_from_slice(image.values()))?;
     let mut tap = AttentionTap { device: Some(execution.device.clone()), layers: Vec::new() };
     let scores = forward(images, &mut tap);
     let classes = check_scores(&scores, 2, 0)?;

@@ -5,13 +5,13 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
+use crate::image::Image;
 use crate::masker::{channel_value, gaussian_blur, require_channel_values, require_given, require_no_negative};
-use crate::picture::Picture;
 use tinylsa_shape::ImageShape;
 
 const NOISE: Purpose = Purpose::new("baseline noise");
 
-/// What a picture is compared with.
+/// What an image is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BaselineKind {
@@ -21,7 +21,7 @@ pub enum BaselineKind {
     White,
     /// The mean of the data set, a constant.
     Mean,
-    /// The picture itself behind a Gaussian blur.
+    /// The image itself behind a Gaussian blur.
     Blur,
     /// Gaussian noise around the mean of the data set, independent for every value.
     Noise,
@@ -33,7 +33,7 @@ pub enum BaselineKind {
 pub struct BaselineConfig {
     /// The baselines over which an explanation is averaged, at least one.
     pub kinds: Vec<BaselineKind>,
-    /// The value of black. It is 0 only as long as the pictures are not normalised.
+    /// The value of black. It is 0 only as long as the images are not normalised.
     pub black: Vec<f32>,
     /// The value of white.
     pub white: Vec<f32>,
@@ -45,7 +45,7 @@ pub struct BaselineConfig {
     pub deviation: Option<Vec<f32>>,
     /// Standard deviation of the blur, in pixels.
     pub blur_sigma: f64,
-    /// How many pictures of noise [`BaselineKind::Noise`] stands for.
+    /// How many images of noise [`BaselineKind::Noise`] stands for.
     pub noise_draws: usize,
 }
 
@@ -96,14 +96,14 @@ impl BaselineConfig {
         require_given("deviation", self.deviation.as_deref())
     }
 
-    /// The baselines of one picture, in the order of `kinds`; noise is drawn from the seed of the execution.
+    /// The baselines of one image, in the order of `kinds`; noise is drawn from the seed of the execution.
     ///
     /// # Errors
     /// If a setting is out of range, a list fits neither one nor every channel, the noise would take more memory than is
     /// allowed, or the call is cancelled.
-    pub fn pictures(&self, picture: &Picture, execution: &Execution) -> Result<Vec<Picture>, ExplainError> {
+    pub fn images(&self, image: &Image, execution: &Execution) -> Result<Vec<Image>, ExplainError> {
         self.validate()?;
-        let ImageShape { channels, height, width } = picture.shape();
+        let ImageShape { channels, height, width } = image.shape();
         let constant = |key: &str, list: &[f32]| -> Result<Vec<f32>, InvalidSetting> {
             let mut values = Vec::with_capacity(channels * height * width);
             for channel in 0..channels {
@@ -118,7 +118,7 @@ impl BaselineConfig {
                 BaselineKind::Black => baselines.push(constant("black", &self.black)?),
                 BaselineKind::White => baselines.push(constant("white", &self.white)?),
                 BaselineKind::Mean => baselines.push(constant("mean", self.given_mean()?)?),
-                BaselineKind::Blur => baselines.push(gaussian_blur(picture, self.blur_sigma)),
+                BaselineKind::Blur => baselines.push(gaussian_blur(image, self.blur_sigma)),
                 BaselineKind::Noise => {
                     let (mean, deviation) =
                         (constant("mean", self.given_mean()?)?, constant("deviation", self.given_deviation()?)?);
@@ -130,7 +130,7 @@ impl BaselineConfig {
                 }
             }
         }
-        baselines.into_iter().map(|values| Picture::new(values, picture.shape())).collect()
+        baselines.into_iter().map(|values| Image::new(values, image.shape())).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::execution::Execution;
 use crate::gradient::score_gradients;
 use crate::gradients::integrated::{interpolate, path_ends};
 use crate::gradients::smooth::relative_norm;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::scorer::Scorer;
 
 const POSITION: Purpose = Purpose::new("expected gradients position");
@@ -22,12 +22,12 @@ const DRAWS: usize = 2;
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectedGradientsConfig {
     /// Into how many equal parts each path is cut, at least 1. Two positions are drawn in each part, so that the method
-    /// computes twice this many gradients for every picture of the background.
+    /// computes twice this many gradients for every image of the background.
     pub strata: usize,
 }
 
 impl Default for ExpectedGradientsConfig {
-    /// 10 parts, so that a background of 20 pictures costs 400 gradients.
+    /// 10 parts, so that a background of 20 images costs 400 gradients.
     fn default() -> Self {
         Self { strata: 10 }
     }
@@ -52,7 +52,7 @@ pub struct ExpectedGradients {
     pub standard_error: Vec<f32>,
     /// The Euclidean norm of the standard errors over that of the attribution; `None` if the attribution is 0 everywhere.
     pub relative_standard_error: Option<f64>,
-    /// The score of the class for the picture.
+    /// The score of the class for the image.
     pub score: f64,
     /// The mean score of the class over the background.
     pub background_score: f64,
@@ -63,29 +63,29 @@ pub struct ExpectedGradients {
 }
 
 /// Expected gradients (Erion et al. 2021), which the `shap` package calls `GradientSHAP`: the mean of
-/// `(x − b) ⊙ ∇f(b + α(x − b))` over the pictures `b` of a background and `α` uniform between 0 and 1.
+/// `(x − b) ⊙ ∇f(b + α(x − b))` over the images `b` of a background and `α` uniform between 0 and 1.
 ///
-/// The exact mean is Integrated Gradients averaged over the background. Every picture of the background is used
+/// The exact mean is Integrated Gradients averaged over the background. Every image of the background is used
 /// equally often, and the positions are stratified: two are drawn in each of equal parts of the path, which has the same
 /// mean as independent draws and a smaller error, and the differences within the parts measure that error.
 ///
 /// # Errors
-/// If the background is empty or a picture of it has another shape, a setting is out of range, the class does not exist,
-/// the scorer gives the picture other scores in another batch, the scores carry no gradient, the call is cancelled, or
+/// If the background is empty or an image of it has another shape, a setting is out of range, the class does not exist,
+/// the scorer gives the image other scores in another batch, the scores carry no gradient, the call is cancelled, or
 /// the class's score or a gradient is not finite.
 ///
 #[doc = include_str!("../../docs/methods/expected-gradients.md")]
 pub fn expected_gradients<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
-    background: &[Picture],
+    image: &Image,
+    background: &[Image],
     target: Target,
     config: &ExpectedGradientsConfig,
     execution: &Execution,
 ) -> Result<ExpectedGradients, ExplainError> {
     config.validate()?;
-    let ends = path_ends(scorer, picture, background, target, execution)?;
-    let size = picture.values().len();
+    let ends = path_ends(scorer, image, background, target, execution)?;
+    let size = image.values().len();
     let strata = background.len() * config.strata;
     let per_background = config.strata * DRAWS;
     let position = |sample: usize| {
@@ -98,14 +98,14 @@ pub fn expected_gradients<S: Scorer + ?Sized>(
     let mut first_draw = vec![0.0_f64; size];
     score_gradients(
         scorer,
-        picture.shape(),
+        image.shape(),
         strata * DRAWS,
         ends.explained,
         execution,
-        |sample, values| interpolate(&background[sample / per_background], picture, position(sample), values),
+        |sample, values| interpolate(&background[sample / per_background], image, position(sample), values),
         |at| {
             let start = &background[at.index / per_background];
-            let ends = picture.values().iter().zip(start.values());
+            let ends = image.values().iter().zip(start.values());
             let products = at
                 .gradient
                 .iter()
@@ -130,7 +130,7 @@ pub fn expected_gradients<S: Scorer + ?Sized>(
     let delta = mean.iter().sum::<f64>() - (ends.score - background_score);
     let values = mean.iter().map(|&value| value as f32).collect();
     Ok(ExpectedGradients {
-        attribution: Attribution { values, shape: picture.shape(), target: ends.explained },
+        attribution: Attribution { values, shape: image.shape(), target: ends.explained },
         relative_standard_error: relative_norm(&error, &mean),
         standard_error: error.into_iter().map(|value| value as f32).collect(),
         score: ends.score,

@@ -5,7 +5,7 @@ use crate::attribution::{Attribution, ExplainedScore, Target};
 use crate::door::{check_differentiable_scorer, require_same_scores};
 use crate::error::{ExplainError, require_finite, require_index, require_shape};
 use crate::execution::Execution;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::resize::upsample;
 use crate::scorer::{Scorer, check_scores, image_batch, read_tensor};
 
@@ -67,7 +67,7 @@ pub struct GradCam {
 #[doc = include_str!("../../docs/methods/grad-cam.md")]
 pub fn grad_cam<S, F, H>(
     model: &SplitScorer<'_, S, F, H>,
-    picture: &Picture,
+    image: &Image,
     target: Target,
     config: &GradCamConfig,
     execution: &Execution,
@@ -77,15 +77,15 @@ where
     F: Fn(Tensor<4>) -> Tensor<4>,
     H: Fn(Tensor<4>) -> Tensor<2>,
 {
-    let whole = check_differentiable_scorer(model.scorer, picture, execution)?;
+    let whole = check_differentiable_scorer(model.scorer, image, execution)?;
     let in_parts = |images: Tensor<4>| (model.head)((model.features)(images));
-    let split = check_differentiable_scorer(&in_parts, picture, execution)?;
+    let split = check_differentiable_scorer(&in_parts, image, execution)?;
     require_same_scores(whole.of(0), split.of(0))?;
     let explained = target.resolve(&whole)?;
     execution.cancellation.check("gradients", 0, 1)?;
 
     // a pair, since a single row is multiplied in another order of summation than the same row among others
-    let images = image_batch(picture.shape(), 0..2, execution, |_, values| values.copy_from_slice(picture.values()))?;
+    let images = image_batch(image.shape(), 0..2, execution, |_, values| values.copy_from_slice(image.values()))?;
     let maps = (model.features)(images).inner();
     let [rows_of_batch, maps_each, rows, columns] = maps.dims();
     require_shape("the feature maps", &[rows_of_batch, maps_each, rows, columns], &[2, maps_each, rows, columns])?;
@@ -108,7 +108,7 @@ where
             *value = value.max(0.0);
         }
     }
-    let shape = picture.shape();
+    let shape = image.shape();
     let plane = upsample(&map, [rows, columns], [shape.height, shape.width]);
     let plane: Vec<f32> = plane.iter().map(|value| (value / shape.channels as f64) as f32).collect();
     Ok(GradCam {

@@ -8,8 +8,8 @@ use crate::error::{ExplainError, require_shape};
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
 use crate::gradients::quadrature::QuadratureRule;
-use crate::picture::Picture;
-use crate::scorer::{Scorer, score_pictures};
+use crate::image::Image;
+use crate::scorer::{Scorer, score_images};
 
 /// How far a score computed in f32 may be off, relative to its own size. A completeness error below this is rounding
 /// and no step size can lower it.
@@ -54,7 +54,7 @@ impl IntegratedGradientsConfig {
 pub struct IntegratedGradients {
     /// The mean of the attributions over the baselines.
     pub attribution: Attribution,
-    /// The score of the class for the picture.
+    /// The score of the class for the image.
     pub score: f64,
     /// The completeness error `Σ attribution − (score − mean baseline score)` of the mean.
     pub delta: f64,
@@ -77,7 +77,7 @@ pub struct PathDiagnostics {
     pub steps: usize,
     /// Whether the error is at most the tolerance, or as small as rounding lets it be.
     pub converged: bool,
-    /// The Euclidean distance from the baseline to the picture. At 0 there is no path: the attribution is 0 everywhere
+    /// The Euclidean distance from the baseline to the image. At 0 there is no path: the attribution is 0 everywhere
     /// and says nothing of the model.
     pub length: f64,
 }
@@ -86,31 +86,31 @@ pub struct PathDiagnostics {
 /// several baselines `b`.
 ///
 /// The gradients are computed in the scorer's precision and added up in f64. Since the integrand of a `ReLU` network
-/// has kinks, no fixed number of steps is enough for every picture: each path is refined on its own until its
+/// has kinks, no fixed number of steps is enough for every image: each path is refined on its own until its
 /// attributions sum to the difference of the scores, or the budget ends, which the result and a warning say. A baseline
-/// that equals the picture is a path without length, which its diagnostics and a warning say, too.
+/// that equals the image is a path without length, which its diagnostics and a warning say, too.
 ///
 /// # Errors
 /// If there is no baseline or one has another shape, a setting is out of range, the class does not exist, the scorer
-/// gives the picture other scores in another batch, the scores carry no gradient, the call is cancelled, or the class's
+/// gives the image other scores in another batch, the scores carry no gradient, the call is cancelled, or the class's
 /// score or a gradient is not finite.
 ///
 #[doc = include_str!("../../docs/methods/integrated-gradients.md")]
 pub fn integrated_gradients<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
-    baselines: &[Picture],
+    image: &Image,
+    baselines: &[Image],
     target: Target,
     config: &IntegratedGradientsConfig,
     execution: &Execution,
 ) -> Result<IntegratedGradients, ExplainError> {
     config.validate()?;
-    let ends = path_ends(scorer, picture, baselines, target, execution)?;
-    let mut mean = vec![0.0_f64; picture.values().len()];
+    let ends = path_ends(scorer, image, baselines, target, execution)?;
+    let mut mean = vec![0.0_f64; image.values().len()];
     let mut paths = Vec::with_capacity(baselines.len());
     let mut gradients = 0;
     for (baseline, &baseline_score) in baselines.iter().zip(&ends.baseline_scores) {
-        let path = Path { picture, baseline, explained: ends.explained, score: ends.score, baseline_score };
+        let path = Path { image, baseline, explained: ends.explained, score: ends.score, baseline_score };
         let refined = path.refined(scorer, config, execution)?;
         gradients += refined.gradients;
         paths.push(refined.diagnostics);
@@ -129,22 +129,22 @@ pub fn integrated_gradients<S: Scorer + ?Sized>(
         warn!(equal, of = paths.len(), "baselines equal the image, which leaves nothing to attribute along their path");
     }
     let values = mean.into_iter().map(|value| value as f32).collect();
-    let attribution = Attribution { values, shape: picture.shape(), target: ends.explained };
+    let attribution = Attribution { values, shape: image.shape(), target: ends.explained };
     Ok(IntegratedGradients { attribution, score: ends.score, delta, converged, gradients, paths })
 }
 
-/// The score that is explained, with its value at the picture and at each baseline.
+/// The score that is explained, with its value at the image and at each baseline.
 pub(crate) struct PathEnds {
     pub(crate) explained: ExplainedScore,
     pub(crate) score: f64,
     pub(crate) baseline_scores: Vec<f64>,
 }
 
-/// Scores the picture and its baselines, all of one shape and at least one of them.
+/// Scores the image and its baselines, all of one shape and at least one of them.
 pub(crate) fn path_ends<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
-    baselines: &[Picture],
+    image: &Image,
+    baselines: &[Image],
     target: Target,
     execution: &Execution,
 ) -> Result<PathEnds, ExplainError> {
@@ -152,11 +152,11 @@ pub(crate) fn path_ends<S: Scorer + ?Sized>(
         return Err(ExplainError::Empty { what: "list of baselines" });
     }
     for baseline in baselines {
-        require_shape("a baseline", &baseline.shape().dims(), &picture.shape().dims())?;
+        require_shape("a baseline", &baseline.shape().dims(), &image.shape().dims())?;
     }
-    check_differentiable_scorer(scorer, picture, execution)?;
-    let scores = score_pictures(scorer, picture.shape(), 1 + baselines.len(), execution, |index, values| {
-        values.copy_from_slice(if index == 0 { picture } else { &baselines[index - 1] }.values());
+    check_differentiable_scorer(scorer, image, execution)?;
+    let scores = score_images(scorer, image.shape(), 1 + baselines.len(), execution, |index, values| {
+        values.copy_from_slice(if index == 0 { image } else { &baselines[index - 1] }.values());
     })?;
     let explained = target.resolve(&scores)?;
     let score = explained.of(scores.of(0))?;
@@ -164,10 +164,10 @@ pub(crate) fn path_ends<S: Scorer + ?Sized>(
     Ok(PathEnds { explained, score, baseline_scores })
 }
 
-/// The straight path from a baseline to the picture.
+/// The straight path from a baseline to the image.
 struct Path<'a> {
-    picture: &'a Picture,
-    baseline: &'a Picture,
+    image: &'a Image,
+    baseline: &'a Image,
     explained: ExplainedScore,
     score: f64,
     baseline_score: f64,
@@ -196,7 +196,7 @@ impl Path<'_> {
             let delta = attribution.iter().sum::<f64>() - difference;
             let converged = delta.abs() <= (config.tolerance * difference.abs()).max(rounding);
             if converged || config.tolerance.is_infinite() || steps == config.maximum_steps {
-                let length = distance(self.baseline, self.picture);
+                let length = distance(self.baseline, self.image);
                 let diagnostics =
                     PathDiagnostics { baseline_score: self.baseline_score, delta, steps, converged, length };
                 return Ok(RefinedPath { attribution, diagnostics, gradients });
@@ -214,33 +214,33 @@ impl Path<'_> {
     ) -> Result<Vec<f64>, ExplainError> {
         execution.require_memory("the nodes of the quadrature", "maximum_steps", [2, steps])?;
         let quadrature = rule.quadrature(steps)?;
-        let mut sums = vec![0.0_f64; self.picture.values().len()];
+        let mut sums = vec![0.0_f64; self.image.values().len()];
         score_gradients(
             scorer,
-            self.picture.shape(),
+            self.image.shape(),
             steps,
             self.explained,
             execution,
-            |step, values| interpolate(self.baseline, self.picture, quadrature.nodes[step], values),
+            |step, values| interpolate(self.baseline, self.image, quadrature.nodes[step], values),
             |at| {
                 let weight = quadrature.weights[at.index];
                 sums.iter_mut().zip(at.gradient).for_each(|(sum, &value)| *sum += weight * f64::from(value));
             },
         )?;
-        let ends = self.picture.values().iter().zip(self.baseline.values());
+        let ends = self.image.values().iter().zip(self.baseline.values());
         sums.iter_mut().zip(ends).for_each(|(sum, (&end, &start))| *sum *= f64::from(end) - f64::from(start));
         Ok(sums)
     }
 }
 
-/// The Euclidean distance of two pictures of one shape.
-fn distance(left: &Picture, right: &Picture) -> f64 {
+/// The Euclidean distance of two images of one shape.
+fn distance(left: &Image, right: &Image) -> f64 {
     let squares = left.values().iter().zip(right.values()).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
     squares.sum::<f64>().sqrt()
 }
 
 /// Writes the point `start + position (end − start)`.
-pub(crate) fn interpolate(start: &Picture, end: &Picture, position: f64, values: &mut [f32]) {
+pub(crate) fn interpolate(start: &Image, end: &Image, position: f64, values: &mut [f32]) {
     for (value, (&start, &end)) in values.iter_mut().zip(start.values().iter().zip(end.values())) {
         let (start, end) = (f64::from(start), f64::from(end));
         *value = (start + position * (end - start)) as f32;

@@ -1,17 +1,17 @@
-//! Explanations by the gradient of a score with respect to the picture.
+//! Explanations by the gradient of a score with respect to the image.
 //!
-//! All of them evaluate gradients at pictures near the one to explain or between it and a baseline, batch by batch, and
+//! All of them evaluate gradients at images near the one to explain or between it and a baseline, batch by batch, and
 //! add them up in f64 in the order of the samples, so that the batch size changes the memory alone. [`grad_cam`] differentiates
 //! with respect to feature maps instead.
 //!
 //! ```
 //! use tinylsa_xai::burn::tensor::Tensor;
 //! use tinylsa_xai::gradients::{SmoothGradConfig, smooth_grad};
-//! use tinylsa_xai::{Execution, Picture, Target};
+//! use tinylsa_xai::{Execution, Image, Target};
 //!
 //! // the score is the square of the first pixel, whose gradient is twice its value
 //! let square = |images: Tensor<4>| images.flatten::<2>(1, 3).narrow(1, 0, 1).powi_scalar(2);
-//! let image = Picture::new(vec![3.0, 1.0], [1, 1, 2])?;
+//! let image = Image::new(vec![3.0, 1.0], [1, 1, 2])?;
 //! let found = smooth_grad(&square, &image, Target::Class(0), &SmoothGradConfig::default(), &Execution::default())?;
 //! let error = found.standard_error[0];
 //! assert!((found.attribution.values[0] - 6.0).abs() < 5.0 * error && found.attribution.values[1] == 0.0);
@@ -27,7 +27,7 @@
 //! use tinylsa_xai::burn::module::Module;
 //! use tinylsa_xai::burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 //! use tinylsa_xai::burn::tensor::{Device, Tensor};
-//! use tinylsa_xai::{ExplainError, Execution, Picture, Target, input_gradient};
+//! use tinylsa_xai::{ExplainError, Execution, Image, Target, input_gradient};
 //!
 //! #[derive(Module, Debug)]
 //! struct Network {
@@ -48,7 +48,7 @@
 //!     dropout: DropoutConfig::new(0.5).init(),
 //!     head: LinearConfig::new(12, 2).init(&device),
 //! };
-//! let image = Picture::new((0..12).map(|value| value as f32).collect(), [3, 2, 2])?;
+//! let image = Image::new((0..12).map(|value| value as f32).collect(), [3, 2, 2])?;
 //! let explain = |network: &Network| {
 //!     input_gradient(&|images| network.forward(images), &image, Target::Predicted, &Execution::default())
 //! };

@@ -3,7 +3,7 @@ use crate::door::check_differentiable_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::scorer::Scorer;
 
 /// The gradient of the class's score with respect to every input value (Simonyan et al. 2013).
@@ -12,26 +12,26 @@ use crate::scorer::Scorer;
 /// control.
 ///
 /// # Errors
-/// If the class does not exist, the scorer gives the picture other scores in another batch, the scores carry no
+/// If the class does not exist, the scorer gives the image other scores in another batch, the scores carry no
 /// gradient, the call is cancelled, or the class's score or a gradient is not finite.
 pub fn input_gradient<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
+    image: &Image,
     target: Target,
     execution: &Execution,
 ) -> Result<Attribution, ExplainError> {
-    let target = target.resolve(&check_differentiable_scorer(scorer, picture, execution)?)?;
+    let target = target.resolve(&check_differentiable_scorer(scorer, image, execution)?)?;
     let mut values = Vec::new();
     score_gradients(
         scorer,
-        picture.shape(),
+        image.shape(),
         1,
         target,
         execution,
-        |_, values| values.copy_from_slice(picture.values()),
+        |_, values| values.copy_from_slice(image.values()),
         |at| values.extend_from_slice(at.gradient),
     )?;
-    Ok(Attribution { values, shape: picture.shape(), target })
+    Ok(Attribution { values, shape: image.shape(), target })
 }
 
 /// The gradient multiplied by the input (Shrikumar et al. 2016), which is Integrated Gradients from a baseline of
@@ -41,12 +41,12 @@ pub fn input_gradient<S: Scorer + ?Sized>(
 /// As [`input_gradient`].
 pub fn input_times_gradient<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
+    image: &Image,
     target: Target,
     execution: &Execution,
 ) -> Result<Attribution, ExplainError> {
-    let mut attribution = input_gradient(scorer, picture, target, execution)?;
-    attribution.values.iter_mut().zip(picture.values()).for_each(|(gradient, value)| *gradient *= value);
+    let mut attribution = input_gradient(scorer, image, target, execution)?;
+    attribution.values.iter_mut().zip(image.values()).for_each(|(gradient, value)| *gradient *= value);
     Ok(attribution)
 }
 
@@ -56,14 +56,14 @@ pub fn input_times_gradient<S: Scorer + ?Sized>(
 /// A gradient belongs to one class, so that this costs as many explanations as there are classes.
 ///
 /// # Errors
-/// If the picture cannot be scored, or as `explain`.
+/// If the image cannot be scored, or as `explain`.
 pub fn for_every_class<S: Scorer + ?Sized, T>(
     scorer: &S,
-    picture: &Picture,
+    image: &Image,
     execution: &Execution,
     mut explain: impl FnMut(Target) -> Result<T, ExplainError>,
 ) -> Result<Vec<T>, ExplainError> {
-    let classes = check_differentiable_scorer(scorer, picture, execution)?.classes();
+    let classes = check_differentiable_scorer(scorer, image, execution)?.classes();
     (0..classes)
         .map(|class| {
             execution.cancellation.check("classes", class, classes)?;

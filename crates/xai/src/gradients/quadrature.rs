@@ -3,7 +3,7 @@ use std::f64::consts::PI;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 
-/// A rule for the integral over the straight path from baseline to picture.
+/// A rule for the integral over the straight path from baseline to image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuadratureRule {

@@ -9,12 +9,12 @@ use crate::door::check_differentiable_scorer;
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::scorer::Scorer;
 
 const NOISE: Purpose = Purpose::new("smooth grad noise");
 
-/// What is averaged over the noisy pictures.
+/// What is averaged over the noisy images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SmoothGradKind {
@@ -31,14 +31,14 @@ pub enum SmoothGradKind {
 pub struct SmoothGradConfig {
     /// What is averaged.
     pub kind: SmoothGradKind,
-    /// How many noisy pictures are drawn, at least 2.
+    /// How many noisy images are drawn, at least 2.
     pub samples: usize,
-    /// Standard deviation of the noise as a share of the picture's range, its largest value minus its smallest.
+    /// Standard deviation of the noise as a share of the image's range, its largest value minus its smallest.
     pub noise: f64,
 }
 
 impl Default for SmoothGradConfig {
-    /// The mean gradient over 64 pictures with noise of 15 % of the range, the middle of the 10 to 20 % that the paper
+    /// The mean gradient over 64 images with noise of 15 % of the range, the middle of the 10 to 20 % that the paper
     /// recommends.
     fn default() -> Self {
         Self { kind: SmoothGradKind::Mean, samples: 64, noise: 0.15 }
@@ -59,52 +59,52 @@ impl SmoothGradConfig {
 /// An attribution by `SmoothGrad`, with what the sampling leaves open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SmoothGrad {
-    /// The mean over the noisy pictures.
+    /// The mean over the noisy images.
     pub attribution: Attribution,
     /// The standard error of each value: the standard deviation over the samples divided by the square root of their
     /// number.
     pub standard_error: Vec<f32>,
     /// The Euclidean norm of the standard errors over that of the attribution; `None` if the attribution is 0 everywhere.
     pub relative_standard_error: Option<f64>,
-    /// The standard deviation of the noise that was added: the config's share of the picture's range. 0 for a picture of
+    /// The standard deviation of the noise that was added: the config's share of the image's range. 0 for an image of
     /// one value, whatever the config says, and the result is then the plain gradient without any smoothing.
     pub noise_deviation: f64,
 }
 
-/// `SmoothGrad`: the gradient averaged over pictures with Gaussian noise.
+/// `SmoothGrad`: the gradient averaged over images with Gaussian noise.
 ///
-/// The noise is relative to the range of the picture, so that a picture of one value gets none, which the result and a
+/// The noise is relative to the range of the image, so that an image of one value gets none, which the result and a
 /// warning say.
 ///
 /// # Errors
-/// If a setting is out of range, the class does not exist, the scorer gives the picture other scores in another batch,
+/// If a setting is out of range, the class does not exist, the scorer gives the image other scores in another batch,
 /// the scores carry no gradient, the call is cancelled, or the class's score or a gradient is not finite.
 ///
 #[doc = include_str!("../../docs/methods/gradient-controls.md")]
 pub fn smooth_grad<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
+    image: &Image,
     target: Target,
     config: &SmoothGradConfig,
     execution: &Execution,
 ) -> Result<SmoothGrad, ExplainError> {
     config.validate()?;
-    let target = target.resolve(&check_differentiable_scorer(scorer, picture, execution)?)?;
-    let deviation = config.noise * range(picture);
+    let target = target.resolve(&check_differentiable_scorer(scorer, image, execution)?)?;
+    let deviation = config.noise * range(image);
     if deviation == 0.0 && config.noise > 0.0 {
         warn!("the image has one value, so that its noise is 0 and SmoothGrad is the plain gradient");
     }
-    let mut moments = Moments::new(picture.values().len());
+    let mut moments = Moments::new(image.values().len());
     score_gradients(
         scorer,
-        picture.shape(),
+        image.shape(),
         config.samples,
         target,
         execution,
         |sample, values| {
             let draw = Draw { seed: execution.seed, purpose: NOISE, epoch: 0, index: sample as u64 };
             let normals = Distribution::<f64>::sample_iter(StandardNormal, draw.generator());
-            for ((value, &clean), normal) in values.iter_mut().zip(picture.values()).zip(normals) {
+            for ((value, &clean), normal) in values.iter_mut().zip(image.values()).zip(normals) {
                 *value = (f64::from(clean) + deviation * normal) as f32;
             }
         },
@@ -120,16 +120,16 @@ pub fn smooth_grad<S: Scorer + ?Sized>(
     let relative_standard_error = relative_norm(&error, &moments.mean);
     let values = moments.mean.iter().map(|&value| value as f32).collect();
     Ok(SmoothGrad {
-        attribution: Attribution { values, shape: picture.shape(), target },
+        attribution: Attribution { values, shape: image.shape(), target },
         standard_error: error.into_iter().map(|value| value as f32).collect(),
         relative_standard_error,
         noise_deviation: deviation,
     })
 }
 
-/// The largest value of a picture minus its smallest.
-fn range(picture: &Picture) -> f64 {
-    let values = || picture.values().iter().copied().map(f64::from);
+/// The largest value of an image minus its smallest.
+fn range(image: &Image) -> f64 {
+    let values = || image.values().iter().copied().map(f64::from);
     values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min)
 }
 

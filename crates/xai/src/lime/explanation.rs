@@ -8,7 +8,7 @@ use crate::execution::Execution;
 use crate::masker::{EvaluatedGame, ExplainedValues, Masker};
 use crate::scorer::Scorer;
 
-/// Below this many segments a linear model of them says next to nothing about the picture.
+/// Below this many segments a linear model of them says next to nothing about the image.
 const FEW_SEGMENTS: usize = 4;
 
 /// Why an explanation by LIME should not be taken at its word.
@@ -16,12 +16,12 @@ const FEW_SEGMENTS: usize = 4;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LimeWarning {
-    /// The picture was cut into so few segments that the map can hardly show anything.
+    /// The image was cut into so few segments that the map can hardly show anything.
     FewSegments {
         /// How many there are.
         segments: usize,
     },
-    /// Hiding these segments changes nothing in the picture, so that their coefficients are near 0 whatever the model
+    /// Hiding these segments changes nothing in the image, so that their coefficients are near 0 whatever the model
     /// sees in them.
     InertSegments {
         /// Their numbers.
@@ -37,14 +37,14 @@ pub enum LimeWarning {
     },
 }
 
-/// LIME's linear model of the segments of a picture.
+/// LIME's linear model of the segments of an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LimeExplanation {
     /// The score of each output of the solution.
     pub explained: Vec<ExplainedScore>,
     /// The linear models, one output for each explained score, with their diagnostics.
     pub solution: LimeSolution,
-    /// The coefficients spread over the picture, one map for each explained score.
+    /// The coefficients spread over the image, one map for each explained score.
     pub attributions: Vec<Attribution>,
     /// What speaks against trusting the result.
     pub warnings: Vec<LimeWarning>,
@@ -57,11 +57,11 @@ pub struct LimeExplanation {
 }
 
 /// Explains one target or several, at the same cost of `config.samples` forward passes for
-/// each replacement picture.
+/// each replacement image.
 ///
 /// # Errors
 /// If a setting is out of range, there are no more samples than segments, the kernel leaves no weight, more memory would
-/// be taken than is allowed, the class does not exist, the scorer gives the picture other scores in another batch, the
+/// be taken than is allowed, the class does not exist, the scorer gives the image other scores in another batch, the
 /// call is cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
 ///
 #[doc = include_str!("../../docs/methods/lime.md")]

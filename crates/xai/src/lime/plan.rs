@@ -24,7 +24,7 @@ pub struct LimePlan {
     cancellation: Cancellation,
 }
 
-/// The linear model that LIME fits around a picture, for each output.
+/// The linear model that LIME fits around an image, for each output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimeSolution {
     /// The number of segments.
@@ -33,11 +33,11 @@ pub struct LimeSolution {
     pub outputs: usize,
     /// Coefficients `[outputs, players]`.
     pub coefficients: Vec<f64>,
-    /// Intercepts `[outputs]`: what the linear model says of the picture with everything hidden.
+    /// Intercepts `[outputs]`: what the linear model says of the image with everything hidden.
     pub intercepts: Vec<f64>,
-    /// What the linear model says of the whole picture, `[outputs]`.
+    /// What the linear model says of the whole image, `[outputs]`.
     pub local_predictions: Vec<f64>,
-    /// What the scorer says of the whole picture, `[outputs]`.
+    /// What the scorer says of the whole image, `[outputs]`.
     pub scores: Vec<f64>,
     /// Weighted R² over the coalitions of the fit, `[outputs]`. Optimistic. `None` where the values do not vary.
     pub r2_in_sample: Vec<Option<f64>>,

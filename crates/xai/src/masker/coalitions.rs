@@ -2,7 +2,7 @@ use crate::error::{ExplainError, require_count, value_count};
 
 /// Sets of players, of one number of players, one bit for each player.
 ///
-/// A player is a segment of the picture: inside the coalition it is shown, outside it is hidden.
+/// A player is a segment of the image: inside the coalition it is shown, outside it is hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coalitions {
     players: usize,

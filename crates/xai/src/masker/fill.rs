@@ -5,7 +5,7 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::segmentation::Segmentation;
 use tinylsa_shape::ImageShape;
 
@@ -22,7 +22,7 @@ pub enum Fill {
     DatasetMean,
     /// Black, a constant.
     Black,
-    /// The picture itself behind a Gaussian blur.
+    /// The image itself behind a Gaussian blur.
     Blur,
     /// Gaussian noise around the mean of the data set, independent for every value.
     Noise,
@@ -35,7 +35,7 @@ pub enum Fill {
 pub struct FillConfig {
     /// Which fill is used.
     pub kind: Fill,
-    /// The value of black. It is 0 only as long as the pictures are not normalised.
+    /// The value of black. It is 0 only as long as the images are not normalised.
     pub black: Vec<f32>,
     /// The mean of the data set, which [`Fill::DatasetMean`] and [`Fill::Noise`] need and nobody else can know.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct FillConfig {
     pub deviation: Option<Vec<f32>>,
     /// Standard deviation of the blur, in pixels.
     pub blur_sigma: f64,
-    /// How many noise pictures the scores are averaged over.
+    /// How many noise images the scores are averaged over.
     pub noise_draws: usize,
 }
 
@@ -93,47 +93,47 @@ impl FillConfig {
         require_given("deviation", self.deviation.as_deref())
     }
 
-    /// The pictures whose pixels stand in for hidden ones: `noise_draws` of them for noise, else one.
+    /// The images whose pixels stand in for hidden ones: `noise_draws` of them for noise, else one.
     ///
     /// # Errors
     /// If a setting is out of range, a list fits neither one nor every channel, the noise would take more memory than is
     /// allowed, or the call is cancelled.
     pub(crate) fn replacements(
         &self,
-        picture: &Picture,
+        image: &Image,
         segmentation: &Segmentation,
         execution: &Execution,
-    ) -> Result<Vec<Picture>, ExplainError> {
+    ) -> Result<Vec<Image>, ExplainError> {
         self.validate()?;
-        let ImageShape { channels, height, width } = picture.shape();
+        let ImageShape { channels, height, width } = image.shape();
         let pixels = height * width;
         let constant = |list: &[f32], key: &str| -> Result<Vec<f32>, InvalidSetting> {
             let values: Result<Vec<f32>, _> =
                 (0..channels).map(|channel| channel_value(key, list, channel, channels)).collect();
             Ok(values?.into_iter().flat_map(|value| std::iter::repeat_n(value, pixels)).collect())
         };
-        let pictures = match self.kind {
+        let images = match self.kind {
             Fill::SegmentMean => {
-                let means = segmentation.means(picture.values())?;
+                let means = segmentation.means(image.values())?;
                 let count = segmentation.count();
                 let plane = |channel: usize| segmentation.labels().iter().map(move |label| channel * count + label);
                 vec![(0..channels).flat_map(plane).map(|index| means[index]).collect()]
             }
             Fill::DatasetMean => vec![constant(self.given_mean()?, "mean")?],
             Fill::Black => vec![constant(&self.black, "black")?],
-            Fill::Blur => vec![gaussian_blur(picture, self.blur_sigma)],
+            Fill::Blur => vec![gaussian_blur(image, self.blur_sigma)],
             Fill::Noise => {
                 let mean = constant(self.given_mean()?, "mean")?;
                 let deviation = constant(self.given_deviation()?, "deviation")?;
-                execution.require_memory("noise pictures", "noise_draws", [self.noise_draws, mean.len()])?;
+                execution.require_memory("noise images", "noise_draws", [self.noise_draws, mean.len()])?;
                 let draw = |index: usize| {
-                    execution.cancellation.check("noise pictures", index, self.noise_draws)?;
+                    execution.cancellation.check("noise images", index, self.noise_draws)?;
                     Ok(noise(&mean, &deviation, execution.seed, index as u64))
                 };
                 (0..self.noise_draws).map(draw).collect::<Result<_, ExplainError>>()?
             }
         };
-        pictures.into_iter().map(|values| Picture::new(values, picture.shape())).collect()
+        images.into_iter().map(|values| Image::new(values, image.shape())).collect()
     }
 }
 
@@ -157,7 +157,7 @@ pub(crate) fn require_given<'a>(key: &str, list: Option<&'a [f32]>) -> Result<&'
 
 /// The value for one channel of a list that holds one for all or one for each.
 pub(crate) fn channel_value(key: &str, list: &[f32], channel: usize, channels: usize) -> Result<f32, InvalidSetting> {
-    let expected = format!("1 or {channels} numbers, as many as the picture has channels");
+    let expected = format!("1 or {channels} numbers, as many as the image has channels");
     require(key, list.len() == 1 || list.len() == channels, || format!("{} numbers", list.len()), &expected)?;
     Ok(if list.len() == 1 { list[0] } else { list[channel] })
 }
@@ -174,8 +174,8 @@ fn noise(mean: &[f32], deviation: &[f32], seed: u64, index: u64) -> Vec<f32> {
 }
 
 /// A Gaussian blur of every channel, separable, cut off at three standard deviations, with the border pixels repeated.
-pub(crate) fn gaussian_blur(picture: &Picture, sigma: f64) -> Vec<f32> {
-    let ImageShape { height, width, .. } = picture.shape();
+pub(crate) fn gaussian_blur(image: &Image, sigma: f64) -> Vec<f32> {
+    let ImageShape { height, width, .. } = image.shape();
     let reach = ((3.0 * sigma).ceil() as usize).clamp(1, height.max(width));
     let weights: Vec<f64> = (0..=reach).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()).collect();
     let total = weights[0] + 2.0 * weights[1..].iter().sum::<f64>();
@@ -189,8 +189,8 @@ pub(crate) fn gaussian_blur(picture: &Picture, sigma: f64) -> Vec<f32> {
         };
         (0..values.len()).map(blurred).collect()
     };
-    let mut result = Vec::with_capacity(picture.values().len());
-    for plane in picture.values().chunks_exact(height * width) {
+    let mut result = Vec::with_capacity(image.values().len());
+    for plane in image.values().chunks_exact(height * width) {
         let rows: Vec<f64> = plane
             .chunks_exact(width)
             .flat_map(|row| line(&row.iter().copied().map(f64::from).collect::<Vec<_>>()))

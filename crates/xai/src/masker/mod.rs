@@ -1,7 +1,7 @@
-//! Pictures with some of their segments hidden.
+//! Images with some of their segments hidden.
 //!
-//! What is put in place of a hidden segment is taken from a *replacement* picture of the same shape: its mean, black, a
-//! blurred copy, noise, or pictures of a given background set. With several replacements the value of a coalition is
+//! What is put in place of a hidden segment is taken from a *replacement* image of the same shape: its mean, black, a
+//! blurred copy, noise, or images of a given background set. With several replacements the value of a coalition is
 //! the mean of the scores over all of them, which is the interventional expectation of Lundberg and Lee 2017
 //! (equation 11).
 
@@ -21,7 +21,7 @@ use crate::attribution::{Attribution, ExplainedScore, Targets};
 use crate::door::check_scorer;
 use crate::error::{ExplainError, require_count, require_shape, value_count};
 use crate::execution::Execution;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::scorer::Scorer;
 use crate::segmentation::Segmentation;
 use tinylsa_shape::ImageShape;
@@ -35,29 +35,29 @@ pub struct ExplainedValues {
     pub values: CoalitionValues,
 }
 
-/// A picture, its segments, and what stands in for them when they are hidden.
+/// An image, its segments, and what stands in for them when they are hidden.
 #[derive(Clone, Debug)]
 pub struct Masker {
-    picture: Picture,
+    image: Image,
     segmentation: Segmentation,
-    replacements: Vec<Picture>,
+    replacements: Vec<Image>,
 }
 
 impl Masker {
-    /// Hides segments behind what `fill` makes of the picture; noise is drawn from the seed of the execution.
+    /// Hides segments behind what `fill` makes of the image; noise is drawn from the seed of the execution.
     ///
     /// # Errors
-    /// If the segmentation is of another size than the picture, the fill does not fit its channels or would take more
+    /// If the segmentation is of another size than the image, the fill does not fit its channels or would take more
     /// memory than is allowed, or the call is cancelled.
     pub fn new(
-        picture: Picture,
+        image: Image,
         segmentation: Segmentation,
         fill: &FillConfig,
         execution: &Execution,
     ) -> Result<Self, ExplainError> {
-        require_size(&picture, &segmentation)?;
-        let replacements = fill.replacements(&picture, &segmentation, execution)?;
-        Self::with_backgrounds(picture, segmentation, replacements)
+        require_size(&image, &segmentation)?;
+        let replacements = fill.replacements(&image, &segmentation, execution)?;
+        Self::with_backgrounds(image, segmentation, replacements)
     }
 
     /// Hides segments behind the same pixels of each background in turn, and averages the scores.
@@ -65,23 +65,23 @@ impl Masker {
     /// # Errors
     /// If there is no background, or a shape differs.
     pub fn with_backgrounds(
-        picture: Picture,
+        image: Image,
         segmentation: Segmentation,
-        backgrounds: Vec<Picture>,
+        backgrounds: Vec<Image>,
     ) -> Result<Self, ExplainError> {
-        require_size(&picture, &segmentation)?;
+        require_size(&image, &segmentation)?;
         if backgrounds.is_empty() {
             return Err(ExplainError::Empty { what: "background set" });
         }
         for background in &backgrounds {
-            require_shape("a background", &background.shape().dims(), &picture.shape().dims())?;
+            require_shape("a background", &background.shape().dims(), &image.shape().dims())?;
         }
-        Ok(Self { picture, segmentation, replacements: backgrounds })
+        Ok(Self { image, segmentation, replacements: backgrounds })
     }
 
-    /// The picture that is explained.
-    pub fn picture(&self) -> &Picture {
-        &self.picture
+    /// The image that is explained.
+    pub fn image(&self) -> &Image {
+        &self.image
     }
 
     /// The segments, one for each player.
@@ -90,7 +90,7 @@ impl Masker {
     }
 
     /// What stands in for hidden pixels.
-    pub fn replacements(&self) -> &[Picture] {
+    pub fn replacements(&self) -> &[Image] {
         &self.replacements
     }
 
@@ -99,7 +99,7 @@ impl Masker {
     pub fn inert_segments(&self) -> Vec<usize> {
         let mut inert = vec![true; self.segmentation.count()];
         for replacement in &self.replacements {
-            let pairs = self.picture.values().iter().zip(replacement.values());
+            let pairs = self.image.values().iter().zip(replacement.values());
             for (&label, (shown, hidden)) in self.segmentation.labels().iter().cycle().zip(pairs) {
                 inert[label] &= shown.to_bits() == hidden.to_bits();
             }
@@ -111,8 +111,8 @@ impl Masker {
     /// check the scorer; the next batch is made while the scorer works on the present one.
     ///
     /// # Errors
-    /// If the coalitions are not of this picture's segments, there are none, the class does not exist, the scorer gives
-    /// the picture other scores in another batch, the values would take more memory than is allowed, the call is
+    /// If the coalitions are not of this image's segments, there are none, the class does not exist, the scorer gives
+    /// the image other scores in another batch, the values would take more memory than is allowed, the call is
     /// cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
     pub fn values<S: Scorer + ?Sized>(
         &self,
@@ -122,7 +122,7 @@ impl Masker {
         execution: &Execution,
     ) -> Result<ExplainedValues, ExplainError> {
         require_count("a coalition", coalitions.players(), self.segmentation.count())?;
-        let own = check_scorer(scorer, &self.picture, execution)?;
+        let own = check_scorer(scorer, &self.image, execution)?;
         let explained = targets.resolve(&own)?;
         let outputs = explained.len();
         // the values, those of one explained score, and what a solver holds of them
@@ -132,7 +132,7 @@ impl Masker {
         let mut sums: Vec<f64> = vec![0.0; coalitions.len() * outputs];
         let found = score_in_pipeline(
             scorer,
-            self.picture.shape(),
+            self.image.shape(),
             value_count("the hidden images", &[coalitions.len(), each])?,
             execution,
             |row, values| self.hide(coalitions.bits(row / each), &self.replacements[row % each], values),
@@ -150,13 +150,13 @@ impl Masker {
         Ok(ExplainedValues { values: CoalitionValues::new(outputs, sums)?, explained })
     }
 
-    /// An attribution of this picture in which every segment's value is shared equally by its values.
+    /// An attribution of this image in which every segment's value is shared equally by its values.
     pub(crate) fn attribution(
         &self,
         segment_values: &[f64],
         target: ExplainedScore,
     ) -> Result<Attribution, ExplainError> {
-        let shape = self.picture.shape();
+        let shape = self.image.shape();
         let map = self.segmentation.spread(segment_values)?;
         let channels = shape.channels;
         let plane = map.iter().map(|&value| (value / channels as f64) as f32);
@@ -164,10 +164,10 @@ impl Masker {
         Ok(Attribution { values, shape, target })
     }
 
-    fn hide(&self, members: &[u64], replacement: &Picture, values: &mut [f32]) {
+    fn hide(&self, members: &[u64], replacement: &Image, values: &mut [f32]) {
         let labels = self.segmentation.labels();
         let planes =
-            self.picture.values().chunks_exact(labels.len()).zip(replacement.values().chunks_exact(labels.len()));
+            self.image.values().chunks_exact(labels.len()).zip(replacement.values().chunks_exact(labels.len()));
         for (out, (shown, hidden)) in values.chunks_exact_mut(labels.len()).zip(planes) {
             for (((out, &shown), &hidden), &label) in out.iter_mut().zip(shown).zip(hidden).zip(labels) {
                 let inside = members[label / 64] >> (label % 64) & 1 == 1;
@@ -177,7 +177,7 @@ impl Masker {
     }
 }
 
-fn require_size(picture: &Picture, segmentation: &Segmentation) -> Result<(), ExplainError> {
-    let ImageShape { height, width, .. } = picture.shape();
+fn require_size(image: &Image, segmentation: &Segmentation) -> Result<(), ExplainError> {
+    let ImageShape { height, width, .. } = image.shape();
     require_shape("the segmentation", &[segmentation.height(), segmentation.width()], &[height, width])
 }

@@ -8,14 +8,14 @@ use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::scorer::{Scorer, batch_scores, check_scores, read_scores};
 
-/// The scores of `count` pictures of one shape, made batch by batch by `fill(index, values)` and handed in ascending
+/// The scores of `count` images of one shape, made batch by batch by `fill(index, values)` and handed in ascending
 /// order to `receive(index, scores)`; returns the number of classes.
 ///
 /// While the scorer works on one batch, the next one is made by other threads of the current rayon pool, so that at most
 /// two batches exist at a time and making them costs next to nothing beside the model.
 ///
 /// # Errors
-/// If there are no pictures, a batch of them would take more memory than is allowed, the call is cancelled, or the scores
+/// If there are no images, a batch of them would take more memory than is allowed, the call is cancelled, or the scores
 /// are not `[batch, classes]`, NaN or plus infinity; the first error of `receive`.
 pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
     scorer: &S,
@@ -26,7 +26,7 @@ pub(crate) fn score_in_pipeline<S: Scorer + ?Sized>(
     mut receive: impl FnMut(usize, &[f32]) -> Result<(), ExplainError>,
 ) -> Result<usize, ExplainError> {
     if count == 0 {
-        return Err(ExplainError::Empty { what: "list of pictures" });
+        return Err(ExplainError::Empty { what: "list of images" });
     }
     let ImageShape { channels, height, width } = shape;
     let batch_size = execution.batch_size.min(count);

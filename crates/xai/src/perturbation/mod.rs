@@ -8,13 +8,13 @@
 //! ```
 //! use burn::tensor::Tensor;
 //! use tinylsa_xai::perturbation::{OcclusionConfig, occlusion};
-//! use tinylsa_xai::{Execution, Picture, Target};
+//! use tinylsa_xai::{Execution, Image, Target};
 //! # use tinylsa_xai::burn;
 //!
 //! // a model that adds up the left half of a 4 × 4 image
 //! let left_half = |images: Tensor<4>| images.narrow(3, 0, 2).flatten::<2>(1, 3).sum_dim(1);
-//! let image = Picture::filled(1.0, [1, 4, 4])?;
-//! let black = Picture::filled(0.0, [1, 4, 4])?;
+//! let image = Image::filled(1.0, [1, 4, 4])?;
+//! let black = Image::filled(0.0, [1, 4, 4])?;
 //! let config = OcclusionConfig { height: 2, width: 2, row_stride: 2, column_stride: 2 };
 //! let found = occlusion(&left_half, &image, &black, Target::Class(0), &config, &Execution::default())?;
 //! // each of the two windows on the left takes 4 off the score, those on the right nothing

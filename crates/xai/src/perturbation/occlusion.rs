@@ -6,8 +6,8 @@ use crate::attribution::{Attribution, ExplainedScore, Targets};
 use crate::door::check_scorer;
 use crate::error::{ExplainError, require_count, require_shape};
 use crate::execution::Execution;
+use crate::image::Image;
 use crate::masker::score_in_pipeline;
-use crate::picture::Picture;
 use crate::scorer::Scorer;
 
 /// The window of occlusion and its steps, in pixels.
@@ -98,17 +98,17 @@ pub struct Occlusion {
 #[doc = include_str!("../../docs/methods/occlusion.md")]
 pub fn occlusion<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
-    replacement: &Picture,
+    image: &Image,
+    replacement: &Image,
     targets: impl Into<Targets>,
     config: &OcclusionConfig,
     execution: &Execution,
 ) -> Result<Occlusion, ExplainError> {
-    let shape = picture.shape();
+    let shape = image.shape();
     let windows = config.windows(shape)?;
     let in_a_row = config.columns_of_windows(shape)?;
     require_shape("the replacement", &replacement.shape().dims(), &shape.dims())?;
-    let own = check_scorer(scorer, picture, execution)?;
+    let own = check_scorer(scorer, image, execution)?;
     let explained = targets.into().resolve(&own)?;
     execution.require_memory("the maps of occlusion", "the number of targets", [2, explained.len(), shape.pixels()])?;
 
@@ -123,7 +123,7 @@ pub fn occlusion<S: Scorer + ?Sized>(
         windows + 1,
         execution,
         |row, values| {
-            values.copy_from_slice(picture.values());
+            values.copy_from_slice(image.values());
             if row > 0 {
                 window(row - 1).hide(values, replacement);
             }
@@ -174,7 +174,7 @@ impl Window {
         }
     }
 
-    fn hide(&self, values: &mut [f32], replacement: &Picture) {
+    fn hide(&self, values: &mut [f32], replacement: &Image) {
         let pixels = self.shape.pixels();
         for channel in 0..self.shape.channels {
             self.for_each_pixel(|pixel| {

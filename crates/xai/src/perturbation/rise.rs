@@ -9,8 +9,8 @@ use crate::door::check_scorer;
 use crate::error::{ExplainError, require_count, require_shape};
 use crate::execution::Execution;
 use crate::gradients::{Moments, relative_norm};
+use crate::image::Image;
 use crate::masker::score_in_pipeline;
-use crate::picture::Picture;
 use crate::resize::upsample;
 use crate::scorer::Scorer;
 
@@ -108,16 +108,16 @@ pub struct Rise {
 #[doc = include_str!("../../docs/methods/rise.md")]
 pub fn rise<S: Scorer + ?Sized>(
     scorer: &S,
-    picture: &Picture,
-    replacement: &Picture,
+    image: &Image,
+    replacement: &Image,
     targets: impl Into<Targets>,
     config: &RiseConfig,
     execution: &Execution,
 ) -> Result<Rise, ExplainError> {
-    let shape = picture.shape();
+    let shape = image.shape();
     config.validate_for(shape)?;
     require_shape("the replacement", &replacement.shape().dims(), &shape.dims())?;
-    let own = check_scorer(scorer, picture, execution)?;
+    let own = check_scorer(scorer, image, execution)?;
     let explained = targets.into().resolve(&own)?;
     execution.require_memory("the maps of RISE", "the number of targets", [3, explained.len(), shape.pixels()])?;
 
@@ -130,7 +130,7 @@ pub fn rise<S: Scorer + ?Sized>(
         execution,
         |index, values| {
             let mask = mask(index);
-            let ends = picture.values().iter().zip(replacement.values());
+            let ends = image.values().iter().zip(replacement.values());
             for ((value, (&shown, &hidden)), share) in values.iter_mut().zip(ends).zip(mask.iter().cycle()) {
                 *value = (share * f64::from(shown) + (1.0 - share) * f64::from(hidden)) as f32;
             }

@@ -13,7 +13,7 @@ const RESAMPLE: Purpose = Purpose::new("bootstrap resample");
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BootstrapConfig {
-    /// How many times the pictures are drawn again.
+    /// How many times the images are drawn again.
     pub resamples: usize,
     /// The probability with which the interval is meant to cover the true mean.
     pub level: f64,
@@ -37,10 +37,10 @@ impl BootstrapConfig {
     }
 }
 
-/// The mean of a score over pictures, and where the true mean probably lies.
+/// The mean of a score over images, and where the true mean probably lies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BootstrapInterval {
-    /// The mean over the pictures.
+    /// The mean over the images.
     pub mean: f64,
     /// The lower end.
     pub low: f64,
@@ -48,11 +48,11 @@ pub struct BootstrapInterval {
     pub high: f64,
     /// The level that was asked for.
     pub level: f64,
-    /// How many pictures there are.
+    /// How many images there are.
     pub count: usize,
 }
 
-/// The percentile bootstrap interval of the mean (Efron 1979) over the scores of several pictures.
+/// The percentile bootstrap interval of the mean (Efron 1979) over the scores of several images.
 ///
 /// # Errors
 /// If there are no scores, one is not finite, a setting is out of range, or it is cancelled.

@@ -2,7 +2,7 @@ use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 
 use crate::error::ExplainError;
-use crate::picture::Picture;
+use crate::image::Image;
 use tinylsa_shape::ImageShape;
 
 const CONTROL: Purpose = Purpose::new("random control map");
@@ -20,12 +20,12 @@ pub fn random_map(pixels: usize, seed: u64) -> Result<Vec<f32>, ExplainError> {
     Ok(map)
 }
 
-/// The edges of a picture as a map `[height, width]`: the magnitude of the Sobel gradient, summed over the channels, the
+/// The edges of an image as a map `[height, width]`: the magnitude of the Sobel gradient, summed over the channels, the
 /// border pixels repeated. It knows nothing of any model, and looks like an explanation all the same.
-pub fn sobel_edge_map(picture: &Picture) -> Vec<f32> {
-    let ImageShape { height, width, .. } = picture.shape();
+pub fn sobel_edge_map(image: &Image) -> Vec<f32> {
+    let ImageShape { height, width, .. } = image.shape();
     let mut edges = vec![0.0; height * width];
-    for plane in picture.values().chunks_exact(height * width) {
+    for plane in image.values().chunks_exact(height * width) {
         let at = |row: usize, column: usize| plane[row.min(height - 1) * width + column.min(width - 1)];
         for (pixel, edge) in edges.iter_mut().enumerate() {
             let (row, column) = (pixel / width, pixel % width);

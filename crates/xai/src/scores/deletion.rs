@@ -16,7 +16,7 @@ pub struct DeletionConfig {
 }
 
 impl Default for DeletionConfig {
-    /// 28 steps, of 28 pixels each on a 28 x 28 picture.
+    /// 28 steps, of 28 pixels each on a 28 x 28 image.
     fn default() -> Self {
         Self { steps: 28 }
     }
@@ -35,7 +35,7 @@ impl DeletionConfig {
 /// The class score while the most relevant pixels are replaced by the baseline, and while they are revealed on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeletionInsertion {
-    /// The class score after each step of deletion, the whole picture first.
+    /// The class score after each step of deletion, the whole image first.
     pub deletion: Vec<f64>,
     /// The class score after each step of insertion, the baseline first.
     pub insertion: Vec<f64>,
@@ -49,8 +49,8 @@ pub struct DeletionInsertion {
 /// Costs `2 (steps + 1)` forward passes.
 ///
 /// # Errors
-/// If the map does not fit the picture or is not finite, the picture has a single pixel, a setting is out of range, the
-/// class does not exist, the scorer gives the picture other scores in another batch, the call is cancelled, or the scores
+/// If the map does not fit the image or is not finite, the image has a single pixel, a setting is out of range, the
+/// class does not exist, the scorer gives the image other scores in another batch, the call is cancelled, or the scores
 /// are not `[batch, classes]` or those of the class not finite.
 pub fn deletion_insertion<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
@@ -59,10 +59,10 @@ pub fn deletion_insertion<S: Scorer + ?Sized>(
 ) -> Result<DeletionInsertion, ExplainError> {
     config.validate()?;
     let map = probe.map(map)?;
-    let baseline = probe.baseline_picture()?;
-    let (picture, pixels) = (probe.picture, probe.pixels());
+    let baseline = probe.baseline_image()?;
+    let (image, pixels) = (probe.image, probe.pixels());
     if pixels < 2 {
-        let reason = "the picture has a single pixel, which leaves no order to score";
+        let reason = "the image has a single pixel, which leaves no order to score";
         return Err(ExplainError::Undefined { what: "deletion and insertion", reason });
     }
     let mut place = vec![0; pixels];
@@ -73,7 +73,7 @@ pub fn deletion_insertion<S: Scorer + ?Sized>(
     let scores = probe.class_scores(2 * points, |row, values| {
         let moved = (row % points) as u128 * pixels as u128 / config.steps as u128;
         let moved = moved as usize;
-        let (under, over) = if row < points { (picture, &baseline) } else { (&baseline, picture) };
+        let (under, over) = if row < points { (image, &baseline) } else { (&baseline, image) };
         values.copy_from_slice(under.values());
         copy_pixels(values, over, |pixel| place[pixel] < moved);
     })?;

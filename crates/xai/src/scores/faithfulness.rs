@@ -18,7 +18,7 @@ const CELLS: Purpose = Purpose::new("mu fidelity cells");
 pub struct FaithfulnessConfig {
     /// How many subsets are drawn.
     pub subsets: usize,
-    /// How many pixels each of them holds; all of them on a smaller picture.
+    /// How many pixels each of them holds; all of them on a smaller image.
     pub pixels: usize,
 }
 
@@ -77,8 +77,8 @@ impl MuFidelityConfig {
 /// if one of the two does not vary.
 ///
 /// # Errors
-/// If the map `[height, width]` does not fit the picture or is not finite, a setting is out of range, the class does
-/// not exist, the scorer gives the picture other scores in another batch, the call is cancelled, or the scores are not
+/// If the map `[height, width]` does not fit the image or is not finite, a setting is out of range, the class does
+/// not exist, the scorer gives the image other scores in another batch, the call is cancelled, or the scores are not
 /// `[batch, classes]` or those of the class not finite.
 pub fn faithfulness_correlation<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
@@ -104,14 +104,14 @@ pub fn faithfulness_correlation<S: Scorer + ?Sized>(
 /// are replaced by the baseline. Costs `samples + 1` forward passes; `None` if one of the two does not vary.
 ///
 /// # Errors
-/// As [`faithfulness_correlation`], and if the grid has more rows or columns than the picture has pixels.
+/// As [`faithfulness_correlation`], and if the grid has more rows or columns than the image has pixels.
 pub fn mu_fidelity<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
     map: &[f32],
     config: &MuFidelityConfig,
 ) -> Result<Option<f64>, ExplainError> {
     config.validate()?;
-    let ImageShape { height, width, .. } = probe.picture.shape();
+    let ImageShape { height, width, .. } = probe.image.shape();
     let cells = crate::segmentation::Segmentation::grid(height, width, config.grid, config.grid)?;
     let seed = probe.execution.seed;
     let count = ((cells.count() as f64 * config.fraction).round() as usize).max(1);
@@ -140,9 +140,9 @@ fn relevance_and_fall<S: Scorer + ?Sized>(
     subset: impl Fn(usize) -> Vec<bool> + Sync,
 ) -> Result<Pairs, ExplainError> {
     let map = probe.map(map)?;
-    let (picture, baseline) = (probe.picture, probe.baseline_picture()?);
+    let (image, baseline) = (probe.image, probe.baseline_image()?);
     let scores = probe.class_scores(count + 1, |row, values| {
-        values.copy_from_slice(picture.values());
+        values.copy_from_slice(image.values());
         if row > 0 {
             let chosen = subset(row - 1);
             copy_pixels(values, &baseline, |pixel| chosen[pixel]);

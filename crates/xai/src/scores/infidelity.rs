@@ -36,7 +36,7 @@ pub struct InfidelityConfig {
 }
 
 impl Default for InfidelityConfig {
-    /// 200 squares of up to a quarter of a 28 x 28 picture's width.
+    /// 200 squares of up to a quarter of a 28 x 28 image's width.
     fn default() -> Self {
         Self { largest_side: 7, samples: 200, kind: AttributionKind::Contribution }
     }
@@ -65,7 +65,7 @@ pub struct Infidelity {
     pub scale: f64,
 }
 
-/// A square of pixels, at every position and side equally likely to lie anywhere within the picture.
+/// A square of pixels, at every position and side equally likely to lie anywhere within the image.
 struct Square {
     top: usize,
     left: usize,
@@ -73,12 +73,12 @@ struct Square {
 }
 
 /// Infidelity (Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", definition 2.1, with the optimal
-/// scale of its section 2.3) of an attribution with a value for each of the picture's, under independent square
-/// removals: each puts the baseline into one square of the untouched picture. Costs `samples + 1` forward passes.
+/// scale of its section 2.3) of an attribution with a value for each of the image's, under independent square
+/// removals: each puts the baseline into one square of the untouched image. Costs `samples + 1` forward passes.
 ///
 /// # Errors
-/// If the attribution does not fit the picture or is not finite, a setting is out of range or the squares are larger
-/// than the picture, the class does not exist, the scorer gives the picture other scores in another batch, the call is
+/// If the attribution does not fit the image or is not finite, a setting is out of range or the squares are larger
+/// than the image, the class does not exist, the scorer gives the image other scores in another batch, the call is
 /// cancelled, or the scores are not `[batch, classes]` or those of the class not finite.
 pub fn infidelity<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
@@ -86,13 +86,13 @@ pub fn infidelity<S: Scorer + ?Sized>(
     config: &InfidelityConfig,
 ) -> Result<Infidelity, ExplainError> {
     config.validate()?;
-    let (picture, seed) = (probe.picture, probe.execution.seed);
-    let ImageShape { height, width, .. } = picture.shape();
+    let (image, seed) = (probe.image, probe.execution.seed);
+    let ImageShape { height, width, .. } = image.shape();
     let fits = config.largest_side <= height.min(width);
-    require("largest_side", fits, || config.largest_side.to_string(), "no more than the picture's height and width")?;
-    require_count("the attribution", attribution.len(), picture.values().len())?;
+    require("largest_side", fits, || config.largest_side.to_string(), "no more than the image's height and width")?;
+    require_count("the attribution", attribution.len(), image.values().len())?;
     require_finite("the attribution", attribution)?;
-    let baseline = probe.baseline_picture()?;
+    let baseline = probe.baseline_image()?;
 
     let square = |index: usize| {
         let draw = Draw { seed, purpose: SQUARE, epoch: 0, index: index as u64 };
@@ -102,7 +102,7 @@ pub fn infidelity<S: Scorer + ?Sized>(
         Square { top, left: generator.random_range(0..=width - side), side }
     };
     let scores = probe.class_scores(config.samples + 1, |row, values| {
-        values.copy_from_slice(picture.values());
+        values.copy_from_slice(image.values());
         if row > 0 {
             let square = square(row - 1);
             copy_pixels(values, &baseline, |pixel| square.holds(pixel, width));
@@ -111,7 +111,7 @@ pub fn infidelity<S: Scorer + ?Sized>(
     let predicted = |index: usize| {
         probe.execution.cancellation.check("squares", index, config.samples)?;
         let square = square(index);
-        let pairs = picture.values().iter().zip(baseline.values());
+        let pairs = image.values().iter().zip(baseline.values());
         let term = |(position, (&value, (&shown, &hidden))): (usize, (&f32, (&f32, &f32)))| match config.kind {
             _ if !square.holds(position % (height * width), width) => 0.0,
             AttributionKind::Contribution => f64::from(value),

@@ -2,23 +2,23 @@
 //!
 //! A score without a control says little: many of them can be won by a map that has nothing to do with the model. Every
 //! table of scores should hold the three controls beside the methods, a [`random_map`], the [`sobel_edge_map`] and the
-//! plain gradient; and every mean over pictures its [`bootstrap_interval`]. [`rank_methods`] puts methods in order by
+//! plain gradient; and every mean over images its [`bootstrap_interval`]. [`rank_methods`] puts methods in order by
 //! one score, whose direction is a property of the [`ScoreKind`].
 //!
-//! A score that is not defined for a picture, such as a correlation with something that does not vary, is `None` and
+//! A score that is not defined for an image, such as a correlation with something that does not vary, is `None` and
 //! never a number that happens to look good or bad.
 //!
 //! ```
 //! use tinylsa_xai::burn::tensor::Tensor;
 //! use tinylsa_xai::scores::{Baseline, DeletionConfig, Probe, ScoreScale, deletion_insertion};
-//! use tinylsa_xai::{Execution, FillConfig, Picture, Target};
+//! use tinylsa_xai::{Execution, FillConfig, Image, Target};
 //!
 //! // the score is the first of four pixels; a map that says so beats one that names another pixel
 //! let first = |images: Tensor<4>| images.flatten::<2>(1, 3).narrow(1, 0, 1);
-//! let image = Picture::filled(1.0, [1, 2, 2])?;
+//! let image = Image::filled(1.0, [1, 2, 2])?;
 //! let probe = Probe {
 //!     scorer: &first,
-//!     picture: &image,
+//!     image: &image,
 //!     target: Target::Class(0),
 //!     scale: ScoreScale::Logits,
 //!     baseline: Baseline::Black,

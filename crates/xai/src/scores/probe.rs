@@ -6,8 +6,8 @@ use crate::attribution::Target;
 use crate::door::check_scorer;
 use crate::error::{ExplainError, require_count, require_finite};
 use crate::execution::Execution;
+use crate::image::Image;
 use crate::masker::{Fill, FillConfig, score_in_pipeline};
-use crate::picture::Picture;
 use crate::scorer::Scorer;
 use crate::segmentation::Segmentation;
 use tinylsa_shape::ImageShape;
@@ -34,7 +34,7 @@ pub enum Baseline {
     Black,
     /// The mean of the data set.
     Mean,
-    /// The picture itself behind a Gaussian blur.
+    /// The image itself behind a Gaussian blur.
     Blur,
 }
 
@@ -49,29 +49,29 @@ impl Baseline {
     }
 
     /// The image that stands for missing pixels.
-    fn picture(self, picture: &Picture, fill: &FillConfig, execution: &Execution) -> Result<Picture, ExplainError> {
-        let ImageShape { height, width, .. } = picture.shape();
+    fn image(self, image: &Image, fill: &FillConfig, execution: &Execution) -> Result<Image, ExplainError> {
+        let ImageShape { height, width, .. } = image.shape();
         let whole = Segmentation::grid(height, width, 1, 1)?;
-        let mut pictures = FillConfig { kind: self.fill(), ..fill.clone() }.replacements(picture, &whole, execution)?;
-        pictures.pop().ok_or(ExplainError::Empty { what: "list of baselines" })
+        let mut images = FillConfig { kind: self.fill(), ..fill.clone() }.replacements(image, &whole, execution)?;
+        images.pop().ok_or(ExplainError::Empty { what: "list of baselines" })
     }
 }
 
-/// What the scores that probe a model need beside an explanation: the model, the picture, the class it was explained
+/// What the scores that probe a model need beside an explanation: the model, the image, the class it was explained
 /// for, on which scale the class is scored, and what stands for missing pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe<'a, S: ?Sized> {
     /// The model.
     pub scorer: &'a S,
-    /// The picture.
-    pub picture: &'a Picture,
+    /// The image.
+    pub image: &'a Image,
     /// What was explained.
     pub target: Target,
     /// Logits or probabilities.
     pub scale: ScoreScale,
     /// What stands for missing pixels.
     pub baseline: Baseline,
-    /// Black, mean and blur in the units of the picture; its `kind` is not used.
+    /// Black, mean and blur in the units of the image; its `kind` is not used.
     pub fill: &'a FillConfig,
     /// Batch size, seed and cancellation.
     pub execution: &'a Execution,
@@ -80,12 +80,12 @@ pub struct Probe<'a, S: ?Sized> {
 impl<S: Scorer + ?Sized> Probe<'_, S> {
     /// The number of pixels.
     pub(super) fn pixels(&self) -> usize {
-        let ImageShape { height, width, .. } = self.picture.shape();
+        let ImageShape { height, width, .. } = self.image.shape();
         height * width
     }
 
-    pub(super) fn baseline_picture(&self) -> Result<Picture, ExplainError> {
-        self.baseline.picture(self.picture, self.fill, self.execution)
+    pub(super) fn baseline_image(&self) -> Result<Image, ExplainError> {
+        self.baseline.image(self.image, self.fill, self.execution)
     }
 
     /// Requires a finite relevance for every pixel and returns them in f64.
@@ -96,21 +96,21 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
         Ok(map.iter().map(|&value| f64::from(value) + 0.0).collect())
     }
 
-    /// The class scores of `count` pictures, on the scale that was asked for.
+    /// The class scores of `count` images, on the scale that was asked for.
     ///
     /// # Errors
-    /// If the scorer is not stable, the class does not exist, its probability is 1 whatever the picture because no other
+    /// If the scorer is not stable, the class does not exist, its probability is 1 whatever the image because no other
     /// class has a score, the call is cancelled, or a score is not finite.
     pub(super) fn class_scores(
         &self,
         count: usize,
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Result<Vec<f64>, ExplainError> {
-        let own = check_scorer(self.scorer, self.picture, self.execution)?;
+        let own = check_scorer(self.scorer, self.image, self.execution)?;
         let explained = self.target.resolve(&own)?;
         let mut scores = Vec::with_capacity(count);
         let mut has_rival = false;
-        let shape = self.picture.shape();
+        let shape = self.image.shape();
         let classes = score_in_pipeline(self.scorer, shape, count, self.execution, fill, |_, row| {
             let score = explained.of(row)?;
             has_rival |= row.iter().enumerate().any(|(class, score)| class != explained.class && score.is_finite());
@@ -124,7 +124,7 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
         })?;
         require_count("list of classes", classes, own.classes())?;
         if self.scale == ScoreScale::Probabilities && !has_rival {
-            let reason = "it is 1 for every picture, since no other class has a score: score the logits";
+            let reason = "it is 1 for every image, since no other class has a score: score the logits";
             return Err(ExplainError::Undefined { what: "the probability of the class", reason });
         }
         Ok(scores)
@@ -141,7 +141,7 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
 }
 
 /// Copies from `source` the pixels for which `chosen` is true, in every channel.
-pub(super) fn copy_pixels(values: &mut [f32], source: &Picture, chosen: impl Fn(usize) -> bool) {
+pub(super) fn copy_pixels(values: &mut [f32], source: &Image, chosen: impl Fn(usize) -> bool) {
     let ImageShape { height, width, .. } = source.shape();
     let planes = source.values().chunks_exact(height * width);
     for (values, source) in values.chunks_exact_mut(height * width).zip(planes) {

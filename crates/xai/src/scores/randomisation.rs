@@ -17,7 +17,7 @@ pub fn magnitude_rank_correlation(before: &[f32], after: &[f32]) -> Result<Optio
 }
 
 /// Model parameter randomisation (Adebayo et al. 2018, "Sanity checks for saliency maps", section 3): the
-/// [`magnitude_rank_correlation`] between an explanation and those of the same picture and class after the top 1, 2, …,
+/// [`magnitude_rank_correlation`] between an explanation and those of the same image and class after the top 1, 2, …,
 /// `layers` layers of the model were initialised again. An explanation that depends on what was learned falls towards 0.
 ///
 /// `explain_randomised(depth)` explains the model whose top `depth` layers are random, each time starting from the

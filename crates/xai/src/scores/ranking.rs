@@ -84,7 +84,7 @@ impl ScoreKind {
     }
 }
 
-/// What one method reached in one score, such as the mean over pictures.
+/// What one method reached in one score, such as the mean over images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MethodScore {
     /// The method's name.

@@ -40,7 +40,7 @@ pub fn complexity(map: &[f32]) -> Result<Option<f64>, ExplainError> {
 }
 
 /// Completeness (Sundararajan, Taly and Yan 2017, proposition 1): by how much the sum of an attribution misses the
-/// difference between the score of the picture and that of the baseline, relative to that difference. Lower is better.
+/// difference between the score of the image and that of the baseline, relative to that difference. Lower is better.
 /// `None` if the difference is 0 but for the rounding of scores in f32, a millionth of the larger one.
 ///
 /// # Errors

@@ -9,10 +9,10 @@ use crate::execution::Cancellation;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SegmentationKind {
-    /// A regular grid: the same for every picture, so that pictures can be compared.
+    /// A regular grid: the same for every image, so that images can be compared.
     #[default]
     Grid,
-    /// Superpixels that follow the picture's edges.
+    /// Superpixels that follow the image's edges.
     Slic,
 }
 
@@ -27,7 +27,7 @@ pub struct GridConfig {
 }
 
 impl Default for GridConfig {
-    /// 4 x 4 cells of 7 x 7 pixels on a 28 x 28 picture: few enough for exact Shapley values on request (65 536
+    /// 4 x 4 cells of 7 x 7 pixels on a 28 x 28 image: few enough for exact Shapley values on request (65 536
     /// evaluations), so that every estimate can be checked against the truth.
     fn default() -> Self {
         Self { rows: 4, columns: 4 }
@@ -60,10 +60,10 @@ impl SegmentationConfig {
     /// The segmentation of an image of this shape.
     ///
     /// # Errors
-    /// [`SegmentationError`] if the config is out of range or does not fit the picture, or if it is cancelled.
+    /// [`SegmentationError`] if the config is out of range or does not fit the image, or if it is cancelled.
     pub fn segment(
         &self,
-        picture: &[f32],
+        image: &[f32],
         shape: impl Into<ImageShape>,
         cancellation: &Cancellation,
     ) -> Result<Segmentation, SegmentationError> {
@@ -72,7 +72,7 @@ impl SegmentationConfig {
         let ImageShape { height, width, .. } = shape;
         match self.kind {
             SegmentationKind::Grid => Segmentation::grid(height, width, self.grid.rows, self.grid.columns),
-            SegmentationKind::Slic => Segmentation::slic(picture, shape, &self.slic, cancellation),
+            SegmentationKind::Slic => Segmentation::slic(image, shape, &self.slic, cancellation),
         }
     }
 }

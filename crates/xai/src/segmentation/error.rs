@@ -4,15 +4,15 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SegmentationError {
-    /// A picture without pixels.
-    #[error("picture of {height} x {width} pixels has nothing to segment")]
+    /// An image without pixels.
+    #[error("image of {height} x {width} pixels has nothing to segment")]
     NoPixels {
         /// The height that was given.
         height: usize,
         /// The width that was given.
         width: usize,
     },
-    /// A slice whose length is not that of the picture.
+    /// A slice whose length is not that of the image.
     #[error("{what} has {found} values, expected {expected}")]
     Length {
         /// Which slice.
@@ -50,28 +50,28 @@ pub enum SegmentationError {
         /// Column of the first such pixel.
         column: usize,
     },
-    /// A grid with more rows or columns than the picture has pixels, or with none.
+    /// A grid with more rows or columns than the image has pixels, or with none.
     #[error("grid of {rows} x {columns} cells, expected 1 to {height} rows and 1 to {width} columns")]
     Grid {
         /// The rows that were asked for.
         rows: usize,
         /// The columns that were asked for.
         columns: usize,
-        /// Height of the picture.
+        /// Height of the image.
         height: usize,
-        /// Width of the picture.
+        /// Width of the image.
         width: usize,
     },
-    /// A picture value that is NaN or infinite.
-    #[error("picture value {index} is {value}, expected a finite number")]
+    /// An image value that is NaN or infinite.
+    #[error("image value {index} is {value}, expected a finite number")]
     NotFinite {
         /// Position in the slice.
         index: usize,
         /// Its value in words, because NaN equals nothing.
         value: String,
     },
-    /// A picture whose number of values does not fit into an address.
-    #[error("picture of {channels} channels of {height} x {width} pixels has more values than there are addresses")]
+    /// An image whose number of values does not fit into an address.
+    #[error("image of {channels} channels of {height} x {width} pixels has more values than there are addresses")]
     TooLarge {
         /// The channels that were given.
         channels: usize,

@@ -1,6 +1,6 @@
-//! Partitions of a picture into segments, the players of LIME and of the Shapley methods.
+//! Partitions of an image into segments, the players of LIME and of the Shapley methods.
 //!
-//! A [`Segmentation`] always covers the picture, every pixel belongs to exactly one segment, and no segment is empty:
+//! A [`Segmentation`] always covers the image, every pixel belongs to exactly one segment, and no segment is empty:
 //! whatever would break one of these is an error when it is made, so that the methods need not check. Labels count
 //! from 0. (A label that counts from 1 leaves segment 0 empty, or the last segment never hidden: a known fault of
 //! `lime_image` with SLIC.)
@@ -20,7 +20,7 @@ pub use config::{GridConfig, SegmentationConfig, SegmentationKind};
 pub use error::SegmentationError;
 pub use slic::SlicConfig;
 
-/// A partition of the pixels of a picture into segments labelled `0..count`.
+/// A partition of the pixels of an image into segments labelled `0..count`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segmentation {
     height: usize,
@@ -33,7 +33,7 @@ impl Segmentation {
     /// The partition in which pixel `row * width + column` has the given label.
     ///
     /// # Errors
-    /// [`SegmentationError`] if the picture has no pixels, the number of labels is not `height * width`, or a label
+    /// [`SegmentationError`] if the image has no pixels, the number of labels is not `height * width`, or a label
     /// below the largest is used by no pixel.
     pub fn from_labels(height: usize, width: usize, labels: Vec<usize>) -> Result<Self, SegmentationError> {
         require_length("the label map", labels.len(), require_pixels(1, height, width)?)?;
@@ -97,32 +97,32 @@ impl Segmentation {
 
     /// SLIC superpixels (Achanta et al. 2012, "SLIC superpixels compared to state-of-the-art superpixel methods",
     /// algorithm 1) of an image of this shape: connected, at least one, at most `config.segments`, the
-    /// same for the same picture, in whatever unit its values are.
+    /// same for the same image, in whatever unit its values are.
     ///
     /// # Errors
-    /// [`SegmentationError`] if the picture has no pixels, a value that is not finite, or not
+    /// [`SegmentationError`] if the image has no pixels, a value that is not finite, or not
     /// `channels * height * width` values, if the config is out of range, or if it is cancelled.
     pub fn slic(
-        picture: &[f32],
+        image: &[f32],
         shape: impl Into<ImageShape>,
         config: &SlicConfig,
         cancellation: &Cancellation,
     ) -> Result<Self, SegmentationError> {
         config.validate()?;
         let ImageShape { channels, height, width } = shape.into();
-        require_length("the picture", picture.len(), require_pixels(channels.max(1), height, width)?)?;
-        if let Some((index, value)) = picture.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        require_length("the image", image.len(), require_pixels(channels.max(1), height, width)?)?;
+        if let Some((index, value)) = image.iter().enumerate().find(|(_, value)| !value.is_finite()) {
             return Err(SegmentationError::NotFinite { index, value: value.to_string() });
         }
-        Self::from_labels(height, width, slic::labels(picture, height, width, config, cancellation)?)
+        Self::from_labels(height, width, slic::labels(image, height, width, config, cancellation)?)
     }
 
-    /// Height of the picture in pixels.
+    /// Height of the image in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Width of the picture in pixels.
+    /// Width of the image in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -161,17 +161,17 @@ impl Segmentation {
         Ok(self.labels.iter().map(|&label| values[label] / self.sizes[label] as f64).collect())
     }
 
-    /// The mean over every segment of each channel of a picture `[channels, height, width]`, as `[channels, count]`.
+    /// The mean over every segment of each channel of an image `[channels, height, width]`, as `[channels, count]`.
     ///
     /// # Errors
-    /// [`SegmentationError::Length`] unless the picture has a whole number of channels, at least one.
-    pub fn means(&self, picture: &[f32]) -> Result<Vec<f32>, SegmentationError> {
+    /// [`SegmentationError::Length`] unless the image has a whole number of channels, at least one.
+    pub fn means(&self, image: &[f32]) -> Result<Vec<f32>, SegmentationError> {
         let pixels = self.labels.len();
-        let channels = picture.len() / pixels;
-        // at most the length of the picture, unless that is less than one channel
-        require_length("the picture", picture.len(), channels.max(1) * pixels)?;
+        let channels = image.len() / pixels;
+        // at most the length of the image, unless that is less than one channel
+        require_length("the image", image.len(), channels.max(1) * pixels)?;
         let mut means = Vec::with_capacity(channels * self.count());
-        for plane in picture.chunks_exact(pixels) {
+        for plane in image.chunks_exact(pixels) {
             let mut sums = vec![0.0_f64; self.count()];
             for (&label, &value) in self.labels.iter().zip(plane) {
                 sums[label] += f64::from(value);
@@ -182,7 +182,7 @@ impl Segmentation {
     }
 }
 
-/// Requires at least one pixel; returns the number of values of a picture of that size.
+/// Requires at least one pixel; returns the number of values of an image of that size.
 fn require_pixels(channels: usize, height: usize, width: usize) -> Result<usize, SegmentationError> {
     if height == 0 || width == 0 {
         return Err(SegmentationError::NoPixels { height, width });

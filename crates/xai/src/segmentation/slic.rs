@@ -13,7 +13,7 @@ pub struct SlicConfig {
     /// The largest number of superpixels.
     pub segments: usize,
     /// How much distance in the plane counts beside distance in value: two pixels one grid step apart are as far from
-    /// each other as two whose values differ by this fraction of the picture's range. Larger gives squarer segments.
+    /// each other as two whose values differ by this fraction of the image's range. Larger gives squarer segments.
     pub compactness: f64,
     /// Rounds of assignment and update.
     pub iterations: usize,
@@ -42,7 +42,7 @@ impl SlicConfig {
     }
 }
 
-/// A picture whose values are divided by its range, with the channels of a pixel side by side.
+/// An image whose values are divided by its range, with the channels of a pixel side by side.
 struct Pixels {
     height: usize,
     width: usize,
@@ -62,13 +62,13 @@ struct Centre {
 /// # Errors
 /// If it is cancelled.
 pub(super) fn labels(
-    picture: &[f32],
+    image: &[f32],
     height: usize,
     width: usize,
     config: &SlicConfig,
     cancellation: &Cancellation,
 ) -> Result<Vec<usize>, SegmentationError> {
-    let pixels = Pixels::new(picture, height, width);
+    let pixels = Pixels::new(image, height, width);
     let step = ((height * width) as f64 / config.segments as f64).sqrt().max(1.0);
     let mut centres = pixels.first_centres(step);
     let mut labels = vec![0; height * width];
@@ -89,15 +89,15 @@ fn check(cancellation: &Cancellation, what: &'static str, done: usize, total: us
 }
 
 impl Pixels {
-    fn new(picture: &[f32], height: usize, width: usize) -> Self {
+    fn new(image: &[f32], height: usize, width: usize) -> Self {
         let plane = height * width;
-        let channels = picture.len() / plane;
-        let darkest = picture.iter().copied().fold(f32::INFINITY, f32::min);
-        let brightest = picture.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let channels = image.len() / plane;
+        let darkest = image.iter().copied().fold(f32::INFINITY, f32::min);
+        let brightest = image.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let range = f64::from(brightest) - f64::from(darkest);
         let scale = if range > 0.0 { 1.0 / range } else { 0.0 };
         let value =
-            |pixel: usize, channel: usize| (f64::from(picture[channel * plane + pixel]) - f64::from(darkest)) * scale;
+            |pixel: usize, channel: usize| (f64::from(image[channel * plane + pixel]) - f64::from(darkest)) * scale;
         let values = (0..plane).flat_map(|pixel| (0..channels).map(move |channel| value(pixel, channel))).collect();
         Self { height, width, channels, values }
     }
@@ -231,7 +231,7 @@ impl Pixels {
                 let distance = |other: usize| squared_distance(&regions[small].mean(), &regions[other].mean());
                 distance(a).total_cmp(&distance(b))
             });
-            // A piece of a connected picture that is not alone has a neighbour.
+            // A piece of a connected image that is not alone has a neighbour.
             let Some(into) = nearest else { break };
             join(&mut regions, small, into);
             labels.iter_mut().filter(|label| **label == small).for_each(|label| *label = into);

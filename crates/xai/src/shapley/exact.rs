@@ -40,7 +40,7 @@ impl ExactShapleyConfig {
     }
 }
 
-/// How many evaluations the enumeration of all coalitions of `players` players costs, for each replacement picture;
+/// How many evaluations the enumeration of all coalitions of `players` players costs, for each replacement image;
 /// `u128::MAX` if that is more than fits.
 pub fn exact_shapley_evaluations(players: usize) -> u128 {
     u32::try_from(players).ok().and_then(|players| 1_u128.checked_shl(players)).unwrap_or(u128::MAX)

@@ -11,14 +11,14 @@ use crate::execution::Execution;
 use crate::masker::{CoalitionValues, Coalitions, EvaluatedGame, ExplainedValues, Masker};
 use crate::scorer::Scorer;
 
-/// Shapley values of the segments of a picture.
+/// Shapley values of the segments of an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShapleyExplanation {
     /// The score of each output of the solution.
     pub explained: Vec<ExplainedScore>,
     /// The values of the segments, one output for each explained score, with their diagnostics.
     pub solution: ShapleySolution,
-    /// The values spread over the picture, one map for each explained score.
+    /// The values spread over the image, one map for each explained score.
     pub attributions: Vec<Attribution>,
     /// Segments that look the same hidden and shown, whose value is therefore 0.
     pub inert_segments: Vec<usize>,
@@ -28,11 +28,11 @@ pub struct ShapleyExplanation {
 }
 
 /// Exact Shapley values of the segments for one target or several, at the same cost of
-/// `2^M` forward passes for each replacement picture (see [`exact_shapley_evaluations`](crate::exact_shapley_evaluations)).
+/// `2^M` forward passes for each replacement image (see [`exact_shapley_evaluations`](crate::exact_shapley_evaluations)).
 ///
 /// # Errors
 /// If there are more segments than the config's limit, more memory would be taken than is allowed, the class does not
-/// exist, the scorer gives the picture other scores in another batch, the call is cancelled, or the scores are not
+/// exist, the scorer gives the image other scores in another batch, the call is cancelled, or the scores are not
 /// `[batch, classes]` or those of an explained class not finite.
 ///
 #[doc = include_str!("../../docs/methods/exact-shapley.md")]
@@ -48,11 +48,11 @@ pub fn exact_shapley<S: Scorer + ?Sized>(
 }
 
 /// `KernelSHAP` values of the segments for one target or several, at the same cost of
-/// `2M + 2050` forward passes for each replacement picture, or as the config says.
+/// `2M + 2050` forward passes for each replacement image, or as the config says.
 ///
 /// # Errors
 /// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
-/// the picture other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
+/// the image other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
 /// an explained class not finite.
 ///
 #[doc = include_str!("../../docs/methods/kernel-shap.md")]
@@ -75,11 +75,11 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
 }
 
 /// Permutation SHAP values of the segments for one target or several, at the same cost
-/// of `2 (M − 1)` forward passes for each permutation and replacement picture, and two more.
+/// of `2 (M − 1)` forward passes for each permutation and replacement image, and two more.
 ///
 /// # Errors
 /// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
-/// the picture other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
+/// the image other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those of
 /// an explained class not finite.
 ///
 #[doc = include_str!("../../docs/methods/permutation-shap.md")]

@@ -4,7 +4,7 @@ use std::{error::Error, fs, path::Path};
 
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
-use tinylsa_report::{Image, encode_png};
+use tinylsa_report::{ByteImage, encode_png};
 
 const SIDE: i32 = 32;
 
@@ -38,7 +38,7 @@ pub fn draw(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
                         values.push(level.saturating_add(random.random_range(0..40)));
                     }
                 }
-                let image = Image::from_bytes([3, SIDE as usize, SIDE as usize], &values)?;
+                let image = ByteImage::from_bytes([3, SIDE as usize, SIDE as usize], &values)?;
                 fs::write(folder.join(format!("{index}.png")), encode_png(&image.enlarged(1))?)?;
             }
         }

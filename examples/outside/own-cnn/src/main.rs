@@ -19,7 +19,7 @@ use tinylsa_explain::{
 };
 use tinylsa_model::{Classifier, ModelFile};
 use tinylsa_train::{Progress, Trained, TrainingOutcome, TrainingPlan, Views, evaluate, predict, train};
-use tinylsa_xai::{Execution, Picture, ScoreKind};
+use tinylsa_xai::{Execution, Image, ScoreKind};
 
 mod images;
 mod network;
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let origin = Origin { model: loaded.sha256.clone(), dataset: Some("shapes".to_owned()), seed: 0 };
     let mut scoring = Scoring::new(&explainer, EXPLAINED)?;
     for index in (0..EXPLAINED).map(|place| place * images.test.len() / EXPLAINED) {
-        let pixels = Picture::new(to_unit(images.test.image(index)), images.test.shape)?;
+        let pixels = Image::new(to_unit(images.test.image(index)), images.test.shape)?;
         let image = ImageToExplain::new(format!("test-{index}"), pixels);
         let source = Source { from: "shapes, test split".to_owned(), number: Some(index as u32) };
         let image = ImageToExplain { source, label: Some(images.test.label(index) as usize), ..image };

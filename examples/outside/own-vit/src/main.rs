@@ -16,7 +16,7 @@ use tinylsa_explain::{
 use tinylsa_model::{Classifier, ImageShape};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_train::{TrainingPlan, Views, predict};
-use tinylsa_xai::{Execution, Picture};
+use tinylsa_xai::{Execution, Image};
 use transformer::{GRID, Vit, VitConfig};
 
 mod transformer;
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut inside, mut covered) = (0.0, 0.0);
     for index in 0..EXPLAINED {
         let mask: Vec<bool> = test.mask(index).ok_or("no masks")?.iter().map(|&inside| inside == 1).collect();
-        let image = Picture::new(to_unit(test.image(index)), SHAPE)?;
+        let image = Image::new(to_unit(test.image(index)), SHAPE)?;
         let image = ImageToExplain {
             source: Source { from: "stripes, test split".to_owned(), number: Some(index as u32) },
             label: Some(test.label(index) as usize),

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use anyhow::Result;
 use tinylsa_data::Dataset;
 use tinylsa_model::ModelMetadata;
-use tinylsa_xai::Picture;
+use tinylsa_xai::Image;
 use tracing::warn;
 
 use super::arguments::{ExplainArguments, IndexedSplit};
-use tinylsa_experiment::dataset::{Pictures, require_size};
+use tinylsa_experiment::dataset::{LoadedDataset, require_size};
 use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
 
 use crate::outcome::UsageError;
 use tinylsa_experiment::choice::subject;
+use tinylsa_experiment::image_file::load_image;
 use tinylsa_experiment::model_images::ImagesOf;
-use tinylsa_experiment::picture::load_picture;
 use tinylsa_settings::{printable, printable_path};
 
 /// The class with this number or name.
@@ -51,27 +51,29 @@ pub(super) fn collection(
     arguments: &ExplainArguments,
     metadata: &ModelMetadata,
     methods: &[MethodId],
-) -> Result<Option<Pictures>> {
+) -> Result<Option<LoadedDataset>> {
     let by_index = !arguments.index.is_empty();
     if !by_index && !methods.iter().any(|method| method.facts().reads.contains(&SharedSetting::Background)) {
         return Ok(None);
     }
-    let (images, request) = (ImagesOf { metadata, file: arguments.model.as_deref() }, arguments.collection.request());
-    let pictures = if by_index { Some(images.obtain(&request, &Arc::default())?) } else { images.at_hand(&request)? };
-    match &pictures {
-        Some(pictures) => require_size(&pictures.train, metadata.config.input)?,
+    let (images_of, request) =
+        (ImagesOf { metadata, file: arguments.model.as_deref() }, arguments.collection.request());
+    let images =
+        if by_index { Some(images_of.obtain(&request, &Arc::default())?) } else { images_of.at_hand(&request)? };
+    match &images {
+        Some(images) => require_size(&images.train, metadata.config.input)?,
         None => {
             warn!("the background of expected-gradients is noise, since there are no training images on this machine");
         }
     }
-    Ok(pictures)
+    Ok(images)
 }
 
 /// The images of a dataset with these numbers, each once.
-pub(super) fn from_dataset(arguments: &ExplainArguments, pictures: &Pictures) -> Result<Vec<ImageToExplain>> {
+pub(super) fn from_dataset(arguments: &ExplainArguments, images: &LoadedDataset) -> Result<Vec<ImageToExplain>> {
     let dataset: &Dataset = match arguments.split {
-        Some(IndexedSplit::Train) => &pictures.train,
-        Some(IndexedSplit::Test) | None => &pictures.test,
+        Some(IndexedSplit::Train) => &images.train,
+        Some(IndexedSplit::Test) | None => &images.test,
     };
     let mut subjects: Vec<ImageToExplain> = Vec::new();
     for &index in &arguments.index {
@@ -91,12 +93,12 @@ pub(super) fn from_files(
 ) -> Result<Vec<ImageToExplain>> {
     let mut subjects: Vec<ImageToExplain> = Vec::new();
     for (path, id) in images.iter().zip(names_of_files(images)) {
-        match load_picture(path, metadata) {
+        match load_image(path, metadata) {
             Ok(image) => subjects.push(ImageToExplain {
                 id,
                 source: Source { from: printable_path(path), number: None },
                 choice: None,
-                image: Picture::new(image.to_unit(), image.shape)?,
+                image: Image::new(image.to_unit(), image.shape)?,
                 label: None,
                 truth_mask: None,
             }),

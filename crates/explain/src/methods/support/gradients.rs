@@ -1,7 +1,7 @@
 //! For the methods that give every pixel a number from gradients.
 
 use serde::Serialize;
-use tinylsa_xai::{Attribution, Picture};
+use tinylsa_xai::{Attribution, Image};
 
 use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference};
 use crate::method::{Diagnostics, Explained};
@@ -35,7 +35,7 @@ pub(crate) fn pixels(
 }
 
 /// `[images, channels, height, width]`, of at least one image.
-pub(crate) fn images(name: &str, list: &[Picture]) -> NamedTensor {
+pub(crate) fn images(name: &str, list: &[Image]) -> NamedTensor {
     let shape = list.iter().take(1).flat_map(|image| image.shape().dims());
     let values = list.iter().flat_map(|image| image.values().iter().copied()).collect();
     NamedTensor::f32(name, std::iter::once(list.len()).chain(shape).collect(), values)

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn black() -> Image {
-    Image::from_bytes([1, 28, 28], &[0; 784]).unwrap()
+fn black() -> ByteImage {
+    ByteImage::from_bytes([1, 28, 28], &[0; 784]).unwrap()
 }
 
 fn hot(side: usize, token: usize) -> ValueMap {
@@ -37,8 +37,8 @@ fn a_hot_token_colours_exactly_its_block() {
 }
 
 #[test]
-fn a_light_picture_lightens_attention_and_darkens_deviations_as_the_bar_shows() {
-    let white = Image::from_bytes([1, 28, 28], &[255; 784]).unwrap();
+fn a_light_image_lightens_attention_and_darkens_deviations_as_the_bar_shows() {
+    let white = ByteImage::from_bytes([1, 28, 28], &[255; 784]).unwrap();
     let grid = hot(7, 0);
     let attention = Panel::attention("a", &white, &grid, &AttentionScale::from_zero([&grid]).unwrap());
     let deviation = Panel::deviation("d", &white, &grid, &SharedScale::largest([&grid]).unwrap());
@@ -54,7 +54,7 @@ fn a_light_picture_lightens_attention_and_darkens_deviations_as_the_bar_shows() 
 #[test]
 fn a_map_that_does_not_divide_the_image_covers_it_whole() {
     // a 3 × 5 map over a colour image of 14 × 16 pixels, drawn at fourteen times its size
-    let image = Image::from_bytes([3, 14, 16], &[0; 3 * 14 * 16]).unwrap();
+    let image = ByteImage::from_bytes([3, 14, 16], &[0; 3 * 14 * 16]).unwrap();
     let grid = ValueMap::new([3, 5], &(0..15).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
     let scale = AttentionScale::spanning([&grid]).unwrap();
     let drawn = Panel::attention("map", &image, &grid, &scale).query(7).draw(224).unwrap();
@@ -72,15 +72,15 @@ fn a_map_that_does_not_divide_the_image_covers_it_whole() {
 
 #[test]
 fn a_colour_image_is_shown_in_colour_and_shines_through_by_its_brightness() {
-    let red = Image::from_unit([3, 1, 1], &[1.0, 0.0, 0.0]).unwrap();
-    assert_eq!(Panel::picture("red", &red).draw(8).unwrap().pixel(3, 3), Some(Rgb([255, 0, 0])));
+    let red = ByteImage::from_unit([3, 1, 1], &[1.0, 0.0, 0.0]).unwrap();
+    assert_eq!(Panel::image("red", &red).draw(8).unwrap().pixel(3, 3), Some(Rgb([255, 0, 0])));
     assert!((brightness(Rgb([255, 0, 0])) - 0.299).abs() < 1e-12);
     for grey in 0..=255 {
         assert!((brightness(Rgb([grey; 3])) - f64::from(grey) / 255.0).abs() < 1e-15);
     }
     let grid = hot(1, 0);
     let drawn = Panel::attention("a", &red, &grid, &AttentionScale::from_zero([&grid]).unwrap()).draw(8).unwrap();
-    assert_eq!(drawn.pixel(0, 0), Some(mix(sequential_colour(1.0), WHITE, PICTURE_SHARE * 0.299)));
+    assert_eq!(drawn.pixel(0, 0), Some(mix(sequential_colour(1.0), WHITE, IMAGE_SHARE * 0.299)));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn attributions_have_the_colours_of_the_scale_at_eight_times_the_size() {
 }
 
 #[test]
-fn a_matrix_of_magnitudes_is_drawn_in_whole_pixels_without_a_picture() {
+fn a_matrix_of_magnitudes_is_drawn_in_whole_pixels_without_an_image() {
     let map = hot(49, 50);
     let panel = Panel::magnitude("A", &map, &AttentionScale::from_zero([&map]).unwrap());
     let drawn = panel.draw(224).unwrap();
@@ -121,9 +121,9 @@ fn a_matrix_of_magnitudes_is_drawn_in_whole_pixels_without_a_picture() {
 #[test]
 fn outlines_run_between_the_segments_and_nowhere_else() {
     let labels: Vec<usize> = (0..784).map(|i| usize::from(i % 28 >= 10)).collect();
-    let drawn = Panel::picture("two halves", &black()).outlined(&labels).draw(224).unwrap();
+    let drawn = Panel::image("two halves", &black()).outlined(&labels).draw(224).unwrap();
     assert_eq!(rectangle(&drawn, OUTLINE), (79, 0, 81, 224));
-    let undivided = Panel::picture("one", &black()).outlined(&[4; 784]).draw(224).unwrap();
+    let undivided = Panel::image("one", &black()).outlined(&[4; 784]).draw(224).unwrap();
     assert!(undivided.pixels().iter().all(|p| p.0 == [0; 3]));
 }
 
@@ -141,7 +141,7 @@ fn what_does_not_fit_is_named() {
         "query token: found 56x56, expected a grid whose tokens are 8 pixels or larger when drawn"
     );
     assert_eq!(
-        Panel::picture("labels", &black()).outlined(&[0; 3]).draw(224).unwrap_err().to_string(),
+        Panel::image("labels", &black()).outlined(&[0; 3]).draw(224).unwrap_err().to_string(),
         "segment outlines: found 3 labels, expected 784"
     );
     let grid = hot(7, 0);
@@ -149,7 +149,7 @@ fn what_does_not_fit_is_named() {
         Panel::deviation("far", &black(), &grid, &scale).query(49).draw(224).unwrap_err().to_string(),
         "query token: found 49 at panel \"far\", expected a number from 0 to 48"
     );
-    assert!(matches!(Panel::picture("none", &black()).query(0).draw(224), Err(ReportError::Empty { .. })));
+    assert!(matches!(Panel::image("none", &black()).query(0).draw(224), Err(ReportError::Empty { .. })));
 }
 
 #[test]

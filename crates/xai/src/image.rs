@@ -6,15 +6,15 @@ use crate::scorer::read_tensor;
 
 /// One image on the host, in the units that the model is fed with.
 ///
-/// The values are finite and as many as the shape says: whoever holds a `Picture` need not check again. Baselines and
+/// The values are finite and as many as the shape says: whoever holds a `Image` need not check again. Baselines and
 /// backgrounds are images too.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub struct Image {
     values: Vec<f32>,
     shape: ImageShape,
 }
 
-impl Picture {
+impl Image {
     /// The image with these values, channel after channel, each row by row. A shape is also made from
     /// `[channels, height, width]`.
     ///
@@ -23,34 +23,34 @@ impl Picture {
     pub fn new(values: Vec<f32>, shape: impl Into<ImageShape>) -> Result<Self, ExplainError> {
         let shape = shape.into();
         if shape.dims().contains(&0) {
-            return Err(ExplainError::Empty { what: "picture" });
+            return Err(ExplainError::Empty { what: "image" });
         }
-        require_count("picture", values.len(), value_count("picture", &shape.dims())?)?;
-        require_finite("picture", &values)?;
+        require_count("image", values.len(), value_count("image", &shape.dims())?)?;
+        require_finite("image", &values)?;
         Ok(Self { values, shape })
     }
 
     /// The image in a tensor `[channels, height, width]` of any device.
     ///
     /// # Errors
-    /// As [`Picture::new`], or if the device fails.
+    /// As [`Image::new`], or if the device fails.
     pub fn from_tensor(tensor: Tensor<3>) -> Result<Self, ExplainError> {
         let shape = tensor.dims();
-        let values = read_tensor("the picture", tensor)?;
+        let values = read_tensor("the image", tensor)?;
         Self::new(values, shape)
     }
 
     /// The image of this shape whose every value is `value`.
     ///
     /// # Errors
-    /// As [`Picture::new`].
+    /// As [`Image::new`].
     pub fn filled(value: f32, shape: impl Into<ImageShape>) -> Result<Self, ExplainError> {
         let shape = shape.into();
-        let count = value_count("picture", &shape.dims())?;
+        let count = value_count("image", &shape.dims())?;
         let mut values = Vec::new();
         values
             .try_reserve_exact(count)
-            .map_err(|_| ExplainError::TooLarge { what: "picture", shape: shape.dims().to_vec() })?;
+            .map_err(|_| ExplainError::TooLarge { what: "image", shape: shape.dims().to_vec() })?;
         values.resize(count, value);
         Self::new(values, shape)
     }

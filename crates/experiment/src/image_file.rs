@@ -45,7 +45,7 @@ impl InputImage {
 ///
 /// # Errors
 /// [`PhotographError`] names the file and says what is wrong with it.
-pub fn load_picture(path: &Path, metadata: &ModelMetadata) -> Result<InputImage, PhotographError> {
+pub fn load_image(path: &Path, metadata: &ModelMetadata) -> Result<InputImage, PhotographError> {
     let shape = metadata.config.input;
     let photograph = Photograph::read(path)?;
     let images = ImagesOf { metadata, file: None };
@@ -100,18 +100,18 @@ mod tests {
 
         let grey = ImageShape::grey(28, 28);
         for dataset in ["fashion-mnist", "synthetic-garments", "mnist", "kmnist"] {
-            let seen = load_picture(&path, &metadata(dataset, grey)).unwrap();
+            let seen = load_image(&path, &metadata(dataset, grey)).unwrap();
             assert_eq!(seen.garment.as_ref().unwrap().polarity, Polarity::DarkOnLight, "{dataset}");
             assert_eq!((seen.pixels[0], seen.shape), (0, grey), "the ground is black: {dataset}");
         }
         let colour = ImageShape { channels: 3, height: 8, width: 10 };
         for dataset in ["cifar-10", "folder/garments", "memory/garments"] {
-            let seen = load_picture(&path, &metadata(dataset, colour)).unwrap();
+            let seen = load_image(&path, &metadata(dataset, colour)).unwrap();
             assert_eq!((seen.garment.as_ref(), seen.pixels.len()), (None, 240));
             let at = |channel: usize, row: usize, column: usize| seen.pixels[channel * 80 + row * 10 + column];
             assert_eq!([at(0, 0, 0), at(0, 4, 5), at(1, 4, 5), at(2, 4, 5)], [230, 90, 10, 10], "{dataset}");
         }
-        let odd = load_picture(&path, &metadata("folder/odd", ImageShape { channels: 2, height: 8, width: 8 }));
+        let odd = load_image(&path, &metadata("folder/odd", ImageShape { channels: 2, height: 8, width: 8 }));
         assert!(odd.unwrap_err().to_string().contains("tall.png"));
     }
 }

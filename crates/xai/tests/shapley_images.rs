@@ -1,4 +1,4 @@
-//! The Shapley methods on pictures: linear models, backgrounds, fills, determinism, bounded batches, faults.
+//! The Shapley methods on images: linear models, backgrounds, fills, determinism, bounded batches, faults.
 
 #![expect(clippy::float_cmp, reason = "the expected values are exact")]
 
@@ -6,9 +6,9 @@ use std::cell::RefCell;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use tinylsa_xai::{
-    ExactShapleyConfig, Execution, ExplainError, ExplainedScore, Fill, FillConfig, KernelShapConfig, LimeConfig,
-    Masker, PermutationShapConfig, Picture, Segmentation, ShapleyExplanation, Target, Targets, exact_shapley,
-    kernel_shap, lime, permutation_shap,
+    ExactShapleyConfig, Execution, ExplainError, ExplainedScore, Fill, FillConfig, Image, KernelShapConfig, LimeConfig,
+    Masker, PermutationShapConfig, Segmentation, ShapleyExplanation, Target, Targets, exact_shapley, kernel_shap, lime,
+    permutation_shap,
 };
 
 const SHAPE: [usize; 3] = [2, 6, 6];
@@ -20,8 +20,8 @@ fn numbers(count: usize, salt: u64) -> Vec<f32> {
     (0..count as u64).map(|i| ((((i + 1) * (salt * 2 + 77_003) * 2_654_435_761) >> 17) % 64) as f32 / 64.0).collect()
 }
 
-fn picture(salt: u64) -> Picture {
-    Picture::new(numbers(SIZE, salt), SHAPE).unwrap()
+fn image(salt: u64) -> Image {
+    Image::new(numbers(SIZE, salt), SHAPE).unwrap()
 }
 
 fn segmentation() -> Segmentation {
@@ -43,14 +43,14 @@ fn linear(images: Tensor<4>) -> Tensor<2> {
     images.reshape([batch, SIZE as i32]).matmul(weights)
 }
 
-/// Not linear, and the scores of a picture do not depend on the batch: one row is multiplied at a time.
+/// Not linear, and the scores of an image do not depend on the batch: one row is multiplied at a time.
 fn curved(images: Tensor<4>) -> Tensor<2> {
     let rows = images.split(1, 0).into_iter().map(|image| activation::tanh(linear(image) * 0.3) + 1.0);
     Tensor::cat(rows.collect(), 0)
 }
 
-fn masker(background: Picture) -> Masker {
-    Masker::with_backgrounds(picture(1), segmentation(), vec![background]).unwrap()
+fn masker(background: Image) -> Masker {
+    Masker::with_backgrounds(image(1), segmentation(), vec![background]).unwrap()
 }
 
 /// Every estimator, with a budget that a test can afford.
@@ -68,7 +68,7 @@ fn every_method<S: Fn(Tensor<4>) -> Tensor<2>>(
 
 #[test]
 fn a_linear_model_gives_weight_times_difference_summed_over_each_segment() {
-    let (shown, hidden, weights) = (picture(1), picture(2), weights());
+    let (shown, hidden, weights) = (image(1), image(2), weights());
     let mut expected = vec![0.0; CLASSES * 9];
     for position in 0..SIZE {
         let segment = segmentation().labels()[position % 36];
@@ -93,10 +93,10 @@ fn a_linear_model_gives_weight_times_difference_summed_over_each_segment() {
 
 #[test]
 fn several_backgrounds_give_the_mean_of_each() {
-    let both = Masker::with_backgrounds(picture(1), segmentation(), vec![picture(2), picture(3)]).unwrap();
+    let both = Masker::with_backgrounds(image(1), segmentation(), vec![image(2), image(3)]).unwrap();
     let both = every_method(&curved, &both, &execution()).unwrap();
-    let first = every_method(&curved, &masker(picture(2)), &execution()).unwrap();
-    let second = every_method(&curved, &masker(picture(3)), &execution()).unwrap();
+    let first = every_method(&curved, &masker(image(2)), &execution()).unwrap();
+    let second = every_method(&curved, &masker(image(3)), &execution()).unwrap();
     for ((both, first), second) in both.iter().zip(&first).zip(&second) {
         let means = first.solution.values.iter().zip(&second.solution.values).map(|(a, b)| (a + b) / 2.0);
         for (found, expected) in both.solution.values.iter().zip(means) {
@@ -107,7 +107,7 @@ fn several_backgrounds_give_the_mean_of_each() {
 
 #[test]
 fn one_target_is_the_same_as_that_class_of_all() {
-    let masker = masker(picture(2));
+    let masker = masker(image(2));
     let config = KernelShapConfig { evaluations: Some(120) };
     let all = kernel_shap(&curved, &masker, Targets::EveryClass, &config, &execution()).unwrap();
     let one = kernel_shap(&curved, &masker, Target::Class(2), &config, &execution()).unwrap();
@@ -124,7 +124,7 @@ fn the_same_seed_gives_the_same_bits_at_any_batch_size_and_thread_count() {
         FillConfig { kind: Fill::Noise, mean: Some(vec![0.3]), deviation: Some(vec![0.2]), ..FillConfig::default() };
     let run = |batch_size: usize, seed: u64| {
         let execution = Execution { batch_size, seed, ..execution() };
-        let masker = Masker::new(picture(1), segmentation(), &noise, &execution).unwrap();
+        let masker = Masker::new(image(1), segmentation(), &noise, &execution).unwrap();
         let shapley = every_method(&curved, &masker, &execution).unwrap();
         (
             shapley,
@@ -149,14 +149,14 @@ fn the_same_seed_gives_the_same_bits_at_any_batch_size_and_thread_count() {
 }
 
 #[test]
-fn no_batch_is_larger_than_allowed_and_every_picture_is_scored_once() {
+fn no_batch_is_larger_than_allowed_and_every_image_is_scored_once() {
     let seen = RefCell::new(Vec::new());
     let counting = |images: Tensor<4>| {
         seen.borrow_mut().push(images.dims()[0]);
         linear(images)
     };
     let execution = Execution { batch_size: 50, ..execution() };
-    let masker = Masker::with_backgrounds(picture(1), segmentation(), vec![picture(2), picture(3)]).unwrap();
+    let masker = Masker::with_backgrounds(image(1), segmentation(), vec![image(2), image(3)]).unwrap();
     exact_shapley(&counting, &masker, Targets::EveryClass, &ExactShapleyConfig::default(), &execution).unwrap();
     let seen = seen.into_inner();
     // two pairs that check the scorer come first
@@ -177,7 +177,7 @@ fn a_call_ends_at_the_next_batch_after_it_was_cancelled() {
         linear(images)
     };
     let error =
-        kernel_shap(&cancelling, &masker(picture(2)), Targets::EveryClass, &KernelShapConfig::default(), &execution)
+        kernel_shap(&cancelling, &masker(image(2)), Targets::EveryClass, &KernelShapConfig::default(), &execution)
             .unwrap_err();
     assert_eq!(error, ExplainError::Cancelled { what: "evaluations", done: 30, total: 512 });
     assert_eq!(*calls.borrow(), 5, "two that check the scorer, and three batches");
@@ -186,7 +186,7 @@ fn a_call_ends_at_the_next_batch_after_it_was_cancelled() {
 #[test]
 fn hidden_pixels_are_filled_as_the_config_says() {
     let replacements = |fill: FillConfig, seed: u64| {
-        Masker::new(picture(1), segmentation(), &fill, &Execution { seed, ..execution() })
+        Masker::new(image(1), segmentation(), &fill, &Execution { seed, ..execution() })
             .unwrap()
             .replacements()
             .to_vec()
@@ -197,7 +197,7 @@ fn hidden_pixels_are_filled_as_the_config_says() {
         FillConfig { kind, black: vec![-0.5, -0.25], mean, deviation, blur_sigma: 1.5, ..FillConfig::default() }
     };
 
-    let means = segmentation().means(picture(1).values()).unwrap();
+    let means = segmentation().means(image(1).values()).unwrap();
     let segment_mean = &replacements(kind(Fill::SegmentMean), 0)[0];
     for position in 0..SIZE {
         let index = position / 36 * 9 + segmentation().labels()[position % 36];
@@ -208,7 +208,7 @@ fn hidden_pixels_are_filled_as_the_config_says() {
         black.values()[..36].iter().all(|&value| value == -0.5)
             && black.values()[36..].iter().all(|&value| value == -0.25)
     );
-    assert_eq!(replacements(kind(Fill::DatasetMean), 0), [Picture::filled(0.286, SHAPE).unwrap()]);
+    assert_eq!(replacements(kind(Fill::DatasetMean), 0), [Image::filled(0.286, SHAPE).unwrap()]);
 
     let noise = replacements(kind(Fill::Noise), 1);
     assert_eq!(noise.len(), 4);
@@ -217,17 +217,17 @@ fn hidden_pixels_are_filled_as_the_config_says() {
             && noise == replacements(kind(Fill::Noise), 1)
             && noise != replacements(kind(Fill::Noise), 2)
     );
-    let values: Vec<f64> = noise.iter().flat_map(Picture::values).map(|&value| f64::from(value)).collect();
+    let values: Vec<f64> = noise.iter().flat_map(Image::values).map(|&value| f64::from(value)).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
     assert!((mean - 0.286).abs() < 0.08 && (deviation - 0.353).abs() < 0.06, "{mean} ± {deviation}");
 
     let constant =
-        Masker::new(Picture::filled(0.25, SHAPE).unwrap(), segmentation(), &kind(Fill::Blur), &execution()).unwrap();
+        Masker::new(Image::filled(0.25, SHAPE).unwrap(), segmentation(), &kind(Fill::Blur), &execution()).unwrap();
     assert!(constant.replacements()[0].values().iter().all(|value| (value - 0.25).abs() < 1e-6));
     let mut point = vec![0.0; 21 * 21];
     point[10 * 21 + 10] = 1.0;
-    let point = Picture::new(point, [1, 21, 21]).unwrap();
+    let point = Image::new(point, [1, 21, 21]).unwrap();
     let blurred =
         Masker::new(point, Segmentation::grid(21, 21, 1, 1).unwrap(), &kind(Fill::Blur), &execution()).unwrap();
     let at = |row: usize, column: usize| f64::from(blurred.replacements()[0].values()[row * 21 + column]);
@@ -243,8 +243,8 @@ fn a_segment_that_looks_the_same_hidden_is_reported_and_gets_nothing() {
     for position in (0..SIZE).filter(|position| segmentation().labels()[position % 36] == 4) {
         values[position] = 0.5;
     }
-    let picture = Picture::new(values, SHAPE).unwrap();
-    let masker = Masker::new(picture, segmentation(), &FillConfig::default(), &execution()).unwrap();
+    let image = Image::new(values, SHAPE).unwrap();
+    let masker = Masker::new(image, segmentation(), &FillConfig::default(), &execution()).unwrap();
     for found in every_method(&curved, &masker, &execution()).unwrap() {
         assert_eq!(found.inert_segments, [4]);
     }
@@ -257,11 +257,11 @@ fn a_segment_that_looks_the_same_hidden_is_reported_and_gets_nothing() {
 fn what_does_not_fit_is_an_error() {
     let other_size = Segmentation::grid(5, 6, 2, 2).unwrap();
     let fill = FillConfig::default();
-    assert!(matches!(Masker::new(picture(1), other_size, &fill, &execution()), Err(ExplainError::Shape { .. })));
-    let none = Masker::with_backgrounds(picture(1), segmentation(), vec![]);
+    assert!(matches!(Masker::new(image(1), other_size, &fill, &execution()), Err(ExplainError::Shape { .. })));
+    let none = Masker::with_backgrounds(image(1), segmentation(), vec![]);
     assert_eq!(none.unwrap_err(), ExplainError::Empty { what: "background set" });
-    let other_shape = Picture::filled(0.0, [1, 6, 6]).unwrap();
-    let background = Masker::with_backgrounds(picture(1), segmentation(), vec![other_shape]);
+    let other_shape = Image::filled(0.0, [1, 6, 6]).unwrap();
+    let background = Masker::with_backgrounds(image(1), segmentation(), vec![other_shape]);
     assert!(matches!(background, Err(ExplainError::Shape { what: "a background", .. })));
     for (config, key) in [
         (FillConfig { kind: Fill::Black, black: vec![0.0; 3], ..fill.clone() }, "black"),
@@ -273,13 +273,13 @@ fn what_does_not_fit_is_an_error() {
         (FillConfig { blur_sigma: 0.0, ..fill.clone() }, "blur_sigma"),
         (FillConfig { noise_draws: 0, ..fill.clone() }, "noise_draws"),
     ] {
-        match Masker::new(picture(1), segmentation(), &config, &execution()) {
+        match Masker::new(image(1), segmentation(), &config, &execution()) {
             Err(ExplainError::Setting(error)) => assert_eq!(error.key, key),
             other => panic!("{key}: {other:?}"),
         }
     }
 
-    let masker = masker(picture(2));
+    let masker = masker(image(2));
     let kernel = |target: Target, execution: &Execution| {
         kernel_shap(&linear, &masker, target, &KernelShapConfig::default(), execution).unwrap_err()
     };
@@ -301,7 +301,7 @@ fn what_does_not_fit_is_an_error() {
         .unwrap_err();
     assert!(matches!(error, ExplainError::Shape { .. }));
     let seventeen = Masker::new(
-        Picture::filled(0.1, [1, 17, 1]).unwrap(),
+        Image::filled(0.1, [1, 17, 1]).unwrap(),
         Segmentation::grid(17, 1, 17, 1).unwrap(),
         &fill,
         &execution(),
