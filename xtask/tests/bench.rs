@@ -2,9 +2,12 @@
 //! what they should be.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
+
+mod program;
+use program::xtask;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 
@@ -12,9 +15,7 @@ const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 const SHORT: [&str; 8] = ["--config", CONFIG, "--rounds", "1", "--block-seconds", "0.001", "--threads", "1"];
 
 fn bench(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.arg("bench").args(arguments).stdin(Stdio::null());
-    command.env_remove("PYTHON").env_remove("RUST_LOG").output().unwrap()
+    xtask(Path::new("."), &[&["bench"], arguments].concat()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

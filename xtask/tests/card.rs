@@ -1,16 +1,19 @@
 //! From a run to weights that ship and the page that says what they are worth.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
+
+mod program;
+use program::xtask;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 /// Training images that it holds out.
 const HELD_OUT: u64 = 100;
 
 fn output(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
+    xtask(folder, arguments).output().unwrap()
 }
 
 #[track_caller]

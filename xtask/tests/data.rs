@@ -7,25 +7,26 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod program;
+use program::{PROXIES, xtask};
+
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/base.toml");
 const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
-/// The program in a folder, behind a proxy that it cannot get past.
-fn xtask(folder: &Path, proxy: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for variable in ["FASHION_MNIST_DIR", "RUST_LOG", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        command.env_remove(variable);
-    }
-    for variable in ["ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"] {
+/// The program behind a proxy of the test.
+fn behind(proxy: &str, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = offline(folder, arguments);
+    for variable in PROXIES {
         command.env(variable, proxy);
     }
     command
 }
 
 fn offline(folder: &Path, arguments: &[&str]) -> Command {
-    xtask(folder, "http://127.0.0.1:9", arguments)
+    let mut command = xtask(folder, arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 /// What a command that fails says.
@@ -146,7 +147,7 @@ fn an_interrupt_ends_a_download_within_a_second_and_leaves_nothing() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let child = xtask(folder.path(), &address, &["data", "fetch", "--data-dir", "new"]).spawn().unwrap();
+    let child = behind(&address, folder.path(), &["data", "fetch", "--data-dir", "new"]).spawn().unwrap();
     let (mut connection, _) = proxy.accept().unwrap();
     assert!(connection.read(&mut [0; 64]).unwrap() > 0);
     thread::sleep(Duration::from_millis(100));

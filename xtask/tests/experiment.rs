@@ -6,19 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+mod program;
+use program::xtask;
+
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/base.toml");
-
-/// The program in an empty folder, cut off from the network.
-fn xtask(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    command.env_remove("FASHION_MNIST_DIR").env_remove("RUST_LOG").env_remove("NO_PROXY").env_remove("no_proxy");
-    for variable in ["ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"] {
-        command.env(variable, "http://127.0.0.1:9");
-    }
-    command
-}
 
 fn output(folder: &Path, arguments: &[&str]) -> Output {
     xtask(folder, arguments).output().unwrap()

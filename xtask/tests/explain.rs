@@ -1,13 +1,15 @@
 //! Explanations as a user gets them: the files, the same bits whatever the machine does, wrong input.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 use tempfile::TempDir;
+
+mod program;
+use program::xtask;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 
@@ -32,20 +34,9 @@ const METHODS: [&str; 18] = [
     "lime",
 ];
 
-/// The program in an empty folder, cut off from the network.
-fn xtask(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    command.env_remove("FASHION_MNIST_DIR").env_remove("RUST_LOG").env_remove("NO_PROXY").env_remove("no_proxy");
-    for variable in ["ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"] {
-        command.env(variable, "http://127.0.0.1:9");
-    }
-    command.output().unwrap()
-}
-
 #[track_caller]
 fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = xtask(folder, arguments);
+    let output = xtask(folder, arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -255,7 +246,9 @@ fn a_warning_names_the_image_and_the_method() {
     let set = |key| ["--set", key];
     let budget = [set("explain.integrated-gradients.steps=1"), set("explain.integrated-gradients.maximum_steps=1")];
     let arguments = ["explain", "--synthetic", "--index", "3", "--method", "integrated-gradients", "--out", "out"];
-    let output = xtask(folder.path(), &[&arguments[..], &["--model", &model()], budget.as_flattened()].concat());
+    let output = xtask(folder.path(), &[&arguments[..], &["--model", &model()], budget.as_flattened()].concat())
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let expected = "WARN explaining{image=test-3 method=integrated-gradients}: integrated gradients missed";
@@ -270,7 +263,9 @@ fn wrong_input_is_told() {
     std::fs::write(folder.path().join("text.png"), b"text").unwrap();
     let model = model();
     let check = |code: i32, arguments: &[&str], expected: &str| {
-        let output = xtask(folder.path(), &[&["explain", "--model", &model, "--out", "out"], arguments].concat());
+        let output = xtask(folder.path(), &[&["explain", "--model", &model, "--out", "out"], arguments].concat())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(expected), "{said}");
         assert_eq!(output.status.code(), Some(code), "{said}");

@@ -5,22 +5,14 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
+mod program;
+use program::xtask;
 
-/// The program in an empty folder, cut off from the network.
-fn xtask(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    command.env_remove("FASHION_MNIST_DIR").env_remove("RUST_LOG").env_remove("NO_PROXY").env_remove("no_proxy");
-    for variable in ["ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"] {
-        command.env(variable, "http://127.0.0.1:9");
-    }
-    command.output().unwrap()
-}
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 
 #[track_caller]
 fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = xtask(folder, arguments);
+    let output = xtask(folder, arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -52,7 +44,7 @@ fn names(directory: &Path) -> Vec<String> {
 /// The command over files, by the cheapest method.
 fn explain_files(folder: &Path, files: &[&str], more: &[&str]) -> Output {
     let cheap = ["--config", CONFIG, "--method", "input-gradient"];
-    xtask(folder, &[&["explain"], files, &cheap, more].concat())
+    xtask(folder, &[&["explain"], files, &cheap, more].concat()).output().unwrap()
 }
 
 #[test]
@@ -109,9 +101,9 @@ fn a_file_name_that_is_no_text_is_explained() {
     for name in names_of_files {
         photograph(&folder.path().join(name));
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.arg("explain").args(names_of_files).args(["--config", CONFIG, "--method", "input-gradient"]);
-    let output = command.args(["--out", "out"]).current_dir(folder.path()).output().unwrap();
+    let mut command = xtask(folder.path(), &["explain"]);
+    command.args(names_of_files).args(["--config", CONFIG, "--method", "input-gradient"]);
+    let output = command.args(["--out", "out"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!output.stdout.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stdout));
     for image in ["a-", "a--2", "-[2J"] {
@@ -193,10 +185,9 @@ fn options_without_effect_are_refused() {
 fn an_interrupt_leaves_the_finished_images_complete() {
     let folder = tempfile::tempdir().unwrap();
     let indices = (0..400).map(|index| index.to_string()).collect::<Vec<_>>().join(",");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["explain", "--synthetic", "--config", CONFIG, "--method", "input-gradient", "--index", &indices]);
-    command.args(["--out", "out"]).current_dir(folder.path()).stdin(Stdio::null());
-    let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let arguments = ["explain", "--synthetic", "--config", CONFIG, "--method", "input-gradient", "--index", &indices];
+    let mut command = xtask(folder.path(), &arguments);
+    let running = command.args(["--out", "out"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let out = folder.path().join("out");
     while !out.join("test-1/diagnostics.json").is_file() {
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -2,7 +2,7 @@
 //! the description of the network they are of.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::sync::LazyLock;
 
 use burn::tensor::Device;
@@ -14,6 +14,9 @@ use tinylsa_model::{
     state_to_safetensors,
 };
 
+mod program;
+use program::xtask;
+
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 /// The key of the description in a model file.
 const KEY: &str = "tinylsa";
@@ -21,9 +24,7 @@ const KEY: &str = "tinylsa";
 const HELD_OUT: u64 = 100;
 
 fn output(dir: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(dir).stdin(Stdio::null());
-    command.env_remove("FASHION_MNIST_DIR").env_remove("RUST_LOG").output().unwrap()
+    xtask(dir, arguments).output().unwrap()
 }
 
 #[track_caller]

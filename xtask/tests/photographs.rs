@@ -1,19 +1,16 @@
 //! Images of one's own as a user gives them: good ones and bad ones, with any name.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use image::{GrayImage, Luma};
 use serde_json::Value;
 
-fn xtask(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.current_dir(dir).stdin(Stdio::null()).env_remove("RUST_LOG");
-    command
-}
+mod program;
+use program::xtask;
 
 fn classify(dir: &Path, arguments: &[&str]) -> Output {
-    xtask(dir).arg("classify").args(arguments).output().unwrap()
+    xtask(dir, &["classify"]).args(arguments).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -98,10 +95,10 @@ fn a_name_that_is_no_text_is_shown_escaped() {
     let dir = tempfile::tempdir().unwrap();
     let name = OsStr::from_bytes(b"caf\xe9.png");
     trousers().save_with_format(dir.path().join(name), image::ImageFormat::Png).unwrap();
-    let output = xtask(dir.path()).arg("classify").arg(name).output().unwrap();
+    let output = xtask(dir.path(), &["classify", name]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with(r#""caf\xE9.png": Trouser"#), "{}", text(&output.stdout));
-    let output = xtask(dir.path()).arg("classify").arg(name).arg("--json").output().unwrap();
+    let output = xtask(dir.path(), &["classify", name]).arg("--json").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let document = document(&output);
     assert_eq!(document[0]["image"], "caf\u{fffd}.png");
@@ -167,7 +164,7 @@ fn options_of_the_benchmark_that_have_no_effect_are_refused() {
         (&["train", "--strengths", "held-out"], "--strengths has no effect on `bench train`"),
         (&["--seed", "3"], "--seed has no effect on `bench train`"),
     ] {
-        let output = xtask(dir.path()).arg("bench").args(arguments).output().unwrap();
+        let output = xtask(dir.path(), &["bench"]).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }

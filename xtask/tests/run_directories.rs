@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+mod program;
+
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 /// Enough steps that what happens after the first checkpoint falls into the middle.
 const LONG: [&str; 4] = ["--set", "train.epochs=200", "--set", "train.checkpoint_steps=1"];
 /// A run of a second.
 const QUICK: [&str; 2] = ["--set", "explain.enabled=false"];
 
+/// The program on the best instruction set that the machine has.
 fn xtask(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(dir).stdin(Stdio::null());
-    command.env_remove("FASHION_MNIST_DIR").env_remove("RUST_LOG").env_remove("TINYLSA_SIMD");
+    let mut command = program::xtask(dir, arguments);
+    command.env_remove("TINYLSA_SIMD");
     command
 }
 

@@ -1,11 +1,14 @@
 //! Images of every source through every command: trained, measured, explained, classified, shown, exported.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 use tinylsa_data::{SyntheticConfig, synthetic_garments};
+
+mod program;
+use program::xtask;
 
 /// A network and budgets of a second.
 const SMALL: [&str; 37] = [
@@ -52,15 +55,8 @@ fn config(name: &str) -> String {
     format!("{}/../configs/{name}.toml", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The program in a folder, cut off from the network.
 fn output(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    command.env_remove("FASHION_MNIST_DIR").env_remove("RUST_LOG").env_remove("NO_PROXY").env_remove("no_proxy");
-    for variable in ["ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"] {
-        command.env(variable, "http://127.0.0.1:9");
-    }
-    command.output().unwrap()
+    xtask(folder, arguments).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

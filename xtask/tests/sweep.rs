@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+mod program;
+use program::xtask;
+
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 
 fn sweep(folder: &Path, plan: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     std::fs::write(folder.join("sweep.toml"), plan).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["sweep", "sweep.toml"]).args(arguments).current_dir(folder).env_remove("RUST_LOG");
-    let output = command.output().unwrap();
+    let output = xtask(folder, &["sweep", "sweep.toml"]).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
@@ -102,8 +103,7 @@ fn an_interrupted_sweep_stops_its_experiments_and_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let long = plan("train.batch_size=40").replace("train.epochs=1", "train.epochs=200");
     std::fs::write(folder.path().join("sweep.toml"), long).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["sweep", "sweep.toml", "--out", "runs", "--jobs", "2"]).current_dir(folder.path());
+    let mut command = xtask(folder.path(), &["sweep", "sweep.toml", "--out", "runs", "--jobs", "2"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let runs = ["plain-seed-0", "other-seed-0"].map(|name| folder.path().join("runs").join(name));
     let started = Instant::now();

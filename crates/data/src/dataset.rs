@@ -63,7 +63,7 @@ impl fmt::Display for Split {
 }
 
 /// Images of one shape with their classes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Dataset {
     /// The collection.
     pub name: DatasetName,
@@ -120,6 +120,21 @@ pub enum DatasetError {
         /// The number of classes.
         classes: usize,
     },
+}
+
+/// How many images of which kind; their pixels would be hundreds of megabytes of text.
+impl fmt::Debug for Dataset {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Dataset")
+            .field("name", &self.name)
+            .field("split", &self.split)
+            .field("shape", &self.shape)
+            .field("classes", &self.class_names.len())
+            .field("images", &self.labels.len())
+            .field("masks", &self.masks.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Dataset {

@@ -26,6 +26,8 @@ use verdict::Table;
 mod bench;
 mod damage;
 mod files;
+#[path = "../program/mod.rs"]
+mod isolation;
 mod kills;
 mod mutate;
 mod processes;

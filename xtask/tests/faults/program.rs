@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::isolation;
+
 /// How long a command may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -48,7 +50,7 @@ const SIGSEGV: i32 = 11;
 
 /// The program in the directory `dir`, cut off from the network.
 pub(crate) fn xtask(dir: &Path, arguments: &[String]) -> Command {
-    wrapped(dir, &[], arguments)
+    quiet(isolation::xtask(dir, arguments))
 }
 
 /// The program under a tracer, such as `strace` with its options.
@@ -56,12 +58,12 @@ pub(crate) fn wrapped(dir: &Path, tracer: &[String], arguments: &[String]) -> Co
     let program = env!("CARGO_BIN_EXE_xtask").to_owned();
     let words: Vec<&String> = tracer.iter().chain([&program]).chain(arguments).collect();
     let mut command = Command::new(words[0]);
-    command.args(&words[1..]).current_dir(dir);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command.env_remove("FASHION_MNIST_DIR").env_remove("RUST_LOG").env_remove("NO_PROXY").env_remove("no_proxy");
-    for variable in ["ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"] {
-        command.env(variable, "http://127.0.0.1:9");
-    }
+    command.args(&words[1..]);
+    quiet(isolation::isolate(command, dir))
+}
+
+fn quiet(mut command: Command) -> Command {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
