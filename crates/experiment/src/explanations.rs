@@ -102,7 +102,7 @@ pub(crate) fn explain_run(
     }
     let mut beside = Vec::new();
     if !shown.is_empty() {
-        let png = side_by_side(&shown, Scaling::EachColumn)?;
+        let png = side_by_side(&shown, Scaling::EachMap)?;
         folder.write("figures/explanations.png", &png).context("failed to write the methods side by side")?;
         beside.push(SideBySide::images(png));
     }

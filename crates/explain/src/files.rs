@@ -168,8 +168,7 @@ fn attention_tensors(maps: &AttentionMaps) -> Vec<NamedTensor> {
         }
         tensors.push(matrix(format!("layer-{index}/fused"), &layer.fused.matrix));
         tensors.push(matrix(format!("layer-{index}/deviation"), &layer.fused.deviation));
-        let mean_row = layer.fused.statistics.mean_row.clone();
-        tensors.push(NamedTensor::vector(format!("layer-{index}/mean_row"), mean_row));
+        tensors.push(NamedTensor::vector(format!("layer-{index}/mean_row"), layer.fused.matrix.mean_row()));
     }
     tensors
 }

@@ -37,7 +37,7 @@ pub struct PixelMap {
     pub accounts_for: Option<ScoreDifference>,
 }
 
-/// What the numbers of a map count. Only maps of the same quantity have a scale in common.
+/// What the numbers of a map count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quantity {
     /// What a pixel contributes to the score.
@@ -57,17 +57,6 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// Every quantity.
-    pub const ALL: [Self; 7] = [
-        Self::Contribution,
-        Self::SegmentContribution,
-        Self::Sensitivity,
-        Self::SquaredSensitivity,
-        Self::Fall,
-        Self::Gain,
-        Self::Activation,
-    ];
-
     /// The unit, for logits as scores.
     pub fn unit(self) -> &'static str {
         match self {

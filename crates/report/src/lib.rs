@@ -18,8 +18,8 @@
 //!
 //! **Equal colours mean equal values.** A map cannot be drawn without a scale, and a scale is taken from all the maps
 //! that will be compared: [`SharedScale`] for signed values is symmetric with zero in pure white, [`AttentionScale`]
-//! is for weights. A scale that clips says how much it clips. Where an image shines through a map, the colour bar
-//! shows the colours over black and over white.
+//! is for weights. A scale that clips says how much it clips. Nothing is mixed into the colours of a map: where it lies
+//! over an image, the image is there as its outline.
 //!
 //! **Nothing is fetched.** Letters inside pixel images come from a bitmap font in the program, letters in SVG are
 //! left to the reader's sans-serif font, and the page has no reference to another file or address, unless a figure is

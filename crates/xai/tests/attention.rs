@@ -156,7 +156,7 @@ fn statistics_have_their_closed_forms() {
     let of_sharp = AttentionStatistics::of(&sharp);
     assert!(of_sharp.relative_entropy.abs() < 1e-15);
     assert!((of_sharp.query_dependence - 0.75).abs() < 1e-15, "a row differs from the mean in 3/4 of its mass");
-    close(&of_sharp.mean_row, &[0.25; 4], 1e-15);
+    close(&sharp.mean_row(), &[0.25; 4], 1e-15);
 
     // two rows of two tokens, entropies of p = 1/2 and p = 1/4
     let mixed = LayerAttention::new(vec![0.5, 0.5, 0.25, 0.75], 1, 2).expect("rows sum to 1");

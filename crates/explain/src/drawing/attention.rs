@@ -4,7 +4,7 @@ use crate::error::Result;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 use tinylsa_xai::TokenGrid;
 
-use super::shown::{grid, map, position, with_query};
+use super::shown::{grid, map, with_query};
 use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
 use crate::explanation::MethodExplanation;
@@ -77,8 +77,8 @@ pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, map
             heading: format!("layer {index}, heads fused: {}", layer.statistics()),
             panels: vec![
                 Some(overlay(&layer.mean)),
-                Some(with_query(overlay(&layer.row), layer.query, size).note(position(layer.query, size))),
-                Some(with_query(deviation, layer.query, size).note(position(layer.query, size))),
+                Some(with_query(overlay(&layer.row), layer.query, size).note(size.place_of(layer.query))),
+                Some(with_query(deviation, layer.query, size).note(size.place_of(layer.query))),
                 Some(Panel::magnitude("", &layer.all, &weights)),
                 Some(Panel::attribution("", &layer.all_deviations, &signed)),
             ],
@@ -120,7 +120,7 @@ pub(super) fn draw_heads(subject: &Subject<'_>, method: &MethodExplanation, maps
         let mean = |head: &Shown| Panel::attention("", &subject.grey, &head.mean, &weights).note(head.statistics());
         let deviation = |head: &Shown| {
             let panel = Panel::deviation("", &subject.grey, &head.deviation, &signed);
-            with_query(panel, head.query, size).note(position(head.query, size))
+            with_query(panel, head.query, size).note(size.place_of(head.query))
         };
         rows.push(MatrixRow {
             heading: format!("layer {index}: A, mean over all queries"),

@@ -2,16 +2,17 @@
 
 use crate::error::{Context, Result};
 use tinylsa_report::{
-    AttentionScale, ByteImage, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, Sheet, ValueMap, encode_png,
+    AttentionScale, ByteImage, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, Sheet, ValueMap,
+    encode_png,
 };
 use tinylsa_xai::TokenGrid;
 
 use super::attention::farthest_query;
 use super::pixel_scales::PixelScales;
 use super::pixels;
-use super::shown::{grey, grid, position, with_query};
+use super::shown::{grey, grid, multiples, with_query};
 use super::subject::Subject;
-use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT};
+use super::words::{self, ATTENTION_UNIT, GRADIENT_ROLLOUT_UNIT, HEAD_UNIT, MULTIPLE_UNIT, is_same_for_every_class};
 use crate::explanation::MethodExplanation;
 use crate::explanation::{ImageExplanation, Source, describe_images};
 use crate::maps::{AttentionMaps, AttentionView, Maps};
@@ -20,15 +21,18 @@ use crate::registry::MethodId;
 /// Which maps of an overview have a scale in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scaling {
-    /// Those of one column, so that every explanation shows its structure.
+    /// None: every map shows its structure.
     #[default]
-    EachColumn,
-    /// All maps of one unit, so that explanations compare: the classes of one image.
-    Shared,
+    EachMap,
+    /// Those of one method, so that explanations compare: the classes of one image.
+    EachMethod,
 }
 
 /// How many images stand side by side.
 const MOST_IMAGES: usize = 10;
+/// By which rule one of a method's many maps stands for all of them.
+const WHICH_IS_SHOWN: &str = "multi-head attention shows the head whose rows differ most from one another, and of it the \
+     query that differs most from the mean; fixed queries the one of the largest attribution, in the last layer";
 /// Three times the image.
 const SMALL_WIDTH: usize = 84;
 
@@ -42,13 +46,15 @@ struct TokenMap {
     kind: Kind,
 }
 
-/// Only maps of one kind have a scale in common.
+/// What the values of a map over tokens are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Shares of attention, heads fused.
     Fused,
     /// Shares of the attention of one head, which is sharper.
     SingleHead,
+    /// Multiples of an even share, less 1: rollout and flow are so even that nothing is seen of them from 0 on.
+    Multiples,
     /// Gradient-weighted rollout, which sums to nothing.
     GradientWeighted,
 }
@@ -58,6 +64,7 @@ impl Kind {
         match self {
             Self::Fused => ATTENTION_UNIT,
             Self::SingleHead => HEAD_UNIT,
+            Self::Multiples => MULTIPLE_UNIT,
             Self::GradientWeighted => GRADIENT_ROLLOUT_UNIT,
         }
     }
@@ -65,18 +72,17 @@ impl Kind {
 
 /// The map over tokens of a method, none for the methods of pixels.
 fn token_map(method: &MethodExplanation) -> Result<Option<TokenMap>> {
-    let pooled = |map: &[f64], size: TokenGrid, kind: Kind| {
-        let (which, query) = ("pooled".to_owned(), None);
-        Ok(Some(TokenMap { which, map: grid(map, size)?, query, grid: size, kind }))
+    let pooled = |map: ValueMap, grid: TokenGrid, kind: Kind| {
+        Some(TokenMap { which: "pooled".to_owned(), map, query: None, grid, kind })
     };
     match &method.maps {
         Maps::Pixels(_) => Ok(None),
         Maps::Attention(maps) => attention_map(maps).map(Some),
-        Maps::Rollout(maps) => {
-            let kind = if maps.gradient_weighted { Kind::GradientWeighted } else { Kind::Fused };
-            pooled(&maps.pooled, maps.grid, kind)
+        Maps::Rollout(maps) if maps.gradient_weighted => {
+            Ok(pooled(grid(&maps.pooled, maps.grid)?, maps.grid, Kind::GradientWeighted))
         }
-        Maps::Flow(map) => pooled(&map.pooled, map.grid, Kind::Fused),
+        Maps::Rollout(maps) => Ok(pooled(multiples(&maps.pooled, maps.grid)?, maps.grid, Kind::Multiples)),
+        Maps::Flow(map) => Ok(pooled(multiples(&map.pooled, map.grid)?, map.grid, Kind::Multiples)),
         Maps::FixedQueries(maps) => {
             let (queries, layer) = (maps.layers.last().context("there is no layer")?, maps.layers.len() - 1);
             let place = maps.queries.iter().position(|query| query.reason.contains("attribution")).unwrap_or(0);
@@ -106,33 +112,51 @@ fn attention_map(maps: &AttentionMaps) -> Result<TokenMap> {
         .max_by(|a, b| a.2.statistics.largest_query_dependence.total_cmp(&b.2.statistics.largest_query_dependence))
         .context("there is no head")?;
     let query = farthest_query(matrix);
-    let which = format!("layer {}, head {}, {}", layer, head, position(query, maps.grid));
+    let which = format!("layer {}, head {}, {}", layer, head, maps.grid.place_of(query));
     let map = grid(matrix.matrix.row(query)?, maps.grid)?;
     Ok(TokenMap { which, map, query: Some(query), grid: maps.grid, kind: Kind::SingleHead })
 }
 
-/// One scale for each kind of map over tokens that occurs.
+/// The scale of a map over tokens.
+enum TokenScale {
+    /// From 0 on.
+    Weights(AttentionScale),
+    /// To both sides of 0.
+    Signed(SharedScale),
+}
+
+/// One scale for each method of tokens, over all images that are shown together.
 struct TokenScales {
-    scales: Vec<(Kind, AttentionScale)>,
+    scales: Vec<(MethodId, TokenScale)>,
 }
 
 impl TokenScales {
-    fn of<'a>(maps: impl IntoIterator<Item = &'a TokenMap>) -> Result<Self> {
-        let maps: Vec<&TokenMap> = maps.into_iter().collect();
-        let mut scales = Vec::new();
-        for kind in [Kind::Fused, Kind::SingleHead, Kind::GradientWeighted] {
-            let of_kind: Vec<&ValueMap> = maps.iter().filter(|map| map.kind == kind).map(|map| &map.map).collect();
-            if !of_kind.is_empty() {
-                scales.push((kind, AttentionScale::from_zero(of_kind)?.with_unit(kind.unit())));
+    fn of<'a>(maps: impl IntoIterator<Item = (MethodId, &'a TokenMap)>) -> Result<Self> {
+        let maps: Vec<(MethodId, &TokenMap)> = maps.into_iter().collect();
+        let mut scales: Vec<(MethodId, TokenScale)> = Vec::new();
+        for &(method, TokenMap { kind, .. }) in &maps {
+            if scales.iter().any(|(known, _)| *known == method) {
+                continue;
             }
+            let alike = maps.iter().filter(|(other, _)| *other == method).map(|(_, map)| &map.map);
+            let scale = match kind {
+                Kind::Fused | Kind::SingleHead | Kind::GradientWeighted => {
+                    TokenScale::Weights(AttentionScale::from_zero(alike)?.with_unit(kind.unit()))
+                }
+                Kind::Multiples => TokenScale::Signed(SharedScale::largest(alike)?.with_unit(kind.unit())),
+            };
+            scales.push((method, scale));
         }
         Ok(Self { scales })
     }
 
-    fn panel(&self, title: String, image: &ByteImage, tokens: &TokenMap) -> Result<Panel> {
-        let found = self.scales.iter().find(|(kind, _)| *kind == tokens.kind);
-        let (_, scale) = found.with_context(|| format!("there is no scale for {}", tokens.kind.unit()))?;
-        let panel = Panel::attention(title, image, &tokens.map, scale);
+    fn panel(&self, title: String, method: MethodId, image: &ByteImage, tokens: &TokenMap) -> Result<Panel> {
+        let found = self.scales.iter().find(|(known, _)| *known == method);
+        let (_, scale) = found.with_context(|| format!("there is no scale for {method}"))?;
+        let panel = match scale {
+            TokenScale::Weights(scale) => Panel::attention(title, image, &tokens.map, scale),
+            TokenScale::Signed(scale) => Panel::deviation(title, image, &tokens.map, scale),
+        };
         Ok(match tokens.query {
             Some(query) => with_query(panel, query, tokens.grid),
             None => panel,
@@ -144,25 +168,30 @@ impl TokenScales {
 pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
     let explanation = subject.explanation;
     let tokens = explanation.methods.iter().map(token_map).collect::<Result<Vec<_>>>()?;
-    let scales = TokenScales::of(tokens.iter().flatten())?;
+    let of_methods = explanation.methods.iter().zip(&tokens);
+    let scales = TokenScales::of(of_methods.filter_map(|(found, tokens)| Some((found.method, tokens.as_ref()?))))?;
     let mut panels = vec![subject.panel()];
     for (method, tokens) in explanation.methods.iter().zip(&tokens) {
         let title = method.method.title().to_owned();
         panels.push(match (&method.maps, tokens) {
-            (Maps::Pixels(pixels), _) => pixels::panel(title, pixels, &subject.scales)?,
-            (_, Some(tokens)) => scales.panel(title, &subject.grey, tokens)?.note(tokens.which.clone()),
+            (Maps::Pixels(pixels), _) => pixels::panel(title, method.method, pixels, &subject.scales)?,
+            (_, Some(tokens)) => scales.panel(title, method.method, &subject.grey, tokens)?.note(tokens.which.clone()),
             (_, None) => continue,
         });
     }
     let mut notes = vec![
         format!("red speaks for {}, blue against it", explanation.target_name()),
-        "maps of one unit share a scale".to_owned(),
+        "each map has a scale of its own".to_owned(),
     ];
+    if explanation.methods.iter().any(|method| is_same_for_every_class(&method.maps)) {
+        notes.push("maps of attention alone are the same for every class".to_owned());
+        notes.push(WHICH_IS_SHOWN.to_owned());
+    }
     if tokens.iter().any(Option::is_some) {
         notes.push(words::RECEPTIVE_FIELD.to_owned());
     }
     let sheet = Sheet {
-        title: format!("Why {}? Every method", explanation.target_name()),
+        title: format!("Every method: {}", explanation.target_name()),
         subtitle: subject.subtitle(),
         columns: 4,
         panels,
@@ -192,7 +221,9 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
     for explanation in &shown {
         tokens.push(explanation.methods.iter().map(token_map).collect::<Result<Vec<_>>>()?);
     }
-    let token_scales = TokenScales::of(tokens.iter().flatten().flatten())?;
+    let of_methods = shown.iter().zip(&tokens).flat_map(|(explanation, maps)| explanation.methods.iter().zip(maps));
+    let token_scales =
+        TokenScales::of(of_methods.filter_map(|(found, tokens)| Some((found.method, tokens.as_ref()?))))?;
 
     let mut rows = vec![MatrixRow {
         heading: "image".to_owned(),
@@ -200,7 +231,7 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
     }];
     for method in methods {
         let mut panels = Vec::new();
-        let mut unit = ATTENTION_UNIT;
+        let mut unit = ATTENTION_UNIT.to_owned();
         for ((explanation, grey), maps) in shown.iter().zip(&greys).zip(&tokens) {
             let Some(place) = explanation.methods.iter().position(|found| found.method == method) else {
                 panels.push(None);
@@ -209,12 +240,13 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
             let found = &explanation.methods[place];
             panels.push(match (&found.maps, &maps[place]) {
                 (Maps::Pixels(pixels), _) => {
-                    unit = pixels.quantity.unit();
-                    Some(pixels::panel("", pixels, &pixel_scales)?)
+                    pixels.quantity.unit().clone_into(&mut unit);
+                    Some(pixels::panel("", method, pixels, &pixel_scales)?)
                 }
                 (_, Some(tokens)) => {
-                    unit = tokens.kind.unit();
-                    Some(token_scales.panel(String::new(), grey, tokens)?)
+                    let same = if is_same_for_every_class(&found.maps) { ", the same for every class" } else { "" };
+                    unit = format!("{}{same}", tokens.kind.unit());
+                    Some(token_scales.panel(String::new(), method, grey, tokens)?)
                 }
                 (_, None) => None,
             });
@@ -229,8 +261,8 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
         columns: shown.iter().map(|explanation| heading(explanation)).collect(),
         rows,
         scale: match scaling {
-            Scaling::EachColumn => MatrixScale::EachColumn,
-            Scaling::Shared => MatrixScale::AsGiven,
+            Scaling::EachMap => MatrixScale::EachPanel,
+            Scaling::EachMethod => MatrixScale::AsGiven,
         },
         notes: vec![
             "headings: explained class, its probability, true class if another".to_owned(),

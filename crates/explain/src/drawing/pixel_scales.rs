@@ -1,4 +1,4 @@
-//! The scales of maps over pixels, one for each quantity.
+//! The scales of maps over pixels, one for each method: a noisy map would pale the others on a scale of all.
 
 use tinylsa_report::{SharedScale, ValueMap};
 
@@ -6,37 +6,38 @@ use super::shown;
 use crate::error::{Context, Result};
 use crate::explanation::ImageExplanation;
 use crate::maps::{Maps, PixelMap, Quantity};
+use crate::registry::MethodId;
 
 /// The largest magnitudes beyond this percentile have the end colours of a scale: a few sharp pixels would pale the rest.
 const PERCENTILE: f64 = 99.5;
 
-/// One scale for each quantity that occurs, over all methods and images that are shown together.
+/// One scale for each method of pixels, over all images that are shown together.
 pub(super) struct PixelScales {
-    scales: Vec<(Quantity, SharedScale)>,
+    scales: Vec<(MethodId, SharedScale)>,
 }
 
 impl PixelScales {
     pub(super) fn of<'a>(explanations: impl IntoIterator<Item = &'a ImageExplanation>) -> Result<Self> {
-        let mut maps: Vec<(Quantity, ValueMap)> = Vec::new();
+        let mut maps: Vec<(MethodId, Quantity, ValueMap)> = Vec::new();
         for method in explanations.into_iter().flat_map(|explanation| &explanation.methods) {
             if let Maps::Pixels(pixels) = &method.maps {
-                maps.push((pixels.quantity, shown_map(pixels)?));
+                maps.push((method.method, pixels.quantity, shown_map(pixels)?));
             }
         }
-        let mut scales = Vec::new();
-        for quantity in Quantity::ALL {
-            let of_quantity: Vec<&ValueMap> = maps.iter().filter(|(q, _)| *q == quantity).map(|(_, map)| map).collect();
-            if !of_quantity.is_empty() {
-                let percentile = if quantity == Quantity::SegmentContribution { 100.0 } else { PERCENTILE };
-                scales.push((quantity, SharedScale::percentile(of_quantity, percentile)?.with_unit(quantity.unit())));
+        let mut scales: Vec<(MethodId, SharedScale)> = Vec::new();
+        for (method, quantity, _) in &maps {
+            if scales.iter().all(|(known, _)| known != method) {
+                let alike = maps.iter().filter(|(other, _, _)| other == method).map(|(_, _, map)| map);
+                let percentile = if *quantity == Quantity::SegmentContribution { 100.0 } else { PERCENTILE };
+                scales.push((*method, SharedScale::percentile(alike, percentile)?.with_unit(quantity.unit())));
             }
         }
         Ok(Self { scales })
     }
 
-    pub(super) fn get(&self, quantity: Quantity) -> Result<&SharedScale> {
-        let found = self.scales.iter().find(|(known, _)| *known == quantity);
-        found.map(|(_, scale)| scale).with_context(|| format!("there is no scale for {}", quantity.unit()))
+    pub(super) fn get(&self, method: MethodId) -> Result<&SharedScale> {
+        let found = self.scales.iter().find(|(known, _)| *known == method);
+        found.map(|(_, scale)| scale).with_context(|| format!("there is no scale for {method}"))
     }
 }
 

@@ -9,11 +9,16 @@ use super::subject::Subject;
 use super::words;
 use crate::explanation::MethodExplanation;
 use crate::maps::PixelMap;
+use crate::registry::MethodId;
 
-/// The map on the scale that all methods of its quantity share, segments outlined.
-pub(super) fn panel(title: impl Into<String>, pixels: &PixelMap, scales: &PixelScales) -> Result<Panel> {
-    let scale = scales.get(pixels.quantity)?;
-    let panel = Panel::attribution(title, &shown_map(pixels)?, scale);
+/// The map on the scale of its method, segments outlined.
+pub(super) fn panel(
+    title: impl Into<String>,
+    method: MethodId,
+    pixels: &PixelMap,
+    scales: &PixelScales,
+) -> Result<Panel> {
+    let panel = Panel::attribution(title, &shown_map(pixels)?, scales.get(method)?);
     Ok(match &pixels.segments {
         Some(segments) => panel.outlined(segments.segmentation.labels()),
         None => panel,
@@ -29,7 +34,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
             .note(format!("{} segments", segments.segmentation.count())),
         None => subject.panel(),
     };
-    let mut panels = vec![image, panel(quantity.heading(), pixels, &subject.scales)?];
+    let mut panels = vec![image, panel(quantity.heading(), method.method, pixels, &subject.scales)?];
     if let Some(errors) = standard_errors(pixels)? {
         let scale = AttentionScale::from_zero([&errors])?.with_unit(quantity.unit());
         let heading = if is_bound(pixels) { "standard error, at most" } else { "standard error" };

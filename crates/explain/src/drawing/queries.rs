@@ -4,7 +4,7 @@ use crate::error::Result;
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 use tinylsa_xai::TokenGrid;
 
-use super::shown::{grid, position, with_query};
+use super::shown::{grid, with_query};
 use super::subject::Subject;
 use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT};
 use crate::explanation::MethodExplanation;
@@ -86,7 +86,7 @@ fn layers(maps: &FixedQueryMaps) -> Result<Vec<Layer>> {
 
 /// Such as "centre: row 3, column 3"; a class token has no place to be named.
 fn heading(query: &MarkedToken, grid: TokenGrid) -> String {
-    let place = position(query.token, grid);
+    let place = grid.place_of(query.token);
     if query.reason == place { place } else { format!("{}: {place}", query.reason) }
 }
 

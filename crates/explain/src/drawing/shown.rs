@@ -22,19 +22,17 @@ pub(super) fn map(values: &[f64], size: [usize; 2]) -> Result<ValueMap> {
     Ok(ValueMap::new(size, &values)?)
 }
 
+/// As [`grid`], each value as a multiple of `1/N` less 1, `N` being the number of tokens: 0 where a map is even.
+pub(super) fn multiples(values: &[f64], size: TokenGrid) -> Result<ValueMap> {
+    let tokens = values.len() as f64;
+    let multiples: Vec<f64> = values.iter().map(|value| value * tokens - 1.0).collect();
+    grid(&multiples, size)
+}
+
 /// Marks the token that looks, if it lies on the image.
 pub(super) fn with_query(panel: Panel, token: usize, grid: TokenGrid) -> Panel {
     match token.checked_sub(grid.prefix) {
         Some(place) => panel.query(place),
         None => panel,
-    }
-}
-
-/// "row 3, column 3", counted from 0, or "class token".
-pub(super) fn position(token: usize, grid: TokenGrid) -> String {
-    match token.checked_sub(grid.prefix) {
-        Some(place) => format!("row {}, column {}", place / grid.columns, place % grid.columns),
-        None if token == 0 => "class token".to_owned(),
-        None => format!("prefix token {token}"),
     }
 }

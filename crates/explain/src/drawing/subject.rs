@@ -12,7 +12,7 @@ use crate::explanation::{ImageExplanation, MethodExplanation};
 pub(super) struct Subject<'a> {
     pub(super) explanation: &'a ImageExplanation,
     pub(super) grey: ByteImage,
-    /// One scale for each quantity, over all methods.
+    /// One scale for each method.
     pub(super) scales: PixelScales,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Subject<'a> {
 
     /// The line above a figure.
     pub(super) fn title(&self, method: &MethodExplanation) -> String {
-        format!("{}: why {}?", method.method.title(), self.explanation.target_name())
+        format!("{}: {}", method.method.title(), words::question(&method.maps, &self.explanation.target_name()))
     }
 
     /// What was predicted, what is explained, what is true, and where the image is from.

@@ -3,7 +3,6 @@
 use super::example::{TOKENS, explanation};
 use super::*;
 use crate::error::ExplanationError;
-use crate::maps::Quantity;
 
 const RED_FRAME: [u8; 3] = [230, 0, 38];
 
@@ -32,26 +31,56 @@ fn every_method_has_an_image_that_fits_a_page() {
 }
 
 #[test]
-fn methods_of_one_quantity_share_a_scale_that_is_centred() {
+fn every_method_of_pixels_has_a_centred_scale_of_its_own() {
+    let mut explanation = explanation();
+    let limit = |explanation: &ImageExplanation, method: MethodId| {
+        Subject::new(explanation).unwrap().scales.get(method).unwrap().limit()
+    };
+    let before: Vec<(MethodId, f32)> = explanation
+        .methods
+        .iter()
+        .filter(|found| matches!(found.maps, Maps::Pixels(_)))
+        .map(|found| (found.method, limit(&explanation, found.method)))
+        .collect();
+    assert!(before.len() > 2);
+    // A method that is a thousand times as large leaves the scales of the others as they are.
+    let noisy = before[0].0;
+    let found = explanation.methods.iter_mut().find(|found| found.method == noisy).unwrap();
+    let Maps::Pixels(pixels) = &mut found.maps else { unreachable!("a method of pixels") };
+    pixels.attribution.values.iter_mut().for_each(|value| *value *= 1000.0);
+    for (method, scale) in before {
+        let factor = if method == noisy { 1000.0 } else { 1.0 };
+        let found = limit(&explanation, method);
+        assert!((found / (factor * scale) - 1.0).abs() < 1e-5, "{method}: {scale} {found}");
+    }
+}
+
+#[test]
+fn only_maps_that_depend_on_the_class_say_why() {
     let explanation = explanation();
     let subject = Subject::new(&explanation).unwrap();
-    let largest = |quantity: Quantity| {
-        let magnitudes = explanation.methods.iter().flat_map(|found| match &found.maps {
-            Maps::Pixels(pixels) if pixels.quantity == quantity => {
-                pixel_scales::shown_map(pixels).unwrap().values().iter().map(|value| value.abs()).collect::<Vec<_>>()
-            }
-            _ => Vec::new(),
-        });
-        magnitudes.fold(0.0, f32::max)
+    let title = |name: &str| {
+        let method = explanation.methods.iter().find(|found| found.method.name() == name).unwrap();
+        subject.title(method)
     };
-    let limit = |quantity| subject.scales.get(quantity).unwrap().limit();
-    let segments = Quantity::SegmentContribution;
-    assert!((limit(segments) - largest(segments)).abs() < 1e-6);
-    // the few sharpest pixels lie beyond the end of the scale, but none by far
-    let (scale, reach) = (limit(Quantity::Contribution), largest(Quantity::Contribution));
-    assert!(scale <= reach && scale > 0.95 * reach, "{scale} {reach}");
-    let words = subject.scales.get(Quantity::Sensitivity).unwrap().describe();
-    assert!(words.starts_with('-') && words.contains("logits per unit of brightness"), "{words}");
+    let target = explanation.target_name();
+    assert_eq!(title("integrated-gradients"), format!("Integrated Gradients: why {target}?"));
+    assert!(title("gradient-rollout").ends_with(&format!(": why {target}?")));
+    assert_eq!(title("self-attention"), "Self-attention: where each layer looks");
+    assert_eq!(title("attention-rollout"), "Attention rollout: where all layers together look");
+    assert!(title("fixed-query").ends_with(": where some tokens look"));
+}
+
+#[test]
+fn rollout_is_drawn_as_a_multiple_of_an_even_share() {
+    let grid = tinylsa_xai::TokenGrid::new(1, 4);
+    let even = shown::multiples(&[0.25; 4], grid).unwrap();
+    assert_eq!(even.values(), [0.0; 4]);
+    let peaked = shown::multiples(&[0.5, 0.25, 0.25, 0.0], grid).unwrap();
+    assert_eq!(peaked.values(), [1.0, 0.0, 0.0, -1.0]);
+    // a class token is one of the tokens, although it has no place on the image
+    let with_class_token = shown::multiples(&[0.2; 5], grid.with_prefix(1)).unwrap();
+    assert!(with_class_token.values().iter().all(|value| value.abs() < 1e-6));
 }
 
 #[test]
@@ -114,13 +143,13 @@ fn a_figure_says_how_far_to_trust_it() {
 fn several_images_stand_side_by_side_even_if_a_method_is_missing() {
     let mut second = explanation();
     second.methods.remove(3);
-    let png = side_by_side(&[explanation(), second], Scaling::EachColumn).unwrap();
+    let png = side_by_side(&[explanation(), second], Scaling::EachMap).unwrap();
     let drawn = image::load_from_memory(&png).unwrap();
     // the image and fifteen methods, each three times as large as the image
     assert!(drawn.height() > 16 * 84, "{}", drawn.height());
-    let many = side_by_side(&vec![explanation(); shown_beside(30).len()], Scaling::Shared).unwrap();
+    let many = side_by_side(&vec![explanation(); shown_beside(30).len()], Scaling::EachMethod).unwrap();
     assert!(image::load_from_memory(&many).unwrap().width() < 1150);
-    assert!(side_by_side(&[], Scaling::EachColumn).is_err());
+    assert!(side_by_side(&[], Scaling::EachMap).is_err());
 }
 
 #[test]

@@ -4,9 +4,9 @@ use crate::error::{Context, Result};
 use tinylsa_report::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, RgbImage, SharedScale, ValueMap};
 use tinylsa_xai::TokenGrid;
 
-use super::shown::{grid, position, with_query};
+use super::shown::{grid, multiples, with_query};
 use super::subject::Subject;
-use super::words::{self, ATTENTION_UNIT, DEVIATION_UNIT, GRADIENT_ROLLOUT_UNIT};
+use super::words::{self, GRADIENT_ROLLOUT_UNIT, MULTIPLE_UNIT};
 use crate::explanation::MethodExplanation;
 use crate::maps::{FlowMap, RolloutMaps, saturation};
 
@@ -23,21 +23,19 @@ struct Maps {
     grid: TokenGrid,
     pooled: ValueMap,
     queries: Vec<OfQuery>,
-    unit: &'static str,
-    deviation_unit: &'static str,
+    /// Whether the maps are multiples of an even share, less 1.
+    are_multiples: bool,
 }
 
 pub(super) fn draw_rollout(subject: &Subject<'_>, method: &MethodExplanation, maps: &RolloutMaps) -> Result<RgbImage> {
     let size = maps.grid;
+    let shown = if maps.gradient_weighted { grid } else { multiples };
     let mut queries = Vec::new();
     for &token in &maps.queries {
-        queries.push(OfQuery { token, map: grid(maps.matrix.row(token)?, size)? });
+        queries.push(OfQuery { token, map: shown(maps.matrix.row(token)?, size)? });
     }
-    let pooled = grid(&maps.pooled, size)?;
-    let weighted = maps.gradient_weighted;
-    let unit = if weighted { GRADIENT_ROLLOUT_UNIT } else { ATTENTION_UNIT };
-    let deviation_unit = if weighted { "difference from the pooled map" } else { DEVIATION_UNIT };
-    draw(subject, method, &Maps { grid: size, pooled, queries, unit, deviation_unit }, Vec::new())
+    let pooled = shown(&maps.pooled, size)?;
+    draw(subject, method, &Maps { grid: size, pooled, queries, are_multiples: !maps.gradient_weighted }, Vec::new())
 }
 
 pub(super) fn draw_flow(subject: &Subject<'_>, method: &MethodExplanation, map: &FlowMap) -> Result<RgbImage> {
@@ -46,28 +44,34 @@ pub(super) fn draw_flow(subject: &Subject<'_>, method: &MethodExplanation, map: 
     for &token in &map.queries {
         let place = map.flows.queries.iter().position(|&query| query == token);
         let place = place.with_context(|| format!("there is no flow from token {token}"))?;
-        queries.push(OfQuery { token, map: grid(&map.flows.normalised(place)?, size)? });
+        queries.push(OfQuery { token, map: multiples(&map.flows.normalised(place)?, size)? });
     }
-    let pooled = grid(&map.pooled, size)?;
-    let maps = Maps { grid: size, pooled, queries, unit: ATTENTION_UNIT, deviation_unit: DEVIATION_UNIT };
+    let maps = Maps { grid: size, pooled: multiples(&map.pooled, size)?, queries, are_multiples: true };
     let saturated = saturation(map.flows.saturated_fraction);
-    draw(subject, method, &maps, vec![saturated, "each map is scaled to sum to 1".to_owned()])
+    draw(subject, method, &maps, vec![saturated, "the flow of a query is scaled to sum to 1".to_owned()])
 }
 
 fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut notes: Vec<String>) -> Result<RgbImage> {
-    let all = maps.queries.iter().map(|query| &query.map).chain([&maps.pooled]);
-    let weights = AttentionScale::from_zero(all)?.with_unit(maps.unit);
+    let all = || maps.queries.iter().map(|query| &query.map).chain([&maps.pooled]);
+    let grey = &subject.grey;
+    let panel: Box<dyn Fn(&ValueMap) -> Panel> = if maps.are_multiples {
+        let even = SharedScale::largest(all())?.with_unit(MULTIPLE_UNIT);
+        Box::new(move |map| Panel::deviation("", grey, map, &even))
+    } else {
+        let weights = AttentionScale::from_zero(all())?.with_unit(GRADIENT_ROLLOUT_UNIT);
+        Box::new(move |map| Panel::attention("", grey, map, &weights))
+    };
     let deviations =
         maps.queries.iter().map(|query| query.map.deviation_from(&maps.pooled)).collect::<Result<Vec<_>, _>>()?;
     let mut columns = vec!["pooled".to_owned()];
-    let mut first = vec![Some(Panel::attention("", &subject.grey, &maps.pooled, &weights))];
+    let mut first = vec![Some(panel(&maps.pooled))];
     for query in &maps.queries {
-        columns.push(format!("query {}", position(query.token, maps.grid)));
-        first.push(Some(with_query(Panel::attention("", &subject.grey, &query.map, &weights), query.token, maps.grid)));
+        columns.push(format!("query {}", maps.grid.place_of(query.token)));
+        first.push(Some(with_query(panel(&query.map), query.token, maps.grid)));
     }
     let mut rows = vec![MatrixRow { heading: "map".to_owned(), panels: first }];
     if !deviations.is_empty() {
-        let signed = SharedScale::largest(&deviations)?.with_unit(maps.deviation_unit);
+        let signed = SharedScale::largest(&deviations)?.with_unit("difference from the pooled map, in the same unit");
         let mut second = vec![None];
         second.extend(maps.queries.iter().zip(&deviations).map(|(query, deviation)| {
             Some(with_query(Panel::deviation("", &subject.grey, deviation, &signed), query.token, maps.grid))

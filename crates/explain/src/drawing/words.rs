@@ -10,6 +10,8 @@ pub(super) const ATTENTION_UNIT: &str = "share of a query's attention";
 pub(super) const HEAD_UNIT: &str = "share of a query's attention in one head";
 /// The unit of what is left of them without the mean over the queries.
 pub(super) const DEVIATION_UNIT: &str = "share above or below the mean over all queries";
+/// The unit of rollout and flow: a share of attention over the share of a token to which all attend alike, less 1.
+pub(super) const MULTIPLE_UNIT: &str = "times an even share of the attention, less 1";
 /// The unit of gradient-weighted rollout.
 pub(super) const GRADIENT_ROLLOUT_UNIT: &str = "attention weighted by the gradient of the logit";
 /// What a reader of any map over tokens must know.
@@ -38,6 +40,27 @@ pub fn verdict(explanation: &ImageExplanation) -> String {
         words = format!("{words} ({})", probability(target.class));
     }
     words
+}
+
+/// The question that a figure answers. Attention is the same for every class, so that its maps say nothing of a "why".
+pub(super) fn question(maps: &Maps, explained: &str) -> String {
+    match maps {
+        Maps::Pixels(_) => format!("why {explained}?"),
+        Maps::Rollout(rollout) if rollout.gradient_weighted => format!("why {explained}?"),
+        Maps::Attention(attention) if attention.layers.len() == 1 => "where the layer looks".to_owned(),
+        Maps::Attention(_) => "where each layer looks".to_owned(),
+        Maps::Rollout(_) | Maps::Flow(_) => "where all layers together look".to_owned(),
+        Maps::FixedQueries(_) => "where some tokens look".to_owned(),
+    }
+}
+
+/// Whether the maps are the same whatever class is explained.
+pub(super) fn is_same_for_every_class(maps: &Maps) -> bool {
+    match maps {
+        Maps::Pixels(_) => false,
+        Maps::Rollout(rollout) => !rollout.gradient_weighted,
+        Maps::Attention(_) | Maps::Flow(_) | Maps::FixedQueries(_) => true,
+    }
 }
 
 /// What stands under the title of every figure of an image.

@@ -77,7 +77,7 @@ fn a_page_of_many_images_links_to_a_page_for_each() {
 #[test]
 fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() {
     let warning = Warning { heading: "NOT Fashion-MNIST".to_owned(), text: "synthetic".to_owned() };
-    let images = [SideBySide::images(side_by_side(&[explanation()], Scaling::EachColumn).unwrap())];
+    let images = [SideBySide::images(side_by_side(&[explanation()], Scaling::EachMap).unwrap())];
     let html = index("three images", Some(warning), &[drawn()], &images).unwrap();
     for method in MethodId::all() {
         let line = method.facts().meaning.line();

@@ -72,8 +72,7 @@ pub(super) fn draw_bar(image: &mut RgbImage, x: u32, y: u32, width: u32, bar: &C
     image.fill(x - 1, y - 1, width + 2, BAR_HEIGHT + 2, EDGE);
     for step in 0..width {
         let share = f64::from(step) / f64::from(width - 1).max(1.0);
-        image.fill(x + step, y, 1, BAR_HEIGHT / 2, (bar.colour)(share));
-        image.fill(x + step, y + BAR_HEIGHT / 2, 1, BAR_HEIGHT / 2, bar.lower(share));
+        image.fill(x + step, y, 1, BAR_HEIGHT, (bar.colour)(share));
     }
     let [low, middle, high] = &bar.numbers;
     let style = TextStyle::Label;

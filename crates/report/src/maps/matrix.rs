@@ -46,11 +46,10 @@ pub struct MapMatrix {
 /// Over which panels of a [`MapMatrix`] a scale reaches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MatrixScale {
-    /// Every column has scales of its own, one for each kind and unit of map, which are taken anew from its panels; the
-    /// ends of its scale stand below each panel. Faint maps are as easy to read as strong ones, and colours of different
-    /// columns do not compare.
+    /// Every panel has a scale of its own, whose ends stand below it. A faint map is as easy to read as a strong one, and
+    /// colours of different panels do not compare.
     #[default]
-    EachColumn,
+    EachPanel,
     /// The panels keep the scales that they were made with. Equal colours mean equal values wherever that is one scale.
     AsGiven,
 }
@@ -140,15 +139,9 @@ impl MapMatrix {
     fn scaled(&self) -> Result<Vec<MatrixRow>, ReportError> {
         match self.scale {
             MatrixScale::AsGiven => Ok(self.rows.clone()),
-            MatrixScale::EachColumn => {
-                let of_column = |column: usize| -> Vec<&Panel> {
-                    self.rows.iter().filter_map(|row| row.panels[column].as_ref()).collect()
-                };
-                let columns: Vec<Vec<&Panel>> = (0..self.columns.len()).map(of_column).collect();
+            MatrixScale::EachPanel => {
                 let of_row = |row: &MatrixRow| {
-                    let panels = row.panels.iter().zip(&columns);
-                    let panels =
-                        panels.map(|(panel, column)| panel.as_ref().map(|panel| panel.rescaled(column)).transpose());
+                    let panels = row.panels.iter().map(|panel| panel.as_ref().map(Panel::rescaled).transpose());
                     Ok(MatrixRow { heading: row.heading.clone(), panels: panels.collect::<Result<_, ReportError>>()? })
                 };
                 self.rows.iter().map(of_row).collect()
@@ -181,7 +174,7 @@ impl MapMatrix {
     fn draw_row(&self, row: &MatrixRow) -> Result<DrawnRow, ReportError> {
         let cell = |panel: &Panel| {
             let pixels = panel.draw(self.panel_width)?;
-            let ends = panel.ends().filter(|_| self.scale == MatrixScale::EachColumn);
+            let ends = panel.ends().filter(|_| self.scale == MatrixScale::EachPanel);
             let mut note = lines(&ends.unwrap_or_default(), TextStyle::Label, INK, pixels.width());
             note.extend(lines(&panel.note, TextStyle::Label, FAINT_INK, pixels.width()));
             Ok(Cell { pixels, note })
@@ -193,7 +186,7 @@ impl MapMatrix {
         })
     }
 
-    /// A bar for each scale, in the order in which they appear; a scale of its own for each column is shown once.
+    /// A bar for each scale, in the order in which they appear; a scale of its own for each panel is shown once.
     fn bars(&self, width: u32) -> Vec<BarWithWords> {
         let mut known: Vec<String> = Vec::new();
         let mut bars = Vec::new();
@@ -202,10 +195,10 @@ impl MapMatrix {
             else {
                 continue;
             };
-            if self.scale == MatrixScale::EachColumn {
+            if self.scale == MatrixScale::EachPanel {
                 let ends = if key.is_signed { ["-", "0", "+"] } else { ["lowest", "", "highest"] };
                 bar.numbers = ends.map(str::to_owned);
-                text = words_of_columns(key);
+                text = words_of_panels(key);
             }
             if !known.contains(&text) {
                 let words = lines(&text, TextStyle::Label, INK, width);
@@ -223,10 +216,10 @@ impl MapMatrix {
     }
 }
 
-/// What a bar of scales that differ from column to column says.
-fn words_of_columns(key: ScaleKey) -> String {
+/// What a bar of scales that differ from panel to panel says.
+fn words_of_panels(key: ScaleKey) -> String {
     let unit = if key.unit.is_empty() { String::new() } else { format!("{}: ", key.unit) };
-    format!("{unit}each column has a scale of its own, whose ends stand below its panels")
+    format!("{unit}each map has a scale of its own, whose ends stand below it")
 }
 
 impl DrawnRow {
@@ -307,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn each_column_has_its_own_scale_unless_one_is_asked_for() {
+    fn each_panel_has_its_own_scale_unless_one_is_asked_for() {
         let image = ByteImage::from_bytes([1, 8, 8], &[200; 64]).unwrap();
         let map = |value: f32| ValueMap::new([1, 2], &[value, -value]).unwrap();
         let (faint, strong) = (map(0.001), map(2.0));
@@ -330,18 +323,17 @@ mod tests {
             let rows = matrix.scaled().unwrap();
             rows.iter().flat_map(|row| row.panels.iter().flatten().filter_map(Panel::ends)).collect()
         };
-        // the fainter method of the first column keeps its place on the scale of that column
-        assert_eq!(ends(&matrix), ["\u{b1}0.00100", "\u{b1}2.000", "\u{b1}0.00100"]);
+        assert_eq!(ends(&matrix), ["\u{b1}0.00100", "\u{b1}2.000", "\u{b1}0.000500"]);
         let darkest = |drawn: &RgbImage| drawn.pixels().iter().filter(|pixel| pixel.0 == [103, 0, 31]).count();
-        let columns = matrix.draw().unwrap();
-        let of_columns = matrix.bars(1000);
-        assert_eq!(of_columns.len(), 1);
-        assert!(of_columns[0].words[0].text.starts_with("logits: each column has a scale of its own"));
+        let apart = matrix.draw().unwrap();
+        let of_panels = matrix.bars(1000);
+        assert_eq!(of_panels.len(), 1);
+        assert!(of_panels[0].words[0].text.starts_with("logits: each map has a scale of its own"));
         matrix.scale = MatrixScale::AsGiven;
         assert_eq!(ends(&matrix), ["\u{b1}2.000"; 3]);
         let given = matrix.draw().unwrap();
-        // half of a panel of 80 × 40 pixels has the colour of the end, in two columns or in one
-        assert!(darkest(&columns) - darkest(&given) >= 1600, "{} {}", darkest(&columns), darkest(&given));
+        // half of a panel of 80 × 40 pixels has the colour of the end, in three panels or in one
+        assert!(darkest(&apart) - darkest(&given) >= 3200, "{} {}", darkest(&apart), darkest(&given));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Heat maps as pixel images: attributions, attention over the token grid, segments, and sheets of them.
 
 mod colour;
+mod contour;
 mod layout;
 mod matrix;
 mod panel;

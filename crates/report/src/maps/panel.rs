@@ -3,19 +3,18 @@
 use crate::raster::{Rgb, RgbImage};
 
 use super::colour::{sequential_colour, signed_colour};
+use super::contour::light_part;
 use super::{AttentionScale, SharedScale, ValueMap};
 use crate::number::number;
-use crate::text::mix;
 use crate::{ByteImage, ReportError};
 
-/// How far a white pixel of the image takes an overlay's colour to white or black; a black one leaves it as it is.
-const IMAGE_SHARE: f64 = 0.35;
-const WHITE: Rgb = Rgb([255; 3]);
-const BLACK: Rgb = Rgb([0; 3]);
 /// A token must be this large for a frame around it to leave something of it.
 const SMALLEST_FRAME: u32 = 8;
 const QUERY_FRAME: Rgb = Rgb([230, 0, 38]);
 const OUTLINE: Rgb = Rgb([255, 221, 0]);
+/// The outline of the image on colours from dark blue to yellow, and on colours around white.
+const CONTOUR_ON_DARK: Rgb = Rgb([255; 3]);
+const CONTOUR_ON_LIGHT: Rgb = Rgb([90; 3]);
 
 /// An image or map with a title, a colour bar where it has a scale, and a note.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,18 +55,8 @@ pub(super) struct ScaleKey {
 pub(super) struct ColourBar {
     /// Colour at a share from 0 (left) to 1 (right).
     pub(super) colour: fn(f64) -> Rgb,
-    /// Towards which colour a white pixel of the image takes it, shown in the lower half; none without an image.
-    towards: Option<Rgb>,
     /// Left end, middle, right end.
     pub(super) numbers: [String; 3],
-}
-
-impl ColourBar {
-    /// Colour in the lower half of the bar: over a white pixel of the image, where there is one.
-    pub(super) fn lower(&self, share: f64) -> Rgb {
-        let exact = (self.colour)(share);
-        self.towards.map_or(exact, |towards| mix(exact, towards, IMAGE_SHARE))
-    }
 }
 
 impl Panel {
@@ -86,13 +75,13 @@ impl Panel {
         Self::new(title, Content::Magnitude { map: map.clone(), scale: *scale })
     }
 
-    /// Attention weights over the token grid, a block for each token, lightened where the image is light.
+    /// Attention weights over the token grid, a block for each token, with the outline of the image's light part.
     pub fn attention(title: impl Into<String>, image: &ByteImage, grid: &ValueMap, scale: &AttentionScale) -> Self {
         Self::new(title, Content::Attention { image: image.clone(), grid: grid.clone(), scale: *scale })
     }
 
-    /// Signed deviations of attention over the token grid, as from the mean over the queries, darkened where the image
-    /// is light, so that zero over a black pixel is pure white.
+    /// Signed deviations of attention over the token grid, as from the mean over the queries, with the outline of the
+    /// image's light part.
     pub fn deviation(title: impl Into<String>, image: &ByteImage, grid: &ValueMap, scale: &SharedScale) -> Self {
         Self::new(title, Content::Deviation { image: image.clone(), grid: grid.clone(), scale: *scale })
     }
@@ -144,10 +133,14 @@ impl Panel {
                 })
             }
             Content::Attention { image, grid, scale } => {
-                overlay(&image.enlarged(zoom), grid, WHITE, |value| sequential_colour(scale.position(value)))?
+                let mut drawn = blocks(image, grid, zoom, |value| sequential_colour(scale.position(value)))?;
+                draw_contour(&mut drawn, image, zoom, CONTOUR_ON_DARK);
+                drawn
             }
             Content::Deviation { image, grid, scale } => {
-                overlay(&image.enlarged(zoom), grid, BLACK, |value| signed_colour(scale.position(value)))?
+                let mut drawn = blocks(image, grid, zoom, |value| signed_colour(scale.position(value)))?;
+                draw_contour(&mut drawn, image, zoom, CONTOUR_ON_LIGHT);
+                drawn
             }
         };
         if let Some(outlines) = &self.outlines {
@@ -167,30 +160,28 @@ impl Panel {
                 let limit = number(f64::from(scale.limit()));
                 let ends = (scale.limit() > 0.0).then(|| [format!("-{limit}"), format!("+{limit}")]);
                 let [low, high] = ends.unwrap_or_default();
-                let towards = matches!(self.content, Content::Deviation { .. }).then_some(BLACK);
                 let numbers = [low, "0".to_owned(), high];
-                Some(ColourBar { colour: |share| signed_colour(2.0 * share - 1.0), towards, numbers })
+                Some(ColourBar { colour: |share| signed_colour(2.0 * share - 1.0), numbers })
             }
             Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => {
                 let middle = f64::midpoint(f64::from(scale.low()), f64::from(scale.high()));
                 let numbers = [f64::from(scale.low()), middle, f64::from(scale.high())].map(number);
-                let towards = matches!(self.content, Content::Attention { .. }).then_some(WHITE);
-                Some(ColourBar { colour: sequential_colour, towards, numbers })
+                Some(ColourBar { colour: sequential_colour, numbers })
             }
         }
     }
 
-    /// The panel with its map on a scale that is taken anew, from all maps of its kind and unit among `panels`.
-    pub(super) fn rescaled(&self, panels: &[&Self]) -> Result<Self, ReportError> {
-        let alike =
-            || panels.iter().filter(|other| other.scale_key() == self.scale_key()).filter_map(|other| other.map());
+    /// The panel with its map on a scale that is taken from this map alone.
+    pub(super) fn rescaled(&self) -> Result<Self, ReportError> {
         let mut panel = self.clone();
         match &mut panel.content {
             Content::Image(_) => {}
-            Content::Attribution { scale, .. } | Content::Deviation { scale, .. } => {
-                *scale = scale.of_others(alike())?;
+            Content::Attribution { map, scale } | Content::Deviation { grid: map, scale, .. } => {
+                *scale = scale.of_others([&*map])?;
             }
-            Content::Magnitude { scale, .. } | Content::Attention { scale, .. } => *scale = scale.of_others(alike())?,
+            Content::Magnitude { map, scale } | Content::Attention { grid: map, scale, .. } => {
+                *scale = scale.of_others([&*map])?;
+            }
         }
         Ok(panel)
     }
@@ -228,14 +219,11 @@ impl Panel {
 
     /// What the foot must say about the panel's colours and marks, apart from the scale.
     pub(super) fn marks(&self) -> Vec<String> {
-        let overlay = |change: &str| {
-            let share = IMAGE_SHARE * 100.0;
-            format!("light parts of the image {change} by up to {share:.0} % (lower half of the bar)")
-        };
+        let contour = |colour: &str| format!("{colour} line: outline of the light part of the image");
         let mut lines = match &self.content {
             Content::Image(_) | Content::Attribution { .. } | Content::Magnitude { .. } => Vec::new(),
-            Content::Attention { .. } => vec![overlay("lighten the colours of attention")],
-            Content::Deviation { .. } => vec![overlay("darken the colours of deviations")],
+            Content::Attention { .. } => vec![contour("white")],
+            Content::Deviation { .. } => vec![contour("grey")],
         };
         if let Some(outlines) = &self.outlines {
             lines.push(format!("yellow lines: {}", outlines.meaning));
@@ -289,18 +277,7 @@ impl Panel {
         }
         // two pixels of line, one on each side of the border; one on small panels
         let line = if zoom < 6 { 1 } else { 2 };
-        let label = |x: usize, y: usize| labels[y * width + x];
-        for y in 0..height {
-            for x in 0..width {
-                let (left, top) = (x as u32 * zoom, y as u32 * zoom);
-                if x + 1 < width && label(x, y) != label(x + 1, y) {
-                    drawn.fill(left + zoom - 1, top, line, zoom, OUTLINE);
-                }
-                if y + 1 < height && label(x, y) != label(x, y + 1) {
-                    drawn.fill(left, top + zoom - 1, zoom, line, OUTLINE);
-                }
-            }
-        }
+        draw_borders(drawn, [width, height], zoom, line, OUTLINE, |x, y| labels[y * width + x]);
         Ok(())
     }
 
@@ -344,14 +321,9 @@ impl Panel {
     }
 }
 
-/// The colour of the token of each pixel, taken towards `towards` by the brightness of the enlarged image.
-fn overlay(
-    enlarged: &RgbImage,
-    grid: &ValueMap,
-    towards: Rgb,
-    colour: impl Fn(f32) -> Rgb,
-) -> Result<RgbImage, ReportError> {
-    let (width, height) = (enlarged.width() as usize, enlarged.height() as usize);
+/// The colour of the token of each pixel of the enlarged image.
+fn blocks(image: &ByteImage, grid: &ValueMap, zoom: u32, colour: impl Fn(f32) -> Rgb) -> Result<RgbImage, ReportError> {
+    let (width, height) = (image.width() * zoom as usize, image.height() * zoom as usize);
     if width < grid.width() || height < grid.height() {
         return Err(ReportError::Shape {
             figure: "map over an image",
@@ -360,16 +332,37 @@ fn overlay(
             expected: format!("at most {height}x{width}, as many as the drawn image has pixels"),
         });
     }
-    Ok(enlarged.map(|x, y, pixel| {
-        let (column, row) = (x as usize * grid.width() / width, y as usize * grid.height() / height);
-        mix(colour(grid.at(column, row)), towards, IMAGE_SHARE * brightness(pixel))
+    Ok(RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        colour(grid.at(x as usize * grid.width() / width, y as usize * grid.height() / height))
     }))
 }
 
-/// How bright a colour is, from 0 to 1 (the luma of ITU-R BT.601); exactly the value of a grey.
-fn brightness(pixel: Rgb) -> f64 {
-    let [red, green, blue] = pixel.0.map(u32::from);
-    f64::from(299 * red + 587 * green + 114 * blue) / 255_000.0
+/// Draws the outline of the light part of the image.
+fn draw_contour(drawn: &mut RgbImage, image: &ByteImage, zoom: u32, colour: Rgb) {
+    let (light, width) = (light_part(image), image.width());
+    draw_borders(drawn, [width, image.height()], zoom, 1, colour, |x, y| light[y * width + x]);
+}
+
+/// Draws a line between neighbouring pixels of an enlarged image that belong to different parts.
+fn draw_borders<P: PartialEq>(
+    drawn: &mut RgbImage,
+    [width, height]: [usize; 2],
+    zoom: u32,
+    line: u32,
+    colour: Rgb,
+    part: impl Fn(usize, usize) -> P,
+) {
+    for y in 0..height {
+        for x in 0..width {
+            let (left, top) = (x as u32 * zoom, y as u32 * zoom);
+            if x + 1 < width && part(x, y) != part(x + 1, y) {
+                drawn.fill(left + zoom - 1, top, line, zoom, colour);
+            }
+            if y + 1 < height && part(x, y) != part(x, y + 1) {
+                drawn.fill(left, top + zoom - 1, zoom, line, colour);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -73,6 +73,19 @@ impl TokenGrid {
         Ok(self.prefix + row * self.columns + column)
     }
 
+    /// Where a token lies, in words: "row 3, column 3", counted from 0, "class token", or "prefix token 2" for one in front
+    /// of the grid that is not the first.
+    pub fn place_of(self, token: usize) -> String {
+        match token.checked_sub(self.prefix) {
+            Some(place) => {
+                let columns = self.columns.max(1);
+                format!("row {}, column {}", place / columns, place % columns)
+            }
+            None if token == 0 => "class token".to_owned(),
+            None => format!("prefix token {token}"),
+        }
+    }
+
     /// The part `[rows, columns]` of a map over all tokens that lies on the image.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::attention::matrix::TokenMatrix;
 ///
 /// Linear attention tends to be flat: with an entropy near 1 and a query dependence near 0, the map of one query is the
 /// map of every query, and an image of it says little.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AttentionStatistics {
     /// The mean over the queries of the entropy of their rows divided by `ln tokens`: 1 for uniform attention, 0 if
     /// every query looks at one token.
@@ -18,8 +18,6 @@ pub struct AttentionStatistics {
     pub query_dependence: f64,
     /// The largest distance of a row from the mean row.
     pub largest_query_dependence: f64,
-    /// The mean row, what tokens take from each token on average.
-    pub mean_row: Vec<f64>,
 }
 
 impl AttentionStatistics {
@@ -40,7 +38,6 @@ impl AttentionStatistics {
             smallest_relative_entropy: entropies.iter().copied().fold(f64::INFINITY, f64::min),
             query_dependence: distances.iter().sum::<f64>() / tokens as f64,
             largest_query_dependence: distances.iter().copied().fold(0.0, f64::max),
-            mean_row,
         }
     }
 }

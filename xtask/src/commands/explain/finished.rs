@@ -41,7 +41,7 @@ impl Finished {
     fn classes_side_by_side(&self) -> Result<Option<SideBySide>> {
         match self.beside.first() {
             Some(first) if self.classes.len() < MOST_CLASS_SHEETS => {
-                let png = side_by_side(&self.beside, Scaling::Shared)?;
+                let png = side_by_side(&self.beside, Scaling::EachMethod)?;
                 Ok(Some(SideBySide::classes(&first.source.to_string(), png)))
             }
             Some(_) | None => Ok(None),
@@ -56,7 +56,7 @@ impl Finished {
         if self.beside.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(vec![SideBySide::images(side_by_side(&self.beside, Scaling::EachColumn)?)])
+        Ok(vec![SideBySide::images(side_by_side(&self.beside, Scaling::EachMap)?)])
     }
 
     /// Writes the page of the images that are finished; without any there is none.

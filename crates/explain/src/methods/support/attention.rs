@@ -1,7 +1,9 @@
 //! For the methods that show attention.
 
 use serde::Serialize;
-use tinylsa_xai::{AttentionCheck, AttentionStatistics, ExplainError, HeadFusion, TokenGrid, fixed_query_positions};
+use tinylsa_xai::{
+    AttentionCheck, AttentionStatistics, ExplainError, HeadFusion, TokenGrid, TokenMatrix, fixed_query_positions,
+};
 
 use crate::error::Result;
 use crate::explainable::ImageAttention;
@@ -12,6 +14,8 @@ use crate::method::{Diagnostics, Explained, MethodContext};
 const LARGEST_DEVIATION: f64 = 1e-5;
 /// Attention above this relative entropy looks the same from every token.
 const FLAT: f64 = 0.95;
+/// A token that takes this many times an even share of the attention of all queries is a sink.
+const SINK: f64 = 5.0;
 
 /// What does not depend on the method: the check of every layer.
 pub(crate) fn check_warnings(traced: &ImageAttention) -> Vec<String> {
@@ -30,6 +34,24 @@ pub(crate) fn flat_warning(layer: usize, statistics: &AttentionStatistics) -> Op
              {:.1} %: look at the deviation, not at the matrix",
             100.0 * statistics.relative_entropy,
             100.0 * statistics.query_dependence
+        )
+    })
+}
+
+/// Names the token that takes far more of the attention of all queries than the others, as class tokens and corners over
+/// empty ground do: attention that has nowhere to go, not a find (Darcet et al. 2024, "Vision transformers need
+/// registers"; Xiao et al. 2024, "Efficient streaming language models with attention sinks").
+fn sink_warning(place: &str, matrix: &TokenMatrix, grid: TokenGrid) -> Option<String> {
+    let mean = matrix.mean_row();
+    let (token, share) =
+        mean.iter().copied().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let multiple = share * mean.len() as f64;
+    (multiple >= SINK).then(|| {
+        format!(
+            "{place}: {} takes {:.0} % of the attention of all queries, {multiple:.0} times an even share: an attention \
+             sink, which need not matter to the prediction",
+            grid.place_of(token),
+            100.0 * share
         )
     })
 }
@@ -115,6 +137,17 @@ pub(crate) fn layer_maps(at: &MethodContext<'_>, fusion: HeadFusion, view: Atten
     let mut warnings = check_warnings(traced);
     for (index, layer) in layers.iter().enumerate() {
         warnings.extend(flat_warning(index, &layer.fused.statistics));
+        match view {
+            AttentionView::Fused => {
+                warnings.extend(sink_warning(&format!("layer {index}"), &layer.fused.matrix, traced.grid));
+            }
+            AttentionView::Heads => {
+                let of_head = |(head, matrix): (usize, &AttentionMatrix)| {
+                    sink_warning(&format!("layer {index}, head {head}"), &matrix.matrix, traced.grid)
+                };
+                warnings.extend(layer.heads.iter().enumerate().filter_map(of_head));
+            }
+        }
     }
     let of_layer = |(index, layer): (usize, &AttentionLayer)| LayerDiagnostics {
         check: traced.checks.get(index).copied(),
@@ -131,4 +164,27 @@ pub(crate) fn layer_maps(at: &MethodContext<'_>, fusion: HeadFusion, view: Atten
         warnings,
         evidence: traced.evidence.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tinylsa_xai::LayerAttention;
+
+    #[test]
+    fn a_token_that_takes_most_of_the_attention_is_named() {
+        let grid = TokenGrid::new(3, 3);
+        // every query gives the token in row 0, column 2 the same share, and shares the rest evenly
+        let matrix = |share: f64| {
+            let row = (0..9).map(move |token| if token == 2 { share } else { (1.0 - share) / 8.0 });
+            let values = (0..9).flat_map(|_| row.clone()).collect();
+            LayerAttention::new(values, 1, 9).unwrap().head(0).unwrap()
+        };
+        let warning = sink_warning("layer 1, head 0", &matrix(0.6), grid).unwrap();
+        let expected =
+            "layer 1, head 0: row 0, column 2 takes 60 % of the attention of all queries, 5 times an even share";
+        assert!(warning.starts_with(expected), "{warning}");
+        assert_eq!(sink_warning("layer 1", &matrix(0.5), grid), None);
+        assert_eq!(sink_warning("layer 1", &matrix(1.0 / 9.0), grid), None);
+    }
 }
