@@ -74,12 +74,6 @@ impl RgbImage {
         }
     }
 
-    /// Changes every pixel, given its column and row.
-    pub(crate) fn map(&self, mut change: impl FnMut(u32, u32, Rgb) -> Rgb) -> Self {
-        let pixels = self.enumerate_pixels().map(|(x, y, pixel)| change(x, y, pixel)).collect();
-        Self { pixels, ..*self }
-    }
-
     /// Puts another figure into this one, its upper left corner at (`x`, `y`); what falls outside is left out.
     pub(crate) fn paste(&mut self, other: &Self, x: u32, y: u32) {
         for (column, row, pixel) in other.enumerate_pixels() {
