@@ -95,10 +95,10 @@ fn a_name_that_is_no_text_is_shown_escaped() {
     let dir = tempfile::tempdir().unwrap();
     let name = OsStr::from_bytes(b"caf\xe9.png");
     trousers().save_with_format(dir.path().join(name), image::ImageFormat::Png).unwrap();
-    let output = xtask(dir.path(), &["classify", name]).output().unwrap();
+    let output = xtask(dir.path(), &["classify"]).arg(name).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with(r#""caf\xE9.png": Trouser"#), "{}", text(&output.stdout));
-    let output = xtask(dir.path(), &["classify", name]).arg("--json").output().unwrap();
+    let output = xtask(dir.path(), &["classify"]).arg(name).arg("--json").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let document = document(&output);
     assert_eq!(document[0]["image"], "caf\u{fffd}.png");

@@ -323,7 +323,7 @@ mod tests {
             let rows = matrix.scaled().unwrap();
             rows.iter().flat_map(|row| row.panels.iter().flatten().filter_map(Panel::ends)).collect()
         };
-        assert_eq!(ends(&matrix), ["\u{b1}0.00100", "\u{b1}2.000", "\u{b1}0.000500"]);
+        assert_eq!(ends(&matrix), ["\u{b1}0.00100", "\u{b1}2.000", "\u{b1}5.0e-4"]);
         let darkest = |drawn: &RgbImage| drawn.pixels().iter().filter(|pixel| pixel.0 == [103, 0, 31]).count();
         let apart = matrix.draw().unwrap();
         let of_panels = matrix.bars(1000);

@@ -157,7 +157,7 @@ mod tests {
         let mut sheet = sheet();
         sheet.panels.push(sheet.panels[1].clone().note("again"));
         let foot: Vec<String> = sheet.foot(1000).into_iter().map(|line| line.text).collect();
-        assert_eq!(foot.iter().filter(|line| line.starts_with("light parts")).count(), 1, "{foot:?}");
+        assert_eq!(foot.iter().filter(|line| line.starts_with("white line")).count(), 1, "{foot:?}");
         assert!(foot.iter().all(|line| !line.contains("scale from")), "{foot:?}");
         assert_eq!(foot.last().unwrap(), "a note");
     }
