@@ -13,17 +13,12 @@ import sys
 import numpy as np
 
 import explanation_measures as measures
-from explanation_checks import Check, parser_of, report
+from explanation_checks import Check, needing, parser_of, report
 from explanation_measures import Measures
 from explanation_twin import CAPTUM_RULES
 
 # PyTorch evaluates every so many of the coalitions, which leaves some hundreds of each image.
 STRIDES = {"exact-shapley": 211, "kernel-shap": 7, "permutation-shap": 7, "lime": 5}
-
-
-def needing(names, measure):
-    """None for subjects that lack one of the values."""
-    return lambda subject: measure(subject) if all(name in subject for name in names) else None
 
 
 def checks_of(model):

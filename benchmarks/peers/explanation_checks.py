@@ -51,6 +51,11 @@ def relative_error(found, reference):
     return float(np.abs(found - reference).max() / (largest if largest > 0 else 1.0))
 
 
+def needing(names, measure):
+    """None for subjects that lack one of the values."""
+    return lambda subject: measure(subject) if all(name in subject for name in names) else None
+
+
 def falsified(subject, check):
     """The subject with one entry of the judged value off."""
     values = np.array(subject[check.result], dtype=np.float64)

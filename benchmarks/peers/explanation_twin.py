@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients
 
 from tinylsa_torch import TinyCnnLsa
 
@@ -52,6 +51,8 @@ class Twin:
 
     def integrated_gradients(self, image, baselines, target, rule, steps):
         """By Captum; the mean over baselines, each with its own number of steps."""
+        from captum.attr import IntegratedGradients
+
         explainer = IntegratedGradients(self.model)
         found = [
             explainer.attribute(

@@ -11,19 +11,40 @@ from safetensors import safe_open
 
 EPSILON = 1e-5
 RELU_EPSILON = 1e-3
+# How far below the largest value of a pooling window another one counts as equal to it, relative to max(|largest|, 1).
+TIE_TOLERANCE = 1e-5
+
+
+def shared_max_pool(x):
+    """2x2 maximum pooling whose gradient is shared equally among the values that are tied with the largest."""
+    if not x.requires_grad:
+        return F.max_pool2d(x, 2)
+    batch, channels, height, width = x.shape
+    windows = x.reshape(batch, channels, height // 2, 2, width // 2, 2)
+    values = windows.detach()
+    largest = values.amax(dim=(3, 5), keepdim=True)
+    tied = largest - values < TIE_TOLERANCE * largest.abs().clamp(min=1)
+    shares = tied / tied.sum(dim=(3, 5), keepdim=True)
+    # windows - values is 0 and carries the gradient
+    pooled = largest + (shares * (windows - values)).sum(dim=(3, 5), keepdim=True)
+    return pooled.reshape(batch, channels, height // 2, width // 2)
 
 
 class TinyCnnLsa:
-    """The network in evaluation: a function of images [batch, channels, height, width], 0 to 1, to logits."""
+    """The network in evaluation: a function of images [batch, channels, height, width], 0 to 1, to logits.
 
-    def __init__(self, path):
+    Images and logits are of the type `dtype`, in which everything is computed.
+    """
+
+    def __init__(self, path, dtype=torch.float32):
         with safe_open(path, framework="pt") as file:
             self.config = json.loads(file.metadata()["tinylsa"])["config"]
-            self.weights = {name: file.get_tensor(name) for name in file.keys()}
+            self.weights = {name: file.get_tensor(name).to(dtype) for name in file.keys()}
 
     def __call__(self, images):
         mean, deviation = (
-            torch.tensor(self.config[name]).reshape(1, -1, 1, 1) for name in ("input_mean", "input_deviation")
+            torch.tensor(self.config[name]).to(images.dtype).reshape(1, -1, 1, 1)
+            for name in ("input_mean", "input_deviation")
         )
         x = (images - mean) / deviation
         for index, stage in enumerate(self.config["stages"]):
@@ -35,12 +56,16 @@ class TinyCnnLsa:
         return self.linear(self.layer_norm(x, "norm").mean(dim=1), "head")
 
     def stage(self, x, name, stage):
-        x = F.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]))
+        x = self.conv_norm(x, f"{name}.entry", stage["stride"])
         for index in range(stage["residual_blocks"]):
             block = f"{name}.residual.{index}"
+            x = F.relu(x)
             hidden = F.relu(self.conv_norm(x, f"{block}.first", 1))
-            x = F.relu(self.conv_norm(hidden, f"{block}.second", 1) + x)
-        return F.max_pool2d(x, 2) if stage["pool"] else x
+            x = self.conv_norm(hidden, f"{block}.second", 1) + x
+        return F.relu(self.pool(x) if stage["pool"] else x)
+
+    def pool(self, x):
+        return shared_max_pool(x)
 
     def conv_norm(self, x, name, stride):
         weight = self.weights

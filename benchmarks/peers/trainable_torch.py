@@ -1,7 +1,9 @@
 """TinyCnnLsa in PyTorch as one would train it: a module with batch normalisation in training mode.
 
 The formula is that of tinylsa_torch.py. Weights of linear layers are kept as PyTorch's own layers keep them, [out, in],
-and rectifiers work in place, which is what PyTorch is quickest with.
+rectifiers work in place, and the pooling is PyTorch's own, which is what PyTorch is quickest with. That pooling gives the
+gradient of equal values to the first of them. The gradients of the weights that are compared hardly notice: behind a
+flat ground the patches that a tie chooses between are the same.
 """
 
 import torch

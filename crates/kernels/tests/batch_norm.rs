@@ -99,7 +99,7 @@ proptest! {
 }
 
 #[test]
-fn the_first_of_equal_values_takes_the_gradient_of_the_pooling() {
+fn equal_values_share_the_gradient_of_the_pooling() {
     for relu in [false, true] {
         let x = Tensor::<4>::ones([2, 4, 4, 3], &random::<1>(0, [1]).device());
         let run = |operation: Evaluate| {
@@ -112,6 +112,12 @@ fn the_first_of_equal_values_takes_the_gradient_of_the_pooling() {
         let (found, expected) = (run(batch_norm_eval), run(batch_norm_eval_reference));
         for (a, b) in found.iter().zip(&expected) {
             assert!((a - b).abs() < 1e-5, "{found:?} and {expected:?}");
+        }
+        for rows in found.chunks_exact(2 * 4 * 3) {
+            for (index, gradient) in rows.iter().enumerate() {
+                let first_of_window = rows[index % 12 / 6 * 6 + index % 3];
+                assert_eq!(*gradient, first_of_window, "{found:?}");
+            }
         }
     }
 }

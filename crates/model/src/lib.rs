@@ -74,6 +74,7 @@ mod trace;
 mod validation;
 
 pub use burn;
+pub use tinylsa_kernels::max_pool2x2;
 pub use tinylsa_settings::InvalidSetting;
 pub use tinylsa_shape::ImageShape;
 

@@ -2,7 +2,10 @@
 //! the pooling let through is computed again from the input instead of being kept.
 
 use super::plan::Plan;
-use crate::arch::{self, Buffer, Kernel, LANES, Simd};
+use crate::{
+    TIE_TOLERANCE,
+    arch::{self, Buffer, Kernel, LANES, Simd},
+};
 use rayon::prelude::*;
 
 /// Sums of every channel over the batch.
@@ -188,6 +191,30 @@ impl Visit for Add<'_> {
     }
 }
 
+/// The gradients of the four values of a window: equal shares for those that are tied with the largest, see
+/// [`TIE_TOLERANCE`], if the largest lies above `floor`.
+#[inline(always)]
+fn shares<S: Simd>(simd: S, values: [S::Vector; 4], floor: S::Vector, gradient: S::Vector) -> [S::Vector; 4] {
+    let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
+    // as in the forward pass, so that a NaN is passed over here too
+    let mut largest = floor;
+    for value in values {
+        largest = simd.max(value, largest);
+    }
+    let magnitude = simd.max(largest, simd.subtract(zero, largest));
+    let lowest = simd.multiply_add(simd.max(magnitude, one), simd.splat(-TIE_TOLERANCE), largest);
+    let mut count = zero;
+    for value in values {
+        count = simd.add(count, simd.select(simd.greater(value, lowest), one, zero));
+    }
+    let share = simd.select(simd.greater(largest, floor), simd.divide(gradient, count), zero);
+    let mut shares = [zero; 4];
+    for (result, value) in shares.iter_mut().zip(values) {
+        *result = simd.select(simd.greater(value, lowest), share, zero);
+    }
+    shares
+}
+
 /// Visits every element of an image with the gradient before the activation.
 struct Walk<'a, V, const RESIDUAL: bool> {
     plan: &'a Plan,
@@ -224,22 +251,15 @@ impl<V: Visit, const RESIDUAL: bool> Kernel for Walk<'_, V, RESIDUAL> {
             for first in (0..channels).step_by(LANES) {
                 let end = channels.min(first + LANES);
                 let gradient = simd.load(&gradient[first..end]);
-                // the first of the largest values takes the gradient, as in burn's own pooling
-                let mut largest = floor;
-                let mut passed = [zero; 4];
-                for (index, offset) in plan.window().into_iter().enumerate() {
+                let mut values = [zero; 4];
+                for (value, offset) in values.iter_mut().zip(plan.window()) {
                     let at = corner + offset;
-                    let value = plan.value::<S, RESIDUAL>(simd, x, residual, at + first, at + end, first);
-                    let larger = simd.greater(value, largest);
-                    largest = simd.select(larger, value, largest);
-                    for earlier in &mut passed[..index] {
-                        *earlier = simd.select(larger, zero, *earlier);
-                    }
-                    passed[index] = simd.select(larger, gradient, zero);
+                    *value = plan.value::<S, RESIDUAL>(simd, x, residual, at + first, at + end, first);
                 }
-                for (offset, passed) in plan.window().into_iter().zip(passed) {
+                let gradients = shares(simd, values, floor, gradient);
+                for (offset, gradient) in plan.window().into_iter().zip(gradients) {
                     let at = corner + offset;
-                    visit.visit(simd, at + first, at + end, first, passed);
+                    visit.visit(simd, at + first, at + end, first, gradient);
                 }
             }
         }

@@ -88,7 +88,7 @@ impl Plan {
         (2 * row * self.width + 2 * column) * self.channels
     }
 
-    /// The four pixels of a window, from its corner, in the order in which a tie is broken.
+    /// The four pixels of a window, from its corner.
     #[inline(always)]
     pub(super) fn window(&self) -> [usize; 4] {
         let row = self.width * self.channels;

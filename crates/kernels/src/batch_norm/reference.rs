@@ -1,5 +1,6 @@
 use super::{BatchNormOutput, NormOptions};
-use burn::tensor::{Tensor, module::max_pool2d, ops::MaxPoolOptions};
+use crate::{Activation, max_pool2x2};
+use burn::tensor::Tensor;
 
 /// [`batch_norm_train`](super::batch_norm_train) in stock burn operations.
 ///
@@ -43,11 +44,12 @@ pub fn batch_norm_eval_reference(
         Some(residual) => normalised + residual,
         None => normalised,
     };
-    let output = options.activation.apply(sum);
-    if options.pool {
-        let window = MaxPoolOptions::new([2, 2]);
-        max_pool2d(output.permute([0, 3, 1, 2]), window).permute([0, 2, 3, 1])
-    } else {
-        output
+    match (options.pool, options.activation) {
+        (false, activation) => activation.apply(sum),
+        // A rectifier and a maximum may change places. In this order it is the maximum that is rectified, and a value that
+        // is tied with one that passes is not stopped by its rounding.
+        (true, Activation::Identity | Activation::Relu) => options.activation.apply(max_pool2x2(sum)),
+        // not monotonic
+        (true, Activation::Gelu) => max_pool2x2(Activation::Gelu.apply(sum)),
     }
 }
