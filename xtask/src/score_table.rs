@@ -11,10 +11,9 @@ const TERMINAL_WIDTH: usize = 80;
 const BESIDE: usize = 3;
 
 /// The scores for a terminal, some of them a table, a row a method: the mean over the images and, in brackets, the
-/// place. Of scores that were measured in several ways it shows the first, of the randomisation of parameters that of
-/// all layers.
-pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<String> {
-    let shown: Vec<&ScoreColumn> = scores.scores.iter().filter(|column| is_shown(column, first_variant)).collect();
+/// place. Of scores that were measured in several ways it shows the column that stands for its kind.
+pub(crate) fn for_terminal(scores: &ScoreTable) -> Vec<String> {
+    let shown: Vec<&ScoreColumn> = scores.scores.iter().filter(|column| column.headline).collect();
     let first = 1 + scores.methods.iter().map(String::len).max().unwrap_or(0) + BESIDE;
     let mut parts: Vec<Vec<&ScoreColumn>> = Vec::new();
     let mut width = TERMINAL_WIDTH;
@@ -55,41 +54,9 @@ fn cell(entry: &ScoreEntry) -> String {
     }
 }
 
-fn is_shown(column: &ScoreColumn, first_variant: &str) -> bool {
-    match column.kind {
-        ScoreKind::ParameterRandomisation => column.variant == "all layers",
-        ScoreKind::DeletionArea
-        | ScoreKind::InsertionArea
-        | ScoreKind::FaithfulnessCorrelation
-        | ScoreKind::MuFidelity
-        | ScoreKind::Infidelity => column.variant == first_variant,
-        _ => true,
-    }
-}
-
 fn heading(kind: ScoreKind) -> String {
     let arrow = if kind.direction() == Direction::Higher { '↑' } else { '↓' };
-    format!("{}{arrow}", short_name(kind))
-}
-
-/// What fits above a column of a terminal.
-fn short_name(kind: ScoreKind) -> &'static str {
-    match kind {
-        ScoreKind::DeletionArea => "deletion",
-        ScoreKind::InsertionArea => "insertion",
-        ScoreKind::FaithfulnessCorrelation => "faithful",
-        ScoreKind::MuFidelity => "μFidelity",
-        ScoreKind::Infidelity => "infidelity",
-        ScoreKind::MaxSensitivity => "sensitive",
-        ScoreKind::Sparseness => "sparse",
-        ScoreKind::Complexity => "complex",
-        ScoreKind::ParameterRandomisation => "randomised",
-        ScoreKind::PointingGame => "pointing",
-        ScoreKind::RelevanceRankAccuracy => "rank",
-        ScoreKind::RelevanceMassAccuracy => "mass",
-        ScoreKind::Completeness => "complete",
-        _ => "other",
-    }
+    format!("{}{arrow}", kind.heading())
 }
 
 #[cfg(test)]
@@ -100,7 +67,7 @@ mod tests {
     use super::*;
 
     /// A score of all methods, the mean of the method in this place.
-    fn column(kind: ScoreKind, variant: &str, mean: &impl Fn(usize) -> f64) -> ScoreColumn {
+    fn column(kind: ScoreKind, headline: bool, mean: &impl Fn(usize) -> f64) -> ScoreColumn {
         let score = |(place, method): (usize, MethodId)| MethodScore {
             method: method.name().to_owned(),
             score: Some(mean(place)),
@@ -114,24 +81,20 @@ mod tests {
             undefined: 0,
         };
         let entries = scores.iter().map(entry).collect();
-        ScoreColumn { kind, direction: kind.direction(), variant: variant.to_owned(), entries }
+        ScoreColumn { kind, direction: kind.direction(), variant: String::new(), headline, entries }
     }
 
     /// The tables of every method and score.
     fn tables(mean: impl Fn(usize) -> f64) -> Vec<String> {
-        let variant = "black, logits";
-        let of_kind = |kind: ScoreKind| {
-            let variant = if kind == ScoreKind::ParameterRandomisation { "all layers" } else { variant };
-            column(kind, variant, &mean)
-        };
+        let of_kind = |kind| [column(kind, true, &mean), column(kind, false, &mean)];
         let table = ScoreTable {
             images: 1,
             methods: MethodId::all().map(|method| method.name().to_owned()).collect(),
-            scores: ScoreKind::ALL.map(of_kind).to_vec(),
+            scores: ScoreKind::ALL.into_iter().flat_map(of_kind).collect(),
             curves: Vec::new(),
             notes: Vec::new(),
         };
-        for_terminal(&table, variant)
+        for_terminal(&table)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tinylsa_report::{
     Better, Block, Column, Estimate, Figure, FigureContent, IntervalBar, MethodScores, PageLink, PerturbationCurve,
     RankedTable, ReportPage, Score, Section, Table, Warning, compact_png, interval_bars, perturbation_curves,
 };
-use tinylsa_xai::{Direction, ScoreKind};
+use tinylsa_xai::Direction;
 
 use crate::drawing::{NamedDrawing, thumbnail, verdict};
 use crate::explanation::ImageExplanation;
@@ -355,22 +355,7 @@ fn is_control(name: &str) -> bool {
 }
 
 fn score_title(column: &ScoreColumn) -> String {
-    let name = match column.kind {
-        ScoreKind::DeletionArea => "deletion area",
-        ScoreKind::InsertionArea => "insertion area",
-        ScoreKind::FaithfulnessCorrelation => "faithfulness correlation",
-        ScoreKind::MuFidelity => "\u{3bc}Fidelity",
-        ScoreKind::Infidelity => "infidelity",
-        ScoreKind::MaxSensitivity => "max-sensitivity",
-        ScoreKind::Sparseness => "sparseness",
-        ScoreKind::Complexity => "complexity",
-        ScoreKind::ParameterRandomisation => "parameter randomisation",
-        ScoreKind::PointingGame => "pointing game",
-        ScoreKind::RelevanceRankAccuracy => "relevance rank accuracy",
-        ScoreKind::RelevanceMassAccuracy => "relevance mass accuracy",
-        ScoreKind::Completeness => "completeness error",
-        _ => "score",
-    };
+    let name = column.kind.title();
     if column.variant.is_empty() { name.to_owned() } else { format!("{name}, {}", column.variant) }
 }
 

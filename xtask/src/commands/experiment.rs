@@ -59,7 +59,7 @@ pub(super) fn conclude(run: &CompletedRun) -> Result<()> {
     }
     if let Some(scores) = &run.scores {
         let variant = first_variant(&run.config.explain.scores);
-        for part in for_terminal(scores, &variant) {
+        for part in for_terminal(scores) {
             say(part)?;
         }
         say(format!(

@@ -164,11 +164,7 @@ fn runs(card: &ModelCard) -> String {
         let taught = |teacher: &FileChecksum| format!(", taught by {} (SHA-256 `{}`)", teacher.file, teacher.sha256);
         let teachers: String = run.teachers.iter().map(taught).collect();
         let resumed = |continuation: &Continuation| {
-            format!(
-                ", resumed {} by revision {}",
-                continuation.started,
-                revision(continuation.git_revision.as_ref())
-            )
+            format!(", resumed {} by revision {}", continuation.started, revision(continuation.git_revision.as_ref()))
         };
         let continuations: String = run.continuations.iter().map(resumed).collect();
         format!(

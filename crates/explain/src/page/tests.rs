@@ -3,7 +3,7 @@
 // areas of halves are exact in binary
 #![allow(clippy::float_cmp)]
 
-use tinylsa_xai::{BootstrapInterval, Cancellation};
+use tinylsa_xai::{BootstrapInterval, Cancellation, ScoreKind};
 
 use crate::drawing::{Scaling, draw, example::explanation, side_by_side};
 use crate::scores::ScoreEntry;
@@ -22,6 +22,7 @@ fn column(kind: ScoreKind, variant: &str, values: [Option<f64>; 4]) -> ScoreColu
         kind,
         direction: kind.direction(),
         variant: variant.to_owned(),
+        headline: true,
         entries: names.into_iter().zip(values).map(entry).collect(),
     }
 }

@@ -8,7 +8,7 @@ mod table;
 pub use table::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
 
 use crate::config::ScoresConfig;
-use measure::{Subject, baseline_name, column, measure, scale_name};
+use measure::{Column, Subject, measure, variant_name};
 use relevance::Relevance;
 use rerun::Rerun;
 use table::Collected;
@@ -98,9 +98,9 @@ impl<'a> Scoring<'a> {
     }
 }
 
-/// The variant of the scores that a terminal shows.
+/// The baseline and the scale of the columns that stand for the scores that replace pixels.
 pub fn first_variant(config: &ScoresConfig) -> String {
-    format!("{}, {}", baseline_name(config.baselines[0]), scale_name(config.scales[0]))
+    variant_name(config.baselines[0], config.scales[0])
 }
 
 /// What an image is explained again for.
@@ -146,17 +146,18 @@ fn score_image(
             let (mut scores, curves) = measure(&subject, &relevance, &config.scores)?;
             if !config.scores.rerun.skip.contains(&method) {
                 if again.sensitivity {
-                    scores.push((column(ScoreKind::MaxSensitivity, ""), again.rerun.sensitivity(method)?));
+                    scores.push((Column::only(ScoreKind::MaxSensitivity, ""), again.rerun.sensitivity(method)?));
                 }
                 let found = if again.cascade.is_empty() {
                     Vec::new()
                 } else {
                     again.rerun.randomisation(method, again.cascade)?
                 };
-                let named = again.cascade.iter().zip(found);
-                scores.extend(
-                    named.map(|(random, value)| (column(ScoreKind::ParameterRandomisation, &random.layers), value)),
-                );
+                scores.extend(again.cascade.iter().enumerate().zip(found).map(|((depth, random), value)| {
+                    let headline = depth + 1 == again.cascade.len();
+                    let kind = ScoreKind::ParameterRandomisation;
+                    (Column { kind, variant: random.layers.clone(), headline }, value)
+                }));
             }
             collected.add(method.name(), scores, curves);
         }

@@ -34,6 +34,9 @@ pub struct ScoreColumn {
     pub direction: Direction,
     /// The baseline, the scale and the budget, where the score has them: "black, logits".
     pub variant: String,
+    /// Whether the column stands for its kind where only one is shown: the first baseline and scale of the config, the
+    /// randomisation of all layers.
+    pub headline: bool,
     /// In the order of [`ScoreTable::methods`].
     pub entries: Vec<ScoreEntry>,
 }
@@ -150,5 +153,6 @@ fn ranked(column: Column, mut entries: Vec<ScoreEntry>) -> Result<ScoreColumn> {
     for entry in &mut entries {
         entry.rank = ranking.methods.iter().find(|place| place.method == entry.method).map(|place| place.rank);
     }
-    Ok(ScoreColumn { kind: column.kind, direction: ranking.direction, variant: column.variant, entries })
+    let Column { kind, variant, headline } = column;
+    Ok(ScoreColumn { kind, direction: ranking.direction, variant, headline, entries })
 }

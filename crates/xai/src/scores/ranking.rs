@@ -1,88 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use super::kind::{Direction, ScoreKind};
 use super::statistics::ranks;
 use crate::error::ExplainError;
-
-/// Whether more or less of a score is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// More is better.
-    Higher,
-    /// Less is better.
-    Lower,
-}
-
-/// The scores of this crate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum ScoreKind {
-    /// Area under the deletion curve.
-    DeletionArea,
-    /// Area under the insertion curve.
-    InsertionArea,
-    /// Faithfulness correlation.
-    FaithfulnessCorrelation,
-    /// μFidelity.
-    MuFidelity,
-    /// Infidelity with the optimal scale.
-    Infidelity,
-    /// Max-sensitivity.
-    MaxSensitivity,
-    /// Sparseness.
-    Sparseness,
-    /// Complexity.
-    Complexity,
-    /// Rank correlation with the explanation of a model of random parameters.
-    ParameterRandomisation,
-    /// The pointing game.
-    PointingGame,
-    /// Relevance rank accuracy.
-    RelevanceRankAccuracy,
-    /// Relevance mass accuracy.
-    RelevanceMassAccuracy,
-    /// Completeness.
-    Completeness,
-}
-
-impl ScoreKind {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::DeletionArea,
-        Self::InsertionArea,
-        Self::FaithfulnessCorrelation,
-        Self::MuFidelity,
-        Self::Infidelity,
-        Self::MaxSensitivity,
-        Self::Sparseness,
-        Self::Complexity,
-        Self::ParameterRandomisation,
-        Self::PointingGame,
-        Self::RelevanceRankAccuracy,
-        Self::RelevanceMassAccuracy,
-        Self::Completeness,
-    ];
-
-    /// Whether more or less of it is better.
-    pub fn direction(self) -> Direction {
-        match self {
-            Self::InsertionArea
-            | Self::FaithfulnessCorrelation
-            | Self::MuFidelity
-            | Self::Sparseness
-            | Self::PointingGame
-            | Self::RelevanceRankAccuracy
-            | Self::RelevanceMassAccuracy => Direction::Higher,
-            Self::DeletionArea
-            | Self::Infidelity
-            | Self::MaxSensitivity
-            | Self::Complexity
-            | Self::ParameterRandomisation
-            | Self::Completeness => Direction::Lower,
-        }
-    }
-}
 
 /// What one method reached in one score, such as the mean over images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
