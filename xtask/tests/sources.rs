@@ -8,7 +8,7 @@ use serde_json::Value;
 use tinylsa_data::{SyntheticConfig, synthetic_garments};
 
 /// A network and budgets of a second.
-const SMALL: [&str; 37] = [
+const SMALL: [&str; 36] = [
     "train.epochs=1",
     "train.batch_size=20",
     "train.checkpoint_steps=0",
@@ -41,7 +41,6 @@ const SMALL: [&str; 37] = [
     "explain.scores.faithfulness.subsets=5",
     "explain.scores.mu_fidelity.samples=5",
     "explain.scores.infidelity.samples=5",
-    "explain.scores.bootstrap.resamples=50",
     "explain.scores.rerun.steps=2",
     "explain.scores.rerun.coalitions=10",
     "explain.scores.rerun.noisy=2",

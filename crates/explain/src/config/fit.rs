@@ -217,6 +217,7 @@ mod tests {
         check(&["scores.faithfulness.pixels=784"], "fewer than the 784 pixels");
         check(&["scores.deletion.steps=1"], "`explain.scores.deletion.steps` is 1");
         check(&["scores.deletion.steps=785"], "expected 2 to 784, the pixels of an image");
+        check(&["scores.level=1.0"], "`explain.scores.level` is 1");
         check(&["scores.scales=[\"logits\", \"logits\"]"], "`explain.scores.scales`");
         check(&["scores.baselines=[\"black\", \"black\"]"], "`explain.scores.baselines`");
         check(&["methods=[\"lime\", \"lime\"]"], "`explain.methods`");

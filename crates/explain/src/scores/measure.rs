@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use burn::tensor::Tensor;
 use tinylsa_xai::{
-    Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Image, Probe, ScoreKind, ScoreScale, Scorer,
-    Target, complexity, deletion_insertion, faithfulness_correlation, infidelity, mu_fidelity, pointing_game,
+    Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Image, Probe, ProbedCells, ProbedSquares,
+    ProbedSubsets, ScoreKind, ScoreScale, Scorer, Target, complexity, deletion_insertion, pointing_game,
     relevance_mass_accuracy, relevance_rank_accuracy, sparseness,
 };
 
@@ -14,7 +14,7 @@ use crate::config::ScoresConfig;
 use crate::error::Result;
 
 /// A score and the circumstances it was measured under.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) kind: ScoreKind,
     /// Such as "black, logits".
@@ -50,12 +50,35 @@ pub(super) struct Subject<'a, S> {
     pub(super) execution: &'a Execution,
 }
 
+/// The answers of the model to the perturbations of an image that do not depend on a map, on one scale.
+pub(super) struct Answers {
+    variant: Variant,
+    subsets: ProbedSubsets,
+    cells: ProbedCells,
+    squares: ProbedSquares,
+}
+
+/// Asks the model what all maps of the image are then scored on, on every scale.
+///
+/// # Errors
+/// If it was cancelled, or a score is not finite.
+pub(super) fn ask<S: Scorer>(subject: &Subject<'_, S>, config: &ScoresConfig) -> Result<Vec<Answers>> {
+    let answers = on_scales(subject, config, config.baselines[0], |probe| {
+        let subsets = ProbedSubsets::ask(probe, &config.faithfulness)?;
+        let cells = ProbedCells::ask(probe, &config.mu_fidelity)?;
+        Ok((subsets, cells, ProbedSquares::ask(probe, &config.infidelity)?))
+    })?;
+    let named = |(variant, (subsets, cells, squares))| Answers { variant, subsets, cells, squares };
+    Ok(answers.into_iter().map(named).collect())
+}
+
 /// Every score that needs no other explanation.
 ///
 /// # Errors
 /// If it was cancelled, or a score is not finite.
 pub(super) fn measure<S: Scorer>(
     subject: &Subject<'_, S>,
+    answers: &[Answers],
     relevance: &Relevance,
     config: &ScoresConfig,
 ) -> Result<(Vec<Measured>, Vec<Curves>)> {
@@ -69,22 +92,12 @@ pub(super) fn measure<S: Scorer>(
             curves.push(Curves { variant: variant.name, found });
         }
     }
-    let baseline = config.baselines[0];
-    for (variant, found) in on_scales(subject, config, baseline, |probe| {
-        faithfulness_correlation(probe, &relevance.map, &config.faithfulness)
-    })? {
-        scores.push((variant.column(ScoreKind::FaithfulnessCorrelation), found));
-    }
-    for (variant, found) in
-        on_scales(subject, config, baseline, |probe| mu_fidelity(probe, &relevance.map, &config.mu_fidelity))?
-    {
-        scores.push((variant.column(ScoreKind::MuFidelity), found));
-    }
-    let squares = config.infidelity.of_kind(relevance.kind);
-    for (variant, found) in
-        on_scales(subject, config, baseline, |probe| infidelity(probe, &relevance.values, &squares))?
-    {
-        scores.push((variant.column(ScoreKind::Infidelity), found.scaled));
+    for Answers { variant, subsets, cells, squares } in answers {
+        let faithful = subsets.faithfulness_correlation(&relevance.map)?;
+        scores.push((variant.column(ScoreKind::FaithfulnessCorrelation), faithful));
+        scores.push((variant.column(ScoreKind::MuFidelity), cells.mu_fidelity(&relevance.map)?));
+        let infidelity = squares.infidelity(&relevance.values, relevance.kind)?;
+        scores.push((variant.column(ScoreKind::Infidelity), infidelity.scaled));
     }
     scores.push((Column::only(ScoreKind::Sparseness, ""), sparseness(&relevance.map)?));
     scores.push((Column::only(ScoreKind::Complexity, ""), complexity(&relevance.map)?));
