@@ -8,7 +8,7 @@ use serde_json::Value;
 use tinylsa_data::{SyntheticConfig, synthetic_garments};
 
 /// A network and budgets of a second.
-const SMALL: [&str; 36] = [
+const SMALL: [&str; 37] = [
     "train.epochs=1",
     "train.batch_size=20",
     "train.checkpoint_steps=0",
@@ -22,6 +22,7 @@ const SMALL: [&str; 36] = [
     "explain.images.right_highest=0",
     "explain.images.right_lowest=0",
     "explain.images.wrong_highest=0",
+    "explain.images.random=0",
     "explain.images.indices=[0, 3]",
     "explain.integrated-gradients.steps=4",
     "explain.integrated-gradients.maximum_steps=4",
