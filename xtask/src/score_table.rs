@@ -1,6 +1,6 @@
 //! The scores of explanations on a terminal.
 
-use tinylsa_explain::scores::{ScoreColumn, ScoreEntry, ScoreTable};
+use tinylsa_explain::scores::{Comparison, ScoreColumn, ScoreEntry, ScoreTable};
 use tinylsa_xai::{Direction, ScoreKind};
 
 use crate::table::table;
@@ -10,11 +10,12 @@ const TERMINAL_WIDTH: usize = 80;
 /// What a table draws beside the words of a column: two spaces and a line.
 const BESIDE: usize = 3;
 
-/// The scores for a terminal, some of them a table, a row a method: the mean over the images and, in brackets, the
-/// place. Of scores that were measured in several ways it shows the first, of the randomisation of parameters that of
-/// all layers.
-pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<String> {
-    let shown: Vec<&ScoreColumn> = scores.scores.iter().filter(|column| is_shown(column, first_variant)).collect();
+/// The scores for a terminal, some of them a table, a row a method, the best over all kinds first: the mean over the images
+/// and, in brackets, the place. Of scores that were measured in several ways it shows the column that stands for its kind.
+/// The first table has the mean rank over all kinds, and what the methods do against the controls.
+pub(crate) fn for_terminal(scores: &ScoreTable) -> Vec<String> {
+    let order = order(scores);
+    let shown: Vec<&ScoreColumn> = scores.scores.iter().filter(|column| column.headline).collect();
     let first = 1 + scores.methods.iter().map(String::len).max().unwrap_or(0) + BESIDE;
     let mut parts: Vec<Vec<&ScoreColumn>> = Vec::new();
     let mut width = TERMINAL_WIDTH;
@@ -32,75 +33,82 @@ pub(crate) fn for_terminal(scores: &ScoreTable, first_variant: &str) -> Vec<Stri
             }
         }
     }
-    parts.iter().map(|columns| part_for_terminal(scores, columns)).collect()
+    let parts = parts.iter().map(|columns| part_for_terminal(&order, columns));
+    std::iter::once(overview(scores, &order)).chain(parts).collect()
 }
 
-fn part_for_terminal(scores: &ScoreTable, shown: &[&ScoreColumn]) -> String {
+/// The methods, the best over all kinds first, then those that have no place there.
+fn order(scores: &ScoreTable) -> Vec<&str> {
+    let mut order: Vec<&str> = scores.overall.methods.iter().map(|placed| placed.method.as_str()).collect();
+    for method in &scores.methods {
+        if !order.contains(&method.as_str()) {
+            order.push(method);
+        }
+    }
+    order
+}
+
+/// The mean rank of each method, and in how many kinds of score it is better (+) and worse (−) than each control.
+fn overview(scores: &ScoreTable, order: &[&str]) -> String {
+    let header = ["method", "mean rank"].map(str::to_owned).into_iter();
+    let header = header.chain(scores.controls.iter().map(|control| format!("to {control}")));
+    let rows = order.iter().map(|&method| {
+        let placed = scores.overall.methods.iter().find(|placed| placed.method == method);
+        let mean_rank = placed.map(|placed| format!("{:.1}", placed.mean_rank)).unwrap_or_default();
+        let to_controls = scores.controls.iter().map(|control| to_control(scores.comparison(method, control)));
+        [method.to_owned(), mean_rank].into_iter().chain(to_controls).collect::<Vec<_>>()
+    });
+    table(1, header, rows)
+}
+
+fn to_control(Comparison { better, worse, undecided }: Comparison) -> String {
+    if better + worse + undecided == 0 { String::new() } else { format!("{better}+ {worse}\u{2212}") }
+}
+
+fn part_for_terminal(order: &[&str], shown: &[&ScoreColumn]) -> String {
     let header = std::iter::once("method".to_owned()).chain(shown.iter().map(|column| heading(column.kind)));
-    let rows = scores.methods.iter().enumerate().map(|(row, method)| {
-        let cells = shown.iter().map(move |column| column.entries.get(row).map(cell).unwrap_or_default());
-        std::iter::once(method.clone()).chain(cells)
+    let rows = order.iter().map(|&method| {
+        let of_method = |column: &&ScoreColumn| {
+            column.entries.iter().find(|entry| entry.method == method).map(cell).unwrap_or_default()
+        };
+        std::iter::once(method.to_owned()).chain(shown.iter().map(of_method)).collect::<Vec<_>>()
     });
     table(1, header, rows)
 }
 
 /// The mean and the place of a method, nothing if the score is not defined for it.
 fn cell(entry: &ScoreEntry) -> String {
-    let (Some(interval), Some(rank)) = (&entry.mean, entry.rank) else { return String::new() };
+    let Some(interval) = &entry.mean else { return String::new() };
+    let place = entry.rank.map(|rank| format!(" ({rank})")).unwrap_or_default();
     let magnitude = interval.mean.abs();
     if magnitude == 0.0 || (1e-3..1e3).contains(&magnitude) {
-        format!("{:.3} ({rank})", interval.mean)
+        format!("{:.3}{place}", interval.mean)
     } else {
-        format!("{:.1e} ({rank})", interval.mean)
-    }
-}
-
-fn is_shown(column: &ScoreColumn, first_variant: &str) -> bool {
-    match column.kind {
-        ScoreKind::ParameterRandomisation => column.variant == "all layers",
-        ScoreKind::DeletionArea
-        | ScoreKind::InsertionArea
-        | ScoreKind::FaithfulnessCorrelation
-        | ScoreKind::MuFidelity
-        | ScoreKind::Infidelity => column.variant == first_variant,
-        _ => true,
+        format!("{:.1e}{place}", interval.mean)
     }
 }
 
 fn heading(kind: ScoreKind) -> String {
     let arrow = if kind.direction() == Direction::Higher { '↑' } else { '↓' };
-    format!("{}{arrow}", short_name(kind))
-}
-
-/// What fits above a column of a terminal.
-fn short_name(kind: ScoreKind) -> &'static str {
-    match kind {
-        ScoreKind::DeletionArea => "deletion",
-        ScoreKind::InsertionArea => "insertion",
-        ScoreKind::FaithfulnessCorrelation => "faithful",
-        ScoreKind::MuFidelity => "μFidelity",
-        ScoreKind::Infidelity => "infidelity",
-        ScoreKind::MaxSensitivity => "sensitive",
-        ScoreKind::Sparseness => "sparse",
-        ScoreKind::Complexity => "complex",
-        ScoreKind::ParameterRandomisation => "randomised",
-        ScoreKind::PointingGame => "pointing",
-        ScoreKind::RelevanceRankAccuracy => "rank",
-        ScoreKind::RelevanceMassAccuracy => "mass",
-        ScoreKind::Completeness => "complete",
-        _ => "other",
-    }
+    format!("{}{arrow}", kind.heading())
 }
 
 #[cfg(test)]
 mod tests {
     use tinylsa_explain::MethodId;
-    use tinylsa_xai::{BootstrapInterval, MethodScore, rank_methods};
+    use tinylsa_explain::scores::{ControlDifference, ImageSample, Verdict};
+    use tinylsa_xai::{MeanInterval, MethodScore, OverallPlace, OverallRanking, rank_methods};
 
     use super::*;
 
+    const CONTROL: &str = "input-gradient";
+
+    fn interval(mean: f64) -> MeanInterval {
+        MeanInterval { mean, low: mean, high: mean, level: 0.95, count: 1 }
+    }
+
     /// A score of all methods, the mean of the method in this place.
-    fn column(kind: ScoreKind, variant: &str, mean: &impl Fn(usize) -> f64) -> ScoreColumn {
+    fn column(kind: ScoreKind, headline: bool, mean: &impl Fn(usize) -> f64) -> ScoreColumn {
         let score = |(place, method): (usize, MethodId)| MethodScore {
             method: method.name().to_owned(),
             score: Some(mean(place)),
@@ -109,29 +117,41 @@ mod tests {
         let ranking = rank_methods(kind, &scores).unwrap();
         let entry = |MethodScore { method, score }: &MethodScore| ScoreEntry {
             method: method.clone(),
-            mean: score.map(|mean| BootstrapInterval { mean, low: mean, high: mean, level: 0.95, count: 1 }),
-            rank: ranking.methods.iter().find(|place| place.method == *method).map(|place| place.rank),
+            mean: score.map(interval),
+            rank: ranking.rank(method),
             undefined: 0,
+            against: vec![ControlDifference {
+                control: CONTROL.to_owned(),
+                difference: interval(1.0),
+                verdict: Verdict::Better,
+            }],
         };
         let entries = scores.iter().map(entry).collect();
-        ScoreColumn { kind, direction: kind.direction(), variant: variant.to_owned(), entries }
+        let direction = kind.direction();
+        ScoreColumn { kind, direction, variant: String::new(), headline, images: 1, compared: 1, entries }
     }
 
     /// The tables of every method and score.
     fn tables(mean: impl Fn(usize) -> f64) -> Vec<String> {
-        let variant = "black, logits";
-        let of_kind = |kind: ScoreKind| {
-            let variant = if kind == ScoreKind::ParameterRandomisation { "all layers" } else { variant };
-            column(kind, variant, &mean)
-        };
+        let of_kind = |kind| [column(kind, true, &mean), column(kind, false, &mean)];
+        let methods: Vec<String> = MethodId::all().map(|method| method.name().to_owned()).collect();
+        // the last method is the best, the first one has no place
+        let placed = methods[1..].iter().rev().zip(1..);
+        let placed = placed.map(|(method, place)| {
+            let place = f64::from(place);
+            OverallPlace { method: method.clone(), mean_rank: place + 0.25, place }
+        });
         let table = ScoreTable {
+            sample: ImageSample::Random,
             images: 1,
-            methods: MethodId::all().map(|method| method.name().to_owned()).collect(),
-            scores: ScoreKind::ALL.map(of_kind).to_vec(),
+            controls: ["random", "sobel", CONTROL].map(str::to_owned).to_vec(),
+            overall: OverallRanking { methods: placed.collect(), ..OverallRanking::default() },
+            methods,
+            scores: ScoreKind::ALL.into_iter().flat_map(of_kind).collect(),
             curves: Vec::new(),
             notes: Vec::new(),
         };
-        for_terminal(&table, variant)
+        for_terminal(&table)
     }
 
     #[test]
@@ -144,7 +164,12 @@ mod tests {
             assert_eq!(text.matches(&heading(kind)).count(), 1, "{kind:?}:\n{text}");
         }
         let rows = text.lines().filter(|line| line.contains("-0.100")).count();
-        assert_eq!(rows, tables.len(), "{text}");
+        assert_eq!(rows, tables.len() - 1, "{text}");
+        let lines: Vec<Vec<&str>> = tables[0].lines().map(|line| line.split_whitespace().collect()).collect();
+        let of = |method: &str| lines.iter().position(|words| words.contains(&method)).unwrap();
+        let (first, last) = (MethodId::all().next().unwrap().name(), MethodId::all().last().unwrap().name());
+        assert!(of(last) < of(first), "{text}");
+        assert!(lines[of(last)].contains(&"1.2") && lines[of(last)].contains(&"13+"), "{text}");
     }
 
     #[test]
@@ -152,7 +177,7 @@ mod tests {
         for mean in [-123_456.7, 999.999, 1.234e-9, f64::MAX, 0.0] {
             // all methods but one share a place
             let shared = tables(|place| if place == 0 { mean / 2.0 } else { mean });
-            for text in shared {
+            for text in shared.into_iter().skip(1) {
                 let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
                 assert!(widest <= 80, "{widest} characters:\n{text}");
                 assert!(text.contains("(10)") || text.contains("(9"), "{text}");

@@ -184,7 +184,7 @@ const TINY_BASE: [&str; 24] = [
     "--set",
     "evaluate.test_time_augmentation=false",
     "--set",
-    "explain.images={right_highest=0, right_lowest=0, wrong_highest=0, indices=[3]}",
+    "explain.images={right_highest=0, right_lowest=0, wrong_highest=0, indices=[3], random=0}",
     "--set",
     "explain.methods=[\"self-attention\", \"integrated-gradients\", \"lime\"]",
     "--set",

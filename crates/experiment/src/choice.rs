@@ -1,5 +1,8 @@
 //! Which images are explained, and which serve as their background.
 
+use std::collections::BTreeSet;
+
+use rand::seq::SliceRandom;
 use rand::seq::index::sample;
 use tinylsa_data::{Dataset, Split, to_unit};
 use tinylsa_explain::{Background, BackgroundConfig, ImageChoice, ImageToExplain, Source};
@@ -9,6 +12,7 @@ use tinylsa_xai::{ExplainError, Image};
 
 use tinylsa_settings::UsageError;
 
+const SAMPLE: Purpose = Purpose::new("test images drawn at random to be explained");
 const BACKGROUND: Purpose = Purpose::new("background images of expected gradients");
 
 /// The image of a dataset with this number.
@@ -42,9 +46,21 @@ fn image(dataset: &Dataset, number: usize) -> Result<Image, ExplainError> {
     Image::new(to_unit(dataset.image(number)), dataset.shape.dims())
 }
 
-/// The images that a config chooses, each once: class by class the surest and the least sure of those that are
-/// predicted right and the surest of those that are not, then those that it names. `predictions` are those of all
-/// images of the dataset in order.
+/// Fewer images than this that were drawn at random are no sample to measure scores on: their intervals would be too wide
+/// to say anything.
+const SMALLEST_SAMPLE: usize = 5;
+
+/// The images that are explained, each once, and those of them that scores are measured on.
+#[derive(Debug)]
+pub(crate) struct ChosenImages {
+    pub(crate) images: Vec<ImageToExplain>,
+    /// The names of those that were drawn at random; nothing if they are too few to be a sample.
+    pub(crate) sample: Option<BTreeSet<String>>,
+}
+
+/// The images that a config chooses: class by class the surest and the least sure of those that are predicted right and the
+/// surest of those that are not, then those that it names, then those that are drawn from the seed. `predictions` are those
+/// of all images of the dataset in order.
 ///
 /// # Errors
 /// [`UsageError`] if an image that is named does not exist.
@@ -52,7 +68,8 @@ pub(crate) fn chosen(
     dataset: &Dataset,
     predictions: &Predictions,
     choice: &ImageChoice,
-) -> Result<Vec<ImageToExplain>, UsageError> {
+    seed: u64,
+) -> Result<ChosenImages, UsageError> {
     let confidence = |index: usize| predictions.row(index)[predictions.predicted(index)];
     let mut numbered: Vec<(u32, Option<String>)> = Vec::new();
     for class in 0..predictions.classes() {
@@ -72,14 +89,28 @@ pub(crate) fn chosen(
         }
     }
     numbered.extend(choice.indices.iter().map(|&index| (index, None)));
-    let mut subjects: Vec<ImageToExplain> = Vec::new();
-    for (index, why) in numbered {
-        let subject = subject(dataset, index, why)?;
-        if subjects.iter().all(|other| other.id != subject.id) {
-            subjects.push(subject);
+    let drawn = drawn(dataset.len(), choice.random, seed);
+    numbered.extend(drawn.iter().map(|&index| (index, Some("one of the images drawn at random".to_owned()))));
+    let mut images: Vec<ImageToExplain> = Vec::new();
+    let mut sample = BTreeSet::new();
+    for (place, (index, why)) in numbered.iter().enumerate() {
+        let image = subject(dataset, *index, why.clone())?;
+        if place >= numbered.len() - drawn.len() {
+            sample.insert(image.id.clone());
+        }
+        if images.iter().all(|other| other.id != image.id) {
+            images.push(image);
         }
     }
-    Ok(subjects)
+    Ok(ChosenImages { images, sample: (sample.len() >= SMALLEST_SAMPLE).then_some(sample) })
+}
+
+/// The numbers of different images, each as likely as any other; the first of a longer list are those of a shorter one.
+fn drawn(images: usize, count: usize, seed: u64) -> Vec<u32> {
+    let mut numbers: Vec<u32> = (0..images as u32).collect();
+    numbers.shuffle(&mut Draw { seed, purpose: SAMPLE, epoch: 0, index: 0 }.generator());
+    numbers.truncate(count);
+    numbers
 }
 
 /// Different images of a dataset, drawn from the seed.
@@ -128,15 +159,42 @@ mod tests {
     fn each_class_gives_its_surest_and_its_least_sure() {
         let dataset = dataset(vec![0, 0, 0, 1]);
         let ids = |right_highest, right_lowest, wrong_highest, indices: &[u32]| -> Vec<String> {
-            let choice = ImageChoice { right_highest, right_lowest, wrong_highest, indices: indices.to_vec() };
-            let subjects = chosen(&dataset, &predictions(), &choice).unwrap();
-            subjects.into_iter().map(|subject| subject.id).collect()
+            let choice =
+                ImageChoice { right_highest, right_lowest, wrong_highest, indices: indices.to_vec(), random: 0 };
+            let found = chosen(&dataset, &predictions(), &choice, 0).unwrap();
+            assert_eq!(found.sample, None);
+            found.images.into_iter().map(|image| image.id).collect()
         };
         assert_eq!(ids(1, 0, 0, &[]), ["test-0", "test-3"]);
         assert_eq!(ids(0, 1, 0, &[]), ["test-1", "test-3"]);
         assert_eq!(ids(0, 0, 5, &[]), ["test-2"]);
         assert_eq!(ids(1, 1, 1, &[3, 1]), ["test-0", "test-1", "test-2", "test-3"]);
         assert_eq!(ids(0, 0, 0, &[2]), ["test-2"]);
+    }
+
+    #[test]
+    fn a_sample_is_drawn_from_all_images_whatever_else_is_chosen() {
+        let dataset = dataset(vec![0; 40]);
+        let predictions = Predictions::new(2, [0.9, 0.1].repeat(40), vec![0; 40]).unwrap();
+        let found = |right_highest, random, seed| {
+            let choice = ImageChoice { right_highest, right_lowest: 0, wrong_highest: 0, indices: Vec::new(), random };
+            chosen(&dataset, &predictions, &choice, seed).unwrap()
+        };
+        let ids = |found: &ChosenImages| found.images.iter().map(|image| image.id.clone()).collect::<Vec<_>>();
+        let eight = found(0, 8, 7);
+        assert_eq!(eight.sample, Some(ids(&eight).into_iter().collect()));
+        assert_eq!((ids(&eight).len(), ids(&eight)), (8, ids(&found(0, 8, 7))));
+        assert_eq!(ids(&eight)[..5], ids(&found(0, 5, 7)), "a larger sample keeps a smaller one");
+        assert_ne!(ids(&eight), ids(&found(0, 8, 8)));
+        assert_eq!(found(0, 4, 7).sample, None, "too few");
+        // an image that was chosen is drawn as likely as any other, and explained once
+        let all = found(40, 40, 7);
+        assert_eq!((all.images.len(), all.sample.unwrap().len()), (40, 40));
+        let mixed = found(3, 8, 7);
+        assert_eq!(mixed.sample, eight.sample);
+        assert_eq!(ids(&mixed)[..3], ["test-0", "test-1", "test-2"]);
+        let is_drawn = |image: &ImageToExplain| image.choice.as_deref() == Some("one of the images drawn at random");
+        assert!(mixed.images[3..].iter().all(is_drawn));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tinylsa_explain::{
     shown_beside, side_by_side, write_image,
 };
 
-use crate::choice::{background, chosen};
+use crate::choice::{ChosenImages, background, chosen};
 use crate::dataset::{LoadedDataset, all_indices};
 use crate::folder::RunFolder;
 use crate::schema::ExperimentConfig;
@@ -45,8 +45,8 @@ pub(crate) struct ExplainedRun<'a> {
     pub(crate) folder: &'a RunFolder,
 }
 
-/// Explains the images of the test split that the config chooses, scores the explanations, and writes all of it into
-/// the run's folder.
+/// Explains the images of the test split that the config chooses and draws, scores the explanations of those that were
+/// drawn (of all, if they are too few), and writes all of it into the run's folder.
 ///
 /// # Errors
 /// The first error of a method or a score; that it was stopped; what the file system says.
@@ -60,7 +60,7 @@ pub(crate) fn explain_run(
     let ExplainedRun { config, model, folder, .. } = *run;
     let (explain, seed) = (&config.explain, config.run.seed);
     let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain)?;
-    let subjects = chosen(&collection.test, &predictions, &explain.images)?;
+    let ChosenImages { images: subjects, sample } = chosen(&collection.test, &predictions, &explain.images, seed)?;
     let background = background(&collection.train, &explain.shared.background, seed)?;
     let execution = execution(device.clone(), explain.batch_size, seed, stop.into());
     let explainer = Explainer { model, config: explain, background: &background, execution };
@@ -78,14 +78,19 @@ pub(crate) fn explain_run(
     let names: Vec<String> = subjects.iter().map(|subject| subject.id.clone()).collect();
     let directory = ImageDirectory::begin(&folder.explanations(), &names, &[SCORES])?;
     let (placement, beside) = (Placement::of(names.len(), "explanations/"), shown_beside(names.len()));
-    let mut scoring = explain.scores.enabled.then(|| Scoring::new(&explainer, names.len())).transpose()?;
+    let is_scored = |id: &String| sample.as_ref().is_none_or(|sample| sample.contains(id));
+    let scored = names.iter().filter(|id| is_scored(id)).count();
+    let mut scoring = explain.scores.enabled.then(|| Scoring::new(&explainer, scored)).transpose()?;
+    if sample.is_some() {
+        scoring = scoring.map(Scoring::drawn_at_random);
+    }
     let (mut shown, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
     explainer.explain_all(subjects, &request, progress, |explained| -> Result<()> {
         let explanation = explained?;
         let place = directory.folder(&explanation.id);
         let written = write_image(&place, &explanation, &origin, &explainer.execution.cancellation)?;
         digests.push(format!("{} {}", explanation.id, sha256_hex(&written.attributions)));
-        if let Some(scoring) = &mut scoring {
+        if let Some(scoring) = scoring.as_mut().filter(|_| is_scored(&explanation.id)) {
             scoring.add(&explanation)?;
         }
         let number = drawn.len();

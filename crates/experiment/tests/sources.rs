@@ -13,7 +13,7 @@ use tinylsa_experiment::finished::FinishedRun;
 use tinylsa_experiment::{Experiment, ExperimentError, RunOptions, Unwatched};
 use tinylsa_system::sha256_hex;
 
-const SMALL: [&str; 16] = [
+const SMALL: [&str; 17] = [
     "data.validation=20",
     "train.epochs=1",
     "train.batch_size=20",
@@ -29,6 +29,7 @@ const SMALL: [&str; 16] = [
     "explain.images.right_highest=0",
     "explain.images.right_lowest=0",
     "explain.images.wrong_highest=0",
+    "explain.images.random=0",
     "explain.images.indices=[1]",
 ];
 

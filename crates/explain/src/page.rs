@@ -4,22 +4,18 @@ use std::collections::BTreeSet;
 
 use crate::error::{Context, Result};
 use tinylsa_report::{
-    Better, Block, Column, Estimate, Figure, FigureContent, IntervalBar, MethodScores, PageLink, PerturbationCurve,
-    RankedTable, ReportPage, Score, Section, Table, Warning, compact_png, interval_bars, perturbation_curves,
+    Block, Column, Figure, FigureContent, PageLink, ReportPage, Section, Table, Warning, compact_png,
 };
-use tinylsa_xai::{Direction, ScoreKind};
 
 use crate::drawing::{NamedDrawing, thumbnail, verdict};
 use crate::explanation::ImageExplanation;
 use crate::registry::MethodId;
-use crate::scores::{MeanCurves, RANDOM, SOBEL, ScoreColumn, ScoreTable};
+use crate::scores::ScoreTable;
 use tinylsa_settings::counted;
 
+mod scores;
 #[cfg(test)]
 mod tests;
-
-/// Charts of scores that stand open; the others are folded away.
-const OPEN_CHARTS: usize = 2;
 
 /// With more images than this a page refers to the pages of the images instead of holding them: it would grow by two
 /// thirds of a megabyte an image.
@@ -132,7 +128,7 @@ pub fn sections(
     side_by_side: &[SideBySide],
 ) -> Result<Vec<Section>> {
     let mut sections = vec![introduction(explained, side_by_side)?];
-    sections.extend(scores.map(score_section).transpose()?);
+    sections.extend(scores.map(scores::section).transpose()?);
     let mut links = Vec::new();
     for one in explained {
         match &one.content {
@@ -214,164 +210,6 @@ fn image_section(
         blocks.push(Block::Folded { summary: title.to_owned(), blocks: inner });
     }
     Ok(Section { heading: heading(explanation), blocks })
-}
-
-fn score_section(scores: &ScoreTable) -> Result<Section> {
-    let ranked = ranked_table(scores);
-    let mut blocks = vec![Block::Paragraph(format!(
-        "The maps were scored on {}. A method that does not beat the controls on a score (a random map, the \
-         edges of the image, the plain gradient) has shown nothing there. No score is enough alone.",
-        counted(scores.images, "image")
-    ))];
-    blocks.push(Block::Table(ranked.to_rank_table().context("failed to rank the methods")?));
-    let mut charts = Vec::new();
-    for column in &scores.scores {
-        charts.extend(bar_chart(column)?);
-    }
-    let folded = charts.split_off(charts.len().min(OPEN_CHARTS));
-    blocks.extend(charts);
-    if !folded.is_empty() {
-        blocks.push(Block::Folded { summary: "The other scores with their intervals".to_owned(), blocks: folded });
-    }
-    blocks.extend(curve_charts(&scores.curves)?);
-    let values = ranked.to_table().context("failed to make the table of scores")?;
-    blocks.push(Block::Folded {
-        summary: "Every score as a table, with 95 % bootstrap intervals".to_owned(),
-        blocks: vec![Block::Table(values)],
-    });
-    if !scores.notes.is_empty() {
-        blocks.push(Block::List(scores.notes.iter().map(|note| capitalised(note)).collect()));
-    }
-    Ok(Section { heading: "Which explanation to believe".to_owned(), blocks })
-}
-
-fn ranked_table(scores: &ScoreTable) -> RankedTable {
-    let of_method = |name: &String| MethodScores {
-        method: method_title(name),
-        control: is_control(name),
-        values: scores.scores.iter().map(|column| estimate(column, name)).collect(),
-    };
-    let of_score = |column: &ScoreColumn| Score {
-        name: score_title(column),
-        better: match column.direction {
-            Direction::Higher => Better::Higher,
-            Direction::Lower => Better::Lower,
-        },
-    };
-    RankedTable {
-        caption: format!("Ranks of the methods over {}, 1 is the best", counted(scores.images, "image")),
-        scores: scores.scores.iter().map(of_score).collect(),
-        methods: scores.methods.iter().map(of_method).collect(),
-    }
-}
-
-fn estimate(column: &ScoreColumn, method: &str) -> Option<Estimate> {
-    let mean = column.entries.iter().find(|entry| entry.method == method)?.mean.as_ref()?;
-    Some(Estimate { value: mean.mean, low: mean.low, high: mean.high })
-}
-
-/// The bars of one score, the best method first; none if no method has it.
-fn bar_chart(column: &ScoreColumn) -> Result<Option<Block>> {
-    let bar = |name: &str| {
-        let (label, control) = (method_title(name), is_control(name));
-        Some(IntervalBar { label, estimate: estimate(column, name)?, control })
-    };
-    let mut bars: Vec<IntervalBar> = column.entries.iter().filter_map(|entry| bar(&entry.method)).collect();
-    if bars.is_empty() {
-        return Ok(None);
-    }
-    let good_end = match column.direction {
-        Direction::Higher => "higher is better",
-        Direction::Lower => "lower is better",
-    };
-    bars.sort_by(|a, b| match column.direction {
-        Direction::Higher => b.estimate.value.total_cmp(&a.estimate.value),
-        Direction::Lower => a.estimate.value.total_cmp(&b.estimate.value),
-    });
-    let title = score_title(column);
-    let subtitle = "mean over the images with its 95 % bootstrap interval; controls in grey";
-    let chart = interval_bars(&capitalised(&title), good_end, &bars, subtitle)
-        .with_context(|| format!("failed to draw the bars of {title}"))?;
-    let words = format!("{}, {good_end}, best first: {}", capitalised(&title), labels(&bars));
-    Ok(Some(Block::Figure(Figure::svg(chart, "", words))))
-}
-
-fn labels(bars: &[IntervalBar]) -> String {
-    bars.iter().map(|bar| bar.label.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// A chart for each baseline and scale that pixels were deleted and inserted with.
-fn curve_charts(curves: &[MeanCurves]) -> Result<Vec<Block>> {
-    let mut variants: Vec<&str> = Vec::new();
-    for curve in curves {
-        if !variants.contains(&curve.variant.as_str()) {
-            variants.push(&curve.variant);
-        }
-    }
-    let chart = |variant: &str| -> Result<Block> {
-        let drawn: Vec<PerturbationCurve> =
-            curves.iter().filter(|curve| curve.variant == variant).map(perturbation_curve).collect();
-        let svg = perturbation_curves(&drawn, variant, "mean over the images")
-            .with_context(|| format!("failed to draw deletion and insertion, {variant}"))?;
-        let words = format!("The score of the class while pixels are deleted and inserted, {variant}");
-        Ok(Block::Folded {
-            summary: format!("Deletion and insertion, {variant}"),
-            blocks: vec![Block::Figure(Figure::svg(svg, "", words))],
-        })
-    };
-    variants.into_iter().map(chart).collect()
-}
-
-fn perturbation_curve(curve: &MeanCurves) -> PerturbationCurve {
-    let last = curve.deletion.len().saturating_sub(1).max(1) as f64;
-    PerturbationCurve {
-        method: method_title(&curve.method),
-        control: is_control(&curve.method),
-        fractions: (0..curve.deletion.len()).map(|step| step as f64 / last).collect(),
-        deletion: curve.deletion.clone(),
-        insertion: curve.insertion.clone(),
-        deletion_auc: area(&curve.deletion),
-        insertion_auc: area(&curve.insertion),
-    }
-}
-
-/// The area under equally spaced points from 0 to 1, by trapezoids.
-fn area(points: &[f64]) -> f64 {
-    let steps = points.len().saturating_sub(1).max(1) as f64;
-    points.windows(2).map(|pair| f64::midpoint(pair[0], pair[1])).sum::<f64>() / steps
-}
-
-/// The name of a method or control as people write it.
-fn method_title(name: &str) -> String {
-    match name {
-        RANDOM => "Random map".to_owned(),
-        SOBEL => "Sobel edges".to_owned(),
-        _ => MethodId::named(name).map_or_else(|| name.to_owned(), |method| method.title().to_owned()),
-    }
-}
-
-fn is_control(name: &str) -> bool {
-    [RANDOM, SOBEL].contains(&name) || MethodId::named(name).is_some_and(|method| method.facts().is_control)
-}
-
-fn score_title(column: &ScoreColumn) -> String {
-    let name = match column.kind {
-        ScoreKind::DeletionArea => "deletion area",
-        ScoreKind::InsertionArea => "insertion area",
-        ScoreKind::FaithfulnessCorrelation => "faithfulness correlation",
-        ScoreKind::MuFidelity => "\u{3bc}Fidelity",
-        ScoreKind::Infidelity => "infidelity",
-        ScoreKind::MaxSensitivity => "max-sensitivity",
-        ScoreKind::Sparseness => "sparseness",
-        ScoreKind::Complexity => "complexity",
-        ScoreKind::ParameterRandomisation => "parameter randomisation",
-        ScoreKind::PointingGame => "pointing game",
-        ScoreKind::RelevanceRankAccuracy => "relevance rank accuracy",
-        ScoreKind::RelevanceMassAccuracy => "relevance mass accuracy",
-        ScoreKind::Completeness => "completeness error",
-        _ => "score",
-    };
-    if column.variant.is_empty() { name.to_owned() } else { format!("{name}, {}", column.variant) }
 }
 
 fn capitalised(text: &str) -> String {

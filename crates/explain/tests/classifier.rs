@@ -8,15 +8,15 @@ use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, Linea
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use tinylsa_explain::scores::Scoring;
+use tinylsa_explain::scores::{ImageSample, ScoreColumn, Scoring, Verdict};
 use tinylsa_explain::{
     Background, ExplainConfig, Explainable, ExplainedClassifier, Explainer, ExplanationError, FixedQueryConfig,
     ImageExplanation, ImageToExplain, Maps, MethodId, RandomisedModel, Request, RequestedClass,
 };
 use tinylsa_model::{Classifier, ImageShape, InvalidSetting, ModelConfig, ModuleLayer, state_of, values_of};
 use tinylsa_xai::{
-    AttentionTap, AttributionKind, Baseline, Execution, ExplainError, GradCamConfig, Image, InfidelityConfig, Probe,
-    ScoreKind, ScoreScale, SplitScorer, Target, TokenGrid, grad_cam, gradient_rollout, infidelity, input_gradient,
+    AttentionTap, AttributionKind, Baseline, Execution, ExplainError, GradCamConfig, Image, Probe, ScoreKind,
+    ScoreScale, SplitScorer, Target, TokenGrid, grad_cam, gradient_rollout, infidelity, input_gradient,
     trace_attention,
 };
 
@@ -324,7 +324,14 @@ fn colour_images_are_scored() {
     let randomised = table.scores.iter().filter(|column| column.kind == ScoreKind::ParameterRandomisation);
     assert_eq!(
         randomised.map(|column| column.variant.as_str()).collect::<Vec<_>>(),
-        ["all layers", "head", "head to norm"]
+        [
+            "head",
+            "head, lit pixels",
+            "head to norm",
+            "head to norm, lit pixels",
+            "all layers",
+            "all layers, lit pixels"
+        ]
     );
 
     let Maps::Pixels(map) = &explanation.methods[0].maps else { panic!("a gradient is a map of pixels") };
@@ -338,11 +345,28 @@ fn colour_images_are_scored() {
         fill: &config.shared.fill,
         execution: &execution,
     };
-    let squares =
-        InfidelityConfig { largest_side: 3, kind: AttributionKind::Sensitivity, ..InfidelityConfig::default() };
-    let expected = infidelity(&probe, &map.attribution.values, &squares).unwrap().scaled.unwrap();
+    let kind = AttributionKind::Sensitivity;
+    let found = infidelity(&probe, &map.attribution.values, kind, &config.scores.infidelity).unwrap();
+    let expected = found.scaled.unwrap();
     let column = table.scores.iter().find(|column| column.kind == ScoreKind::Infidelity).unwrap();
     assert_eq!(column.variant, "black, logits");
     let found = column.entries[2].mean.as_ref().unwrap().mean;
     assert!((found - expected).abs() <= 1e-12 * expected, "{found} is not {expected}");
+
+    // the controls have every score that they can have: they depend on no parameter, and noise not even on the image
+    let of = |kind: ScoreKind, method: usize| {
+        let column = table.scores.iter().find(|column| column.kind == kind && column.headline).unwrap();
+        column.entries[method].mean.as_ref().unwrap().mean
+    };
+    assert!(of(ScoreKind::MaxSensitivity, 0) == 0.0 && of(ScoreKind::MaxSensitivity, 1) > 0.0);
+    for control in [0, 1] {
+        assert!((of(ScoreKind::ParameterRandomisation, control) - 1.0).abs() < 1e-12);
+    }
+    assert_eq!(table.overall.methods.len(), 3, "{:?}", table.overall);
+    assert_eq!(table.controls, ["random", "sobel", "input-gradient"]);
+    assert_eq!((table.sample, table.images), (ImageSample::Chosen, 1));
+    let of_one_image = |column: &ScoreColumn| {
+        column.entries.iter().flat_map(|entry| &entry.against).all(|against| against.verdict == Verdict::Undecided)
+    };
+    assert!(table.scores.iter().all(of_one_image), "one image decides nothing");
 }

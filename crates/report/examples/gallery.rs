@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use tinylsa_report::{
     AttentionScale, Better, Block, ByteImage, ClassScores, Column, ContactRow, ContactSheet, EpochPoint, Estimate,
-    Figure, IntervalBar, MapMatrix, MatrixRow, MatrixScale, MethodScores, Panel, PerturbationCurve, RankedTable,
-    ReliabilityBin, ReportError, ReportPage, Score, Section, SharedScale, Sheet, SummaryEntry, Table, ValueMap,
-    Warning, confusion_matrix, encode_png, interval_bars, per_class, perturbation_curves, reliability, training_curves,
+    Figure, IntervalBar, MapMatrix, MatrixRow, MatrixScale, MethodScores, Panel, PerturbationCurve, RankedEstimate,
+    RankedTable, ReliabilityBin, ReportError, ReportPage, Score, Section, SharedScale, Sheet, SummaryEntry, Table,
+    ValueMap, Warning, confusion_matrix, encode_png, interval_bars, per_class, perturbation_curves, reliability,
+    training_curves,
 };
 
 const CLASSES: [&str; 10] =
@@ -305,18 +306,26 @@ fn fixed_query() -> Result<Sheet, ReportError> {
 }
 
 fn ranked() -> RankedTable {
+    let count = METHODS.len();
+    let ranked = |value: f64, rank: usize| Some(RankedEstimate { estimate: estimate(value), rank: Some(rank as f64) });
     let methods = METHODS.iter().enumerate().map(|(index, &(method, control))| MethodScores {
         method: method.to_owned(),
         control,
+        // the one without a faithfulness correlation is not compared over all scores
+        overall: (index != 4).then_some(1.0 + index as f64),
         values: vec![
-            Some(estimate(0.12 + 0.05 * ((index * 4) % 9) as f64)),
-            Some(estimate(0.85 - 0.07 * index as f64)),
-            (index != 4).then(|| estimate(0.6 - 0.06 * index as f64)),
+            ranked(0.12 + 0.05 * index as f64, 1 + index),
+            ranked(0.85 - 0.07 * index as f64, 1 + index),
+            if index == 4 {
+                None
+            } else {
+                ranked(0.6 - 0.06 * index as f64, if index < 4 { 1 + index } else { index })
+            },
         ],
     });
     let score = |name: &str, better| Score { name: name.to_owned(), better };
     RankedTable {
-        caption: "Mean over the images with 95 % bootstrap intervals".to_owned(),
+        caption: format!("Ranks of {count} methods, and the mean over the images with its 95 % interval"),
         scores: vec![
             score("deletion AUC", Better::Lower),
             score("insertion AUC", Better::Higher),

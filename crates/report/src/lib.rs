@@ -8,7 +8,8 @@
 //!   of explanations [`interval_bars`] and [`perturbation_curves`];
 //! * **heat maps** as pixels: a [`Sheet`] holds [`Panel`]s, each an image, a signed attribution, or attention over a
 //!   grid of tokens, and a [`MapMatrix`] many small ones in rows and columns; [`ContactSheet`] shows the images of a dataset; [`encode_png`] turns pixels into a file;
-//! * **tables**: [`Table`], and [`RankedTable`] for methods ranked by several scores;
+//! * **tables**: [`Table`], and [`RankedTable`] for methods ranked by several scores, [`DifferenceTable`] for what sets them
+//!   apart from a control;
 //! * **the page**: [`ReportPage`] puts all of it into one HTML file.
 //!
 //! Three decisions shape it.
@@ -95,6 +96,8 @@ pub use image::{ByteImage, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{Block, Figure, FigureContent, PageLink, ReportPage, Section, SummaryEntry, Warning};
 pub use palette::compact_png;
-pub use ranking::{Better, MethodScores, RankedTable, Score};
+pub use ranking::{
+    Better, Difference, DifferenceTable, MethodDifferences, MethodScores, RankedEstimate, RankedTable, Score,
+};
 pub use raster::{Rgb, RgbImage};
 pub use table::{Align, Cell, Column, Row, Table};

@@ -1,6 +1,6 @@
 //! The results of `tinylsa-xai` as figures take them.
 
-use tinylsa_xai::{Attribution, BootstrapInterval, Direction, Image};
+use tinylsa_xai::{Attribution, Direction, Image, MeanInterval};
 
 use crate::{Better, ByteImage, Estimate, ReportError, ValueMap};
 
@@ -33,8 +33,8 @@ impl TryFrom<&Image> for ByteImage {
     }
 }
 
-impl From<&BootstrapInterval> for Estimate {
-    fn from(interval: &BootstrapInterval) -> Self {
+impl From<&MeanInterval> for Estimate {
+    fn from(interval: &MeanInterval) -> Self {
         Self { value: interval.mean, low: interval.low, high: interval.high }
     }
 }
@@ -61,7 +61,7 @@ mod tests {
         assert!(matches!(ByteImage::try_from(&normalised), Err(ReportError::OutOfRange { .. })));
         let wrong = Attribution { values: vec![1.0; 3], shape: [1, 2, 2].into(), target: 0.into() };
         assert!(matches!(ValueMap::try_from(&wrong), Err(ReportError::Size { found: 3, expected: 4, .. })));
-        let interval = BootstrapInterval { mean: 0.5, low: 0.25, high: 1.0, level: 0.95, count: 9 };
+        let interval = MeanInterval { mean: 0.5, low: 0.25, high: 1.0, level: 0.95, count: 9 };
         assert_eq!(Estimate::from(&interval), Estimate { value: 0.5, low: 0.25, high: 1.0 });
         assert_eq!([Direction::Higher, Direction::Lower].map(Better::from), [Better::Higher, Better::Lower]);
     }

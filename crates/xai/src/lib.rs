@@ -114,10 +114,11 @@ pub use perturbation::{
 };
 pub use scorer::{Scorer, Scores};
 pub use scores::{
-    AttributionKind, Baseline, BootstrapConfig, BootstrapInterval, DeletionConfig, DeletionInsertion, Direction,
-    FaithfulnessConfig, Infidelity, InfidelityConfig, MaxSensitivityConfig, MethodScore, MuFidelityConfig, Probe,
-    RankedMethod, Ranking, ScoreKind, ScoreScale, bootstrap_interval, completeness, complexity, deletion_insertion,
-    faithfulness_correlation, infidelity, magnitude_rank_correlation, max_sensitivity, mu_fidelity,
+    AttributionKind, Baseline, DeletionConfig, DeletionInsertion, Direction, FaithfulnessConfig, Infidelity,
+    InfidelityConfig, MaxSensitivityConfig, MeanInterval, MethodScore, MuFidelityConfig, OverallPlace, OverallRanking,
+    Probe, ProbedCells, ProbedSquares, ProbedSubsets, Randomised, RankedMethod, Ranking, ScoreKind, ScoreScale,
+    Unplaced, completeness, complexity, deletion_insertion, faithfulness_correlation, infidelity, lit_pixels,
+    magnitude_rank_correlation, max_sensitivity, mean_interval, mu_fidelity, overall_ranking, paired_difference,
     parameter_randomisation, pointing_game, random_map, rank_methods, relevance_mass_accuracy, relevance_rank_accuracy,
     sobel_edge_map, sparseness,
 };

@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, Attribution, BaselineConfig, BaselineKind, BootstrapConfig,
-    Cancellation, CoalitionValues, ExactShapleyConfig, ExactShapleyPlan, Execution, ExplainError, Fill, FillConfig,
-    Image, KernelShapConfig, KernelShapPlan, LayerAttention, LimeConfig, LimePlan, LinearAttention, Masker,
+    AttentionFlowConfig, AttentionRolloutConfig, Attribution, BaselineConfig, BaselineKind, Cancellation,
+    CoalitionValues, ExactShapleyConfig, ExactShapleyPlan, Execution, ExplainError, Fill, FillConfig, Image,
+    KernelShapConfig, KernelShapPlan, LayerAttention, LimeConfig, LimePlan, LinearAttention, Masker,
     PermutationShapConfig, PermutationShapPlan, Segmentation, SegmentationError, SlicConfig, SmoothGradConfig, Target,
-    Targets, TokenGrid, attention_flow, attention_rollout, bootstrap_interval, exact_shapley, fixed_query_positions,
-    gradient_rollout, kernel_shap, lime, permutation_shap, random_map, smooth_grad, token_of_largest_attribution,
+    Targets, TokenGrid, attention_flow, attention_rollout, exact_shapley, fixed_query_positions, gradient_rollout,
+    kernel_shap, lime, permutation_shap, random_map, smooth_grad, token_of_largest_attribution,
 };
 
 const HUGE: usize = 1 << (usize::BITS - 1);
@@ -154,8 +154,6 @@ fn plans_fills_and_segments_hear_a_cancellation() {
     is_cancelled(Masker::new(image.clone(), Segmentation::grid(28, 28, 2, 2).unwrap(), &fill, &execution));
     let slic = Segmentation::slic(image.values(), [1, 28, 28], &SlicConfig::default(), &execution.cancellation);
     is_cancelled(slic.map_err(ExplainError::from));
-    let scores = vec![0.5; 100];
-    is_cancelled(bootstrap_interval(&scores, &BootstrapConfig::default(), 0, &execution.cancellation));
 }
 
 #[test]

@@ -4,9 +4,9 @@
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_xai::{
-    Baseline, DeletionConfig, Execution, ExpectedGradientsConfig, ExplainError, FaithfulnessConfig, Fill, FillConfig,
-    Image, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, LimeWarning, Masker,
-    MuFidelityConfig, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, Targets, completeness,
+    AttributionKind, Baseline, DeletionConfig, Execution, ExpectedGradientsConfig, ExplainError, FaithfulnessConfig,
+    Fill, FillConfig, Image, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, LimeWarning,
+    Masker, MuFidelityConfig, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target, Targets, completeness,
     deletion_insertion, expected_gradients, faithfulness_correlation, infidelity, input_gradient, integrated_gradients,
     kernel_shap, lime, mu_fidelity, pointing_game, relevance_mass_accuracy, relevance_rank_accuracy, smooth_grad,
 };
@@ -42,12 +42,12 @@ fn one_ruled_out(images: Tensor<4>) -> Tensor<2> {
 fn probed<S: Scorer>(probe: &Probe<'_, S>, map: &[f32]) -> Vec<Result<(), ExplainError>> {
     let subsets = FaithfulnessConfig { subsets: 4, pixels: 3 };
     let cells = MuFidelityConfig { grid: 2, fraction: 0.5, samples: 4 };
-    let squares = InfidelityConfig { largest_side: 2, samples: 4, ..InfidelityConfig::default() };
+    let squares = InfidelityConfig { largest_side: 2, samples: 4 };
     vec![
         deletion_insertion(probe, map, &DeletionConfig { steps: 4 }).map(drop),
         faithfulness_correlation(probe, map, &subsets).map(drop),
         mu_fidelity(probe, map, &cells).map(drop),
-        infidelity(probe, map, &squares).map(drop),
+        infidelity(probe, map, AttributionKind::Contribution, &squares).map(drop),
     ]
 }
 
@@ -174,8 +174,8 @@ fn scores_that_any_map_would_reach_are_refused() {
         execution: &execution,
     };
     // no square changes the score, so that the scale 0 would make every map perfect
-    let squares = InfidelityConfig { largest_side: 2, samples: 4, ..InfidelityConfig::default() };
-    assert_eq!(infidelity(&probe, &map, &squares).unwrap().scaled, None);
+    let squares = InfidelityConfig { largest_side: 2, samples: 4 };
+    assert_eq!(infidelity(&probe, &map, AttributionKind::Contribution, &squares).unwrap().scaled, None);
     // one square is predicted by some scale, one step of deletion has one curve, whatever the map
     assert_eq!(InfidelityConfig { samples: 1, ..squares }.validate().unwrap_err().key, "samples");
     assert_eq!(DeletionConfig { steps: 1 }.validate().unwrap_err().key, "steps");

@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_xai::{
-    Baseline, DeletionConfig, ExactShapleyConfig, Execution, ExpectedGradientsConfig, ExplainError, FaithfulnessConfig,
-    FillConfig, Image, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig, Masker,
-    MuFidelityConfig, PermutationShapConfig, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target,
+    AttributionKind, Baseline, DeletionConfig, ExactShapleyConfig, Execution, ExpectedGradientsConfig, ExplainError,
+    FaithfulnessConfig, FillConfig, Image, InfidelityConfig, IntegratedGradientsConfig, KernelShapConfig, LimeConfig,
+    Masker, MuFidelityConfig, PermutationShapConfig, Probe, ScoreScale, Scorer, Segmentation, SmoothGradConfig, Target,
     Targets, check_scorer, deletion_insertion, exact_shapley, expected_gradients, faithfulness_correlation, infidelity,
     input_gradient, input_times_gradient, integrated_gradients, kernel_shap, lime, mu_fidelity, permutation_shap,
     smooth_grad,
@@ -54,7 +54,7 @@ fn every_method(scorer: &impl Scorer, target: Target) -> Vec<(&'static str, Resu
     let integrated = IntegratedGradientsConfig { steps: 4, maximum_steps: 4, ..Default::default() };
     let (subsets, cells) =
         (FaithfulnessConfig { subsets: 3, pixels: 4 }, MuFidelityConfig { grid: 2, fraction: 0.5, samples: 3 });
-    let squares = InfidelityConfig { largest_side: 2, samples: 3, ..Default::default() };
+    let squares = InfidelityConfig { largest_side: 2, samples: 3 };
     vec![
         ("input gradient", input_gradient(scorer, &image, target, &execution).map(drop)),
         ("input times gradient", input_times_gradient(scorer, &image, target, &execution).map(drop)),
@@ -78,7 +78,7 @@ fn every_method(scorer: &impl Scorer, target: Target) -> Vec<(&'static str, Resu
         ("deletion", deletion_insertion(&probe, &map, &DeletionConfig { steps: 4 }).map(drop)),
         ("faithfulness", faithfulness_correlation(&probe, &map, &subsets).map(drop)),
         ("mu fidelity", mu_fidelity(&probe, &map, &cells).map(drop)),
-        ("infidelity", infidelity(&probe, &map, &squares).map(drop)),
+        ("infidelity", infidelity(&probe, &map, AttributionKind::Contribution, &squares).map(drop)),
     ]
 }
 

@@ -6,20 +6,15 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
-    AttributionKind, Baseline, BootstrapConfig, Cancellation, DeletionConfig, Direction, Execution, ExplainError,
-    FaithfulnessConfig, FillConfig, Image, InfidelityConfig, MaxSensitivityConfig, MethodScore, MuFidelityConfig,
-    Probe, ScoreKind, ScoreScale, Scorer, Target, bootstrap_interval, completeness, complexity, deletion_insertion,
-    faithfulness_correlation, infidelity, magnitude_rank_correlation, max_sensitivity, mu_fidelity,
-    parameter_randomisation, pointing_game, random_map, rank_methods, relevance_mass_accuracy, relevance_rank_accuracy,
-    sobel_edge_map, sparseness,
+    AttributionKind, Baseline, DeletionConfig, Execution, ExplainError, FaithfulnessConfig, FillConfig, Image,
+    InfidelityConfig, MaxSensitivityConfig, MuFidelityConfig, Probe, Randomised, ScoreScale, Scorer, Target,
+    completeness, complexity, deletion_insertion, faithfulness_correlation, infidelity, lit_pixels,
+    magnitude_rank_correlation, max_sensitivity, mean_interval, mu_fidelity, parameter_randomisation, pointing_game,
+    random_map, relevance_mass_accuracy, relevance_rank_accuracy, sobel_edge_map, sparseness,
 };
 
 const SIDE: usize = 28;
 const PIXELS: usize = SIDE * SIDE;
-
-fn never() -> Cancellation {
-    Cancellation::default()
-}
 
 fn uniform(seed: u64) -> Vec<f32> {
     let mut generator = Draw { seed, purpose: Purpose::new("test values"), epoch: 0, index: 0 }.generator();
@@ -103,7 +98,8 @@ fn the_true_contributions_beat_every_control() {
     let faithfulness =
         |map: &[f32]| faithfulness_correlation(&probe, map, &FaithfulnessConfig::default()).unwrap().unwrap();
     let fidelity = |map: &[f32]| mu_fidelity(&probe, map, &MuFidelityConfig::default()).unwrap().unwrap();
-    let errors = |map: &[f32]| infidelity(&probe, map, &InfidelityConfig::default()).unwrap();
+    let errors =
+        |map: &[f32]| infidelity(&probe, map, AttributionKind::Contribution, &InfidelityConfig::default()).unwrap();
 
     close(faithfulness(&truth), 1.0, 1e-6);
     close(fidelity(&truth), 1.0, 1e-3);
@@ -126,15 +122,20 @@ fn the_true_contributions_beat_every_control() {
 fn infidelity_finds_the_scale_of_a_map_and_takes_sensitivities() {
     let (bench, probe_of) = (Bench::new(), Bench::new());
     let tripled: Vec<f32> = contributions().iter().map(|value| 3.0 * value).collect();
-    let found = infidelity(&bench.probe(&linear), &tripled, &InfidelityConfig::default()).unwrap();
+    let found =
+        infidelity(&bench.probe(&linear), &tripled, AttributionKind::Contribution, &InfidelityConfig::default())
+            .unwrap();
     close(found.scale, 1.0 / 3.0, 1e-5);
     close(found.scaled.unwrap(), 0.0, 1e-9);
     assert!(found.plain > 0.01);
 
-    let sensitivity = InfidelityConfig { kind: AttributionKind::Sensitivity, ..InfidelityConfig::default() };
-    let found = infidelity(&probe_of.probe(&linear), &weights(), &sensitivity).unwrap();
+    let found =
+        infidelity(&probe_of.probe(&linear), &weights(), AttributionKind::Sensitivity, &InfidelityConfig::default())
+            .unwrap();
     close(found.plain, 0.0, 1e-9);
-    let nothing = infidelity(&bench.probe(&linear), &[0.0; PIXELS], &InfidelityConfig::default()).unwrap();
+    let nothing =
+        infidelity(&bench.probe(&linear), &[0.0; PIXELS], AttributionKind::Contribution, &InfidelityConfig::default())
+            .unwrap();
     assert!(nothing.scale == 0.0 && nothing.plain > 0.0 && nothing.scaled == Some(nothing.plain));
 }
 
@@ -229,15 +230,40 @@ fn randomisation_compares_the_ranks_of_magnitudes() {
     assert_eq!(magnitude_rank_correlation(&[1.0, -1.0], &[3.0, 2.0]), Ok(None));
     let trained = random_map(PIXELS, 1).unwrap();
     let mut depths = Vec::new();
-    let found = parameter_randomisation(&trained, 3, |depth| {
+    let found = parameter_randomisation(&trained, &[true; PIXELS], 3, |depth| {
         depths.push(depth);
         Ok(if depth == 1 { trained.clone() } else { random_map(PIXELS, depth as u64).unwrap() })
     })
     .unwrap();
-    assert_eq!((depths, found[0]), (vec![1, 2, 3], Some(1.0)));
-    assert!(found[1..].iter().all(|correlation| correlation.unwrap().abs() < 0.12), "{found:?}");
-    let failing = parameter_randomisation(&trained, 2, |_| Err(ExplainError::NoGradient));
+    let same = Randomised { all_pixels: Some(1.0), lit_pixels: Some(1.0) };
+    assert_eq!((depths, found[0]), (vec![1, 2, 3], same));
+    assert!(found[1..].iter().all(|depth| (0.0..0.12).contains(&depth.all_pixels.unwrap())), "{found:?}");
+    let failing = parameter_randomisation(&trained, &[true; PIXELS], 2, |_| Err(ExplainError::NoGradient));
     assert_eq!(failing, Err(ExplainError::NoGradient));
+}
+
+/// Two maps that have nothing in common but that both are 0 on the black ground.
+#[test]
+fn a_black_ground_looks_like_a_map_that_stayed_the_same() {
+    let mut values = uniform(1);
+    values[..PIXELS * 3 / 4].fill(0.0);
+    let image = Image::new(values.clone(), [1, SIDE, SIDE]).unwrap();
+    let lit = lit_pixels(&image, &[0.0]).unwrap();
+    assert_eq!(lit.iter().filter(|&&lit| lit).count(), PIXELS / 4);
+    let times = |map: Vec<f32>| -> Vec<f32> { map.iter().zip(&values).map(|(a, b)| a * b).collect() };
+    let [trained, changed] = [1, 2].map(|seed| times(random_map(PIXELS, seed).unwrap()));
+    let found = parameter_randomisation(&trained, &lit, 1, |_| Ok(changed.clone())).unwrap()[0];
+    assert!(found.all_pixels.unwrap() > 0.95 && found.lit_pixels.unwrap() < 0.5, "{found:?}");
+    // the magnitude counts: the opposite order says as much of the old map
+    let (rising, falling) = ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]);
+    let found = parameter_randomisation(&rising, &[false; 3], 1, |_| Ok(falling.to_vec())).unwrap()[0];
+    assert_eq!(found, Randomised { all_pixels: Some(1.0), lit_pixels: None });
+
+    let colour = Image::new(vec![0.0, 0.5, 1.0, 1.0], [2, 1, 2]).unwrap();
+    assert_eq!(lit_pixels(&colour, &[0.0, 1.0]), Ok(vec![false, true]));
+    assert!(lit_pixels(&colour, &[0.0, 1.0, 2.0]).is_err());
+    let short = parameter_randomisation(&rising, &[true; 2], 1, |_| Ok(falling.to_vec()));
+    assert!(matches!(short, Err(ExplainError::ValueCount { .. })));
 }
 
 #[test]
@@ -277,44 +303,6 @@ fn controls_are_what_they_claim() {
 }
 
 #[test]
-fn bootstrap_intervals_cover_the_mean_as_often_as_they_say() {
-    let config = BootstrapConfig { resamples: 400, level: 0.9 };
-    let mut covered = 0;
-    for trial in 0..200 {
-        // Skewed scores with the mean 1/3.
-        let scores: Vec<f64> = uniform(100 + trial)[..60].iter().map(|&value| f64::from(value).powi(2)).collect();
-        let interval = bootstrap_interval(&scores, &config, trial, &never()).unwrap();
-        assert!(interval.low <= interval.mean && interval.mean <= interval.high);
-        covered += u32::from((interval.low..=interval.high).contains(&(1.0 / 3.0)));
-    }
-    assert!((165..=195).contains(&covered), "{covered} of 200");
-    let same = bootstrap_interval(&[0.1, 0.5, 0.7], &config, 1, &never()).unwrap();
-    assert_eq!(same, bootstrap_interval(&[0.1, 0.5, 0.7], &config, 1, &never()).unwrap());
-    assert_eq!((same.count, same.level), (3, 0.9));
-}
-
-#[test]
-fn methods_are_ranked_in_the_direction_of_the_score() {
-    let entry = |method: &str, score: Option<f64>| MethodScore { method: method.to_owned(), score };
-    let entries =
-        [entry("a", Some(0.2)), entry("b", Some(0.7)), entry("c", None), entry("d", Some(0.2)), entry("e", Some(0.1))];
-    let ranked = |kind: ScoreKind| {
-        let ranking = rank_methods(kind, &entries).unwrap();
-        assert_eq!(ranking.unranked, ["c"]);
-        ranking.methods.iter().map(|method| (method.method.clone(), method.rank)).collect::<Vec<_>>()
-    };
-    let owned = |pairs: [(&str, f64); 4]| pairs.map(|(method, rank)| (method.to_owned(), rank)).to_vec();
-    assert_eq!(ranked(ScoreKind::InsertionArea), owned([("b", 1.0), ("a", 2.5), ("d", 2.5), ("e", 4.0)]));
-    assert_eq!(ranked(ScoreKind::DeletionArea), owned([("e", 1.0), ("a", 2.5), ("d", 2.5), ("b", 4.0)]));
-    let lower = ScoreKind::ALL.into_iter().filter(|kind| kind.direction() == Direction::Lower).count();
-    assert_eq!((lower, ScoreKind::ALL.len()), (6, 13));
-    assert!(matches!(
-        rank_methods(ScoreKind::Infidelity, &[entry("a", Some(f64::NAN))]),
-        Err(ExplainError::NotFinite { .. })
-    ));
-}
-
-#[test]
 fn what_cannot_be_scored_is_an_error() {
     let (bench, truth) = (Bench::new(), contributions());
     let probe = bench.probe(&linear);
@@ -345,9 +333,9 @@ fn what_cannot_be_scored_is_an_error() {
     let fine = MuFidelityConfig { grid: 29, ..MuFidelityConfig::default() };
     assert!(matches!(mu_fidelity(&probe, &truth, &fine), Err(ExplainError::Segmentation(_))));
     let wide = InfidelityConfig { largest_side: 29, ..InfidelityConfig::default() };
-    assert_eq!(key(infidelity(&probe, &truth, &wide).map(drop)), "largest_side");
+    assert_eq!(key(infidelity(&probe, &truth, AttributionKind::Contribution, &wide).map(drop)), "largest_side");
     assert!(matches!(
-        infidelity(&probe, &truth[1..], &InfidelityConfig::default()),
+        infidelity(&probe, &truth[1..], AttributionKind::Contribution, &InfidelityConfig::default()),
         Err(ExplainError::ValueCount { .. })
     ));
     let radius = MaxSensitivityConfig { radius: 0.0, draws: 1 };
@@ -361,10 +349,7 @@ fn what_cannot_be_scored_is_an_error() {
     assert!(matches!(sparseness(&[]), Err(ExplainError::Empty { .. })));
     assert!(matches!(complexity(&[f32::INFINITY]), Err(ExplainError::NotFinite { .. })));
     assert!(matches!(magnitude_rank_correlation(&[1.0], &[1.0, 2.0]), Err(ExplainError::ValueCount { .. })));
-    assert!(matches!(
-        bootstrap_interval(&[], &BootstrapConfig::default(), 0, &never()),
-        Err(ExplainError::Empty { .. })
-    ));
-    let level = BootstrapConfig { level: 1.0, ..BootstrapConfig::default() };
-    assert_eq!(key(bootstrap_interval(&[1.0], &level, 0, &never()).map(drop)), "level");
+    assert!(matches!(mean_interval(&[], 0.95), Err(ExplainError::Empty { .. })));
+    assert!(matches!(mean_interval(&[1.0, f64::NAN], 0.95), Err(ExplainError::NotFinite { .. })));
+    assert_eq!(key(mean_interval(&[1.0], 1.0).map(drop)), "level");
 }

@@ -3,9 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{
-    BootstrapConfig, DeletionConfig, ExactShapleyConfig, FaithfulnessConfig, Fill, FillConfig, InfidelityConfig,
-    KernelShapConfig, LimeConfig, MaxSensitivityConfig, MuFidelityConfig, PermutationShapConfig, SegmentationConfig,
-    SegmentationKind,
+    DeletionConfig, ExactShapleyConfig, FaithfulnessConfig, Fill, FillConfig, InfidelityConfig, KernelShapConfig,
+    LimeConfig, MaxSensitivityConfig, MuFidelityConfig, PermutationShapConfig, SegmentationConfig, SegmentationKind,
 };
 
 /// An empty table gives the default, which is valid and survives a round trip; an unknown key is refused by name.
@@ -35,7 +34,6 @@ fn every_config_has_valid_defaults_and_refuses_unknown_keys() {
     check(MuFidelityConfig::validate);
     check(InfidelityConfig::validate);
     check(MaxSensitivityConfig::validate);
-    check(BootstrapConfig::validate);
 }
 
 #[test]

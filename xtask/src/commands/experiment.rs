@@ -59,13 +59,16 @@ pub(super) fn conclude(run: &CompletedRun) -> Result<()> {
     }
     if let Some(scores) = &run.scores {
         let variant = first_variant(&run.config.explain.scores);
-        for part in for_terminal(scores, &variant) {
+        for part in for_terminal(scores) {
             say(part)?;
         }
         say(format!(
-            "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Scores that replace pixels: \
-             {variant}. random, sobel and input-gradient are controls: a method that does not beat them has shown nothing.",
-            counted(scores.images, "image")
+            "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Mean rank: over {} of score, each with one vote. \
+             In how many of {} a method is better (+) and worse (−) than a control by more than chance is below \"to\". \
+             Scores that replace pixels: {variant}.",
+            scores.sample.describe(scores.images),
+            counted(scores.overall.kinds.len(), "kind"),
+            counted(scores.scores.iter().filter(|column| column.headline).count(), "kind"),
         ))?;
     }
     if run.manifest.substitution.is_some() {

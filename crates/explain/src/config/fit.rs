@@ -70,6 +70,7 @@ impl ExplainConfig {
             ("right_highest", choice.right_highest),
             ("right_lowest", choice.right_lowest),
             ("wrong_highest", choice.wrong_highest),
+            ("random", choice.random),
         ];
         for (key, count) in counts {
             let expected = format!("at most the {} test images", at.test);
@@ -191,7 +192,9 @@ mod tests {
     fn images_tokens_and_channels_are_there() {
         check(&["images.indices=[3, 10000]"], "`explain.images.indices.1` is 10000, expected the number of one of");
         check(&["images.right_lowest=201"], "at most the 200 test images");
-        check(&["images.indices=[]"], "an image, or explain.enabled = false");
+        check(&["images.random=201"], "`explain.images.random` is 201, expected at most the 200 test images");
+        assert_eq!(error_of(&["images.indices=[]"], &circumstances()), None);
+        check(&["images.indices=[]", "images.random=0"], "an image, or explain.enabled = false");
         check(&["fixed-query.tokens=[0, 49]"], "`explain.fixed-query.tokens.1` is 49");
         check(&["methods=[\"expected-gradients\"]", "background.images=501"], "at most the 500 training images");
         check(&["methods=[\"expected-gradients\"]", "scores.rerun.background=5"], "at most the 4 images");
@@ -217,6 +220,7 @@ mod tests {
         check(&["scores.faithfulness.pixels=784"], "fewer than the 784 pixels");
         check(&["scores.deletion.steps=1"], "`explain.scores.deletion.steps` is 1");
         check(&["scores.deletion.steps=785"], "expected 2 to 784, the pixels of an image");
+        check(&["scores.level=1.0"], "`explain.scores.level` is 1");
         check(&["scores.scales=[\"logits\", \"logits\"]"], "`explain.scores.scales`");
         check(&["scores.baselines=[\"black\", \"black\"]"], "`explain.scores.baselines`");
         check(&["methods=[\"lime\", \"lime\"]"], "`explain.methods`");

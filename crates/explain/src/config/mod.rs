@@ -55,12 +55,15 @@ pub struct ImageChoice {
     pub wrong_highest: usize,
     /// Images by their number, besides.
     pub indices: Vec<u32>,
+    /// How many images are drawn at random, besides: a larger number keeps those of a smaller one. With five or more of
+    /// them, scores are measured on them alone, since the others are no sample.
+    pub random: usize,
 }
 
 impl Default for ImageChoice {
-    /// One of each kind and class.
+    /// One of each kind and class, and twenty drawn at random.
     fn default() -> Self {
-        Self { right_highest: 1, right_lowest: 1, wrong_highest: 1, indices: Vec::new() }
+        Self { right_highest: 1, right_lowest: 1, wrong_highest: 1, indices: Vec::new(), random: 20 }
     }
 }
 
@@ -244,7 +247,7 @@ mod tests {
     }
 
     const SMALL: &str = "[explain]\nenabled = true\nmethods = [\"lime\"]\nbatch_size = 8\n\n[explain.images]\n\
-                         right_highest = 1\nright_lowest = 0\nwrong_highest = 0\nindices = []\n";
+                         right_highest = 1\nright_lowest = 0\nwrong_highest = 0\nindices = []\nrandom = 0\n";
 
     fn read(text: &str, overrides: &[&str]) -> Result<ExplainConfig, String> {
         let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();

@@ -1,8 +1,7 @@
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_xai::{
-    AttributionKind, Baseline, BootstrapConfig, DeletionConfig, FaithfulnessConfig, InfidelityConfig,
-    MaxSensitivityConfig, MuFidelityConfig, ScoreScale,
+    Baseline, DeletionConfig, FaithfulnessConfig, InfidelityConfig, MaxSensitivityConfig, MuFidelityConfig, ScoreScale,
 };
 
 use super::RerunConfig;
@@ -21,6 +20,8 @@ pub struct ScoresConfig {
     pub sensitivity_images: usize,
     /// How many images the randomisation of parameters is measured on: it explains each of them once a layer.
     pub randomisation_images: usize,
+    /// How often the intervals of means and of differences to the controls are meant to cover the true one.
+    pub level: f64,
     /// Deletion and insertion.
     pub deletion: DeletionConfig,
     /// Faithfulness correlation.
@@ -28,42 +29,17 @@ pub struct ScoresConfig {
     /// μFidelity.
     pub mu_fidelity: MuFidelityConfig,
     /// Infidelity.
-    pub infidelity: SquaresConfig,
+    pub infidelity: InfidelityConfig,
     /// Max-sensitivity.
     pub max_sensitivity: MaxSensitivityConfig,
-    /// The intervals of the means.
-    pub bootstrap: BootstrapConfig,
     /// The budgets of methods that are run again and again.
     pub rerun: RerunConfig,
 }
 
-/// The perturbations of infidelity. What the values of a map mean is known from the method.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SquaresConfig {
-    /// The largest side of the squares that are replaced, in pixels.
-    pub largest_side: usize,
-    /// How many squares are drawn.
-    pub samples: usize,
-}
-
-impl Default for SquaresConfig {
-    fn default() -> Self {
-        let InfidelityConfig { largest_side, samples, .. } = InfidelityConfig::default();
-        Self { largest_side, samples }
-    }
-}
-
-impl SquaresConfig {
-    /// The settings for a map whose values mean `kind`.
-    pub(crate) fn of_kind(&self, kind: AttributionKind) -> InfidelityConfig {
-        InfidelityConfig { largest_side: self.largest_side, samples: self.samples, kind }
-    }
-}
-
 impl Default for ScoresConfig {
-    /// Both scales, the baselines that need to know nothing of the data set, the defaults of every score; four changed images instead of ten for
-    /// max-sensitivity, which costs most.
+    /// Both scales, the baselines that need to know nothing of the data set, and the defaults of every score. The
+    /// perturbations that are asked once for all maps are eight times as many as their defaults, which costs no more than
+    /// asking for each of eight maps. Of max-sensitivity, which costs most, four changed images instead of ten.
     fn default() -> Self {
         Self {
             enabled: true,
@@ -71,12 +47,12 @@ impl Default for ScoresConfig {
             baselines: vec![Baseline::Black, Baseline::Blur],
             sensitivity_images: 5,
             randomisation_images: 3,
+            level: 0.95,
             deletion: DeletionConfig::default(),
-            faithfulness: FaithfulnessConfig::default(),
-            mu_fidelity: MuFidelityConfig::default(),
-            infidelity: SquaresConfig::default(),
+            faithfulness: FaithfulnessConfig { subsets: 800, ..FaithfulnessConfig::default() },
+            mu_fidelity: MuFidelityConfig { samples: 1600, ..MuFidelityConfig::default() },
+            infidelity: InfidelityConfig { samples: 1600, ..InfidelityConfig::default() },
             max_sensitivity: MaxSensitivityConfig { draws: 4, ..MaxSensitivityConfig::default() },
-            bootstrap: BootstrapConfig::default(),
             rerun: RerunConfig::default(),
         }
     }
@@ -98,13 +74,13 @@ impl ScoresConfig {
         require("baselines", all_new, || "a list with a baseline twice".to_owned(), "each baseline once")?;
         require_within("sensitivity_images", self.sensitivity_images, 0..=10_000)?;
         require_within("randomisation_images", self.randomisation_images, 0..=10_000)?;
+        require_within("level", self.level, 0.5..=0.9999)?;
         let tables = [
             ("deletion", self.deletion.validate()),
             ("faithfulness", self.faithfulness.validate()),
             ("mu_fidelity", self.mu_fidelity.validate()),
-            ("infidelity", self.infidelity.of_kind(AttributionKind::Contribution).validate()),
+            ("infidelity", self.infidelity.validate()),
             ("max_sensitivity", self.max_sensitivity.validate()),
-            ("bootstrap", self.bootstrap.validate()),
             ("rerun", self.rerun.validate()),
         ];
         tables.into_iter().try_for_each(|(table, result)| result.map_err(|error| error.within(table)))

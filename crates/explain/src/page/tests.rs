@@ -1,28 +1,48 @@
 //! Pages of a made-up explanation.
 
-// areas of halves are exact in binary
-#![allow(clippy::float_cmp)]
-
-use tinylsa_xai::{BootstrapInterval, Cancellation};
+use tinylsa_xai::{Cancellation, MeanInterval, MethodScore, ScoreKind, overall_ranking, rank_methods};
 
 use crate::drawing::{Scaling, draw, example::explanation, side_by_side};
-use crate::scores::ScoreEntry;
+use crate::registry::MethodId;
+use crate::scores::{ControlDifference, ImageSample, MeanCurves, ScoreColumn, ScoreEntry, Verdict};
 
 use super::*;
 
+const METHODS: [&str; 4] = ["lime", "input-gradient", "random", "sobel"];
+const CONTROLS: [&str; 3] = ["random", "sobel", "input-gradient"];
+
+fn interval(mean: f64) -> MeanInterval {
+    MeanInterval { mean, low: mean - 0.1, high: mean + 0.1, level: 0.95, count: 3 }
+}
+
 fn column(kind: ScoreKind, variant: &str, values: [Option<f64>; 4]) -> ScoreColumn {
-    let names = ["lime", "input-gradient", "random", "sobel"];
-    let entry = |(name, value): (&str, Option<f64>)| ScoreEntry {
-        method: name.to_owned(),
-        mean: value.map(|mean| BootstrapInterval { mean, low: mean - 0.1, high: mean + 0.1, level: 0.95, count: 3 }),
-        rank: None,
-        undefined: 0,
+    let scores = METHODS.into_iter().zip(values);
+    let of_methods: Vec<MethodScore> =
+        scores.clone().map(|(method, score)| MethodScore { method: method.to_owned(), score }).collect();
+    let ranking = rank_methods(kind, &of_methods).unwrap();
+    let random = values[2];
+    let entry = |(name, value): (&str, Option<f64>)| {
+        let against = value.zip(random).filter(|_| name != "random").map(|(own, other)| {
+            let (control, difference) = ("random".to_owned(), interval(own - other));
+            let verdict = if difference.excludes(0.0) { Verdict::Better } else { Verdict::Undecided };
+            ControlDifference { control, difference, verdict }
+        });
+        ScoreEntry {
+            method: name.to_owned(),
+            mean: value.map(interval),
+            rank: ranking.rank(name),
+            undefined: 0,
+            against: against.into_iter().collect(),
+        }
     };
     ScoreColumn {
         kind,
         direction: kind.direction(),
         variant: variant.to_owned(),
-        entries: names.into_iter().zip(values).map(entry).collect(),
+        headline: true,
+        images: 3,
+        compared: 3,
+        entries: scores.map(entry).collect(),
     }
 }
 
@@ -33,15 +53,26 @@ fn scores() -> ScoreTable {
         deletion: vec![1.0, 0.5, 0.0],
         insertion: vec![0.0, 1.0, 1.0],
     };
+    let scores = vec![
+        column(ScoreKind::DeletionArea, "black, logits", [Some(0.2), Some(0.4), Some(0.6), Some(0.6)]),
+        column(ScoreKind::MuFidelity, "black, logits", [Some(0.8), Some(0.3), Some(0.0), None]),
+        column(ScoreKind::Sparseness, "", [Some(0.5), Some(0.4), Some(0.2), Some(0.3)]),
+        column(ScoreKind::PointingGame, "", [None; 4]),
+    ];
+    let ranking = |column: &ScoreColumn| {
+        let of_entry = |entry: &ScoreEntry| MethodScore {
+            method: entry.method.clone(),
+            score: entry.mean.as_ref().map(|mean| mean.mean),
+        };
+        rank_methods(column.kind, &column.entries.iter().map(of_entry).collect::<Vec<_>>()).unwrap()
+    };
     ScoreTable {
+        sample: ImageSample::Random,
         images: 3,
-        methods: ["lime", "input-gradient", "random", "sobel"].map(str::to_owned).to_vec(),
-        scores: vec![
-            column(ScoreKind::DeletionArea, "black, logits", [Some(0.2), Some(0.4), Some(0.6), Some(0.6)]),
-            column(ScoreKind::MuFidelity, "black, logits", [Some(0.8), Some(0.3), Some(0.0), None]),
-            column(ScoreKind::Sparseness, "", [Some(0.5), Some(0.4), Some(0.2), Some(0.3)]),
-            column(ScoreKind::PointingGame, "", [None; 4]),
-        ],
+        methods: METHODS.map(str::to_owned).to_vec(),
+        controls: CONTROLS.map(str::to_owned).to_vec(),
+        overall: overall_ranking(&scores.iter().map(ranking).collect::<Vec<_>>(), &CONTROLS).unwrap(),
+        scores,
         curves: vec![curve("lime"), curve("random")],
         notes: vec!["token maps are spread over their patches".to_owned()],
     }
@@ -111,20 +142,20 @@ fn the_scores_rank_methods_beside_marked_controls() {
         .iter()
         .filter_map(|block| if let Block::Table(table) = block { Some(table) } else { None })
         .collect();
-    let rows: Vec<(&str, bool)> = tables[0].rows.iter().map(|row| (row.cells[0].text.as_str(), row.faint)).collect();
-    assert_eq!(rows[0], ("LIME", false));
-    assert_eq!(rows[1], ("Gradient (control)", true));
-    assert!(rows[2..].iter().all(|(name, faint)| name.ends_with("(control)") && *faint));
-    // equal deletion areas share the mean of places 3 and 4
-    let random = tables[0].rows.iter().find(|row| row.cells[0].text.starts_with("Random")).unwrap();
-    assert_eq!(random.cells[2].text, "3.5");
+    let beaten: Vec<&str> = tables[0].rows[0].cells.iter().map(|cell| cell.text.as_str()).collect();
+    assert_eq!(beaten, ["LIME", "better in 3, worse in 0 of 3", "\u{2013}", "\u{2013}"]);
+    let ranks = tables[1];
+    let rows: Vec<(&str, bool)> = ranks.rows.iter().map(|row| (row.cells[0].text.as_str(), row.faint)).collect();
+    let sobel = ("Sobel edges (control)", true);
+    assert_eq!(rows, [("LIME", false), ("Gradient (control)", true), sobel, ("Random map (control)", true)]);
+    // Sobel lacks μFidelity, which so has no vote; equal deletion areas share the mean of places 3 and 4
+    let cells = |row: usize| ranks.rows[row].cells[1..4].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>();
+    assert_eq!([cells(0), cells(2)], [["1.0", "1", "1"], ["3.2", "3.5", "\u{2013}"]]);
+    assert_eq!(scores().overall.kinds, [ScoreKind::DeletionArea, ScoreKind::Sparseness]);
     let page = ReportPage { sections, ..ReportPage::default() };
     let html = page.to_html().unwrap();
     assert!(html.contains("Deletion area, black, logits") && html.contains("Token maps are spread"));
     assert!(html.contains("0.200 [0.100, 0.300] #1"), "values with their intervals");
-}
-
-#[test]
-fn areas_are_trapezoids() {
-    assert_eq!([area(&[1.0, 0.5, 0.0]), area(&[0.0, 1.0, 1.0])], [0.5, 0.75]);
+    assert!(html.contains("-0.400 [-0.500, -0.300]"), "differences with their intervals");
+    assert!(html.contains("3 images drawn at random") && html.contains("one vote"), "what the order rests on");
 }

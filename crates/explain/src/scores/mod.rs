@@ -1,19 +1,20 @@
 //! Scores the explanations of several images and ranks the methods.
 
+mod collected;
 mod measure;
 mod relevance;
 mod rerun;
 mod table;
 
-pub use table::{MeanCurves, ScoreColumn, ScoreEntry, ScoreTable};
+pub use table::{Comparison, ControlDifference, ImageSample, MeanCurves, ScoreColumn, ScoreEntry, ScoreTable, Verdict};
 
 use crate::config::ScoresConfig;
-use measure::{Subject, baseline_name, column, measure, scale_name};
+use collected::{Collected, Making};
+use measure::{Column, Measured, Subject, ask, measure, variant_name};
 use relevance::Relevance;
-use rerun::Rerun;
-use table::Collected;
+use rerun::{MapOf, Rerun};
 use tinylsa_settings::counted;
-use tinylsa_xai::{Execution, ScoreKind};
+use tinylsa_xai::{Execution, ScoreKind, random_map, sobel_edge_map};
 
 use crate::background::Background;
 use crate::error::{Context, Result};
@@ -39,11 +40,13 @@ pub struct Scoring<'a> {
     sensitive: Vec<usize>,
     randomisable: Vec<usize>,
     collected: Collected,
+    sample: ImageSample,
     scored: usize,
 }
 
 impl<'a> Scoring<'a> {
-    /// Prepares the scores of this many images.
+    /// Prepares the scores of this many images, which somebody chose unless [`drawn_at_random`](Self::drawn_at_random)
+    /// says otherwise.
     ///
     /// # Errors
     /// If the model cannot be initialised again.
@@ -61,8 +64,14 @@ impl<'a> Scoring<'a> {
             explainer.model.randomised(execution.seed, &execution.device)?
         };
         let sensitive = spread(images, config.sensitivity_images);
-        let (collected, scored) = (Collected::default(), 0);
-        Ok(Self { explainer, background, cascade, sensitive, randomisable, collected, scored })
+        let (collected, sample, scored) = (Collected::default(), ImageSample::Chosen, 0);
+        Ok(Self { explainer, background, cascade, sensitive, randomisable, collected, sample, scored })
+    }
+
+    /// Says that the images were drawn at random, so that the means hold for those that they were drawn from.
+    #[must_use]
+    pub fn drawn_at_random(self) -> Self {
+        Self { sample: ImageSample::Random, ..self }
     }
 
     /// Scores the next image.
@@ -81,26 +90,31 @@ impl<'a> Scoring<'a> {
             cascade: if self.randomisable.contains(&self.scored) { &self.cascade } else { &[] },
             sensitivity: self.sensitive.contains(&self.scored),
         };
-        score_image(self.explainer, &again, explanation, &mut self.collected)
+        score_image(self.explainer, &again, explanation, self.scored, &mut self.collected)
             .with_context(|| format!("failed to score the explanations of {}", explanation.id))?;
         self.scored += 1;
         Ok(())
     }
 
-    /// The means over the images, their intervals and the ranks of the methods.
+    /// The means over the images, their intervals, the ranks of the methods and their differences to the controls.
     ///
     /// # Errors
-    /// If a mean is not finite; that it was cancelled.
+    /// If a mean is not finite.
     pub fn table(self) -> Result<ScoreTable> {
-        let (config, execution) = (&self.explainer.config.scores, &self.explainer.execution);
-        let notes = notes(config, self.sensitive.len(), self.randomisable.len());
-        self.collected.table(self.scored, &config.bootstrap, execution, notes)
+        let config = &self.explainer.config.scores;
+        self.collected.table(Making {
+            sample: self.sample,
+            images: self.scored,
+            level: config.level,
+            controls: &[RANDOM, SOBEL, MethodId::of::<InputGradient>().name()],
+            notes: notes(config, self.sample, self.sensitive.len(), self.randomisable.len()),
+        })
     }
 }
 
-/// The variant of the scores that a terminal shows.
+/// The baseline and the scale of the columns that stand for the scores that replace pixels.
 pub fn first_variant(config: &ScoresConfig) -> String {
-    format!("{}, {}", baseline_name(config.baselines[0]), scale_name(config.scales[0]))
+    variant_name(config.baselines[0], config.scales[0])
 }
 
 /// What an image is explained again for.
@@ -110,58 +124,94 @@ struct Again<'a> {
     sensitivity: bool,
 }
 
+impl Again<'_> {
+    /// The scores of a map that take it to be made again.
+    fn measure(&self, map_of: &MapOf<'_>) -> Result<Vec<Measured>> {
+        let mut scores = Vec::new();
+        if self.sensitivity {
+            scores.push((Column::only(ScoreKind::MaxSensitivity, ""), self.rerun.sensitivity(map_of)?));
+        }
+        if self.cascade.is_empty() {
+            return Ok(scores);
+        }
+        let kind = ScoreKind::ParameterRandomisation;
+        let found = self.rerun.randomisation(map_of, self.cascade)?;
+        for (depth, (random, found)) in self.cascade.iter().zip(found).enumerate() {
+            let (layers, headline) = (&random.layers, depth + 1 == self.cascade.len());
+            scores.push((Column { kind, variant: layers.clone(), headline }, found.all_pixels));
+            let variant = format!("{layers}, lit pixels");
+            scores.push((Column { kind, variant, headline: false }, found.lit_pixels));
+        }
+        Ok(scores)
+    }
+}
+
+/// A map that is scored, and how it is made again; nothing where the config leaves that out.
+struct Candidate<'a> {
+    name: &'static str,
+    relevance: Relevance,
+    map_of: Option<Box<MapOf<'a>>>,
+}
+
 fn score_image(
     explainer: &Explainer<'_>,
     again: &Again<'_>,
     explanation: &ImageExplanation,
+    number: usize,
     collected: &mut Collected,
 ) -> Result<()> {
-    let (config, image) = (explainer.config, &explanation.image);
+    let (config, image) = (&explainer.config.scores, &explanation.image);
     let execution = Execution { seed: explanation.seed, ..explainer.execution.clone() };
     let scorer = |images| explainer.model.scores(images);
-    let context = explainer.context(&config.shared, image, explanation.target, explanation.seed);
     let subject = Subject {
         scorer: &scorer,
-        image: image,
-        target: context.target(),
+        image,
+        target: explanation.target.into(),
         truth_mask: explanation.truth_mask.as_deref(),
-        fill: &config.shared.fill,
+        fill: &explainer.config.shared.fill,
         execution: &execution,
     };
-    for (name, control) in [(RANDOM, Relevance::random(image, explanation.seed)?), (SOBEL, Relevance::sobel(image))] {
-        let (scores, curves) = measure(&subject, &control, &config.scores)?;
-        collected.add(name, scores, curves);
+    let answers = ask(&subject, config)?;
+    for Candidate { name, relevance, map_of } in candidates(explainer, again, explanation)? {
+        let (mut scores, curves) = measure(&subject, &answers, &relevance, config)?;
+        if let Some(map_of) = map_of {
+            scores.extend(again.measure(map_of.as_ref())?);
+        }
+        collected.add(name, number, scores, curves);
     }
-    let of_method =
-        |method: &crate::explanation::MethodExplanation| (method.method, Relevance::of(&method.maps, image.shape()));
-    let mut maps: Vec<(MethodId, Option<Relevance>)> = explanation.methods.iter().map(of_method).collect();
+    Ok(())
+}
+
+/// The controls, and every method of the explanation that gives a map of the class.
+fn candidates<'a>(
+    explainer: &Explainer<'_>,
+    again: &'a Again<'_>,
+    explanation: &ImageExplanation,
+) -> Result<Vec<Candidate<'a>>> {
+    let (image, seed) = (&explanation.image, explanation.seed);
+    let shape = image.shape();
+    // a control that no model has a part in is the same for every model
+    let random: Box<MapOf<'_>> = Box::new(move |_, image| Ok(random_map(image.shape().pixels(), seed)?));
+    let sobel: Box<MapOf<'_>> = Box::new(|_, image| Ok(sobel_edge_map(image)));
+    let mut candidates = vec![
+        Candidate { name: RANDOM, relevance: Relevance::random(image, seed)?, map_of: Some(random) },
+        Candidate { name: SOBEL, relevance: Relevance::sobel(image), map_of: Some(sobel) },
+    ];
+    let mut maps: Vec<(MethodId, Option<Relevance>)> =
+        explanation.methods.iter().map(|found| (found.method, Relevance::of(&found.maps, shape))).collect();
     let gradient = MethodId::of::<InputGradient>();
     if maps.iter().all(|(method, _)| *method != gradient) {
         // the third control, whether or not it was asked for
-        let explained = config.method(gradient).explain(&context)?;
-        maps.push((gradient, Relevance::of(&explained.maps, image.shape())));
+        let context = explainer.context(&explainer.config.shared, image, explanation.target, seed);
+        let explained = explainer.config.method(gradient).explain(&context)?;
+        maps.push((gradient, Relevance::of(&explained.maps, shape)));
     }
-    for (method, relevance) in maps {
-        if let Some(relevance) = relevance {
-            let (mut scores, curves) = measure(&subject, &relevance, &config.scores)?;
-            if !config.scores.rerun.skip.contains(&method) {
-                if again.sensitivity {
-                    scores.push((column(ScoreKind::MaxSensitivity, ""), again.rerun.sensitivity(method)?));
-                }
-                let found = if again.cascade.is_empty() {
-                    Vec::new()
-                } else {
-                    again.rerun.randomisation(method, again.cascade)?
-                };
-                let named = again.cascade.iter().zip(found);
-                scores.extend(
-                    named.map(|(random, value)| (column(ScoreKind::ParameterRandomisation, &random.layers), value)),
-                );
-            }
-            collected.add(method.name(), scores, curves);
-        }
-    }
-    Ok(())
+    let is_rerun = |method: &MethodId| !explainer.config.scores.rerun.skip.contains(method);
+    candidates.extend(maps.into_iter().filter_map(|(method, relevance)| {
+        let map_of = is_rerun(&method).then(|| again.rerun.method(method));
+        Some(Candidate { name: method.name(), relevance: relevance?, map_of })
+    }));
+    Ok(candidates)
 }
 
 /// `count` places among `of`, spread evenly from the first on; all of them if there are no more.
@@ -171,12 +221,26 @@ fn spread(of: usize, count: usize) -> Vec<usize> {
 }
 
 /// What a reader of the table must know. These words are part of `scores.json`, and so of the digest of a run.
-fn notes(config: &ScoresConfig, sensitivity_images: usize, randomisation_images: usize) -> Vec<String> {
+fn notes(
+    config: &ScoresConfig,
+    sample: ImageSample,
+    sensitivity_images: usize,
+    randomisation_images: usize,
+) -> Vec<String> {
     let rerun = &config.rerun;
     let shares_tokens = |method: &MethodId| method.facts().needs == Needs::Attention && method.facts().is_scored;
     let attention: Vec<&str> = MethodId::all().filter(shares_tokens).map(MethodId::title).collect();
     let left_out: Vec<&str> = rerun.skip.iter().map(|method| method.title()).collect();
+    let sample = match sample {
+        ImageSample::Random => {
+            "The images were drawn at random: means and intervals hold for the images that they were drawn from."
+        }
+        ImageSample::Chosen => {
+            "The images were chosen and are no sample: means and intervals say nothing of other images."
+        }
+    };
     vec![
+        sample.to_owned(),
         format!(
             "The maps of {} are over tokens: every pixel takes an equal share of its token, and no number has a sign. \
              Fixed-query maps are no map of a class and have no score.",
@@ -198,7 +262,13 @@ fn notes(config: &ScoresConfig, sensitivity_images: usize, randomisation_images:
             counted(rerun.permutations, "permutation"),
             if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }
         ),
-        "Infidelity is that of the optimal scale.".to_owned(),
+        "Infidelity is that of the optimal scale, and blind to the sign: a map and its negative have the same. So are \
+         max-sensitivity, sparseness, complexity and the randomisation of parameters."
+            .to_owned(),
+        "The randomisation of parameters is the magnitude of a rank correlation, 0 is best; on the lit pixels it is not of \
+         the black ground's making. A random map and edges depend on no parameter and have 1; the random map does not \
+         depend on the image either and has a max-sensitivity of 0."
+            .to_owned(),
     ]
 }
 

@@ -1,28 +1,49 @@
 //! The scores of all images, method by method.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use tinylsa_xai::{
-    BootstrapConfig, BootstrapInterval, Direction, Execution, MethodScore, ScoreKind, bootstrap_interval, rank_methods,
-};
-
-use super::measure::{Column, Curves, Measured};
-use crate::error::Result;
+use tinylsa_settings::counted;
+use tinylsa_xai::{Direction, MeanInterval, OverallRanking, ScoreKind};
 
 /// What the explanations of several images scored, method by method: `explanations/scores.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreTable {
-    /// How many images were explained and scored.
+    /// What the images are that the means are over.
+    pub sample: ImageSample,
+    /// How many images were scored.
     pub images: usize,
-    /// The methods and the controls `random` and `sobel`, by name; the third control is the method `input-gradient`.
+    /// The methods and the controls, by name.
     pub methods: Vec<String>,
-    /// One entry for each score.
+    /// Those of them that are controls which every other one is set against: `random`, `sobel` and `input-gradient`.
+    pub controls: Vec<String>,
+    /// The methods in order of all kinds of score together.
+    pub overall: OverallRanking,
+    /// One entry for each score, the kinds in the order of [`ScoreKind::ALL`].
     pub scores: Vec<ScoreColumn>,
     /// The curves of deletion and insertion, the mean over the images.
     pub curves: Vec<MeanCurves>,
     /// What a reader of the table must know, a sentence each: budgets, scales, how token maps become pixels.
     pub notes: Vec<String>,
+}
+
+/// What the images of a table of scores are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageSample {
+    /// Images that somebody or something chose. Means over them say nothing of other images.
+    #[default]
+    Chosen,
+    /// Images drawn at random, so that means and intervals hold for the images that they were drawn from.
+    Random,
+}
+
+impl ImageSample {
+    /// Such as "20 images drawn at random".
+    pub fn describe(self, images: usize) -> String {
+        match self {
+            Self::Chosen => format!("{} that were chosen", counted(images, "image")),
+            Self::Random => format!("{} drawn at random", counted(images, "image")),
+        }
+    }
 }
 
 /// One score of all methods.
@@ -34,6 +55,13 @@ pub struct ScoreColumn {
     pub direction: Direction,
     /// The baseline, the scale and the budget, where the score has them: "black, logits".
     pub variant: String,
+    /// Whether the column stands for its kind where only one is shown: the first baseline and scale of the config, the
+    /// randomisation of all layers.
+    pub headline: bool,
+    /// On how many images the score was measured.
+    pub images: usize,
+    /// On how many of them all methods that are ranked have the score. The means and ranks of these methods are over them.
+    pub compared: usize,
     /// In the order of [`ScoreTable::methods`].
     pub entries: Vec<ScoreEntry>,
 }
@@ -43,12 +71,86 @@ pub struct ScoreColumn {
 pub struct ScoreEntry {
     /// The name of the method or control.
     pub method: String,
-    /// The mean over the images with its bootstrap interval; nothing if the score is not defined for the method.
-    pub mean: Option<BootstrapInterval>,
-    /// The place among the methods, 1 is the best; equal ones share the mean of their places.
+    /// The mean over the images with its interval; nothing if the score is not defined for the method.
+    pub mean: Option<MeanInterval>,
+    /// The place among the methods, 1 is the best; equal ones share the mean of their places. Nothing if the method has
+    /// the score on half of the images or fewer.
     pub rank: Option<f64>,
-    /// For how many images the score was not defined.
+    /// For how many images the score was measured and not defined.
     pub undefined: usize,
+    /// The differences to the controls.
+    pub against: Vec<ControlDifference>,
+}
+
+/// How much the score of a method differs from that of a control on the same images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ControlDifference {
+    /// The name of the control.
+    pub control: String,
+    /// The mean of the method's score minus the control's over the images that have both, with its interval.
+    pub difference: MeanInterval,
+    /// Whether the interval leaves out 0, and on which side it lies.
+    pub verdict: Verdict,
+}
+
+/// What the interval of a difference says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The method is better than the control: the interval leaves out 0.
+    Better,
+    /// The method is worse than the control: the interval leaves out 0.
+    Worse,
+    /// The interval holds 0, or there are too few images.
+    Undecided,
+}
+
+impl Verdict {
+    /// What the interval of a difference in a score of this direction says.
+    pub(super) fn of(difference: &MeanInterval, direction: Direction) -> Self {
+        let is_higher = difference.mean > 0.0;
+        match direction {
+            _ if !difference.excludes(0.0) => Self::Undecided,
+            Direction::Higher if is_higher => Self::Better,
+            Direction::Lower if !is_higher => Self::Better,
+            Direction::Higher | Direction::Lower => Self::Worse,
+        }
+    }
+}
+
+/// In how many kinds of score a method is better than a control, in how many worse, and in how many that is undecided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Better.
+    pub better: usize,
+    /// Worse.
+    pub worse: usize,
+    /// Undecided.
+    pub undecided: usize,
+}
+
+impl ScoreTable {
+    /// How a method does against a control, over the columns that stand for their kinds.
+    pub fn comparison(&self, method: &str, control: &str) -> Comparison {
+        let mut found = Comparison::default();
+        for column in self.scores.iter().filter(|column| column.headline) {
+            let entry = column.entries.iter().find(|entry| entry.method == method);
+            match entry.and_then(|entry| entry.against(control)).map(|against| against.verdict) {
+                Some(Verdict::Better) => found.better += 1,
+                Some(Verdict::Worse) => found.worse += 1,
+                Some(Verdict::Undecided) => found.undecided += 1,
+                None => {}
+            }
+        }
+        found
+    }
+}
+
+impl ScoreEntry {
+    /// The difference to a control.
+    pub fn against(&self, control: &str) -> Option<&ControlDifference> {
+        self.against.iter().find(|against| against.control == control)
+    }
 }
 
 /// The class's score while pixels are deleted and inserted, the mean over the images.
@@ -62,93 +164,4 @@ pub struct MeanCurves {
     pub deletion: Vec<f64>,
     /// The score after each step of insertion.
     pub insertion: Vec<f64>,
-}
-
-/// What was measured, in the order of the methods.
-#[derive(Default)]
-pub(super) struct Collected {
-    methods: Vec<String>,
-    /// The values of each method, one for each image it was measured on.
-    values: BTreeMap<Column, BTreeMap<String, Vec<Option<f64>>>>,
-    /// The sums of the curves of each method, and of how many.
-    curves: BTreeMap<(String, String), CurveSums>,
-}
-
-#[derive(Default)]
-struct CurveSums {
-    count: usize,
-    deletion: Vec<f64>,
-    insertion: Vec<f64>,
-}
-
-impl Collected {
-    pub(super) fn add(&mut self, method: &str, scores: Vec<Measured>, curves: Vec<Curves>) {
-        if !self.methods.iter().any(|known| known == method) {
-            self.methods.push(method.to_owned());
-        }
-        for (column, value) in scores {
-            self.values.entry(column).or_default().entry(method.to_owned()).or_default().push(value);
-        }
-        for Curves { variant, found } in curves {
-            let sums = self.curves.entry((method.to_owned(), variant)).or_default();
-            sums.count += 1;
-            add(&mut sums.deletion, &found.deletion);
-            add(&mut sums.insertion, &found.insertion);
-        }
-    }
-
-    /// Means, intervals and ranks.
-    ///
-    /// # Errors
-    /// If the settings of the bootstrap are out of range, or it is cancelled.
-    pub(super) fn table(
-        self,
-        images: usize,
-        bootstrap: &BootstrapConfig,
-        execution: &Execution,
-        notes: Vec<String>,
-    ) -> Result<ScoreTable> {
-        let mut scores = Vec::with_capacity(self.values.len());
-        for (column, of_methods) in self.values {
-            let mut entries = Vec::with_capacity(self.methods.len());
-            for method in &self.methods {
-                let values = of_methods.get(method).map_or(&[][..], Vec::as_slice);
-                let defined: Vec<f64> = values.iter().filter_map(|value| *value).collect();
-                let undefined = values.len() - defined.len();
-                let mean = if defined.is_empty() {
-                    None
-                } else {
-                    Some(bootstrap_interval(&defined, bootstrap, execution.seed, &execution.cancellation)?)
-                };
-                entries.push(ScoreEntry { method: method.clone(), mean, rank: None, undefined });
-            }
-            scores.push(ranked(column, entries)?);
-        }
-        let mean = |sums: &[f64], count: usize| sums.iter().map(|sum| sum / count as f64).collect();
-        let of_method = |((method, variant), sums): ((String, String), CurveSums)| MeanCurves {
-            deletion: mean(&sums.deletion, sums.count),
-            insertion: mean(&sums.insertion, sums.count),
-            method,
-            variant,
-        };
-        let curves = self.curves.into_iter().map(of_method).collect();
-        Ok(ScoreTable { images, methods: self.methods, scores, curves, notes })
-    }
-}
-
-fn add(sums: &mut Vec<f64>, values: &[f64]) {
-    sums.resize(values.len(), 0.0);
-    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-}
-
-fn ranked(column: Column, mut entries: Vec<ScoreEntry>) -> Result<ScoreColumn> {
-    let of_entry = |entry: &ScoreEntry| MethodScore {
-        method: entry.method.clone(),
-        score: entry.mean.as_ref().map(|interval| interval.mean),
-    };
-    let ranking = rank_methods(column.kind, &entries.iter().map(of_entry).collect::<Vec<_>>())?;
-    for entry in &mut entries {
-        entry.rank = ranking.methods.iter().find(|place| place.method == entry.method).map(|place| place.rank);
-    }
-    Ok(ScoreColumn { kind: column.kind, direction: ranking.direction, variant: column.variant, entries })
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 
-use super::probe::{Probe, copy_pixels};
+use super::probe::{Probe, copy_pixels, relevances};
 use super::statistics::trapezoid;
 use crate::error::ExplainError;
 use crate::scorer::Scorer;
@@ -58,7 +58,7 @@ pub fn deletion_insertion<S: Scorer + ?Sized>(
     config: &DeletionConfig,
 ) -> Result<DeletionInsertion, ExplainError> {
     config.validate()?;
-    let map = probe.map(map)?;
+    let map = relevances(map, probe.pixels())?;
     let baseline = probe.baseline_image()?;
     let (image, pixels) = (probe.image, probe.pixels());
     if pixels < 2 {

@@ -1,12 +1,15 @@
 use rand::seq::index::sample;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require_within};
 
-use super::probe::{Probe, copy_pixels};
+use super::probe::{Probe, relevances};
 use super::statistics::{pearson, spearman};
 use crate::error::ExplainError;
+use crate::execution::Cancellation;
 use crate::scorer::Scorer;
+use crate::segmentation::Segmentation;
 use tinylsa_shape::ImageShape;
 
 const SUBSET: Purpose = Purpose::new("faithfulness subset");
@@ -71,90 +74,146 @@ impl MuFidelityConfig {
     }
 }
 
+/// How far a class score falls when random subsets of pixels are replaced. The subsets do not depend on a map: the model is
+/// asked once, and any number of maps is scored on the same answers.
+#[derive(Clone, Debug)]
+pub struct ProbedSubsets {
+    pixels: usize,
+    /// The numbers of the pixels of each subset, in ascending order.
+    subsets: Vec<Vec<usize>>,
+    falls: Vec<f64>,
+    cancellation: Cancellation,
+}
+
+impl ProbedSubsets {
+    /// Asks the model. Costs `subsets + 1` forward passes.
+    ///
+    /// # Errors
+    /// If a setting is out of range, the subsets take more memory than is allowed, the class does not exist, the scorer
+    /// gives the image other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or
+    /// those of the class not finite.
+    pub fn ask<S: Scorer + ?Sized>(probe: &Probe<'_, S>, config: &FaithfulnessConfig) -> Result<Self, ExplainError> {
+        config.validate()?;
+        let (pixels, seed) = (probe.pixels(), probe.execution.seed);
+        let size = config.pixels.min(pixels);
+        probe.execution.require_memory("the subsets of pixels", "subsets", [config.subsets, size])?;
+        let cancellation = probe.execution.cancellation.clone();
+        let subset = |index: usize| {
+            cancellation.check("subsets", index, config.subsets)?;
+            let draw = Draw { seed, purpose: SUBSET, epoch: 0, index: index as u64 };
+            let mut subset = sample(&mut draw.generator(), pixels, size).into_vec();
+            subset.sort_unstable();
+            Ok(subset)
+        };
+        let subsets = (0..config.subsets).into_par_iter().map(subset).collect::<Result<Vec<_>, ExplainError>>()?;
+        let falls = probe.falls(&probe.baseline_image()?, &subsets, |subset| subset.iter().copied())?;
+        Ok(Self { pixels, subsets, falls, cancellation })
+    }
+
+    /// The faithfulness correlation of a map `[height, width]` on the answers: see [`faithfulness_correlation`].
+    ///
+    /// # Errors
+    /// If the map does not fit the image or is not finite, or the call is cancelled.
+    pub fn faithfulness_correlation(&self, map: &[f32]) -> Result<Option<f64>, ExplainError> {
+        let map = relevances(map, self.pixels)?;
+        let relevance = |(index, subset): (usize, &Vec<usize>)| {
+            self.cancellation.check("subsets", index, self.subsets.len())?;
+            Ok(subset.iter().map(|&pixel| map[pixel]).sum())
+        };
+        let sums = self.subsets.iter().enumerate().map(relevance).collect::<Result<Vec<f64>, ExplainError>>()?;
+        Ok(pearson(&sums, &self.falls))
+    }
+}
+
+/// How far a class score falls when random subsets of the cells of a grid are replaced, asked once for any number of maps.
+#[derive(Clone, Debug)]
+pub struct ProbedCells {
+    cells: Segmentation,
+    /// The numbers of the cells of each subset, in ascending order.
+    subsets: Vec<Vec<usize>>,
+    falls: Vec<f64>,
+    cancellation: Cancellation,
+}
+
+impl ProbedCells {
+    /// Asks the model. Costs `samples + 1` forward passes.
+    ///
+    /// # Errors
+    /// As [`ProbedSubsets::ask`], and if the grid has more rows or columns than the image has pixels.
+    pub fn ask<S: Scorer + ?Sized>(probe: &Probe<'_, S>, config: &MuFidelityConfig) -> Result<Self, ExplainError> {
+        config.validate()?;
+        let ImageShape { height, width, .. } = probe.image.shape();
+        let (cells, seed) = (Segmentation::grid(height, width, config.grid, config.grid)?, probe.execution.seed);
+        let size = ((cells.count() as f64 * config.fraction).round() as usize).max(1);
+        probe.execution.require_memory("the subsets of cells", "samples", [config.samples, size])?;
+        let mut members = vec![Vec::new(); cells.count()];
+        for (pixel, &cell) in cells.labels().iter().enumerate() {
+            members[cell].push(pixel);
+        }
+        let cancellation = probe.execution.cancellation.clone();
+        let subset = |index: usize| {
+            cancellation.check("subsets", index, config.samples)?;
+            let draw = Draw { seed, purpose: CELLS, epoch: 0, index: index as u64 };
+            let mut subset = sample(&mut draw.generator(), cells.count(), size).into_vec();
+            subset.sort_unstable();
+            Ok(subset)
+        };
+        let subsets = (0..config.samples).into_par_iter().map(subset).collect::<Result<Vec<_>, ExplainError>>()?;
+        let falls = probe.falls(&probe.baseline_image()?, &subsets, |subset| {
+            subset.iter().flat_map(|&cell| members[cell].iter().copied())
+        })?;
+        Ok(Self { cells, subsets, falls, cancellation })
+    }
+
+    /// The μFidelity of a map `[height, width]` on the answers: see [`mu_fidelity`].
+    ///
+    /// # Errors
+    /// If the map does not fit the image or is not finite, or the call is cancelled.
+    pub fn mu_fidelity(&self, map: &[f32]) -> Result<Option<f64>, ExplainError> {
+        let map = relevances(map, self.cells.labels().len())?;
+        let mut of_cells = vec![0.0; self.cells.count()];
+        for (&cell, relevance) in self.cells.labels().iter().zip(map) {
+            of_cells[cell] += relevance;
+        }
+        let relevance = |(index, subset): (usize, &Vec<usize>)| {
+            self.cancellation.check("subsets", index, self.subsets.len())?;
+            Ok(subset.iter().map(|&cell| of_cells[cell]).sum())
+        };
+        let sums = self.subsets.iter().enumerate().map(relevance).collect::<Result<Vec<f64>, ExplainError>>()?;
+        Ok(spearman(&sums, &self.falls))
+    }
+}
+
 /// Faithfulness correlation (Bhatt, Weller and Moura 2020, "Evaluating and aggregating feature-based model
 /// explanations", equation 1): Pearson's correlation over random subsets of pixels between the sum of their relevance
-/// and the fall of the class score when they are replaced by the baseline. Costs `subsets + 1` forward passes; `None`
-/// if one of the two does not vary.
+/// and the fall of the class score when they are replaced by the baseline. `None` if one of the two does not vary.
+///
+/// Costs `subsets + 1` forward passes. [`ProbedSubsets`] scores several maps of one image for the same price.
 ///
 /// # Errors
-/// If the map `[height, width]` does not fit the image or is not finite, a setting is out of range, the class does
-/// not exist, the scorer gives the image other scores in another batch, the call is cancelled, or the scores are not
-/// `[batch, classes]` or those of the class not finite.
+/// If the map `[height, width]` does not fit the image or is not finite, or as [`ProbedSubsets::ask`].
 pub fn faithfulness_correlation<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
     map: &[f32],
     config: &FaithfulnessConfig,
 ) -> Result<Option<f64>, ExplainError> {
-    config.validate()?;
-    let (pixels, seed) = (probe.pixels(), probe.execution.seed);
-    let subset = |index: usize| {
-        let draw = Draw { seed, purpose: SUBSET, epoch: 0, index: index as u64 };
-        let mut chosen = vec![false; pixels];
-        for pixel in sample(&mut draw.generator(), pixels, config.pixels.min(pixels)) {
-            chosen[pixel] = true;
-        }
-        chosen
-    };
-    let pairs = relevance_and_fall(probe, map, config.subsets, subset)?;
-    Ok(pearson(&pairs.relevances, &pairs.falls))
+    relevances(map, probe.pixels())?;
+    ProbedSubsets::ask(probe, config)?.faithfulness_correlation(map)
 }
 
 /// μFidelity (Bhatt et al. 2020 in the form of Fel et al. 2021, "Look at the variance!"): Spearman's correlation over
 /// random subsets of the cells of a grid between the sum of their relevance and the fall of the class score when they
-/// are replaced by the baseline. Costs `samples + 1` forward passes; `None` if one of the two does not vary.
+/// are replaced by the baseline. `None` if one of the two does not vary.
+///
+/// Costs `samples + 1` forward passes. [`ProbedCells`] scores several maps of one image for the same price.
 ///
 /// # Errors
-/// As [`faithfulness_correlation`], and if the grid has more rows or columns than the image has pixels.
+/// If the map `[height, width]` does not fit the image or is not finite, or as [`ProbedCells::ask`].
 pub fn mu_fidelity<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
     map: &[f32],
     config: &MuFidelityConfig,
 ) -> Result<Option<f64>, ExplainError> {
-    config.validate()?;
-    let ImageShape { height, width, .. } = probe.image.shape();
-    let cells = crate::segmentation::Segmentation::grid(height, width, config.grid, config.grid)?;
-    let seed = probe.execution.seed;
-    let count = ((cells.count() as f64 * config.fraction).round() as usize).max(1);
-    let subset = |index: usize| {
-        let draw = Draw { seed, purpose: CELLS, epoch: 0, index: index as u64 };
-        let mut chosen = vec![false; cells.count()];
-        for cell in sample(&mut draw.generator(), cells.count(), count) {
-            chosen[cell] = true;
-        }
-        cells.labels().iter().map(|&cell| chosen[cell]).collect()
-    };
-    let pairs = relevance_and_fall(probe, map, config.samples, subset)?;
-    Ok(spearman(&pairs.relevances, &pairs.falls))
-}
-
-struct Pairs {
-    relevances: Vec<f64>,
-    falls: Vec<f64>,
-}
-
-/// The sum of relevance in each subset, and the fall of the class score when the subset is replaced.
-fn relevance_and_fall<S: Scorer + ?Sized>(
-    probe: &Probe<'_, S>,
-    map: &[f32],
-    count: usize,
-    subset: impl Fn(usize) -> Vec<bool> + Sync,
-) -> Result<Pairs, ExplainError> {
-    let map = probe.map(map)?;
-    let (image, baseline) = (probe.image, probe.baseline_image()?);
-    let scores = probe.class_scores(count + 1, |row, values| {
-        values.copy_from_slice(image.values());
-        if row > 0 {
-            let chosen = subset(row - 1);
-            copy_pixels(values, &baseline, |pixel| chosen[pixel]);
-        }
-    })?;
-    let relevance = |index: usize| {
-        probe.execution.cancellation.check("subsets", index, count)?;
-        let chosen = subset(index);
-        Ok(map.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(relevance, _)| relevance).sum())
-    };
-    Ok(Pairs {
-        relevances: (0..count).map(relevance).collect::<Result<_, ExplainError>>()?,
-        falls: scores[1..].iter().map(|score| scores[0] - score).collect(),
-    })
+    relevances(map, probe.pixels())?;
+    ProbedCells::ask(probe, config)?.mu_fidelity(map)
 }

@@ -1,10 +1,12 @@
 use rand::RngExt;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 
-use super::probe::{Probe, copy_pixels};
+use super::probe::Probe;
 use crate::error::{ExplainError, require_count, require_finite};
+use crate::execution::Cancellation;
 use crate::scorer::Scorer;
 use tinylsa_shape::ImageShape;
 
@@ -31,14 +33,12 @@ pub struct InfidelityConfig {
     pub largest_side: usize,
     /// How many squares are drawn, at least 2: a single one is predicted perfectly by some scale.
     pub samples: usize,
-    /// What the values of the attribution mean.
-    pub kind: AttributionKind,
 }
 
 impl Default for InfidelityConfig {
     /// 200 squares of up to a quarter of a 28 x 28 image's width.
     fn default() -> Self {
-        Self { largest_side: 7, samples: 200, kind: AttributionKind::Contribution }
+        Self { largest_side: 7, samples: 200 }
     }
 }
 
@@ -58,83 +58,124 @@ impl InfidelityConfig {
 pub struct Infidelity {
     /// `E[(Iᵀa − (f(x) − f(x − I)))²]`. Lower is better.
     pub plain: f64,
-    /// The same for `βa`, which compares the shape of attributions of different scale. Lower is better. `None` if no
-    /// square changes the score: the scale 0 then makes every map perfect.
+    /// The same for `βa`, which compares the shape of attributions of different scale. Lower is better. It is blind to
+    /// the sign: a map whose every value has the wrong one is as good as the right map, with a negative scale. `None` if
+    /// no square changes the score: the scale 0 then makes every map perfect.
     pub scaled: Option<f64>,
     /// The scale `β = Σ Iᵀa · Δf / Σ (Iᵀa)²` for which it is smallest, 0 if all `Iᵀa` are.
     pub scale: f64,
 }
 
-/// A square of pixels, at every position and side equally likely to lie anywhere within the image.
+/// A square of pixels.
+#[derive(Clone, Copy, Debug)]
 struct Square {
     top: usize,
     left: usize,
     side: usize,
 }
 
+impl Square {
+    /// The numbers of its pixels in an image of this width, in ascending order.
+    fn pixels(self, width: usize) -> impl Iterator<Item = usize> {
+        let rows = self.top..self.top + self.side;
+        rows.flat_map(move |row| (self.left..self.left + self.side).map(move |column| row * width + column))
+    }
+}
+
+/// How far a class score falls when random squares are replaced. The squares do not depend on an attribution: the model is
+/// asked once, and any number of attributions is scored on the same answers.
+#[derive(Clone, Debug)]
+pub struct ProbedSquares {
+    shape: ImageShape,
+    squares: Vec<Square>,
+    falls: Vec<f64>,
+    /// The image minus the baseline, `[channels, height, width]`.
+    differences: Vec<f64>,
+    cancellation: Cancellation,
+}
+
+impl ProbedSquares {
+    /// Asks the model. The side of a square is drawn first, then where it lies within the image. Costs `samples + 1`
+    /// forward passes.
+    ///
+    /// # Errors
+    /// If a setting is out of range or the squares are larger than the image, the class does not exist, the scorer gives
+    /// the image other scores in another batch, the call is cancelled, or the scores are not `[batch, classes]` or those
+    /// of the class not finite.
+    pub fn ask<S: Scorer + ?Sized>(probe: &Probe<'_, S>, config: &InfidelityConfig) -> Result<Self, ExplainError> {
+        config.validate()?;
+        let (image, seed) = (probe.image, probe.execution.seed);
+        let shape = image.shape();
+        let ImageShape { height, width, .. } = shape;
+        let fits = config.largest_side <= height.min(width);
+        require("largest_side", fits, || config.largest_side.to_string(), "no more than the image's height and width")?;
+        let square = |index: usize| {
+            let draw = Draw { seed, purpose: SQUARE, epoch: 0, index: index as u64 };
+            let mut generator = draw.generator();
+            let side = generator.random_range(1..=config.largest_side);
+            let top = generator.random_range(0..=height - side);
+            Square { top, left: generator.random_range(0..=width - side), side }
+        };
+        let squares: Vec<Square> = (0..config.samples).into_par_iter().map(square).collect();
+        let baseline = probe.baseline_image()?;
+        let falls = probe.falls(&baseline, &squares, |square| square.pixels(width))?;
+        let pairs = image.values().iter().zip(baseline.values());
+        let differences = pairs.map(|(&shown, &hidden)| f64::from(shown) - f64::from(hidden)).collect();
+        Ok(Self { shape, squares, falls, differences, cancellation: probe.execution.cancellation.clone() })
+    }
+
+    /// The infidelity of an attribution `[channels, height, width]` whose values mean `kind`, on the answers: see
+    /// [`infidelity`].
+    ///
+    /// # Errors
+    /// If the attribution does not fit the image or is not finite, or the call is cancelled.
+    pub fn infidelity(&self, attribution: &[f32], kind: AttributionKind) -> Result<Infidelity, ExplainError> {
+        require_attribution(attribution, self.shape)?;
+        let effect = |position: usize| match kind {
+            AttributionKind::Contribution => f64::from(attribution[position]),
+            AttributionKind::Sensitivity => f64::from(attribution[position]) * self.differences[position],
+        };
+        let predicted = |(index, square): (usize, &Square)| {
+            self.cancellation.check("squares", index, self.squares.len())?;
+            let of_channel = |channel: usize| {
+                square.pixels(self.shape.width).map(move |pixel| channel * self.shape.pixels() + pixel)
+            };
+            Ok((0..self.shape.channels).flat_map(of_channel).map(effect).sum::<f64>())
+        };
+        let predictions = self.squares.iter().enumerate().map(predicted).collect::<Result<Vec<f64>, ExplainError>>()?;
+        let products: f64 = predictions.iter().zip(&self.falls).map(|(prediction, fall)| prediction * fall).sum();
+        let squares: f64 = predictions.iter().map(|prediction| prediction * prediction).sum();
+        let scale = if squares > 0.0 { products / squares } else { 0.0 };
+        let mean_square = |scale: f64| {
+            let errors =
+                predictions.iter().zip(&self.falls).map(|(prediction, fall)| (scale * prediction - fall).powi(2));
+            errors.sum::<f64>() / self.falls.len() as f64
+        };
+        let varies = self.falls.iter().any(|&fall| fall != 0.0);
+        Ok(Infidelity { plain: mean_square(1.0), scaled: varies.then(|| mean_square(scale)), scale })
+    }
+}
+
 /// Infidelity (Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", definition 2.1, with the optimal
-/// scale of its section 2.3) of an attribution with a value for each of the image's, under independent square
-/// removals: each puts the baseline into one square of the untouched image. Costs `samples + 1` forward passes.
+/// scale of its section 2.3) of an attribution `[channels, height, width]` whose values mean `kind`, under independent
+/// square removals: each puts the baseline into one square of the untouched image.
+///
+/// Costs `samples + 1` forward passes. [`ProbedSquares`] scores several attributions of one image for the same price.
 ///
 /// # Errors
-/// If the attribution does not fit the image or is not finite, a setting is out of range or the squares are larger
-/// than the image, the class does not exist, the scorer gives the image other scores in another batch, the call is
-/// cancelled, or the scores are not `[batch, classes]` or those of the class not finite.
+/// If the attribution does not fit the image or is not finite, or as [`ProbedSquares::ask`].
 pub fn infidelity<S: Scorer + ?Sized>(
     probe: &Probe<'_, S>,
     attribution: &[f32],
+    kind: AttributionKind,
     config: &InfidelityConfig,
 ) -> Result<Infidelity, ExplainError> {
-    config.validate()?;
-    let (image, seed) = (probe.image, probe.execution.seed);
-    let ImageShape { height, width, .. } = image.shape();
-    let fits = config.largest_side <= height.min(width);
-    require("largest_side", fits, || config.largest_side.to_string(), "no more than the image's height and width")?;
-    require_count("the attribution", attribution.len(), image.values().len())?;
-    require_finite("the attribution", attribution)?;
-    let baseline = probe.baseline_image()?;
-
-    let square = |index: usize| {
-        let draw = Draw { seed, purpose: SQUARE, epoch: 0, index: index as u64 };
-        let mut generator = draw.generator();
-        let side = generator.random_range(1..=config.largest_side);
-        let top = generator.random_range(0..=height - side);
-        Square { top, left: generator.random_range(0..=width - side), side }
-    };
-    let scores = probe.class_scores(config.samples + 1, |row, values| {
-        values.copy_from_slice(image.values());
-        if row > 0 {
-            let square = square(row - 1);
-            copy_pixels(values, &baseline, |pixel| square.holds(pixel, width));
-        }
-    })?;
-    let predicted = |index: usize| {
-        probe.execution.cancellation.check("squares", index, config.samples)?;
-        let square = square(index);
-        let pairs = image.values().iter().zip(baseline.values());
-        let term = |(position, (&value, (&shown, &hidden))): (usize, (&f32, (&f32, &f32)))| match config.kind {
-            _ if !square.holds(position % (height * width), width) => 0.0,
-            AttributionKind::Contribution => f64::from(value),
-            AttributionKind::Sensitivity => f64::from(value) * (f64::from(shown) - f64::from(hidden)),
-        };
-        Ok(attribution.iter().zip(pairs).enumerate().map(term).sum::<f64>())
-    };
-    let predictions = (0..config.samples).map(predicted).collect::<Result<Vec<f64>, ExplainError>>()?;
-    let falls: Vec<f64> = scores[1..].iter().map(|score| scores[0] - score).collect();
-    let products: f64 = predictions.iter().zip(&falls).map(|(prediction, fall)| prediction * fall).sum();
-    let squares: f64 = predictions.iter().map(|prediction| prediction * prediction).sum();
-    let scale = if squares > 0.0 { products / squares } else { 0.0 };
-    let mean_square = |scale: f64| {
-        let errors = predictions.iter().zip(&falls).map(|(prediction, fall)| (scale * prediction - fall).powi(2));
-        errors.sum::<f64>() / config.samples as f64
-    };
-    let varies = falls.iter().any(|&fall| fall != 0.0);
-    Ok(Infidelity { plain: mean_square(1.0), scaled: varies.then(|| mean_square(scale)), scale })
+    require_attribution(attribution, probe.image.shape())?;
+    ProbedSquares::ask(probe, config)?.infidelity(attribution, kind)
 }
 
-impl Square {
-    fn holds(&self, pixel: usize, width: usize) -> bool {
-        let (row, column) = (pixel / width, pixel % width);
-        (self.top..self.top + self.side).contains(&row) && (self.left..self.left + self.side).contains(&column)
-    }
+/// Requires a finite value for each of the image's.
+fn require_attribution(attribution: &[f32], shape: ImageShape) -> Result<(), ExplainError> {
+    require_count("the attribution", attribution.len(), shape.values())?;
+    require_finite("the attribution", attribution)
 }

@@ -2,8 +2,13 @@
 //!
 //! A score without a control says little: many of them can be won by a map that has nothing to do with the model. Every
 //! table of scores should hold the three controls beside the methods, a [`random_map`], the [`sobel_edge_map`] and the
-//! plain gradient; and every mean over images its [`bootstrap_interval`]. [`rank_methods`] puts methods in order by
-//! one score, whose direction is a property of the [`ScoreKind`].
+//! plain gradient; every mean over images its [`mean_interval`]; and every method its [`paired_difference`] to each control.
+//! [`rank_methods`] puts methods in order by one score, whose direction is a property of the [`ScoreKind`], and
+//! [`overall_ranking`] by all of them.
+//!
+//! [`faithfulness_correlation`], [`mu_fidelity`] and [`infidelity`] perturb the image in ways that do not depend on the map.
+//! Where several maps of one image are scored, [`ProbedSubsets`], [`ProbedCells`] and [`ProbedSquares`] ask the model once
+//! for all of them.
 //!
 //! A score that is not defined for an image, such as a correlation with something that does not vary, is `None` and
 //! never a number that happens to look good or bad.
@@ -34,11 +39,12 @@
 //!
 #![doc = include_str!("../../docs/methods/scores.md")]
 
-mod bootstrap;
 mod controls;
 mod deletion;
 mod faithfulness;
 mod infidelity;
+mod interval;
+mod kind;
 mod localisation;
 mod probe;
 mod randomisation;
@@ -46,15 +52,21 @@ mod ranking;
 mod sensitivity;
 mod shape;
 mod statistics;
+mod student;
 
-pub use bootstrap::{BootstrapConfig, BootstrapInterval, bootstrap_interval};
 pub use controls::{random_map, sobel_edge_map};
 pub use deletion::{DeletionConfig, DeletionInsertion, deletion_insertion};
-pub use faithfulness::{FaithfulnessConfig, MuFidelityConfig, faithfulness_correlation, mu_fidelity};
-pub use infidelity::{AttributionKind, Infidelity, InfidelityConfig, infidelity};
+pub use faithfulness::{
+    FaithfulnessConfig, MuFidelityConfig, ProbedCells, ProbedSubsets, faithfulness_correlation, mu_fidelity,
+};
+pub use infidelity::{AttributionKind, Infidelity, InfidelityConfig, ProbedSquares, infidelity};
+pub use interval::{MeanInterval, mean_interval, paired_difference};
+pub use kind::{Direction, ScoreKind};
 pub use localisation::{pointing_game, relevance_mass_accuracy, relevance_rank_accuracy};
 pub use probe::{Baseline, Probe, ScoreScale};
-pub use randomisation::{magnitude_rank_correlation, parameter_randomisation};
-pub use ranking::{Direction, MethodScore, RankedMethod, Ranking, ScoreKind, rank_methods};
+pub use randomisation::{Randomised, lit_pixels, magnitude_rank_correlation, parameter_randomisation};
+pub use ranking::{
+    MethodScore, OverallPlace, OverallRanking, RankedMethod, Ranking, Unplaced, overall_ranking, rank_methods,
+};
 pub use sensitivity::{MaxSensitivityConfig, max_sensitivity};
 pub use shape::{completeness, complexity, sparseness};

@@ -88,12 +88,29 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
         self.baseline.image(self.image, self.fill, self.execution)
     }
 
-    /// Requires a finite relevance for every pixel and returns them in f64.
-    pub(super) fn map(&self, map: &[f32]) -> Result<Vec<f64>, ExplainError> {
-        require_count("the relevance map", map.len(), self.pixels())?;
-        require_finite("the relevance map", map)?;
-        // Adding 0 makes a negative zero a positive one, so that the two are ties.
-        Ok(map.iter().map(|&value| f64::from(value) + 0.0).collect())
+    /// How far the class score falls when the pixels of each region in turn are replaced by the baseline, each time in the
+    /// untouched image.
+    ///
+    /// # Errors
+    /// As [`class_scores`](Self::class_scores).
+    pub(super) fn falls<'r, R: Sync, P: Iterator<Item = usize>>(
+        &self,
+        baseline: &Image,
+        regions: &'r [R],
+        pixels: impl Fn(&'r R) -> P + Sync,
+    ) -> Result<Vec<f64>, ExplainError> {
+        let plane = self.pixels();
+        let scores = self.class_scores(regions.len() + 1, |row, values| {
+            values.copy_from_slice(self.image.values());
+            if row > 0 {
+                for pixel in pixels(&regions[row - 1]) {
+                    for value in (pixel..values.len()).step_by(plane) {
+                        values[value] = baseline.values()[value];
+                    }
+                }
+            }
+        })?;
+        Ok(scores[1..].iter().map(|score| scores[0] - score).collect())
     }
 
     /// The class scores of `count` images, on the scale that was asked for.
@@ -138,6 +155,14 @@ impl<S: Scorer + ?Sized> Probe<'_, S> {
         order.sort_by(|&a, &b| map[b].total_cmp(&map[a]));
         order
     }
+}
+
+/// Requires a finite relevance for every pixel and returns them in f64.
+pub(super) fn relevances(map: &[f32], pixels: usize) -> Result<Vec<f64>, ExplainError> {
+    require_count("the relevance map", map.len(), pixels)?;
+    require_finite("the relevance map", map)?;
+    // Adding 0 makes a negative zero a positive one, so that the two are ties.
+    Ok(map.iter().map(|&value| f64::from(value) + 0.0).collect())
 }
 
 /// Copies from `source` the pixels for which `chosen` is true, in every channel.

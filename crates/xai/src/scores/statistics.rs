@@ -23,16 +23,23 @@ pub(super) fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
 /// Ranks from 1, equal values sharing the mean of theirs.
 #[expect(clippy::float_cmp, reason = "ties are values that are exactly equal")]
 pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+    ranks_with_ties(values, |a, b| a == b)
+}
+
+/// Ranks from 1 by rising value. Values that tie with the least of a group belong to the group and share the mean of its
+/// places.
+pub(super) fn ranks_with_ties(values: &[f64], is_tie: impl Fn(f64, f64) -> bool) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];
     let mut below = 0;
-    for group in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let rank = below as f64 + (group.len() + 1) as f64 / 2.0;
-        for &index in group {
-            ranks[index] = rank;
+    while below < order.len() {
+        let least = values[order[below]];
+        let size = order[below..].iter().take_while(|&&index| is_tie(least, values[index])).count().max(1);
+        for &index in &order[below..below + size] {
+            ranks[index] = below as f64 + (size + 1) as f64 / 2.0;
         }
-        below += group.len();
+        below += size;
     }
     ranks
 }
@@ -52,6 +59,10 @@ mod tests {
     fn ranks_share_ties() {
         assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0]), [3.5, 1.0, 3.5, 2.0]);
         assert_eq!(ranks(&[0.0, -0.0, -1.0]), [2.5, 2.5, 1.0]);
+        // 0.9 ties with 0, 1.5 with 0.9 but not with 0
+        let close = |a: f64, b: f64| (a - b).abs() < 1.0;
+        assert_eq!(ranks_with_ties(&[1.5, 0.9, 0.0, 2.0], close), [3.5, 1.5, 1.5, 3.5]);
+        assert_eq!(ranks_with_ties(&[], close), [0.0; 0]);
     }
 
     #[test]
