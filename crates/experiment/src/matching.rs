@@ -91,6 +91,20 @@ pub(crate) fn split_of_training(
     split(recorded.images, recorded.seed)
 }
 
+/// The training images that a model was not trained on, by their number among all training images: the validation split, as
+/// the model file records it.
+///
+/// # Errors
+/// [`UsageError`] if the file does not record it, or these are not the images that the model was trained on.
+pub fn validation_split(metadata: &ModelMetadata, training_set: &Dataset) -> Result<Vec<u32>, UsageError> {
+    if metadata.held_out.is_none() {
+        let text = "the model file does not say which images the model was not trained on, so that there is no \
+                    validation split to count in; --split test counts in the test split";
+        return Err(UsageError(text.to_owned()));
+    }
+    Ok(split_of_training(metadata, training_set, AskedSplit::default())?.validation)
+}
+
 #[cfg(test)]
 mod tests {
     use tinylsa_data::{FASHION_MNIST_CLASSES, SyntheticConfig, synthetic_garments};
