@@ -68,9 +68,9 @@ fn settings_that_the_memory_does_not_hold_are_refused_by_their_key() {
     assert_eq!(key(ExactShapleyPlan::new(18, &limit, &execution).map(drop)), "the number of segments");
     let samples = LimeConfig { samples: 10_000_000, ..LimeConfig::default() };
     assert_eq!(key(LimePlan::new(784, &samples, &execution).map(drop)), "samples");
-    let evaluations = KernelShapConfig { evaluations: Some(100_000_000) };
+    let evaluations = KernelShapConfig { evaluations: 100_000_000 };
     assert_eq!(key(KernelShapPlan::new(784, &evaluations, &execution).map(drop)), "evaluations");
-    let few = KernelShapConfig { evaluations: Some(2) };
+    let few = KernelShapConfig { evaluations: 2 };
     assert_eq!(key(KernelShapPlan::new(784, &few, &execution).map(drop)), "the number of segments");
     let walks = PermutationShapConfig { permutations: 1_000_000 };
     assert_eq!(key(PermutationShapPlan::new(784, &walks, &execution).map(drop)), "permutations");

@@ -46,7 +46,7 @@ fn maps(target: Target) -> Vec<(&'static str, Vec<f32>)> {
     // refinement stops at a share of the difference of scores, which is another one for each target
     let fixed = IntegratedGradientsConfig { tolerance: f64::INFINITY, ..Default::default() };
     let expected = ExpectedGradientsConfig::default();
-    let kernel = KernelShapConfig { evaluations: Some(40) };
+    let kernel = KernelShapConfig { evaluations: 40 };
     let limes = LimeConfig { samples: 60, ..Default::default() };
     let walks = PermutationShapConfig { permutations: 4 };
     vec![

@@ -61,7 +61,7 @@ fn every_method<S: Fn(Tensor<4>) -> Tensor<2>>(
 ) -> Result<[ShapleyExplanation; 3], ExplainError> {
     Ok([
         exact_shapley(scorer, masker, Targets::EveryClass, &ExactShapleyConfig::default(), execution)?,
-        kernel_shap(scorer, masker, Targets::EveryClass, &KernelShapConfig { evaluations: Some(120) }, execution)?,
+        kernel_shap(scorer, masker, Targets::EveryClass, &KernelShapConfig { evaluations: 120 }, execution)?,
         permutation_shap(scorer, masker, Targets::EveryClass, &PermutationShapConfig { permutations: 5 }, execution)?,
     ])
 }
@@ -108,7 +108,7 @@ fn several_backgrounds_give_the_mean_of_each() {
 #[test]
 fn one_target_is_the_same_as_that_class_of_all() {
     let masker = masker(image(2));
-    let config = KernelShapConfig { evaluations: Some(120) };
+    let config = KernelShapConfig { evaluations: 120 };
     let all = kernel_shap(&curved, &masker, Targets::EveryClass, &config, &execution()).unwrap();
     let one = kernel_shap(&curved, &masker, Target::Class(2), &config, &execution()).unwrap();
     assert_eq!(one.explained, [2.into()]);

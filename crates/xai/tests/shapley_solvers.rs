@@ -25,7 +25,7 @@ fn exact(players: usize, game: impl Fn(Inside) -> f64) -> ShapleySolution {
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
 
-fn kernel(players: usize, evaluations: Option<usize>, seed: u64, game: impl Fn(Inside) -> f64) -> ShapleySolution {
+fn kernel(players: usize, evaluations: usize, seed: u64, game: impl Fn(Inside) -> f64) -> ShapleySolution {
     let plan = KernelShapPlan::new(players, &KernelShapConfig { evaluations }, &seeded(seed)).unwrap();
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
@@ -112,13 +112,13 @@ fn every_method_is_exact_on_an_additive_game() {
 #[test]
 fn several_outputs_are_solved_as_if_each_were_alone() {
     let games = [network_game(8, 1), network_game(8, 2), network_game(8, 3)];
-    let plan = KernelShapPlan::new(8, &KernelShapConfig { evaluations: Some(100) }, &seeded(4)).unwrap();
+    let plan = KernelShapPlan::new(8, &KernelShapConfig { evaluations: 100 }, &seeded(4)).unwrap();
     let together = CoalitionValues::of_game(plan.coalitions(), 3, |inside, row| {
         row.iter_mut().zip(&games).for_each(|(value, game)| *value = game(inside));
     });
     let together = plan.solve(&together.unwrap()).unwrap();
     for (output, game) in games.iter().enumerate() {
-        check(together.of(output).unwrap(), kernel(8, Some(100), 4, game).of(0).unwrap(), 1e-13);
+        check(together.of(output).unwrap(), kernel(8, (100), 4, game).of(0).unwrap(), 1e-13);
     }
 }
 
@@ -126,7 +126,7 @@ fn several_outputs_are_solved_as_if_each_were_alone() {
 fn kernel_shap_with_all_coalitions_is_the_enumeration() {
     for players in 1..=12 {
         let game = random_game(players, players as u64);
-        let found = kernel(players, Some((1 << players).max(2)), 3, &game);
+        let found = kernel(players, ((1 << players).max(2)), 3, &game);
         assert_eq!(found.evaluations, 1 << players, "{players} players");
         check(found.of(0).unwrap(), exact(players, &game).of(0).unwrap(), 1e-9);
         if players > 1 {
@@ -138,7 +138,7 @@ fn kernel_shap_with_all_coalitions_is_the_enumeration() {
 #[test]
 fn kernel_shap_is_additive_at_any_budget_and_never_exceeds_it() {
     for budget in [2, 3, 7, 16, 29, 32, 33, 100, 500, 1000, 5000] {
-        let solution = kernel(16, Some(budget), budget as u64, network_game(16, 1));
+        let solution = kernel(16, (budget), budget as u64, network_game(16, 1));
         assert!(solution.additivity_residuals[0].abs() <= 1e-12, "budget {budget}");
         assert!(solution.evaluations <= budget + 2 && solution.evaluations + 1 >= budget + 2, "budget {budget}");
         // 15 unknowns, and a pair of complements tells no more than one of them.
@@ -148,7 +148,7 @@ fn kernel_shap_is_additive_at_any_budget_and_never_exceeds_it() {
 
 #[test]
 fn too_few_coalitions_give_equal_shares_to_players_that_nothing_tells_apart() {
-    let solution = kernel(6, Some(2), 1, |inside| (0..6).filter(|&player| inside(player)).count() as f64);
+    let solution = kernel(6, (2), 1, |inside| (0..6).filter(|&player| inside(player)).count() as f64);
     assert!(solution.underdetermined);
     assert_eq!(solution.standard_errors, None);
     check(solution.of(0).unwrap(), &[1.0; 6], 1e-6);
@@ -230,7 +230,7 @@ fn kernel_shap_is_more_accurate_than_permutation_shap_at_about_the_same_cost() {
         let error = |found: &ShapleySolution| -> f64 {
             found.values.iter().zip(&truth.values).map(|(a, b)| (a - b).powi(2)).sum()
         };
-        let (kernel, permutation) = (kernel(16, Some(1920), seed, &game), permutation(16, 64, seed, &game));
+        let (kernel, permutation) = (kernel(16, (1920), seed, &game), permutation(16, 64, seed, &game));
         assert_eq!(kernel.evaluations, permutation.evaluations);
         by_kernel += error(&kernel);
         by_permutation += error(&permutation);
@@ -243,7 +243,7 @@ fn standard_errors_are_those_over_seeds() {
     let game = network_game(10, 7);
     let truth = exact(10, &game);
     for budget in [120, 300, 600] {
-        let ratio = calibration(&truth, (0..60).map(|seed| kernel(10, Some(budget), seed, &game)));
+        let ratio = calibration(&truth, (0..60).map(|seed| kernel(10, (budget), seed, &game)));
         assert!((0.8..1.25).contains(&ratio), "budget {budget}: {ratio}");
     }
     let ratio = calibration(&truth, (0..60).map(|seed| permutation(10, 12, seed, &game)));
@@ -282,7 +282,7 @@ fn what_cannot_be_planned_or_solved_is_an_error() {
     assert_eq!(KernelShapPlan::new(0, &KernelShapConfig::default(), &seeded(0)).unwrap_err(), empty);
     assert_eq!(PermutationShapPlan::new(0, &PermutationShapConfig::default(), &seeded(0)).unwrap_err(), empty);
 
-    let budget = KernelShapConfig { evaluations: Some(1) };
+    let budget = KernelShapConfig { evaluations: 1 };
     assert!(matches!(KernelShapPlan::new(4, &budget, &seeded(0)), Err(ExplainError::Setting(_))));
     let walks = PermutationShapConfig { permutations: 0 };
     assert!(matches!(PermutationShapPlan::new(4, &walks, &seeded(0)), Err(ExplainError::Setting(_))));
@@ -303,7 +303,7 @@ proptest! {
     #[test]
     fn efficiency(players in 1_usize..9, seed in 0_u64..1000) {
         let game = random_game(players, seed);
-        for solution in [exact(players, &game), kernel(players, Some(40), seed, &game), permutation(players, 3, seed, &game)] {
+        for solution in [exact(players, &game), kernel(players, (40), seed, &game), permutation(players, 3, seed, &game)] {
             prop_assert!(solution.additivity_residuals[0].abs() < 1e-12);
             let sum: f64 = solution.values.iter().sum();
             prop_assert!((sum - (game(&|_| true) - game(&|_| false))).abs() < 1e-12);
@@ -318,7 +318,7 @@ proptest! {
         let game = |inside: Inside| others(&|player| player != dummy && inside(player));
         prop_assert!(exact(players, game).values[dummy].abs() < 1e-12);
         prop_assert!(permutation(players, 3, seed, game).values[dummy].abs() < 1e-12);
-        prop_assert!(kernel(players, Some(1 << players), seed, game).values[dummy].abs() < 1e-10);
+        prop_assert!(kernel(players, (1 << players), seed, game).values[dummy].abs() < 1e-10);
     }
 
     /// Two players who change every coalition alike get the same.
@@ -330,7 +330,7 @@ proptest! {
             let others: usize = (2..players).filter(|&player| inside(player)).map(|player| 1 << player).sum();
             table[others * 3 + pair]
         };
-        for solution in [exact(players, game), kernel(players, Some(1 << players), seed, game)] {
+        for solution in [exact(players, game), kernel(players, (1 << players), seed, game)] {
             prop_assert!((solution.values[0] - solution.values[1]).abs() < 1e-10);
         }
     }
@@ -342,7 +342,7 @@ proptest! {
         let sum = |inside: Inside| first(inside) + scale * second(inside);
         let methods: [Method; 3] = [
             &|game| exact(players, game),
-            &|game| kernel(players, Some(60), seed, game),
+            &|game| kernel(players, (60), seed, game),
             &|game| permutation(players, 2, seed, game),
         ];
         for method in methods {

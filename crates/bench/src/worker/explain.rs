@@ -26,6 +26,8 @@ const BATCH_SIZES: [usize; 5] = [16, 32, 64, 128, 256];
 const TRIAL: usize = 512;
 /// Rows and columns of the segments.
 const SEGMENTS: usize = 4;
+/// Coalitions of `KernelSHAP` beside the empty and the full one: the default of `shap` for 16 segments.
+const KERNEL_EVALUATIONS: usize = 2 * SEGMENTS * SEGMENTS + 2048;
 /// Tokens, and layers of attention, of the flow.
 const FLOW: [usize; 2] = [49, 3];
 
@@ -57,7 +59,7 @@ impl ExplainCase {
         match self {
             Self::IntegratedGradients { steps } => PassCount { forward: steps, backward: true },
             Self::Lime { samples } => PassCount { forward: samples, backward: false },
-            Self::KernelShap => PassCount { forward: 2 * segments + 2048 + 2, backward: false },
+            Self::KernelShap => PassCount { forward: KERNEL_EVALUATIONS + 2, backward: false },
             Self::ExactShapley => PassCount { forward: 1 << segments, backward: false },
             Self::Flow => PassCount { forward: 0, backward: false },
         }
@@ -140,7 +142,8 @@ impl Subject {
                 lime(&scorer, masker, target, &LimeConfig { samples, ..LimeConfig::default() }, &execution)?;
             }
             ExplainCase::KernelShap => {
-                kernel_shap(&scorer, masker, target, &KernelShapConfig::default(), &execution)?;
+                let config = KernelShapConfig { evaluations: KERNEL_EVALUATIONS };
+                kernel_shap(&scorer, masker, target, &config, &execution)?;
             }
             ExplainCase::ExactShapley => {
                 let config = ExactShapleyConfig { limit: SEGMENTS * SEGMENTS };

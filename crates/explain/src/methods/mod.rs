@@ -5,7 +5,7 @@
 
 use serde::de::{Error, MapAccess};
 use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig, GradCamConfig,
+    AttentionFlowConfig, AttentionRolloutConfig, ExpectedGradientsConfig, GradCamConfig,
     IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig,
     SmoothGradConfig,
 };
@@ -33,6 +33,7 @@ mod smooth_grad;
 
 mod support;
 
+pub use exact_shapley::GridShapleyConfig;
 pub use fixed_query::FixedQueryConfig;
 pub use gradient_rollout::GradientRollout;
 pub use input_gradient::InputGradient;
@@ -74,7 +75,7 @@ registry! {
     InputGradient,
     InputTimesGradient,
     GradCamConfig,
-    ExactShapleyConfig,
+    GridShapleyConfig,
     KernelShapConfig,
     PermutationShapConfig,
     LimeConfig,

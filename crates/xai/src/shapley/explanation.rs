@@ -48,7 +48,7 @@ pub fn exact_shapley<S: Scorer + ?Sized>(
 }
 
 /// `KernelSHAP` values of the segments for one target or several, at the same cost of
-/// `2M + 2050` forward passes for each replacement image, or as the config says.
+/// `config.evaluations + 2` forward passes for each replacement image.
 ///
 /// # Errors
 /// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives

@@ -20,9 +20,9 @@ pub struct PermutationShapConfig {
 }
 
 impl Default for PermutationShapConfig {
-    /// 64 permutations: 1 922 evaluations on a 4 x 4 grid, about as many as `KernelSHAP`'s default.
+    /// 32 permutations: 3 074 evaluations of the 49 segments of the default grid.
     fn default() -> Self {
-        Self { permutations: 64 }
+        Self { permutations: 32 }
     }
 }
 

@@ -1,10 +1,10 @@
 //! For the methods that show and hide segments.
 
 use serde::Serialize;
-use tinylsa_settings::{InvalidSetting, require};
+use tinylsa_settings::InvalidSetting;
 use tinylsa_xai::{
-    Attribution, EvaluatedGame, ExactShapleyConfig, ExplainError, ExplainedScore, Masker, Segmentation,
-    SegmentationKind, ShapleyExplanation, ShapleySolution, exact_shapley_evaluations,
+    Attribution, EvaluatedGame, ExplainError, ExplainedScore, Masker, Segmentation,
+    SegmentationKind, ShapleyExplanation, ShapleySolution,
 };
 
 use super::gradients::{images, scientific};
@@ -14,25 +14,26 @@ use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference, Segmen
 use crate::method::{Diagnostics, Explained, MethodContext, SharedSetting};
 use crate::shared::SharedSettings;
 
-/// What all of these methods share.
+/// What the methods over the shared segments read.
 pub(crate) const SEGMENT_SETTINGS: &[SharedSetting] = &[SharedSetting::Segmentation, SharedSetting::Fill];
 /// How many segments a warning names; the diagnostics have all of them.
 const MOST_NAMED: usize = 16;
 
-/// The segments of the image.
-pub(crate) fn segmentation(at: &MethodContext<'_>) -> Result<Segmentation, ExplainError> {
+/// The image with the segments that the methods share.
+pub(crate) fn masker(at: &MethodContext<'_>) -> Result<Masker, ExplainError> {
     let cancellation = &at.execution.cancellation;
-    Ok(at.shared.segmentation.segment(at.image.values(), at.image.shape(), cancellation)?)
+    masker_of(at, at.shared.segmentation.segment(at.image.values(), at.image.shape(), cancellation)?)
 }
 
-pub(crate) fn masker(at: &MethodContext<'_>) -> Result<Masker, ExplainError> {
-    Masker::new(at.image.clone(), segmentation(at)?, &at.shared.fill, &at.execution)
+/// The image with segments of the method's own.
+pub(crate) fn masker_of(at: &MethodContext<'_>, segmentation: Segmentation) -> Result<Masker, ExplainError> {
+    Masker::new(at.image.clone(), segmentation, &at.shared.fill, &at.execution)
 }
 
 /// How many segments an image has at most.
 pub(crate) fn most_segments(shared: &SharedSettings) -> usize {
     match shared.segmentation.kind {
-        SegmentationKind::Grid => shared.segmentation.grid.rows * shared.segmentation.grid.columns,
+        SegmentationKind::Grid => shared.segmentation.grid.cells(),
         SegmentationKind::Slic => shared.segmentation.slic.segments,
     }
 }
@@ -49,26 +50,6 @@ pub(crate) fn validate_segments(shared: &SharedSettings, at: &Circumstances) -> 
             within_image("segmentation.slic.segments", config.slic.segments, 1..=height * width, "pixels")
         }
     }
-}
-
-/// Requires the limit of an enumeration to reach the segments of an image.
-pub(crate) fn validate_enumeration(
-    key: &str,
-    config: &ExactShapleyConfig,
-    shared: &SharedSettings,
-) -> Result<(), InvalidSetting> {
-    let (segments, limit) = (most_segments(shared), config.limit);
-    let expected = if segments <= ExactShapleyConfig::MOST {
-        let evaluations = exact_shapley_evaluations(segments);
-        format!(
-            "at least the {segments} segments of an image, whose coalitions take {evaluations} evaluations, or fewer \
-             segments, or the method left out"
-        )
-    } else {
-        let most = ExactShapleyConfig::MOST;
-        format!("at most {most} segments of an image instead of {segments}, or the method left out")
-    };
-    require(key, segments <= limit, || limit.to_string(), &expected)
 }
 
 #[derive(Debug, Serialize)]

@@ -16,12 +16,19 @@ const PAIR: Purpose = Purpose::new("kernel shap pair");
 const SELECTION: Purpose = Purpose::new("kernel shap selection of pairs");
 
 /// Settings of `KernelSHAP`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KernelShapConfig {
-    /// How many coalitions are evaluated beside the empty and the full one; left out, `2M + 2048`. Never more than the
-    /// `2^M − 2` that there are, at which the result is exact.
-    pub evaluations: Option<usize>,
+    /// How many coalitions are evaluated beside the empty and the full one. Never more than the `2^M − 2` that there
+    /// are, at which the result is exact.
+    pub evaluations: usize,
+}
+
+impl Default for KernelShapConfig {
+    /// 2 048 coalitions, about the default of `shap`, which is `2M + 2048`.
+    fn default() -> Self {
+        Self { evaluations: 2048 }
+    }
 }
 
 impl KernelShapConfig {
@@ -30,13 +37,12 @@ impl KernelShapConfig {
     /// # Errors
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        self.evaluations.map_or(Ok(()), |evaluations| require_within("evaluations", evaluations, 2..=100_000_000))
+        require_within("evaluations", self.evaluations, 2..=100_000_000)
     }
 
     fn budget(&self, players: usize) -> usize {
-        let budget = self.evaluations.unwrap_or(2 * players + 2048);
         let all = u32::try_from(players).ok().and_then(|players| 1_usize.checked_shl(players)).unwrap_or(usize::MAX);
-        budget.min(all - 2)
+        self.evaluations.min(all - 2)
     }
 }
 
