@@ -159,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn the_validation_split_is_the_one_that_the_model_file_records() {
+        let dataset = garments(0);
+        let recorded = metadata(Some(held_out(&dataset, 40, 3)));
+        let expected = stratified_split(&dataset.labels, 40, 3).unwrap().validation;
+        assert_eq!(validation_split(&recorded, &dataset), Ok(expected));
+        let error = validation_split(&metadata(None), &dataset).unwrap_err().to_string();
+        assert!(error.contains("no validation split to count in"), "{error}");
+        let error = validation_split(&recorded, &garments(1)).unwrap_err().to_string();
+        assert!(error.contains("trained on other images"), "{error}");
+    }
+
+    #[test]
     fn other_images_than_those_of_the_training_have_no_split() {
         let recorded = metadata(Some(held_out(&garments(0), 40, 3)));
         let error = split_of_training(&recorded, &garments(1), AskedSplit::default()).unwrap_err().to_string();

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use tinylsa_model::{InferenceModel, TinyCnnLsa, values_of};
 use tinylsa_system::peak_memory;
 use tinylsa_xai::{
-    AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, FillConfig, Image, IntegratedGradientsConfig,
-    KernelShapConfig, LayerAttention, LimeConfig, Masker, Segmentation, Target, attention_flow, exact_shapley,
-    integrated_gradients, kernel_shap, lime,
+    AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, Fill, FillConfig, Image,
+    IntegratedGradientsConfig, KernelShapConfig, LayerAttention, LimeConfig, Masker, Segmentation, Target,
+    attention_flow, exact_shapley, integrated_gradients, kernel_shap, lime,
 };
 
 use super::block::{BlockLength, block, next_block, tell, version};
@@ -116,7 +116,9 @@ impl Subject {
         let shape = [images.shape[1], images.shape[2], images.shape[3]];
         let image = Image::new(images.values[..shape.iter().product()].to_vec(), shape)?;
         let segmentation = Segmentation::grid(shape[1], shape[2], SEGMENTS, SEGMENTS)?;
-        let masker = Masker::new(image.clone(), segmentation, &FillConfig::default(), &Execution::default())?;
+        // hidden behind a constant that no pixel has, so that every segment is in the game, as it is in the peers'
+        let fill = FillConfig { kind: Fill::Black, black: vec![-1.0], ..FillConfig::default() };
+        let masker = Masker::new(image.clone(), segmentation, &fill, &Execution::default())?;
         let layers = (0..FLOW[1]).map(uneven_layer).collect::<Result<_>>()?;
         let model = load_model(&job.model)?.model;
         Ok(Self { folded: model.for_inference(), model, image, masker, layers, device: Device::flex() })
@@ -139,10 +141,11 @@ impl Subject {
                 integrated_gradients(&scorer, &self.image, &[baseline], Target::Predicted, &config, &execution)?;
             }
             ExplainCase::Lime { samples } => {
-                lime(&scorer, masker, target, &LimeConfig { samples, ..LimeConfig::default() }, &execution)?;
+                let config = LimeConfig { samples, tolerance: 0.0, ..LimeConfig::default() };
+                lime(&scorer, masker, target, &config, &execution)?;
             }
             ExplainCase::KernelShap => {
-                let config = KernelShapConfig { evaluations: KERNEL_EVALUATIONS };
+                let config = KernelShapConfig { evaluations: KERNEL_EVALUATIONS, tolerance: 0.0 };
                 kernel_shap(&scorer, masker, target, &config, &execution)?;
             }
             ExplainCase::ExactShapley => {

@@ -192,6 +192,21 @@ mod tests {
         assert_eq!(error_of(&["scores.rerun.coalitions=6", "scores.rerun.skip=[\"lime\"]"], &circumstances()), None);
     }
 
+    /// Whether enough segments of an image are inert is known when the image is; a run chooses its images after training.
+    #[test]
+    fn an_image_that_is_named_may_have_more_segments_than_are_enumerated() {
+        let fine = ["methods=[\"exact-shapley\"]", "exact-shapley.grid.rows=28"];
+        let of_command = Circumstances { test: 0, ..circumstances() };
+        let explain = |at: &Circumstances| {
+            let overrides: Vec<String> = fine.iter().map(|change| format!("explain.{change}")).collect();
+            let methods = [MethodId::named("exact-shapley").unwrap()];
+            let validate = |config: &Document| config.explain.validate_methods(&methods, at);
+            load(&ConfigSource::new("ci.toml", CI), &overrides, validate).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(explain(&of_command), Ok(()));
+        assert!(explain(&circumstances()).is_err());
+    }
+
     #[test]
     fn images_tokens_and_channels_are_there() {
         check(&["images.indices=[3, 10000]"], "`explain.images.indices.1` is 10000, expected the number of one of");

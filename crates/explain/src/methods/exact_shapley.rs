@@ -6,9 +6,7 @@ use super::support::segments::{masker_of, of_shapley};
 use crate::budget::Budget;
 use crate::circumstances::{Circumstances, within_image};
 use crate::error::Result;
-use crate::method::{
-    Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
-};
+use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting};
 use crate::shared::SharedSettings;
 
 /// Exact Shapley values of the cells of a grid: a grid of their own, since an enumeration takes few segments while the
@@ -71,7 +69,7 @@ impl Method for GridShapleyConfig {
         let [_, height, width] = at.image;
         within_image("grid.rows", self.grid.rows, 1..=height, "height")
             .and_then(|()| within_image("grid.columns", self.grid.columns, 1..=width, "width"))
-            .and_then(|()| self.require_enumerable())
+            .and_then(|()| self.require_enumerable(at))
             .map_err(|error| error.within(Self::FACTS.name))
     }
 
@@ -85,16 +83,26 @@ impl Method for GridShapleyConfig {
         Box::new(self.clone())
     }
 
-    fn announcement(&self, _at: &MethodContext<'_>) -> Result<Option<String>> {
-        let segments = self.grid.cells();
-        let evaluations = exact_shapley_evaluations(segments);
-        Ok(Some(format!("exact Shapley values take {evaluations} evaluations an image ({segments} segments)")))
+    fn announcement(&self, at: &MethodContext<'_>) -> Result<Option<String>> {
+        let (segments, inert) = (self.grid.cells(), self.masker(at)?.inert_segments().len());
+        let evaluations = exact_shapley_evaluations(segments - inert);
+        Ok(Some(format!(
+            "exact Shapley values take {evaluations} evaluations of the first image ({segments} segments, {inert} of them \
+             the same hidden and shown)"
+        )))
     }
 }
 
 impl GridShapleyConfig {
-    /// Requires the limit of the enumeration to reach the segments of an image.
-    fn require_enumerable(&self) -> Result<(), InvalidSetting> {
+    /// Requires the limit of the enumeration to reach the segments of every image of a run.
+    ///
+    /// An image with more segments can be enumerated if enough of them are inert, which is known when the image is. A run
+    /// chooses its images after the training, which an image beyond the limit must not cost; `explain` refuses that image
+    /// and goes on with the others.
+    fn require_enumerable(&self, at: &Circumstances) -> Result<(), InvalidSetting> {
+        if at.test == 0 {
+            return Ok(());
+        }
         let (segments, most) = (self.grid.cells(), ExactShapleyConfig::MOST);
         let expected = if segments <= most {
             let evaluations = exact_shapley_evaluations(segments);

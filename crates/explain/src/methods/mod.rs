@@ -5,9 +5,8 @@
 
 use serde::de::{Error, MapAccess};
 use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, ExpectedGradientsConfig, GradCamConfig,
-    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig,
-    SmoothGradConfig,
+    AttentionFlowConfig, AttentionRolloutConfig, ExpectedGradientsConfig, GradCamConfig, IntegratedGradientsConfig,
+    KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig, SmoothGradConfig,
 };
 
 use crate::method::{Entry, Method, Registered};

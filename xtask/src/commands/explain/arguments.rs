@@ -65,5 +65,9 @@ fn numbers(text: &str) -> Result<Range<u32>, String> {
         None => number(text).map(|only| only..only.saturating_add(1))?,
         Some((first, end)) => number(first)?..number(end)?,
     };
-    if range.is_empty() { Err("a range A..B holds the numbers from A to B - 1, none here".to_owned()) } else { Ok(range) }
+    if range.is_empty() {
+        Err("a range A..B holds the numbers from A to B - 1, none here".to_owned())
+    } else {
+        Ok(range)
+    }
 }
