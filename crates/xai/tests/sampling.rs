@@ -10,7 +10,6 @@ use tinylsa_xai::{
 };
 
 const SIDE: usize = 8;
-const SEGMENTS: usize = 16;
 
 fn seeded(seed: u64) -> Execution {
     Execution { device: Device::flex(), seed, ..Execution::default() }
@@ -164,7 +163,8 @@ fn permutation_shap_takes_all_coalitions_where_walks_would_cost_no_less() {
         let values = CoalitionValues::of_game(plan.coalitions(), 1, game).unwrap();
         let found = plan.solve(&values).unwrap();
         assert_eq!(found.standard_errors, Some(vec![0.0; 6]));
-        let exact = tinylsa_xai::ExactShapleyPlan::new(6, &Default::default(), &seeded(0)).unwrap();
+        let exact =
+            tinylsa_xai::ExactShapleyPlan::new(6, &tinylsa_xai::ExactShapleyConfig::default(), &seeded(0)).unwrap();
         let values = CoalitionValues::of_game(exact.coalitions(), 1, game).unwrap();
         for (found, exact) in found.values.iter().zip(&exact.solve(&values).unwrap().values) {
             assert!((found - exact).abs() < 1e-14);

@@ -10,6 +10,15 @@ use crate::execution::Execution;
 use crate::image::Image;
 use crate::scorer::Scorer;
 
+/// The values of coalitions for the scores that are explained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExplainedValues {
+    /// The score of each output.
+    pub explained: Vec<ExplainedScore>,
+    /// The values `[coalitions, explained scores]`.
+    pub values: CoalitionValues,
+}
+
 /// The segments of an image that a game is about, and those that are left out of it.
 ///
 /// A segment that looks the same hidden and shown changes no coalition, so that its value is 0 (the dummy axiom) and the
@@ -31,7 +40,7 @@ impl Players {
     }
 
     /// Every segment.
-    pub(super) fn all(segments: usize) -> Self {
+    fn all(segments: usize) -> Self {
         Self::without(Vec::new(), segments)
     }
 
@@ -67,6 +76,32 @@ impl Players {
     fn shown(&self, members: &[u64]) -> Vec<bool> {
         let is_in = |player: usize| members[player / 64] >> (player % 64) & 1 == 1;
         self.of_segment.iter().map(|player| player.is_none_or(is_in)).collect()
+    }
+}
+
+impl Masker {
+    /// The mean of each explained score for every coalition; nothing is kept of other classes. Costs one forward pass for
+    /// each coalition and replacement, and two more batches that check the scorer; the next batch is made while the scorer works on the present one.
+    ///
+    /// # Errors
+    /// If the coalitions are not of this image's segments, there are none, the class does not exist, the scorer gives
+    /// the image other scores in another batch, the values would take more memory than is allowed, the call is
+    /// cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
+    pub fn values<S: Scorer + ?Sized>(
+        &self,
+        scorer: &S,
+        coalitions: &Coalitions,
+        targets: &Targets,
+        execution: &Execution,
+    ) -> Result<ExplainedValues, ExplainError> {
+        require_count("a coalition", coalitions.players(), self.segmentation.count())?;
+        if coalitions.is_empty() {
+            return Err(ExplainError::Empty { what: "list of coalitions" });
+        }
+        let players = Players::all(self.segmentation.count());
+        let mut game = Game::new(self, &players, scorer, targets, execution)?;
+        game.evaluate(coalitions, coalitions.len())?;
+        Ok(ExplainedValues { values: game.values()?, explained: game.explained })
     }
 }
 

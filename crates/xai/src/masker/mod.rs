@@ -15,6 +15,7 @@ pub(crate) use coalitions::words_each;
 pub use coalitions::{CoalitionValues, Coalitions, EvaluatedGame};
 pub use fill::{Fill, FillConfig};
 pub(crate) use fill::{channel_value, gaussian_blur, require_channel_values, require_given, require_no_negative};
+pub use game::ExplainedValues;
 pub(crate) use game::{Game, Players};
 pub(crate) use pipeline::score_in_pipeline;
 pub use sampling::Sampling;
@@ -22,22 +23,12 @@ pub(crate) use sampling::{
     DEFAULT_TOLERANCE, Sampled, SampledPlan, growing, relative_standard_error, require_tolerance, sample,
 };
 
-use crate::attribution::{Attribution, ExplainedScore, Targets};
-use crate::error::{ExplainError, require_count, require_shape};
+use crate::attribution::{Attribution, ExplainedScore};
+use crate::error::{ExplainError, require_shape};
 use crate::execution::Execution;
 use crate::image::Image;
-use crate::scorer::Scorer;
 use crate::segmentation::Segmentation;
 use tinylsa_shape::ImageShape;
-
-/// The values of coalitions for the scores that are explained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExplainedValues {
-    /// The score of each output.
-    pub explained: Vec<ExplainedScore>,
-    /// The values `[coalitions, explained scores]`.
-    pub values: CoalitionValues,
-}
 
 /// An image, its segments, and what stands in for them when they are hidden.
 #[derive(Clone, Debug)]
@@ -109,30 +100,6 @@ impl Masker {
             }
         }
         (0..inert.len()).filter(|&segment| inert[segment]).collect()
-    }
-
-    /// The mean of each explained score for every coalition; nothing is kept of other classes. Costs one forward pass for
-    /// each coalition and replacement, and two more batches that check the scorer; the next batch is made while the scorer works on the present one.
-    ///
-    /// # Errors
-    /// If the coalitions are not of this image's segments, there are none, the class does not exist, the scorer gives
-    /// the image other scores in another batch, the values would take more memory than is allowed, the call is
-    /// cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
-    pub fn values<S: Scorer + ?Sized>(
-        &self,
-        scorer: &S,
-        coalitions: &Coalitions,
-        targets: &Targets,
-        execution: &Execution,
-    ) -> Result<ExplainedValues, ExplainError> {
-        require_count("a coalition", coalitions.players(), self.segmentation.count())?;
-        if coalitions.is_empty() {
-            return Err(ExplainError::Empty { what: "list of coalitions" });
-        }
-        let players = Players::all(self.segmentation.count());
-        let mut game = Game::new(self, &players, scorer, targets, execution)?;
-        game.evaluate(coalitions, coalitions.len())?;
-        Ok(ExplainedValues { values: game.values()?, explained: game.explained })
     }
 
     /// An attribution of this image in which every segment's value is shared equally by its values.
