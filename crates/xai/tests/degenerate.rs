@@ -91,7 +91,7 @@ fn lime_names_a_kernel_that_leaves_no_weight() {
     for width in [1e-3, 0.01] {
         let error = explain(width).unwrap_err();
         let text = error.to_string();
-        assert!(matches!(error, ExplainError::KernelWidth { samples: 1000, weight, .. } if weight < 1e-3), "{text}");
+        assert!(matches!(error, ExplainError::KernelWidth { samples: 2000, weight, .. } if weight < 1e-3), "{text}");
         assert!(text.contains(&format!("the kernel_width {width}")) && text.contains("raise kernel_width"), "{text}");
     }
     assert!(explain(0.25).unwrap().warnings.is_empty());

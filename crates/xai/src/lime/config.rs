@@ -20,9 +20,10 @@ pub struct LimeConfig {
 }
 
 impl Default for LimeConfig {
-    /// 1000 samples, width 0.25 and penalty 1 as in `lime_image`, 20 %, and five folds.
+    /// 2000 samples, twice those of `lime_image`, so that 49 segments reach the tolerance of 20 % on nearly every image;
+    /// width 0.25 and penalty 1 as in `lime_image`, and five folds.
     fn default() -> Self {
-        Self { samples: 1000, tolerance: DEFAULT_TOLERANCE, kernel_width: 0.25, penalty: 1.0, folds: 5 }
+        Self { samples: 2000, tolerance: DEFAULT_TOLERANCE, kernel_width: 0.25, penalty: 1.0, folds: 5 }
     }
 }
 

@@ -36,9 +36,9 @@ pub struct KernelShapConfig {
 }
 
 impl Default for KernelShapConfig {
-    /// 2 048 coalitions, about the default of `shap`, which is `2M + 2048`, and 20 %.
+    /// 4 096 coalitions, twice the default of `shap`, so that 49 segments reach the tolerance of 20 % on nearly every image.
     fn default() -> Self {
-        Self { evaluations: 2048, tolerance: DEFAULT_TOLERANCE }
+        Self { evaluations: 4096, tolerance: DEFAULT_TOLERANCE }
     }
 }
 
