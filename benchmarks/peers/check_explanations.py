@@ -3,6 +3,11 @@
     cargo xtask explain --index 0,1,2,3 --method all --model runs/base/model.safetensors --out explanations
     python3 benchmarks/peers/check_explanations.py --model runs/base/model.safetensors explanations/*/
 
+KernelSHAP and permutation SHAP are set beside the exact values of the folders in which they have the same segments:
+
+    --set explain.segmentation.grid.rows=4 --set explain.segmentation.grid.columns=4 --set explain.exact-shapley.limit=16
+    --set explain.exact-shapley.grid.rows=4 --set explain.exact-shapley.grid.columns=4
+
 Each folder holds the attributions.safetensors of one image. A check takes every folder that has what it needs. With
 --self-test one value of ours is falsified for each check, which has to notice it. Exits with 1 if a bar is missed or
 there was nothing to measure; --allow-absent leaves checks without values out, for folders of a few methods.
@@ -100,7 +105,7 @@ def checks_of(model):
         ),
         Check(
             "KernelSHAP of 5 seeds, relative RMSE, mean",
-            "exact Shapley, M = 16",
+            "exact Shapley, M >= 12",
             0.02,
             seeds,
             needing([exact], measures.quality_error),
@@ -109,7 +114,7 @@ def checks_of(model):
         ),
         Check(
             "KernelSHAP of 5 seeds, correlation, mean",
-            "exact Shapley, M = 16",
+            "exact Shapley, M >= 12",
             0.998,
             seeds,
             needing([exact], measures.quality_correlation),

@@ -26,7 +26,8 @@ from explanation_twin import Twin
 
 # The seeds of the quality of KernelSHAP, on the exported values of all coalitions.
 QUALITY_SEEDS = range(5)
-QUALITY_PLAYERS = 16
+# Segments that look the same hidden and shown are no players; images with fewer players than these are left out.
+QUALITY_PLAYERS = 12
 QUALITY_EVALUATIONS = 2080
 
 
@@ -52,6 +53,20 @@ def heads_of(subject, method="multi-head-attention"):
     return np.array(layers)
 
 
+def players_of(subject, method):
+    """The masks of the segments that are players, `[coalitions, players]`: the others are shown in every coalition."""
+    return subject[f"{method}/masks"][:, subject[f"{method}/players"]]
+
+
+def shapley_of(subject, method):
+    """The values of the players."""
+    return subject[f"{method}/shapley"][subject[f"{method}/players"]]
+
+
+def has_segments_of_exact(subject, method):
+    return np.array_equal(subject[f"{method}/segments"], subject["exact-shapley/segments"])
+
+
 def in_standard_errors(found, expected, errors):
     """The Euclidean error, in units of the norm of the standard errors: about 1 where these tell the truth."""
     return float(np.linalg.norm(found - expected) / np.linalg.norm(errors))
@@ -63,11 +78,12 @@ def root_mean_square(errors):
 
 def with_quality(subjects, solver):
     """Adds the KernelSHAP values of several seeds to the subjects whose coalitions were all evaluated."""
-    able = [subject for subject in subjects if len(subject.get("exact-shapley/values", [])) == 1 << QUALITY_PLAYERS]
+    able = [subject for subject in subjects if len(subject.get("exact-shapley/values", [])) >= 1 << QUALITY_PLAYERS]
     for subject in able:
-        if not np.array_equal(numbers_of(subject["exact-shapley/masks"]), np.arange(1 << QUALITY_PLAYERS)):
+        coalitions = np.arange(len(subject["exact-shapley/values"]))
+        if not np.array_equal(numbers_of(players_of(subject, "exact-shapley")), coalitions):
             raise ValueError(f"{subject['folder']}: the coalitions are not in the order of their numbers")
-        config = {"evaluations": QUALITY_EVALUATIONS}
+        config = {"evaluations": QUALITY_EVALUATIONS, "tolerance": 0.0}
         game = subject["exact-shapley/values"].tolist()
         problems = [{"kernel-shap": {"game": game, "config": config, "seed": seed}} for seed in QUALITY_SEEDS]
         solutions = solve(problems, solver)
@@ -152,7 +168,7 @@ class Measures:
                 self.twin.logits,
                 subject["lime/segments"],
                 subject["target"],
-                config["samples"],
+                len(subject["lime/values"]),
                 batch_size=64,
                 seed=seed,
             )
@@ -188,7 +204,9 @@ def segment_fill(subject):
 
 
 def exact_values(subject):
-    return relative_error(subject["exact-shapley/shapley"], exact_shapley(subject["exact-shapley/values"]))
+    if len(subject["exact-shapley/players"]) == 0:
+        return None
+    return relative_error(shapley_of(subject, "exact-shapley"), exact_shapley(subject["exact-shapley/values"]))
 
 
 def spread_over_segments(method, values):
@@ -203,10 +221,12 @@ def spread_over_segments(method, values):
 
 
 def kernel_shap_solver(subject):
+    if len(subject["kernel-shap/players"]) < 2:
+        return None
     values = subject["kernel-shap/values"]
-    masks, weights = subject["kernel-shap/masks"][2:], subject["kernel-shap/weights"]
+    masks, weights = players_of(subject, "kernel-shap")[2:], subject["kernel-shap/weights"]
     expected = shap_solution(masks, weights, values[2:], values[0], values[1])
-    return relative_error(subject["kernel-shap/shapley"], expected)
+    return relative_error(shapley_of(subject, "kernel-shap"), expected)
 
 
 def additivity(method):
@@ -219,7 +239,9 @@ def additivity(method):
 
 def same_coalitions(subject):
     """The values that KernelSHAP saw are those of the enumeration: the same images in other batches."""
-    numbers = numbers_of(subject["kernel-shap/masks"])
+    if not has_segments_of_exact(subject, "kernel-shap"):
+        return None
+    numbers = numbers_of(players_of(subject, "kernel-shap"))
     return relative_error(subject["kernel-shap/values"], subject["exact-shapley/values"][numbers])
 
 
@@ -229,24 +251,26 @@ def root_mean_square_errors(found, exact):
 
 
 def quality_error(subject):
-    return float(root_mean_square_errors(subject["kernel-shap-seeds"], subject["exact-shapley/shapley"]).mean())
+    return float(root_mean_square_errors(subject["kernel-shap-seeds"], shapley_of(subject, "exact-shapley")).mean())
 
 
 def quality_beside_shap(subject):
     """The mean error over that of shap, with as many evaluations of the same game."""
-    exact = subject["exact-shapley/shapley"]
+    exact = shapley_of(subject, "exact-shapley")
     theirs = shap_explanations(subject["exact-shapley/values"], QUALITY_EVALUATIONS, QUALITY_SEEDS)
     return quality_error(subject) / float(root_mean_square_errors(theirs, exact).mean())
 
 
 def quality_correlation(subject):
-    exact = subject["exact-shapley/shapley"]
+    exact = shapley_of(subject, "exact-shapley")
     return float(np.mean([np.corrcoef(values, exact)[0, 1] for values in subject["kernel-shap-seeds"]]))
 
 
 def against_exact(method):
     def measure(subject):
-        errors = subject[f"{method}/standard_errors"]
+        errors = subject.get(f"{method}/standard_errors")
+        if errors is None or not errors.any() or not has_segments_of_exact(subject, method):
+            return None
         return in_standard_errors(subject[f"{method}/shapley"], subject["exact-shapley/shapley"], errors)
 
     return measure

@@ -279,7 +279,11 @@ fn wrong_input_is_told() {
     check(2, &["--synthetic", "--index", "1", "--set", "explain.lime.samples=0"], "`explain.lime.samples` is 0");
     check(2, &["--synthetic", "--index", "1", "--set", "explain.lime.sample=9"], "did you mean `explain.lime.samples`");
     check(2, &["--synthetic", "--index", "1", "--set", "explain.methods=[\"lima\"]"], "lima");
-    check(2, &["--synthetic", "--index", "1", "--set", "explain.exact-shapley.limit=3"], "4096 evaluations");
+    let few = ["--synthetic", "--index", "1", "--method", "exact-shapley", "--set", "explain.exact-shapley.limit=1"];
+    check(1, &few, "evaluations to enumerate, expected at most 1 segments");
+    check(2, &["--synthetic", "--index", "5..3"], "a range A..B holds the numbers from A to B - 1");
+    let beyond = ["--synthetic", "--split", "validation", "--index", "1,100000"];
+    check(2, &beyond, "there is no image 100000: the validation split of synthetic garments has");
     check(
         2,
         &["--synthetic", "--index", "1", "--set", "explain.fixed-query.tokens=[49]"],

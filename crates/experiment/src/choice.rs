@@ -42,6 +42,23 @@ pub fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<
     })
 }
 
+/// The image with this number in the validation split, which holds these images of the training split.
+///
+/// # Errors
+/// [`UsageError`] if there is no such image.
+pub fn validation_subject(training: &Dataset, held_out: &[u32], index: u32) -> Result<ImageToExplain, UsageError> {
+    let Some(&number) = held_out.get(index as usize) else {
+        return Err(UsageError(format!(
+            "there is no image {index}: the validation split of {} has {} images, 0 to {}",
+            training.name,
+            held_out.len(),
+            held_out.len().saturating_sub(1)
+        )));
+    };
+    let source = Source { from: format!("{}, validation split", training.name), number: Some(index) };
+    Ok(ImageToExplain { id: format!("validation-{index}"), source, ..subject(training, number, None)? })
+}
+
 fn image(dataset: &Dataset, number: usize) -> Result<Image, ExplainError> {
     Image::new(to_unit(dataset.image(number)), dataset.shape.dims())
 }
@@ -202,6 +219,17 @@ mod tests {
         let error = subject(&dataset(vec![0, 1]), 2, None).unwrap_err().to_string();
         assert!(error.contains("no image 2") && error.contains("2 images, 0 to 1"), "{error}");
         assert_eq!(subject(&dataset(vec![0, 1]), 1, None).unwrap().truth_mask, Some(vec![true, false]));
+    }
+
+    #[test]
+    fn the_validation_split_counts_for_itself() {
+        let training = dataset(vec![0, 1, 1]);
+        let found = validation_subject(&training, &[2, 0], 0).unwrap();
+        assert_eq!((found.id.as_str(), found.label), ("validation-0", Some(1)));
+        assert_eq!(found.image, subject(&training, 2, None).unwrap().image);
+        assert!(found.source.to_string().ends_with("validation split, image 0"), "{}", found.source);
+        let error = validation_subject(&training, &[2, 0], 2).unwrap_err().to_string();
+        assert!(error.contains("no image 2") && error.contains("2 images, 0 to 1"), "{error}");
     }
 
     #[test]

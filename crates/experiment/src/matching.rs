@@ -91,6 +91,20 @@ pub(crate) fn split_of_training(
     split(recorded.images, recorded.seed)
 }
 
+/// The training images that a model was not trained on, by their number among all training images: the validation split, as
+/// the model file records it.
+///
+/// # Errors
+/// [`UsageError`] if the file does not record it, or these are not the images that the model was trained on.
+pub fn validation_split(metadata: &ModelMetadata, training_set: &Dataset) -> Result<Vec<u32>, UsageError> {
+    if metadata.held_out.is_none() {
+        let text = "the model file does not say which images the model was not trained on, so that there is no \
+                    validation split to count in; --split test counts in the test split";
+        return Err(UsageError(text.to_owned()));
+    }
+    Ok(split_of_training(metadata, training_set, AskedSplit::default())?.validation)
+}
+
 #[cfg(test)]
 mod tests {
     use tinylsa_data::{FASHION_MNIST_CLASSES, SyntheticConfig, synthetic_garments};
@@ -142,6 +156,18 @@ mod tests {
             assert!(error.contains("does not say which images it was not trained on"), "{error}");
         }
         assert!(split(&metadata(None), Some(201), Some(0)).unwrap_err().contains("expected at most 200"));
+    }
+
+    #[test]
+    fn the_validation_split_is_the_one_that_the_model_file_records() {
+        let dataset = garments(0);
+        let recorded = metadata(Some(held_out(&dataset, 40, 3)));
+        let expected = stratified_split(&dataset.labels, 40, 3).unwrap().validation;
+        assert_eq!(validation_split(&recorded, &dataset), Ok(expected));
+        let error = validation_split(&metadata(None), &dataset).unwrap_err().to_string();
+        assert!(error.contains("no validation split to count in"), "{error}");
+        let error = validation_split(&recorded, &garments(1)).unwrap_err().to_string();
+        assert!(error.contains("trained on other images"), "{error}");
     }
 
     #[test]

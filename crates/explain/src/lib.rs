@@ -23,7 +23,7 @@
 //! });
 //! let image = Image::new([1.0, 1.0, 0.0, 0.0].repeat(4), [1, 4, 4])?;
 //!
-//! let config = ExplainConfig::default().with(KernelShapConfig { evaluations: Some(64) });
+//! let config = ExplainConfig::default().with(KernelShapConfig { evaluations: 64, ..Default::default() });
 //! let (background, execution) = (Background::default(), Execution::default());
 //! let explainer = Explainer { model: &model, config: &config, background: &background, execution };
 //! let names = ["left".to_owned(), "right".to_owned()];
@@ -92,7 +92,8 @@ pub use method::{
     Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
 pub use methods::{
-    FixedQueryConfig, GradientRollout, InputGradient, InputTimesGradient, MultiHeadAttention, SelfAttention,
+    FixedQueryConfig, GradientRollout, GridShapleyConfig, InputGradient, InputTimesGradient, MultiHeadAttention,
+    SelfAttention,
 };
 pub use names::names_of_files;
 pub use registry::{ALL_METHODS, MethodId};

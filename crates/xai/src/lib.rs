@@ -107,7 +107,7 @@ pub use gradients::{
     input_times_gradient, integrated_gradients, smooth_grad,
 };
 pub use image::Image;
-pub use masker::{CoalitionValues, Coalitions, EvaluatedGame, ExplainedValues, Fill, FillConfig, Masker};
+pub use masker::{CoalitionValues, Coalitions, EvaluatedGame, ExplainedValues, Fill, FillConfig, Masker, Sampling};
 pub use perturbation::{
     LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, Occlusion, OcclusionConfig, Rise, RiseConfig,
     lime, occlusion, rise,

@@ -46,9 +46,9 @@ fn maps(target: Target) -> Vec<(&'static str, Vec<f32>)> {
     // refinement stops at a share of the difference of scores, which is another one for each target
     let fixed = IntegratedGradientsConfig { tolerance: f64::INFINITY, ..Default::default() };
     let expected = ExpectedGradientsConfig::default();
-    let kernel = KernelShapConfig { evaluations: Some(40) };
+    let kernel = KernelShapConfig { evaluations: 40, tolerance: 0.0 };
     let limes = LimeConfig { samples: 60, ..Default::default() };
-    let walks = PermutationShapConfig { permutations: 4 };
+    let walks = PermutationShapConfig { permutations: 4, tolerance: 0.0 };
     vec![
         ("gradient", input_gradient(&network, &image, target, &execution).unwrap().values),
         ("input times gradient", input_times_gradient(&network, &image, target, &execution).unwrap().values),

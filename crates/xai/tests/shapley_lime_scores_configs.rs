@@ -44,5 +44,5 @@ fn choices_are_written_as_words() {
         serde_json::from_str(r#"{"kind": "slic", "slic": {"segments": 9}}"#).unwrap();
     assert_eq!((segmentation.kind, segmentation.slic.segments), (SegmentationKind::Slic, 9));
     let kernel: KernelShapConfig = serde_json::from_str(r#"{"evaluations": 500}"#).unwrap();
-    assert_eq!(kernel.evaluations, Some(500));
+    assert_eq!(kernel.evaluations, 500);
 }

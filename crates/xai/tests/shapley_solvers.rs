@@ -25,13 +25,15 @@ fn exact(players: usize, game: impl Fn(Inside) -> f64) -> ShapleySolution {
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
 
-fn kernel(players: usize, evaluations: Option<usize>, seed: u64, game: impl Fn(Inside) -> f64) -> ShapleySolution {
-    let plan = KernelShapPlan::new(players, &KernelShapConfig { evaluations }, &seeded(seed)).unwrap();
+fn kernel(players: usize, evaluations: usize, seed: u64, game: impl Fn(Inside) -> f64) -> ShapleySolution {
+    let plan = KernelShapPlan::new(players, &KernelShapConfig { evaluations, tolerance: 0.0 }, &seeded(seed)).unwrap();
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
 
 fn permutation(players: usize, permutations: usize, seed: u64, game: impl Fn(Inside) -> f64) -> ShapleySolution {
-    let plan = PermutationShapPlan::new(players, &PermutationShapConfig { permutations }, &seeded(seed)).unwrap();
+    let plan =
+        PermutationShapPlan::new(players, &PermutationShapConfig { permutations, tolerance: 0.0 }, &seeded(seed))
+            .unwrap();
     plan.solve(&values(plan.coalitions(), game)).unwrap()
 }
 
@@ -105,20 +107,20 @@ fn every_method_is_exact_on_an_additive_game() {
     let game =
         |inside: Inside| 0.25 + (0..16).filter(|&player| inside(player)).map(|player| shares[player]).sum::<f64>();
     check(exact(16, game).of(0).unwrap(), &shares, 1e-12);
-    check(kernel(16, None, 1, game).of(0).unwrap(), &shares, 1e-12);
+    check(kernel(16, 2080, 1, game).of(0).unwrap(), &shares, 1e-12);
     check(permutation(16, 1, 1, game).of(0).unwrap(), &shares, 1e-12);
 }
 
 #[test]
 fn several_outputs_are_solved_as_if_each_were_alone() {
     let games = [network_game(8, 1), network_game(8, 2), network_game(8, 3)];
-    let plan = KernelShapPlan::new(8, &KernelShapConfig { evaluations: Some(100) }, &seeded(4)).unwrap();
+    let plan = KernelShapPlan::new(8, &KernelShapConfig { evaluations: 100, tolerance: 0.0 }, &seeded(4)).unwrap();
     let together = CoalitionValues::of_game(plan.coalitions(), 3, |inside, row| {
         row.iter_mut().zip(&games).for_each(|(value, game)| *value = game(inside));
     });
     let together = plan.solve(&together.unwrap()).unwrap();
     for (output, game) in games.iter().enumerate() {
-        check(together.of(output).unwrap(), kernel(8, Some(100), 4, game).of(0).unwrap(), 1e-13);
+        check(together.of(output).unwrap(), kernel(8, 100, 4, game).of(0).unwrap(), 1e-13);
     }
 }
 
@@ -126,7 +128,7 @@ fn several_outputs_are_solved_as_if_each_were_alone() {
 fn kernel_shap_with_all_coalitions_is_the_enumeration() {
     for players in 1..=12 {
         let game = random_game(players, players as u64);
-        let found = kernel(players, Some((1 << players).max(2)), 3, &game);
+        let found = kernel(players, (1 << players).max(2), 3, &game);
         assert_eq!(found.evaluations, 1 << players, "{players} players");
         check(found.of(0).unwrap(), exact(players, &game).of(0).unwrap(), 1e-9);
         if players > 1 {
@@ -138,34 +140,35 @@ fn kernel_shap_with_all_coalitions_is_the_enumeration() {
 #[test]
 fn kernel_shap_is_additive_at_any_budget_and_never_exceeds_it() {
     for budget in [2, 3, 7, 16, 29, 32, 33, 100, 500, 1000, 5000] {
-        let solution = kernel(16, Some(budget), budget as u64, network_game(16, 1));
+        let solution = kernel(16, budget, budget as u64, network_game(16, 1));
         assert!(solution.additivity_residuals[0].abs() <= 1e-12, "budget {budget}");
         assert!(solution.evaluations <= budget + 2 && solution.evaluations + 1 >= budget + 2, "budget {budget}");
-        // 15 unknowns, and a pair of complements tells no more than one of them.
-        assert_eq!(solution.underdetermined, budget < 30, "budget {budget}");
+        // 15 unknowns, and a pair of complements tells no more than one of them; a few pairs more may tell the same twice
+        assert!(solution.underdetermined || budget >= 30, "budget {budget}");
+        assert!(!solution.underdetermined || budget < 100, "budget {budget}");
     }
 }
 
 #[test]
 fn too_few_coalitions_give_equal_shares_to_players_that_nothing_tells_apart() {
-    let solution = kernel(6, Some(2), 1, |inside| (0..6).filter(|&player| inside(player)).count() as f64);
+    let solution = kernel(6, 2, 1, |inside| (0..6).filter(|&player| inside(player)).count() as f64);
     assert!(solution.underdetermined);
     assert_eq!(solution.standard_errors, None);
     check(solution.of(0).unwrap(), &[1.0; 6], 1e-6);
 }
 
 #[test]
-fn kernel_shap_by_default_is_within_two_percent() {
-    check_kernel_shap_by_default(1.0);
+fn kernel_shap_is_within_two_percent() {
+    check_kernel_shap(1.0);
 }
 
 #[test]
-fn kernel_shap_by_default_is_within_two_percent_of_sharply_bent_games() {
-    check_kernel_shap_by_default(5.0);
+fn kernel_shap_is_within_two_percent_of_sharply_bent_games() {
+    check_kernel_shap(5.0);
 }
 
 /// 2080 evaluations of 16 players against the enumeration.
-fn check_kernel_shap_by_default(steepness: f64) {
+fn check_kernel_shap(steepness: f64) {
     const GAMES: u64 = 20;
     const SEEDS: u64 = 5;
     let (mut errors, mut worst_correlation) = (Vec::new(), 1.0_f64);
@@ -175,7 +178,7 @@ fn check_kernel_shap_by_default(steepness: f64) {
         let truth = truth.of(0).unwrap();
         let largest = truth.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         for draw in 0..SEEDS {
-            let solution = kernel(16, None, draw, &game);
+            let solution = kernel(16, 2080, draw, &game);
             let found = solution.of(0).unwrap();
             let mean_square = found.iter().zip(truth).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / 16.0;
             errors.push(mean_square.sqrt() / largest);
@@ -230,7 +233,7 @@ fn kernel_shap_is_more_accurate_than_permutation_shap_at_about_the_same_cost() {
         let error = |found: &ShapleySolution| -> f64 {
             found.values.iter().zip(&truth.values).map(|(a, b)| (a - b).powi(2)).sum()
         };
-        let (kernel, permutation) = (kernel(16, Some(1920), seed, &game), permutation(16, 64, seed, &game));
+        let (kernel, permutation) = (kernel(16, 1920, seed, &game), permutation(16, 64, seed, &game));
         assert_eq!(kernel.evaluations, permutation.evaluations);
         by_kernel += error(&kernel);
         by_permutation += error(&permutation);
@@ -243,7 +246,7 @@ fn standard_errors_are_those_over_seeds() {
     let game = network_game(10, 7);
     let truth = exact(10, &game);
     for budget in [120, 300, 600] {
-        let ratio = calibration(&truth, (0..60).map(|seed| kernel(10, Some(budget), seed, &game)));
+        let ratio = calibration(&truth, (0..60).map(|seed| kernel(10, budget, seed, &game)));
         assert!((0.8..1.25).contains(&ratio), "budget {budget}: {ratio}");
     }
     let ratio = calibration(&truth, (0..60).map(|seed| permutation(10, 12, seed, &game)));
@@ -252,11 +255,12 @@ fn standard_errors_are_those_over_seeds() {
 
 #[test]
 fn permutation_shap_converges_as_the_square_root_of_its_walks() {
-    let game = network_game(10, 3);
-    let truth = exact(10, &game);
+    // twelve players: 64 walks are less than all coalitions, which would be evaluated instead
+    let game = network_game(12, 3);
+    let truth = exact(12, &game);
     let error = |permutations: usize| {
         let sum: f64 = (0..20)
-            .map(|seed| permutation(10, permutations, seed, &game))
+            .map(|seed| permutation(12, permutations, seed, &game))
             .map(|found| found.values.iter().zip(&truth.values).map(|(a, b)| (a - b).powi(2)).sum::<f64>())
             .sum();
         sum.sqrt()
@@ -282,9 +286,9 @@ fn what_cannot_be_planned_or_solved_is_an_error() {
     assert_eq!(KernelShapPlan::new(0, &KernelShapConfig::default(), &seeded(0)).unwrap_err(), empty);
     assert_eq!(PermutationShapPlan::new(0, &PermutationShapConfig::default(), &seeded(0)).unwrap_err(), empty);
 
-    let budget = KernelShapConfig { evaluations: Some(1) };
+    let budget = KernelShapConfig { evaluations: 1, tolerance: 0.0 };
     assert!(matches!(KernelShapPlan::new(4, &budget, &seeded(0)), Err(ExplainError::Setting(_))));
-    let walks = PermutationShapConfig { permutations: 0 };
+    let walks = PermutationShapConfig { permutations: 0, tolerance: 0.0 };
     assert!(matches!(PermutationShapPlan::new(4, &walks, &seeded(0)), Err(ExplainError::Setting(_))));
 
     let plan = ExactShapleyPlan::new(3, &ExactShapleyConfig::default(), &seeded(0)).unwrap();
@@ -303,7 +307,7 @@ proptest! {
     #[test]
     fn efficiency(players in 1_usize..9, seed in 0_u64..1000) {
         let game = random_game(players, seed);
-        for solution in [exact(players, &game), kernel(players, Some(40), seed, &game), permutation(players, 3, seed, &game)] {
+        for solution in [exact(players, &game), kernel(players, 40, seed, &game), permutation(players, 3, seed, &game)] {
             prop_assert!(solution.additivity_residuals[0].abs() < 1e-12);
             let sum: f64 = solution.values.iter().sum();
             prop_assert!((sum - (game(&|_| true) - game(&|_| false))).abs() < 1e-12);
@@ -318,7 +322,7 @@ proptest! {
         let game = |inside: Inside| others(&|player| player != dummy && inside(player));
         prop_assert!(exact(players, game).values[dummy].abs() < 1e-12);
         prop_assert!(permutation(players, 3, seed, game).values[dummy].abs() < 1e-12);
-        prop_assert!(kernel(players, Some(1 << players), seed, game).values[dummy].abs() < 1e-10);
+        prop_assert!(kernel(players, 1 << players, seed, game).values[dummy].abs() < 1e-10);
     }
 
     /// Two players who change every coalition alike get the same.
@@ -330,7 +334,7 @@ proptest! {
             let others: usize = (2..players).filter(|&player| inside(player)).map(|player| 1 << player).sum();
             table[others * 3 + pair]
         };
-        for solution in [exact(players, game), kernel(players, Some(1 << players), seed, game)] {
+        for solution in [exact(players, game), kernel(players, 1 << players, seed, game)] {
             prop_assert!((solution.values[0] - solution.values[1]).abs() < 1e-10);
         }
     }
@@ -342,7 +346,7 @@ proptest! {
         let sum = |inside: Inside| first(inside) + scale * second(inside);
         let methods: [Method; 3] = [
             &|game| exact(players, game),
-            &|game| kernel(players, Some(60), seed, game),
+            &|game| kernel(players, 60, seed, game),
             &|game| permutation(players, 2, seed, game),
         ];
         for method in methods {

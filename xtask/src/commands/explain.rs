@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     let subjects = match &collection {
         Some(images) if !arguments.index.is_empty() => {
             require_classes(&loaded.metadata, &images.test)?;
-            from_dataset(arguments, images)?
+            from_dataset(arguments, images, &loaded.metadata)?
         }
         _ => from_files(&arguments.images, &loaded.metadata, &mut failures)?,
     };
@@ -173,7 +173,7 @@ fn explain(
         bail!("interrupted after {done} of {all}; those that are finished are complete in {}", output.path().display());
     }
     ended?;
-    let asked = arguments.images.len().max(arguments.index.len());
+    let asked = arguments.images.len() + arguments.index.iter().map(ExactSizeIterator::len).sum::<usize>();
     if failures.is_empty() { Ok(()) } else { Err(told(failures, asked)) }
 }
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use tinylsa_model::{InferenceModel, TinyCnnLsa, values_of};
 use tinylsa_system::peak_memory;
 use tinylsa_xai::{
-    AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, FillConfig, Image, IntegratedGradientsConfig,
-    KernelShapConfig, LayerAttention, LimeConfig, Masker, Segmentation, Target, attention_flow, exact_shapley,
-    integrated_gradients, kernel_shap, lime,
+    AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, Fill, FillConfig, Image,
+    IntegratedGradientsConfig, KernelShapConfig, LayerAttention, LimeConfig, Masker, Segmentation, Target,
+    attention_flow, exact_shapley, integrated_gradients, kernel_shap, lime,
 };
 
 use super::block::{BlockLength, block, next_block, tell, version};
@@ -26,6 +26,8 @@ const BATCH_SIZES: [usize; 5] = [16, 32, 64, 128, 256];
 const TRIAL: usize = 512;
 /// Rows and columns of the segments.
 const SEGMENTS: usize = 4;
+/// Coalitions of `KernelSHAP` beside the empty and the full one: the default of `shap` for 16 segments.
+const KERNEL_EVALUATIONS: usize = 2 * SEGMENTS * SEGMENTS + 2048;
 /// Tokens, and layers of attention, of the flow.
 const FLOW: [usize; 2] = [49, 3];
 
@@ -57,7 +59,7 @@ impl ExplainCase {
         match self {
             Self::IntegratedGradients { steps } => PassCount { forward: steps, backward: true },
             Self::Lime { samples } => PassCount { forward: samples, backward: false },
-            Self::KernelShap => PassCount { forward: 2 * segments + 2048 + 2, backward: false },
+            Self::KernelShap => PassCount { forward: KERNEL_EVALUATIONS + 2, backward: false },
             Self::ExactShapley => PassCount { forward: 1 << segments, backward: false },
             Self::Flow => PassCount { forward: 0, backward: false },
         }
@@ -114,7 +116,9 @@ impl Subject {
         let shape = [images.shape[1], images.shape[2], images.shape[3]];
         let image = Image::new(images.values[..shape.iter().product()].to_vec(), shape)?;
         let segmentation = Segmentation::grid(shape[1], shape[2], SEGMENTS, SEGMENTS)?;
-        let masker = Masker::new(image.clone(), segmentation, &FillConfig::default(), &Execution::default())?;
+        // hidden behind a constant that no pixel has, so that every segment is in the game, as it is in the peers'
+        let fill = FillConfig { kind: Fill::Black, black: vec![-1.0], ..FillConfig::default() };
+        let masker = Masker::new(image.clone(), segmentation, &fill, &Execution::default())?;
         let layers = (0..FLOW[1]).map(uneven_layer).collect::<Result<_>>()?;
         let model = load_model(&job.model)?.model;
         Ok(Self { folded: model.for_inference(), model, image, masker, layers, device: Device::flex() })
@@ -137,10 +141,12 @@ impl Subject {
                 integrated_gradients(&scorer, &self.image, &[baseline], Target::Predicted, &config, &execution)?;
             }
             ExplainCase::Lime { samples } => {
-                lime(&scorer, masker, target, &LimeConfig { samples, ..LimeConfig::default() }, &execution)?;
+                let config = LimeConfig { samples, tolerance: 0.0, ..LimeConfig::default() };
+                lime(&scorer, masker, target, &config, &execution)?;
             }
             ExplainCase::KernelShap => {
-                kernel_shap(&scorer, masker, target, &KernelShapConfig::default(), &execution)?;
+                let config = KernelShapConfig { evaluations: KERNEL_EVALUATIONS, tolerance: 0.0 };
+                kernel_shap(&scorer, masker, target, &config, &execution)?;
             }
             ExplainCase::ExactShapley => {
                 let config = ExactShapleyConfig { limit: SEGMENTS * SEGMENTS };

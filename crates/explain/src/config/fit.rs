@@ -156,7 +156,9 @@ mod tests {
     #[test]
     fn what_fits_passes() {
         assert_eq!(error_of(&[], &circumstances()), None);
-        let fine: [&[&str]; 6] = [
+        let fine: [&[&str]; 7] = [
+            // the shared segments are none of exact Shapley's
+            &["methods=[\"exact-shapley\"]", "segmentation.grid.rows=28", "segmentation.grid.columns=28"],
             &["segmentation.grid.rows=28", "segmentation.grid.columns=28", "methods=[\"kernel-shap\"]"],
             &["images.indices=[199]"],
             &["scores.mu_fidelity.grid=28", "scores.infidelity.largest_side=28", "scores.max_sensitivity.radius=1.0"],
@@ -176,16 +178,34 @@ mod tests {
         check(&["segmentation.grid.columns=29"], "expected 1 to 28, the width of an image");
         check(&["segmentation.kind=slic", "segmentation.slic.segments=785"], "expected 1 to 784, the pixels");
         check(&["methods=[\"exact-shapley\"]", "exact-shapley.limit=5"], "at least the 6 segments");
-        check(&["methods=[\"exact-shapley\"]", "segmentation.grid.rows=4"], "take 256 evaluations");
-        check(&["methods=[\"exact-shapley\"]", "segmentation.kind=slic", "segmentation.slic.segments=7"], "7 segments");
+        check(&["methods=[\"exact-shapley\"]", "exact-shapley.grid.rows=4"], "take 256 evaluations");
         check(
-            &["methods=[\"exact-shapley\"]", "segmentation.grid.rows=28"],
-            "at most 20 segments of an image instead of 56",
+            &["methods=[\"exact-shapley\"]", "exact-shapley.grid.rows=28"],
+            "a grid of at most 20 segments instead of 56",
+        );
+        check(
+            &["methods=[\"exact-shapley\"]", "exact-shapley.grid.rows=29"],
+            "`explain.exact-shapley.grid.rows` is 29, expected 1 to 28, the height of an image",
         );
         check(&["lime.samples=6"], "`explain.lime.samples` is 6, expected more than the 6 segments");
         check(&["lime.kernel_width=0.01"], "`explain.lime.kernel_width` is 0.01");
         check(&["scores.rerun.coalitions=6"], "`explain.scores.rerun.coalitions` is 6");
         assert_eq!(error_of(&["scores.rerun.coalitions=6", "scores.rerun.skip=[\"lime\"]"], &circumstances()), None);
+    }
+
+    /// Whether enough segments of an image are inert is known when the image is; a run chooses its images after training.
+    #[test]
+    fn an_image_that_is_named_may_have_more_segments_than_are_enumerated() {
+        let fine = ["methods=[\"exact-shapley\"]", "exact-shapley.grid.rows=28"];
+        let of_command = Circumstances { test: 0, ..circumstances() };
+        let explain = |at: &Circumstances| {
+            let overrides: Vec<String> = fine.iter().map(|change| format!("explain.{change}")).collect();
+            let methods = [MethodId::named("exact-shapley").unwrap()];
+            let validate = |config: &Document| config.explain.validate_methods(&methods, at);
+            load(&ConfigSource::new("ci.toml", CI), &overrides, validate).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(explain(&of_command), Ok(()));
+        assert!(explain(&circumstances()).is_err());
     }
 
     #[test]

@@ -266,7 +266,7 @@ mod tests {
         assert_ne!(by_hand, config);
         let by_hand = by_hand
             .with(LimeConfig { samples: 50, ..LimeConfig::default() })
-            .with(KernelShapConfig { evaluations: Some(30) });
+            .with(KernelShapConfig { evaluations: 30, ..KernelShapConfig::default() });
         assert_eq!(by_hand, config);
     }
 

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
-use tinylsa_xai::ExactShapleyConfig;
 
 use crate::budget::Budget;
+use crate::methods::GridShapleyConfig;
 use crate::registry::MethodId;
 
 /// The budgets with which methods run that are run again and again.
@@ -26,7 +26,7 @@ pub struct RerunConfig {
 impl Default for RerunConfig {
     /// About a tenth of the budgets of the explanations; exact Shapley values have no smaller budget and are left out.
     fn default() -> Self {
-        let skip = vec![MethodId::of::<ExactShapleyConfig>()];
+        let skip = vec![MethodId::of::<GridShapleyConfig>()];
         Self { skip, steps: 32, background: 10, noisy: 16, coalitions: 200, permutations: 8 }
     }
 }

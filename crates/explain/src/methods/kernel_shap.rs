@@ -44,6 +44,6 @@ impl Method for KernelShapConfig {
     }
 
     fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
-        Box::new(Self { evaluations: Some(budget.coalitions) })
+        Box::new(Self { evaluations: budget.coalitions, tolerance: 0.0 })
     }
 }

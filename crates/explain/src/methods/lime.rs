@@ -2,12 +2,12 @@ use serde::Serialize;
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_xai::{
     Execution, ExplainError, ExplainedScore, LimeConfig, LimeExplanation, LimePlan, LimeSolution, LimeWarning, Masker,
-    lime,
+    Sampling, lime,
 };
 
 use super::support::segments::{
-    SEGMENT_SETTINGS, game_evidence, inert_warning, masker, most_segments, segment_evidence, segment_map,
-    validate_segments,
+    SEGMENT_SETTINGS, game_evidence, inert_sentence, inert_warning, masker, most_segments, sampling_sentence,
+    sampling_warning, segment_evidence, segment_map, validate_segments,
 };
 use crate::budget::Budget;
 use crate::circumstances::Circumstances;
@@ -39,6 +39,7 @@ impl Registered for LimeConfig {
 struct LimeDiagnostics {
     explained: Vec<ExplainedScore>,
     solution: LimeSolution,
+    sampling: Sampling,
     warnings: Vec<LimeWarning>,
 }
 
@@ -57,6 +58,12 @@ impl Diagnostics for LimeDiagnostics {
         )];
         if let (Some(local), Some(score)) = (solution.local_predictions.first(), solution.scores.first()) {
             lines.push(format!("logit of the whole image: {local:.3} by the linear function, {score:.3} by the model"));
+        }
+        lines.push(sampling_sentence(&self.sampling));
+        for warning in &self.warnings {
+            if let LimeWarning::InertSegments { segments } = warning {
+                lines.extend(inert_sentence(segments, solution.players));
+            }
         }
         lines
     }
@@ -94,7 +101,7 @@ impl Method for LimeConfig {
 
     fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
         let samples = budget.coalitions;
-        Box::new(Self { samples, folds: self.folds.min(samples), ..self.clone() })
+        Box::new(Self { samples, tolerance: 0.0, folds: self.folds.min(samples), ..self.clone() })
     }
 }
 
@@ -115,27 +122,31 @@ fn require_determined(config: &LimeConfig, segments: usize) -> Result<(), Invali
 
 fn explained(found: LimeExplanation, masker: &Masker) -> Result<Explained> {
     let coefficients = found.solution.of(0)?.to_vec();
+    let standard_errors = found.solution.standard_errors_of(0)?.to_vec();
     let mut evidence = segment_evidence(masker);
-    evidence.extend(game_evidence(&found.game));
+    evidence.extend(game_evidence(&found.game, masker));
     evidence.push(NamedTensor::vector("distances", found.distances));
     evidence.push(NamedTensor::vector("coefficients", coefficients.clone()));
+    evidence.push(NamedTensor::vector("standard_errors", standard_errors.clone()));
     evidence.push(NamedTensor::vector("intercept", found.solution.intercepts.clone()));
-    let in_words = found.warnings.iter().flat_map(describe).collect();
-    let LimeExplanation { explained, solution, attributions, warnings, .. } = found;
+    let segments = found.solution.players;
+    let in_words = found.warnings.iter().flat_map(|warning| describe(warning, segments));
+    let in_words = in_words.chain(sampling_warning(&found.sampling)).collect();
+    let LimeExplanation { explained, solution, attributions, warnings, sampling, .. } = found;
     Ok(Explained {
-        maps: segment_map(attributions, masker, coefficients, None, None)?,
-        diagnostics: Box::new(LimeDiagnostics { explained, solution, warnings }),
+        maps: segment_map(attributions, masker, coefficients, Some(standard_errors), None)?,
+        diagnostics: Box::new(LimeDiagnostics { explained, solution, sampling, warnings }),
         warnings: in_words,
         evidence,
     })
 }
 
-fn describe(warning: &LimeWarning) -> Vec<String> {
+fn describe(warning: &LimeWarning, all: usize) -> Vec<String> {
     match warning {
         LimeWarning::FewSegments { segments } => {
             vec![format!("{segments} segments are too few for a map that shows anything")]
         }
-        LimeWarning::InertSegments { segments } => inert_warning(segments),
+        LimeWarning::InertSegments { segments } => inert_warning(segments, all),
         LimeWarning::Underdetermined { samples, segments } => vec![format!(
             "{samples} coalitions do not determine the coefficients of {segments} segments: the penalty chose them"
         )],
@@ -153,6 +164,7 @@ mod tests {
             players: 16,
             outputs: 1,
             coefficients: vec![0.0; 16],
+            standard_errors: vec![0.0; 16],
             intercepts: vec![0.0],
             local_predictions: vec![4.5],
             scores: vec![5.0],
@@ -161,11 +173,20 @@ mod tests {
             evaluations: 1000,
             determined: true,
         };
-        let diagnostics = LimeDiagnostics { explained: vec![2.into()], solution, warnings: Vec::new() };
+        let sampling = Sampling {
+            evaluations: 500,
+            budget: 1000,
+            relative_standard_error: Some(0.19),
+            tolerance: 0.2,
+            converged: true,
+        };
+        let warnings = vec![LimeWarning::InertSegments { segments: vec![7] }];
+        let diagnostics = LimeDiagnostics { explained: vec![2.into()], solution, sampling, warnings };
         assert_eq!(
             diagnostics.sentences().join("; "),
             "R² 0.900 in-sample, undefined held out, 16 segments; logit of the whole image: 4.500 by the linear \
-             function, 5.000 by the model"
+             function, 5.000 by the model; 500 coalitions of at most 1000 evaluated, relative standard error 19.0 %; \
+             1 of 16 segments look the same hidden and shown, so that their value is 0: 7"
         );
     }
 }

@@ -5,9 +5,8 @@
 
 use serde::de::{Error, MapAccess};
 use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, ExactShapleyConfig, ExpectedGradientsConfig, GradCamConfig,
-    IntegratedGradientsConfig, KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig,
-    SmoothGradConfig,
+    AttentionFlowConfig, AttentionRolloutConfig, ExpectedGradientsConfig, GradCamConfig, IntegratedGradientsConfig,
+    KernelShapConfig, LimeConfig, OcclusionConfig, PermutationShapConfig, RiseConfig, SmoothGradConfig,
 };
 
 use crate::method::{Entry, Method, Registered};
@@ -33,6 +32,7 @@ mod smooth_grad;
 
 mod support;
 
+pub use exact_shapley::GridShapleyConfig;
 pub use fixed_query::FixedQueryConfig;
 pub use gradient_rollout::GradientRollout;
 pub use input_gradient::InputGradient;
@@ -74,7 +74,7 @@ registry! {
     InputGradient,
     InputTimesGradient,
     GradCamConfig,
-    ExactShapleyConfig,
+    GridShapleyConfig,
     KernelShapConfig,
     PermutationShapConfig,
     LimeConfig,

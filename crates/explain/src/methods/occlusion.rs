@@ -32,11 +32,15 @@ impl Registered for OcclusionConfig {
 struct OcclusionDiagnostics {
     score: f64,
     windows: usize,
+    inert_windows: usize,
 }
 
 impl Diagnostics for OcclusionDiagnostics {
     fn sentences(&self) -> Vec<String> {
-        vec![format!("{} windows hidden; the logit of the whole image is {:.3}", self.windows, self.score)]
+        let hidden = format!("{} windows hidden; the logit of the whole image is {:.3}", self.windows, self.score);
+        let inert = (self.inert_windows > 0)
+            .then(|| format!("{} of the windows look the same hidden, so that nothing falls", self.inert_windows));
+        std::iter::once(hidden).chain(inert).collect()
     }
 }
 
@@ -59,11 +63,11 @@ impl Method for OcclusionConfig {
         let replacement = baselines.first().context("there is no baseline to hide windows behind")?;
         let mut found = occlusion(&at.scorer(), at.image, replacement, at.target(), self, &at.execution)?;
         let attribution = found.attributions.pop().context("the method gave no map")?;
-        let Occlusion { scores, windows, .. } = found;
+        let Occlusion { scores, windows, inert_windows, .. } = found;
         let score = scores.first().copied().context("the method gave no score")?;
         Ok(Explained {
             maps: pixels(attribution, Quantity::Fall, None, None),
-            diagnostics: Box::new(OcclusionDiagnostics { score, windows }),
+            diagnostics: Box::new(OcclusionDiagnostics { score, windows, inert_windows }),
             warnings: Vec::new(),
             evidence: vec![images("replacement", &baselines[..1])],
         })

@@ -44,6 +44,6 @@ impl Method for PermutationShapConfig {
     }
 
     fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
-        Box::new(Self { permutations: budget.permutations })
+        Box::new(Self { permutations: budget.permutations, tolerance: 0.0 })
     }
 }

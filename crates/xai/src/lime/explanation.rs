@@ -5,7 +5,7 @@ use super::{LimeConfig, LimePlan, LimeSolution};
 use crate::attribution::{Attribution, ExplainedScore, Targets};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{EvaluatedGame, ExplainedValues, Masker};
+use crate::masker::{EvaluatedGame, Game, Masker, Players, Sampled, Sampling, sample};
 use crate::scorer::Scorer;
 
 /// Below this many segments a linear model of them says next to nothing about the image.
@@ -21,8 +21,8 @@ pub enum LimeWarning {
         /// How many there are.
         segments: usize,
     },
-    /// Hiding these segments changes nothing in the image, so that their coefficients are near 0 whatever the model
-    /// sees in them.
+    /// Hiding these segments changes nothing in the image, so that they are left out and their coefficients are 0
+    /// whatever the model sees in them.
     InertSegments {
         /// Their numbers.
         segments: Vec<usize>,
@@ -48,6 +48,8 @@ pub struct LimeExplanation {
     pub attributions: Vec<Attribution>,
     /// What speaks against trusting the result.
     pub warnings: Vec<LimeWarning>,
+    /// How many coalitions it took, and how well the coefficients are known.
+    pub sampling: Sampling,
     /// What was evaluated.
     #[serde(skip)]
     pub game: EvaluatedGame,
@@ -56,8 +58,8 @@ pub struct LimeExplanation {
     pub distances: Vec<f64>,
 }
 
-/// Explains one target or several, at the same cost of `config.samples` forward passes for
-/// each replacement image.
+/// Explains one target or several, at the same cost of at most `config.samples` forward passes
+/// for each replacement image.
 ///
 /// # Errors
 /// If a setting is out of range, there are no more samples than segments, the kernel leaves no weight, more memory would
@@ -72,31 +74,42 @@ pub fn lime<S: Scorer + ?Sized>(
     config: &LimeConfig,
     execution: &Execution,
 ) -> Result<LimeExplanation, ExplainError> {
-    let segments = masker.segmentation().count();
-    let plan = LimePlan::new(segments, config, execution)?;
+    config.validate()?;
+    let (segments, players, targets) = (masker.segmentation().count(), Players::of(masker), targets.into());
     let mut warnings = Vec::new();
     if segments < FEW_SEGMENTS {
         warn!(segments, "LIME over so few segments can hardly show anything");
         warnings.push(LimeWarning::FewSegments { segments });
     }
-    let inert = masker.inert_segments();
-    if !inert.is_empty() {
-        warnings.push(LimeWarning::InertSegments { segments: inert });
+    if !players.inert.is_empty() {
+        warnings.push(LimeWarning::InertSegments { segments: players.inert.clone() });
     }
 
-    let ExplainedValues { explained, values } = masker.values(scorer, plan.coalitions(), &targets.into(), execution)?;
-    let solution = plan.solve(&values)?;
+    let (sampled, distances, explained) = if players.count() == 0 {
+        warn!("every segment looks the same hidden and shown, so that every coefficient is 0");
+        let mut game = Game::new(masker, &players, scorer, &targets, execution)?;
+        let nobody = game.without_players()?;
+        let solution = LimeSolution::without_players(&nobody.values);
+        let sampling = Sampling::complete(solution.evaluations);
+        (Sampled { solution, sampling, game: nobody }, vec![0.0], game.explained)
+    } else {
+        let plan = LimePlan::beside(players.inert.len(), players.count(), config, execution)?;
+        let mut game = Game::new(masker, &players, scorer, &targets, execution)?;
+        let sampled = sample(&plan, config.tolerance, &mut game, &players)?;
+        let distances = plan.distances()[..sampled.sampling.evaluations].to_vec();
+        (sampled, distances, game.explained)
+    };
+    let Sampled { solution, sampling, game } = sampled;
     if !solution.determined {
-        let samples = config.samples;
+        let (samples, segments) = (sampling.evaluations, players.count());
         warn!(samples, segments, "the coalitions do not determine the coefficients of LIME: its penalty chose them");
         warnings.push(LimeWarning::Underdetermined { samples, segments });
     }
+    let solution = solution.among_segments(&players);
     let attributions = explained
         .iter()
         .zip(solution.coefficients.chunks_exact(segments))
         .map(|(&score, coefficients)| masker.attribution(coefficients, score))
         .collect::<Result<_, _>>()?;
-    let game = EvaluatedGame { coalitions: plan.coalitions().clone(), weights: plan.weights().to_vec(), values };
-    let distances = plan.distances().to_vec();
-    Ok(LimeExplanation { explained, solution, attributions, warnings, game, distances })
+    Ok(LimeExplanation { explained, solution, attributions, warnings, sampling, game, distances })
 }

@@ -54,6 +54,11 @@ impl Coalitions {
         }
     }
 
+    /// The first `count` coalitions.
+    pub(crate) fn first(&self, count: usize) -> Self {
+        Self { players: self.players, words: self.words[..count * self.words_each()].to_vec() }
+    }
+
     /// The number of players.
     pub fn players(&self) -> usize {
         self.players
@@ -181,8 +186,10 @@ impl CoalitionValues {
 /// The coalitions that a method evaluated, with what it made its solution from: enough to solve the game elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluatedGame {
-    /// The coalitions, in the order of the plan.
+    /// The coalitions of the players, in the order of the plan.
     pub coalitions: Coalitions,
+    /// The segment of each player, ascending. The other segments look the same hidden and shown and are no players.
+    pub players: Vec<usize>,
     /// Their weights in the regression, if there is one. Of `KernelSHAP` those from the third coalition on, since the
     /// empty and the full one are constraints.
     pub weights: Vec<f64>,

@@ -7,33 +7,28 @@
 
 mod coalitions;
 mod fill;
+mod game;
 mod pipeline;
-
-use rayon::prelude::*;
+mod sampling;
 
 pub(crate) use coalitions::words_each;
 pub use coalitions::{CoalitionValues, Coalitions, EvaluatedGame};
 pub use fill::{Fill, FillConfig};
 pub(crate) use fill::{channel_value, gaussian_blur, require_channel_values, require_given, require_no_negative};
+pub use game::ExplainedValues;
+pub(crate) use game::{Game, Players};
 pub(crate) use pipeline::score_in_pipeline;
+pub use sampling::Sampling;
+pub(crate) use sampling::{
+    DEFAULT_TOLERANCE, Sampled, SampledPlan, growing, relative_standard_error, require_tolerance, sample,
+};
 
-use crate::attribution::{Attribution, ExplainedScore, Targets};
-use crate::door::check_scorer;
-use crate::error::{ExplainError, require_count, require_shape, value_count};
+use crate::attribution::{Attribution, ExplainedScore};
+use crate::error::{ExplainError, require_shape};
 use crate::execution::Execution;
 use crate::image::Image;
-use crate::scorer::Scorer;
 use crate::segmentation::Segmentation;
 use tinylsa_shape::ImageShape;
-
-/// The values of coalitions for the scores that are explained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExplainedValues {
-    /// The score of each output.
-    pub explained: Vec<ExplainedScore>,
-    /// The values `[coalitions, explained scores]`.
-    pub values: CoalitionValues,
-}
 
 /// An image, its segments, and what stands in for them when they are hidden.
 #[derive(Clone, Debug)]
@@ -94,8 +89,8 @@ impl Masker {
         &self.replacements
     }
 
-    /// The segments that look the same hidden and shown, such as a flat region under its own mean. Their attribution
-    /// is 0 whatever the model sees in them.
+    /// The segments that look the same hidden and shown, such as a flat region under its own mean. Their value is 0
+    /// whatever the model sees in them, and the methods leave them out of the game.
     pub fn inert_segments(&self) -> Vec<usize> {
         let mut inert = vec![true; self.segmentation.count()];
         for replacement in &self.replacements {
@@ -105,49 +100,6 @@ impl Masker {
             }
         }
         (0..inert.len()).filter(|&segment| inert[segment]).collect()
-    }
-
-    /// The mean of each explained score for every coalition; nothing is kept of other classes. Costs one forward pass for each coalition and replacement, and two more batches that
-    /// check the scorer; the next batch is made while the scorer works on the present one.
-    ///
-    /// # Errors
-    /// If the coalitions are not of this image's segments, there are none, the class does not exist, the scorer gives
-    /// the image other scores in another batch, the values would take more memory than is allowed, the call is
-    /// cancelled, or the scores are not `[batch, classes]` or those of an explained class not finite.
-    pub fn values<S: Scorer + ?Sized>(
-        &self,
-        scorer: &S,
-        coalitions: &Coalitions,
-        targets: &Targets,
-        execution: &Execution,
-    ) -> Result<ExplainedValues, ExplainError> {
-        require_count("a coalition", coalitions.players(), self.segmentation.count())?;
-        let own = check_scorer(scorer, &self.image, execution)?;
-        let explained = targets.resolve(&own)?;
-        let outputs = explained.len();
-        // the values, those of one explained score, and what a solver holds of them
-        let held = [3, coalitions.len(), outputs];
-        execution.require_memory("the values of the coalitions", "the number of coalitions or of classes", held)?;
-        let each = self.replacements.len();
-        let mut sums: Vec<f64> = vec![0.0; coalitions.len() * outputs];
-        let found = score_in_pipeline(
-            scorer,
-            self.image.shape(),
-            value_count("the hidden images", &[coalitions.len(), each])?,
-            execution,
-            |row, values| self.hide(coalitions.bits(row / each), &self.replacements[row % each], values),
-            |row, scores| {
-                let start = row / each * outputs;
-                for (sum, explained) in sums[start..start + outputs].iter_mut().zip(&explained) {
-                    let score = explained.of(scores)?;
-                    *sum = if row % each == 0 { score } else { *sum + score };
-                }
-                Ok(())
-            },
-        )?;
-        require_count("list of classes", found, own.classes())?;
-        sums.par_iter_mut().for_each(|sum| *sum /= each as f64);
-        Ok(ExplainedValues { values: CoalitionValues::new(outputs, sums)?, explained })
     }
 
     /// An attribution of this image in which every segment's value is shared equally by its values.
@@ -162,18 +114,6 @@ impl Masker {
         let plane = map.iter().map(|&value| (value / channels as f64) as f32);
         let values = std::iter::repeat_n(plane, channels).flatten().collect();
         Ok(Attribution { values, shape, target })
-    }
-
-    fn hide(&self, members: &[u64], replacement: &Image, values: &mut [f32]) {
-        let labels = self.segmentation.labels();
-        let planes =
-            self.image.values().chunks_exact(labels.len()).zip(replacement.values().chunks_exact(labels.len()));
-        for (out, (shown, hidden)) in values.chunks_exact_mut(labels.len()).zip(planes) {
-            for (((out, &shown), &hidden), &label) in out.iter_mut().zip(shown).zip(hidden).zip(labels) {
-                let inside = members[label / 64] >> (label % 64) & 1 == 1;
-                *out = if inside { shown } else { hidden };
-            }
-        }
     }
 }
 

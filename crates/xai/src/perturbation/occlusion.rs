@@ -79,8 +79,10 @@ pub struct Occlusion {
     pub attributions: Vec<Attribution>,
     /// The explained scores of the image itself.
     pub scores: Vec<f64>,
-    /// How many windows were hidden.
+    /// How many windows the image has.
     pub windows: usize,
+    /// How many of them look the same hidden and shown: the score does not fall, and the model is not asked.
+    pub inert_windows: usize,
 }
 
 /// Occlusion (Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2): a window slides
@@ -88,7 +90,8 @@ pub struct Occlusion {
 /// the windows that cover it, of the fall of the explained score.
 ///
 /// The mean is what Captum's `Occlusion` computes for a window over all channels: windows begin at multiples of the
-/// stride, and the last one of a row or column is cut off at the edge. Values therefore do not sum to anything.
+/// stride, and the last one of a row or column is cut off at the edge. Values therefore do not sum to anything. A window
+/// under which image and replacement are the same has a fall of 0 and costs nothing.
 ///
 /// # Errors
 /// If a setting is out of range or the window larger than the image, the replacement has another shape, the class does not
@@ -116,16 +119,18 @@ pub fn occlusion<S: Scorer + ?Sized>(
     let mut scores = vec![0.0; explained.len()];
     let mut sums = vec![vec![0.0_f64; shape.pixels()]; explained.len()];
     let mut covering = vec![0_u32; shape.pixels()];
-    // the image itself first, then every window
+    (0..windows).for_each(|index| window(index).for_each_pixel(|pixel| covering[pixel] += 1));
+    let changing: Vec<usize> = (0..windows).filter(|&index| window(index).changes(image, replacement)).collect();
+    // the image itself first, then every window that changes it
     let classes = score_in_pipeline(
         scorer,
         shape,
-        windows + 1,
+        changing.len() + 1,
         execution,
         |row, values| {
             values.copy_from_slice(image.values());
             if row > 0 {
-                window(row - 1).hide(values, replacement);
+                window(changing[row - 1]).hide(values, replacement);
             }
         },
         |row, found| {
@@ -134,8 +139,7 @@ pub fn occlusion<S: Scorer + ?Sized>(
                 scores = found;
                 return Ok(());
             }
-            let window = window(row - 1);
-            window.for_each_pixel(|pixel| covering[pixel] += 1);
+            let window = window(changing[row - 1]);
             for ((sums, score), found) in sums.iter_mut().zip(&scores).zip(found) {
                 window.for_each_pixel(|pixel| sums[pixel] += score - found);
             }
@@ -148,7 +152,8 @@ pub fn occlusion<S: Scorer + ?Sized>(
         let plane: Vec<f32> = sums.into_iter().zip(&covering).map(share).collect();
         Attribution { values: plane.repeat(shape.channels), shape, target }
     });
-    Ok(Occlusion { attributions: attributions.collect(), explained, scores, windows })
+    let inert_windows = windows - changing.len();
+    Ok(Occlusion { attributions: attributions.collect(), explained, scores, windows, inert_windows })
 }
 
 /// A window cut off at the edges of the image.
@@ -172,6 +177,18 @@ impl Window {
         for row in self.rows.clone() {
             self.columns.clone().for_each(|column| visit(row * self.shape.width + column));
         }
+    }
+
+    fn changes(&self, image: &Image, replacement: &Image) -> bool {
+        let pixels = self.shape.pixels();
+        let mut is_other = false;
+        for channel in 0..self.shape.channels {
+            self.for_each_pixel(|pixel| {
+                let place = channel * pixels + pixel;
+                is_other |= image.values()[place].to_bits() != replacement.values()[place].to_bits();
+            });
+        }
+        is_other
     }
 
     fn hide(&self, values: &mut [f32], replacement: &Image) {

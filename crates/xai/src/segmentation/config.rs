@@ -16,9 +16,9 @@ pub enum SegmentationKind {
     Slic,
 }
 
-/// Cells of a regular grid.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Cells of a regular grid. A config names both numbers or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GridConfig {
     /// Rows of cells.
     pub rows: usize,
@@ -27,10 +27,25 @@ pub struct GridConfig {
 }
 
 impl Default for GridConfig {
-    /// 4 x 4 cells of 7 x 7 pixels on a 28 x 28 image: few enough for exact Shapley values on request (65 536
-    /// evaluations), so that every estimate can be checked against the truth.
+    /// 7 x 7 cells of 4 x 4 pixels on a 28 x 28 image.
     fn default() -> Self {
-        Self { rows: 4, columns: 4 }
+        Self { rows: 7, columns: 7 }
+    }
+}
+
+impl GridConfig {
+    /// How many cells there are; `usize::MAX` if that is more than fits.
+    pub fn cells(self) -> usize {
+        self.rows.saturating_mul(self.columns)
+    }
+
+    /// Checks both ranges.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] with the key of the first setting outside its range.
+    pub fn validate(self) -> Result<(), InvalidSetting> {
+        require_within("rows", self.rows, 1..)?;
+        require_within("columns", self.columns, 1..)
     }
 }
 
@@ -52,8 +67,7 @@ impl SegmentationConfig {
     /// # Errors
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("rows", self.grid.rows, 1..).map_err(|error| error.within("grid"))?;
-        require_within("columns", self.grid.columns, 1..).map_err(|error| error.within("grid"))?;
+        self.grid.validate().map_err(|error| error.within("grid"))?;
         self.slic.validate().map_err(|error| error.within("slic"))
     }
 

@@ -22,10 +22,10 @@ pub struct SlicConfig {
 }
 
 impl Default for SlicConfig {
-    /// Sixteen segments as the default grid has, ten rounds as in the paper, and a compactness at which the outline of
-    /// a garment on black is followed and a flat background is cut into squares.
+    /// Forty segments, about as many as the default grid has cells, ten rounds as in the paper, and a compactness at
+    /// which the outline of a garment on black is followed and a flat background is cut into squares.
     fn default() -> Self {
-        Self { segments: 16, compactness: 0.3, iterations: 10, smallest: 0.25 }
+        Self { segments: 40, compactness: 0.3, iterations: 10, smallest: 0.25 }
     }
 }
 

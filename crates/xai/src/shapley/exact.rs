@@ -7,7 +7,7 @@ use super::ShapleySolution;
 use super::solution::{Estimate, require_players};
 use crate::error::ExplainError;
 use crate::execution::{Cancellation, Execution};
-use crate::masker::{CoalitionValues, Coalitions};
+use crate::masker::{CoalitionValues, Coalitions, SampledPlan};
 
 /// After how many coalitions a cancellation is looked for: a fraction of a second even for a thousand classes.
 const CHECK_EVERY: usize = 4096;
@@ -16,7 +16,7 @@ const CHECK_EVERY: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExactShapleyConfig {
-    /// The most segments that are enumerated, at most 20. Each one more doubles the cost.
+    /// The most segments that are enumerated, inert ones not counted, at most 20. Each one more doubles the cost.
     pub limit: usize,
 }
 
@@ -84,32 +84,67 @@ impl ExactShapleyPlan {
     /// If there is not one row of values for each coalition, or the execution of the plan is cancelled.
     pub fn solve(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
         values.require_rows(&self.coalitions)?;
-        let (players, outputs) = (self.coalitions.players(), values.outputs());
-        let weights = size_weights(players);
-        let of_player = |player: usize| {
-            let mut sums = vec![0.0; outputs];
-            for (number, without) in (0..values.len()).filter(|coalition| coalition >> player & 1 == 0).enumerate() {
-                if number.is_multiple_of(CHECK_EVERY) {
-                    self.cancellation.check("players", player, players)?;
-                }
-                let weight = weights[without.count_ones() as usize];
-                let pair = values.of(without | 1 << player).iter().zip(values.of(without));
-                sums.iter_mut().zip(pair).for_each(|(sum, (with, without))| *sum += weight * (with - without));
-            }
-            Ok(sums)
-        };
-        let by_player = (0..players).into_par_iter().map(of_player).collect::<Result<Vec<Vec<f64>>, ExplainError>>()?;
-        let shapley = (0..outputs).flat_map(|output| by_player.iter().map(move |sums| sums[output])).collect();
-        Ok(ShapleySolution::from(Estimate {
-            players,
-            values: shapley,
-            standard_errors: Some(vec![0.0; outputs * players]),
-            empty: values.of(0).to_vec(),
-            full: values.of(values.len() - 1).to_vec(),
-            evaluations: values.len(),
-            underdetermined: false,
-        }))
+        solve_enumerated(self.coalitions.players(), values, |coalition| coalition, &self.cancellation)
     }
+}
+
+impl SampledPlan for ExactShapleyPlan {
+    type Solution = ShapleySolution;
+
+    fn coalitions(&self) -> &Coalitions {
+        &self.coalitions
+    }
+
+    fn stops(&self) -> Vec<usize> {
+        vec![self.coalitions.len()]
+    }
+
+    fn relative_standard_error(&self, _values: &CoalitionValues) -> Result<Option<f64>, ExplainError> {
+        Ok(Some(0.0))
+    }
+
+    fn solve_first(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
+        self.solve(values)
+    }
+
+    fn weights_of_first(&self, _coalitions: usize) -> Vec<f64> {
+        Vec::new()
+    }
+}
+
+/// The Shapley values, given the values of all coalitions: that of coalition `c` in row `row_of(c)`. There may be further
+/// rows.
+pub(super) fn solve_enumerated(
+    players: usize,
+    values: &CoalitionValues,
+    row_of: impl Fn(usize) -> usize + Sync,
+    cancellation: &Cancellation,
+) -> Result<ShapleySolution, ExplainError> {
+    let (outputs, coalitions) = (values.outputs(), 1_usize << players);
+    let weights = size_weights(players);
+    let of_player = |player: usize| {
+        let mut sums = vec![0.0; outputs];
+        for (number, without) in (0..coalitions).filter(|coalition| coalition >> player & 1 == 0).enumerate() {
+            if number.is_multiple_of(CHECK_EVERY) {
+                cancellation.check("players", player, players)?;
+            }
+            let weight = weights[without.count_ones() as usize];
+            let pair = values.of(row_of(without | 1 << player)).iter().zip(values.of(row_of(without)));
+            sums.iter_mut().zip(pair).for_each(|(sum, (with, without))| *sum += weight * (with - without));
+        }
+        Ok(sums)
+    };
+    let by_player = (0..players).into_par_iter().map(of_player).collect::<Result<Vec<Vec<f64>>, ExplainError>>()?;
+    let shapley = (0..outputs).flat_map(|output| by_player.iter().map(move |sums| sums[output])).collect();
+    Ok(ShapleySolution::from(Estimate {
+        players,
+        values: shapley,
+        standard_errors: Some(vec![0.0; outputs * players]),
+        empty: values.of(row_of(0)).to_vec(),
+        full: values.of(row_of(coalitions - 1)).to_vec(),
+        evaluations: values.len(),
+        underdetermined: false,
+    }))
 }
 
 /// `1 / (M · C(M − 1, k))` for the sizes `k` from 0 to `M − 1`.

@@ -8,7 +8,7 @@ use super::{
 use crate::attribution::{Attribution, ExplainedScore, Targets};
 use crate::error::ExplainError;
 use crate::execution::Execution;
-use crate::masker::{CoalitionValues, Coalitions, EvaluatedGame, ExplainedValues, Masker};
+use crate::masker::{EvaluatedGame, Game, Masker, Players, Sampled, SampledPlan, Sampling, sample};
 use crate::scorer::Scorer;
 
 /// Shapley values of the segments of an image.
@@ -20,18 +20,21 @@ pub struct ShapleyExplanation {
     pub solution: ShapleySolution,
     /// The values spread over the image, one map for each explained score.
     pub attributions: Vec<Attribution>,
-    /// Segments that look the same hidden and shown, whose value is therefore 0.
+    /// Segments that look the same hidden and shown: they are left out of the game, and their value is 0.
     pub inert_segments: Vec<usize>,
+    /// How many coalitions it took, and how well the values are known.
+    pub sampling: Sampling,
     /// What was evaluated.
     #[serde(skip)]
     pub game: EvaluatedGame,
 }
 
 /// Exact Shapley values of the segments for one target or several, at the same cost of
-/// `2^M` forward passes for each replacement image (see [`exact_shapley_evaluations`](crate::exact_shapley_evaluations)).
+/// `2^M` forward passes for each replacement image (see [`exact_shapley_evaluations`](crate::exact_shapley_evaluations)),
+/// where `M` counts the segments that look different hidden and shown.
 ///
 /// # Errors
-/// If there are more segments than the config's limit, more memory would be taken than is allowed, the class does not
+/// If there are more such segments than the config's limit, more memory would be taken than is allowed, the class does not
 /// exist, the scorer gives the image other scores in another batch, the call is cancelled, or the scores are not
 /// `[batch, classes]` or those of an explained class not finite.
 ///
@@ -43,12 +46,14 @@ pub fn exact_shapley<S: Scorer + ?Sized>(
     config: &ExactShapleyConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let plan = ExactShapleyPlan::new(masker.segmentation().count(), config, execution)?;
-    explain(scorer, masker, &targets.into(), execution, plan.coalitions(), &[], |values| plan.solve(values))
+    config.validate()?;
+    explain(scorer, masker, &targets.into(), 0.0, execution, |players| {
+        ExactShapleyPlan::new(players, config, execution)
+    })
 }
 
 /// `KernelSHAP` values of the segments for one target or several, at the same cost of
-/// `2M + 2050` forward passes for each replacement image, or as the config says.
+/// at most `config.evaluations + 2` forward passes for each replacement image.
 ///
 /// # Errors
 /// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
@@ -63,10 +68,10 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
     config: &KernelShapConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let plan = KernelShapPlan::new(masker.segmentation().count(), config, execution)?;
-    let (coalitions, weights) = (plan.coalitions(), plan.weights());
-    let explanation =
-        explain(scorer, masker, &targets.into(), execution, coalitions, weights, |values| plan.solve(values))?;
+    config.validate()?;
+    let explanation = explain(scorer, masker, &targets.into(), config.tolerance, execution, |players| {
+        KernelShapPlan::new(players, config, execution)
+    })?;
     if explanation.solution.underdetermined {
         let evaluations = explanation.solution.evaluations;
         warn!(evaluations, "too few coalitions to determine the Shapley values: drawn towards equal shares");
@@ -75,7 +80,8 @@ pub fn kernel_shap<S: Scorer + ?Sized>(
 }
 
 /// Permutation SHAP values of the segments for one target or several, at the same cost
-/// of `2 (M − 1)` forward passes for each permutation and replacement image, and two more.
+/// of `2 (M − 1)` forward passes for each permutation and replacement image, and two more, where `M` counts the segments
+/// that look different hidden and shown.
 ///
 /// # Errors
 /// If the class does not exist, a setting is out of range, more memory would be taken than is allowed, the scorer gives
@@ -90,26 +96,40 @@ pub fn permutation_shap<S: Scorer + ?Sized>(
     config: &PermutationShapConfig,
     execution: &Execution,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let plan = PermutationShapPlan::new(masker.segmentation().count(), config, execution)?;
-    explain(scorer, masker, &targets.into(), execution, plan.coalitions(), &[], |values| plan.solve(values))
+    config.validate()?;
+    explain(scorer, masker, &targets.into(), config.tolerance, execution, |players| {
+        PermutationShapPlan::new(players, config, execution)
+    })
 }
 
-fn explain<S: Scorer + ?Sized>(
+/// Solves the game of the segments that are not inert by the plan that is made for so many players.
+fn explain<S: Scorer + ?Sized, P: SampledPlan<Solution = ShapleySolution>>(
     scorer: &S,
     masker: &Masker,
     targets: &Targets,
+    tolerance: f64,
     execution: &Execution,
-    coalitions: &Coalitions,
-    weights: &[f64],
-    solve: impl Fn(&CoalitionValues) -> Result<ShapleySolution, ExplainError>,
+    plan: impl FnOnce(usize) -> Result<P, ExplainError>,
 ) -> Result<ShapleyExplanation, ExplainError> {
-    let ExplainedValues { explained, values } = masker.values(scorer, coalitions, targets, execution)?;
-    let solution = solve(&values)?;
+    let players = Players::of(masker);
+    let (sampled, explained) = if players.count() == 0 {
+        warn!("every segment looks the same hidden and shown, so that every value is 0");
+        let mut game = Game::new(masker, &players, scorer, targets, execution)?;
+        let game_of_nobody = game.without_players()?;
+        let solution = ShapleySolution::without_players(&game_of_nobody.values);
+        let sampling = Sampling::complete(solution.evaluations);
+        (Sampled { solution, sampling, game: game_of_nobody }, game.explained)
+    } else {
+        let plan = plan(players.count())?;
+        let mut game = Game::new(masker, &players, scorer, targets, execution)?;
+        (sample(&plan, tolerance, &mut game, &players)?, game.explained)
+    };
+    let Sampled { solution, sampling, game } = sampled;
+    let solution = solution.among_segments(&players);
     let attributions = explained
         .iter()
         .zip(solution.values.chunks_exact(solution.players))
         .map(|(&score, values)| masker.attribution(values, score))
         .collect::<Result<_, _>>()?;
-    let game = EvaluatedGame { coalitions: coalitions.clone(), weights: weights.to_vec(), values };
-    Ok(ShapleyExplanation { explained, solution, attributions, inert_segments: masker.inert_segments(), game })
+    Ok(ShapleyExplanation { explained, solution, attributions, inert_segments: players.inert, sampling, game })
 }

@@ -9,4 +9,5 @@ mod normal_equations;
 mod ridge;
 
 pub(crate) use normal_equations::{NormalEquations, Solved};
+pub(crate) use ridge::RidgeFit;
 pub use ridge::{RidgeSurrogate, fit_ridge};

@@ -1,6 +1,6 @@
 use nalgebra::DMatrix;
 
-use super::NormalEquations;
+use super::{NormalEquations, Solved};
 use crate::error::{ExplainError, require_count};
 use crate::execution::Cancellation;
 use crate::masker::{CoalitionValues, Coalitions};
@@ -80,32 +80,86 @@ pub fn fit_ridge(
     penalty: f64,
     cancellation: &Cancellation,
 ) -> Result<RidgeSurrogate, ExplainError> {
-    values.require_rows(coalitions)?;
-    require_count("list of weights", weights.len(), coalitions.len())?;
-    require_weights(weights)?;
-    tinylsa_settings::require_within("penalty", penalty, 0.0..=f64::MAX)?;
-    let (rows, players, outputs) = (coalitions.len(), coalitions.players(), values.outputs());
-    let mut features =
-        DMatrix::from_fn(rows, players, |row, player| f64::from(u8::from(coalitions.contains(row, player))));
-    let mut targets = DMatrix::from_row_slice(rows, outputs, values.as_slice());
-    let feature_means = centre(&mut features, weights);
-    let target_means = centre(&mut targets, weights);
+    RidgeFit::new(coalitions, weights, values, penalty, cancellation).map(|fit| fit.surrogate)
+}
 
-    let mut equations = NormalEquations::new(&features, weights, &targets, cancellation)?;
-    let determined = equations.is_determined(cancellation)?;
-    for player in 0..players {
-        equations.gram[(player, player)] += penalty;
+/// A linear function with what its standard errors are made from.
+pub(crate) struct RidgeFit {
+    pub(crate) surrogate: RidgeSurrogate,
+    solved: Solved,
+    /// Centred, `[coalitions, players]`.
+    features: DMatrix<f64>,
+    /// Centred, `[coalitions, outputs]`.
+    targets: DMatrix<f64>,
+}
+
+impl RidgeFit {
+    /// As [`fit_ridge`].
+    pub(crate) fn new(
+        coalitions: &Coalitions,
+        weights: &[f64],
+        values: &CoalitionValues,
+        penalty: f64,
+        cancellation: &Cancellation,
+    ) -> Result<Self, ExplainError> {
+        values.require_rows(coalitions)?;
+        require_count("list of weights", weights.len(), coalitions.len())?;
+        require_weights(weights)?;
+        tinylsa_settings::require_within("penalty", penalty, 0.0..=f64::MAX)?;
+        let (rows, players, outputs) = (coalitions.len(), coalitions.players(), values.outputs());
+        let mut features =
+            DMatrix::from_fn(rows, players, |row, player| f64::from(u8::from(coalitions.contains(row, player))));
+        let mut targets = DMatrix::from_row_slice(rows, outputs, values.as_slice());
+        let feature_means = centre(&mut features, weights);
+        let target_means = centre(&mut targets, weights);
+
+        let mut equations = NormalEquations::new(&features, weights, &targets, cancellation)?;
+        let determined = equations.is_determined(cancellation)?;
+        for player in 0..players {
+            equations.gram[(player, player)] += penalty;
+        }
+        let solved = equations.solve(cancellation)?.ok_or(ExplainError::Underdetermined { rows, unknowns: players })?;
+        let coefficients = &solved.coefficients;
+        let intercepts = (0..outputs)
+            .map(|output| {
+                let explained: f64 =
+                    coefficients.column(output).iter().zip(&feature_means).map(|(c, mean)| c * mean).sum();
+                target_means[output] - explained
+            })
+            .collect();
+        // Stored column by column, so the columns, one for each output, follow one another.
+        let coefficients = coefficients.as_slice().to_vec();
+        let surrogate = RidgeSurrogate { coefficients, intercepts, determined, players };
+        Ok(RidgeFit { surrogate, solved, features, targets })
     }
-    let solved = equations.solve(cancellation)?;
-    let coefficients = solved.ok_or(ExplainError::Underdetermined { rows, unknowns: players })?.coefficients;
-    let intercepts = (0..outputs)
-        .map(|output| {
-            let explained: f64 = coefficients.column(output).iter().zip(&feature_means).map(|(c, mean)| c * mean).sum();
-            target_means[output] - explained
-        })
-        .collect();
-    // Stored column by column, so the columns, one for each output, follow one another.
-    Ok(RidgeSurrogate { coefficients: coefficients.as_slice().to_vec(), intercepts, determined, players })
+
+    /// The standard errors of the coefficients, `[outputs, players]`.
+    ///
+    /// The coalitions are drawn at random, the function is not linear, and the weights are no inverse variances, so that
+    /// the variance is that of the sandwich `A⁻¹ (Σ wᵢ² rᵢ² xᵢ xᵢᵀ) A⁻¹` with `A = XᵀWX + penalty` and the residuals `r`
+    /// (White 1980, "A heteroskedasticity-consistent covariance matrix estimator"), times `n / (n − players − 1)` since
+    /// the residuals of a fit are smaller than the errors (`HC1` of MacKinnon and White 1985). The penalty is taken as
+    /// given: the errors say nothing of the bias that it brings.
+    pub(crate) fn standard_errors(
+        &self,
+        weights: &[f64],
+        cancellation: &Cancellation,
+    ) -> Result<Vec<f64>, ExplainError> {
+        let (rows, players, outputs) = (self.features.nrows(), self.features.ncols(), self.targets.ncols());
+        let residuals = &self.targets - &self.features * &self.solved.coefficients;
+        let fitted = rows as f64 / (rows as f64 - players as f64 - 1.0).max(1.0);
+        let mut errors = Vec::with_capacity(outputs * players);
+        let none = DMatrix::zeros(rows, 0);
+        for output in 0..outputs {
+            let pulls: Vec<f64> =
+                weights.iter().zip(residuals.column(output).iter()).map(|(w, r)| (w * r).powi(2)).collect();
+            let spread = NormalEquations::new(&self.features, &pulls, &none, cancellation)?.gram;
+            let half = self.solved.apply_inverse(&spread, cancellation)?.transpose();
+            let variances = self.solved.apply_inverse(&half, cancellation)?.diagonal();
+            errors.extend(variances.iter().map(|variance| (fitted * variance.max(0.0)).sqrt()));
+        }
+        Ok(errors)
+    }
 }
 
 /// Subtracts the weighted mean of every column and returns the means.

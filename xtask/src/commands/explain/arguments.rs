@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,15 +11,16 @@ pub(crate) struct ExplainArguments {
     /// PNG or JPEG images, for a model of garments of one garment each.
     #[arg(required_unless_present = "index", conflicts_with = "index", value_name = "IMAGE")]
     pub(super) images: Vec<PathBuf>,
-    /// Images of the data set that the model was trained on by their number, such as 0,17.
-    #[arg(long, value_delimiter = ',', value_name = "I,J,…")]
-    pub(super) index: Vec<u32>,
+    /// Images of the data set that the model was trained on by their number, such as 0,17 or 20..30 for 20 to 29.
+    #[arg(long, value_delimiter = ',', value_name = "I,J,A..B", value_parser = numbers)]
+    pub(super) index: Vec<Range<u32>>,
     /// A model.safetensors of a run; without it, the weights that ship with the program.
     #[arg(long, value_name = "FILE")]
     pub(super) model: Option<PathBuf>,
     #[command(flatten)]
     pub(super) collection: ImageArguments,
-    /// The split of the dataset that --index counts in; the test split without it.
+    /// The split that --index counts in; the test split without it. The validation split is what the model file says that
+    /// the model was not trained on, of the training images.
     #[arg(long, value_enum, value_name = "SPLIT")]
     pub(super) split: Option<IndexedSplit>,
     /// The methods, such as lime,kernel-shap, or all.
@@ -52,5 +54,20 @@ pub(crate) struct ExplainArguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum IndexedSplit {
     Train,
+    Validation,
     Test,
+}
+
+/// A number, or the numbers from A up to but without B.
+fn numbers(text: &str) -> Result<Range<u32>, String> {
+    let number = |text: &str| text.parse::<u32>().map_err(|error| format!("{text:?} is no number: {error}"));
+    let range = match text.split_once("..") {
+        None => number(text).map(|only| only..only.saturating_add(1))?,
+        Some((first, end)) => number(first)?..number(end)?,
+    };
+    if range.is_empty() {
+        Err("a range A..B holds the numbers from A to B - 1, none here".to_owned())
+    } else {
+        Ok(range)
+    }
 }

@@ -1,10 +1,10 @@
 //! What the `explain` command line names: a class, images of a dataset, files.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use tinylsa_data::Dataset;
 use tinylsa_model::ModelMetadata;
 use tinylsa_xai::Image;
 use tracing::warn;
@@ -14,8 +14,9 @@ use tinylsa_experiment::dataset::{LoadedDataset, require_size};
 use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
 
 use crate::outcome::UsageError;
-use tinylsa_experiment::choice::subject;
+use tinylsa_experiment::choice::{subject, validation_subject};
 use tinylsa_experiment::image_file::load_image;
+use tinylsa_experiment::matching::validation_split;
 use tinylsa_experiment::model_images::ImagesOf;
 use tinylsa_settings::{printable, printable_path};
 
@@ -69,20 +70,24 @@ pub(super) fn collection(
     Ok(images)
 }
 
-/// The images of a dataset with these numbers, each once.
-pub(super) fn from_dataset(arguments: &ExplainArguments, images: &LoadedDataset) -> Result<Vec<ImageToExplain>> {
-    let dataset: &Dataset = match arguments.split {
-        Some(IndexedSplit::Train) => &images.train,
-        Some(IndexedSplit::Test) | None => &images.test,
+/// The images of a split with these numbers, each once.
+pub(super) fn from_dataset(
+    arguments: &ExplainArguments,
+    images: &LoadedDataset,
+    metadata: &ModelMetadata,
+) -> Result<Vec<ImageToExplain>> {
+    let held_out = match arguments.split {
+        Some(IndexedSplit::Validation) => validation_split(metadata, &images.train)?,
+        Some(IndexedSplit::Train | IndexedSplit::Test) | None => Vec::new(),
     };
-    let mut subjects: Vec<ImageToExplain> = Vec::new();
-    for &index in &arguments.index {
-        let subject = subject(dataset, index, None)?;
-        if subjects.iter().all(|other| other.id != subject.id) {
-            subjects.push(subject);
-        }
-    }
-    Ok(subjects)
+    let of_split = |index: u32| match arguments.split {
+        Some(IndexedSplit::Train) => subject(&images.train, index, None),
+        Some(IndexedSplit::Validation) => validation_subject(&images.train, &held_out, index),
+        Some(IndexedSplit::Test) | None => subject(&images.test, index, None),
+    };
+    let mut seen = HashSet::new();
+    let numbers = arguments.index.iter().cloned().flatten().filter(|&number| seen.insert(number));
+    Ok(numbers.map(of_split).collect::<Result<_, _>>()?)
 }
 
 /// One subject a file, called by its stem. Files that cannot be read are added to the failures.

@@ -1,10 +1,10 @@
 //! For the methods that show and hide segments.
 
 use serde::Serialize;
-use tinylsa_settings::{InvalidSetting, require};
+use tinylsa_settings::{InvalidSetting, counted};
 use tinylsa_xai::{
-    Attribution, EvaluatedGame, ExactShapleyConfig, ExplainError, ExplainedScore, Masker, Segmentation,
-    SegmentationKind, ShapleyExplanation, ShapleySolution, exact_shapley_evaluations,
+    Attribution, EvaluatedGame, ExplainError, ExplainedScore, Masker, Sampling, Segmentation, SegmentationKind,
+    ShapleyExplanation, ShapleySolution,
 };
 
 use super::gradients::{images, scientific};
@@ -14,25 +14,26 @@ use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference, Segmen
 use crate::method::{Diagnostics, Explained, MethodContext, SharedSetting};
 use crate::shared::SharedSettings;
 
-/// What all of these methods share.
+/// What the methods over the shared segments read.
 pub(crate) const SEGMENT_SETTINGS: &[SharedSetting] = &[SharedSetting::Segmentation, SharedSetting::Fill];
 /// How many segments a warning names; the diagnostics have all of them.
 const MOST_NAMED: usize = 16;
 
-/// The segments of the image.
-pub(crate) fn segmentation(at: &MethodContext<'_>) -> Result<Segmentation, ExplainError> {
+/// The image with the segments that the methods share.
+pub(crate) fn masker(at: &MethodContext<'_>) -> Result<Masker, ExplainError> {
     let cancellation = &at.execution.cancellation;
-    Ok(at.shared.segmentation.segment(at.image.values(), at.image.shape(), cancellation)?)
+    masker_of(at, at.shared.segmentation.segment(at.image.values(), at.image.shape(), cancellation)?)
 }
 
-pub(crate) fn masker(at: &MethodContext<'_>) -> Result<Masker, ExplainError> {
-    Masker::new(at.image.clone(), segmentation(at)?, &at.shared.fill, &at.execution)
+/// The image with segments of the method's own.
+pub(crate) fn masker_of(at: &MethodContext<'_>, segmentation: Segmentation) -> Result<Masker, ExplainError> {
+    Masker::new(at.image.clone(), segmentation, &at.shared.fill, &at.execution)
 }
 
 /// How many segments an image has at most.
 pub(crate) fn most_segments(shared: &SharedSettings) -> usize {
     match shared.segmentation.kind {
-        SegmentationKind::Grid => shared.segmentation.grid.rows * shared.segmentation.grid.columns,
+        SegmentationKind::Grid => shared.segmentation.grid.cells(),
         SegmentationKind::Slic => shared.segmentation.slic.segments,
     }
 }
@@ -51,30 +52,11 @@ pub(crate) fn validate_segments(shared: &SharedSettings, at: &Circumstances) -> 
     }
 }
 
-/// Requires the limit of an enumeration to reach the segments of an image.
-pub(crate) fn validate_enumeration(
-    key: &str,
-    config: &ExactShapleyConfig,
-    shared: &SharedSettings,
-) -> Result<(), InvalidSetting> {
-    let (segments, limit) = (most_segments(shared), config.limit);
-    let expected = if segments <= ExactShapleyConfig::MOST {
-        let evaluations = exact_shapley_evaluations(segments);
-        format!(
-            "at least the {segments} segments of an image, whose coalitions take {evaluations} evaluations, or fewer \
-             segments, or the method left out"
-        )
-    } else {
-        let most = ExactShapleyConfig::MOST;
-        format!("at most {most} segments of an image instead of {segments}, or the method left out")
-    };
-    require(key, segments <= limit, || limit.to_string(), &expected)
-}
-
 #[derive(Debug, Serialize)]
 struct ShapleyDiagnostics {
     explained: Vec<ExplainedScore>,
     solution: ShapleySolution,
+    sampling: Sampling,
     inert_segments: Vec<usize>,
 }
 
@@ -90,15 +72,36 @@ impl Diagnostics for ShapleyDiagnostics {
                 scientific(residual)
             ));
         }
-        let evaluations = solution.evaluations;
-        let largest = solution.standard_errors.as_ref().map(|errors| errors.iter().copied().fold(0.0, f64::max));
-        lines.push(match largest {
-            Some(0.0) => format!("{evaluations} coalitions evaluated, which is all: no standard error"),
-            Some(error) => format!("{evaluations} coalitions evaluated, largest standard error {error:.2e} logits"),
-            None => format!("{evaluations} coalitions evaluated, standard errors unknown"),
-        });
+        lines.push(sampling_sentence(&self.sampling));
+        lines.extend(inert_sentence(&self.inert_segments, solution.players));
         lines
     }
+}
+
+/// How many coalitions it took, and how well the values are known.
+pub(crate) fn sampling_sentence(sampling: &Sampling) -> String {
+    let Sampling { evaluations, budget, relative_standard_error, .. } = *sampling;
+    let of_budget = if evaluations < budget { format!(" of at most {budget}") } else { String::new() };
+    let error = match relative_standard_error {
+        Some(0.0) => "no standard error".to_owned(),
+        Some(error) => format!("relative standard error {}", percent(error)),
+        None => "standard errors unknown".to_owned(),
+    };
+    format!("{}{of_budget} evaluated, {error}", counted(evaluations, "coalition"))
+}
+
+/// What has to be said if the budget ended before the tolerance was reached.
+pub(crate) fn sampling_warning(sampling: &Sampling) -> Option<String> {
+    let Sampling { evaluations, relative_standard_error, tolerance, .. } = *sampling;
+    sampling.falls_short().then(|| {
+        let reached = relative_standard_error.map_or("unknown size".to_owned(), percent);
+        let (evaluations, asked) = (counted(evaluations, "coalition"), percent(tolerance));
+        format!("{evaluations} leave a relative standard error of {reached}, above the tolerance of {asked}")
+    })
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
 }
 
 /// Shapley values, exact or estimated.
@@ -107,41 +110,46 @@ pub(crate) fn of_shapley(found: ShapleyExplanation, masker: &Masker) -> Result<E
     let values = solution.of(0)?.to_vec();
     let standard_errors = solution.standard_errors_of(0)?.map(<[f64]>::to_vec);
     let ends = ScoreDifference { score: solution.full[0], baseline_score: solution.empty[0] };
-    let mut warnings = inert_warning(&found.inert_segments);
+    let mut warnings = inert_warning(&found.inert_segments, solution.players);
+    warnings.extend(sampling_warning(&found.sampling));
     if solution.underdetermined {
         let evaluations = solution.evaluations;
         warnings.push(format!("{evaluations} evaluations are too few: the values are drawn towards equal shares"));
     }
     let mut evidence = segment_evidence(masker);
-    evidence.extend(game_evidence(&found.game));
+    evidence.extend(game_evidence(&found.game, masker));
     evidence.push(NamedTensor::vector("shapley", values.clone()));
     evidence.push(NamedTensor::vector("base_value", solution.empty.clone()));
     evidence.push(NamedTensor::vector("full_value", solution.full.clone()));
     evidence.extend(standard_errors.clone().map(|errors| NamedTensor::vector("standard_errors", errors)));
-    let ShapleyExplanation { explained, solution, attributions, inert_segments, .. } = found;
+    let ShapleyExplanation { explained, solution, attributions, inert_segments, sampling, .. } = found;
     Ok(Explained {
         maps: segment_map(attributions, masker, values, standard_errors, Some(ends))?,
-        diagnostics: Box::new(ShapleyDiagnostics { explained, solution, inert_segments }),
+        diagnostics: Box::new(ShapleyDiagnostics { explained, solution, sampling, inert_segments }),
         warnings,
         evidence,
     })
 }
 
-pub(crate) fn inert_warning(segments: &[usize]) -> Vec<String> {
-    match segments {
-        [] => Vec::new(),
-        [one] => vec![format!("segment {one} looks the same hidden and shown, so that its value is 0 or near it")],
-        many => {
-            let named = many.iter().take(MOST_NAMED).map(usize::to_string).collect::<Vec<_>>().join(", ");
-            let rest = match many.len().saturating_sub(MOST_NAMED) {
-                0 => String::new(),
-                rest => format!(" and {rest} more"),
-            };
-            vec![format!(
-                "segments {named}{rest} look the same hidden and shown, so that their values are 0 or near it"
-            )]
-        }
-    }
+/// Which segments are left out of the game.
+pub(crate) fn inert_sentence(inert: &[usize], segments: usize) -> Option<String> {
+    let named = inert.iter().take(MOST_NAMED).map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let rest = match inert.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    (!inert.is_empty()).then(|| {
+        let count = inert.len();
+        format!(
+            "{count} of {segments} segments look the same hidden and shown, so that their value is 0: {named}{rest}"
+        )
+    })
+}
+
+/// What has to be said if no segment is left.
+pub(crate) fn inert_warning(inert: &[usize], segments: usize) -> Vec<String> {
+    let text = "every segment looks the same hidden and shown, so that the map is 0 whatever the model sees";
+    if inert.len() == segments { vec![text.to_owned()] } else { Vec::new() }
 }
 
 pub(crate) fn segment_map(
@@ -167,12 +175,20 @@ pub(crate) fn segment_evidence(masker: &Masker) -> Vec<NamedTensor> {
     ]
 }
 
-/// The coalitions as `masks` `[coalitions, segments]`, their weights and their values.
-pub(crate) fn game_evidence(game: &EvaluatedGame) -> Vec<NamedTensor> {
-    let (rows, players) = (game.coalitions.len(), game.coalitions.players());
-    let inside = |row: usize| (0..players).map(move |player| u8::from(game.coalitions.contains(row, player)));
+/// The coalitions as `masks` `[coalitions, segments]`, in which segments that are no players are shown, the segments that
+/// are players, the weights of the coalitions and their values.
+pub(crate) fn game_evidence(game: &EvaluatedGame, masker: &Masker) -> Vec<NamedTensor> {
+    let (rows, segments) = (game.coalitions.len(), masker.segmentation().count());
+    let mut masks = vec![1_u8; rows * segments];
+    for (row, mask) in masks.chunks_exact_mut(segments).enumerate() {
+        for (player, &segment) in game.players.iter().enumerate() {
+            mask[segment] = u8::from(game.coalitions.contains(row, player));
+        }
+    }
+    let players: Vec<i64> = game.players.iter().map(|&segment| segment as i64).collect();
     let mut tensors = vec![
-        NamedTensor::u8("masks", vec![rows, players], (0..rows).flat_map(inside).collect()),
+        NamedTensor::u8("masks", vec![rows, segments], masks),
+        NamedTensor::i64("players", vec![players.len()], players),
         NamedTensor::vector("values", game.values.as_slice().to_vec()),
     ];
     if !game.weights.is_empty() {
@@ -186,12 +202,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_warning_names_a_few_segments() {
-        assert!(inert_warning(&[]).is_empty());
-        assert!(inert_warning(&[3])[0].starts_with("segment 3 looks the same"));
-        assert!(inert_warning(&[3, 4])[0].starts_with("segments 3, 4 look the same"));
-        let many = inert_warning(&(0..784).collect::<Vec<_>>());
-        assert!(many[0].contains("14, 15 and 768 more look the same"), "{}", many[0]);
+    fn segments_that_are_left_out_are_named_as_far_as_there_is_room() {
+        assert_eq!(inert_sentence(&[], 9), None);
+        let two = "2 of 9 segments look the same hidden and shown, so that their value is 0: 3, 4";
+        assert_eq!(inert_sentence(&[3, 4], 9).as_deref(), Some(two));
+        let many = inert_sentence(&(0..784).collect::<Vec<_>>(), 800).unwrap();
+        assert!(many.ends_with("14, 15 and 768 more"), "{many}");
+        assert!(inert_warning(&[3, 4], 9).is_empty());
+        assert!(inert_warning(&[0, 1], 2)[0].starts_with("every segment looks the same"));
+    }
+
+    #[test]
+    fn a_budget_that_ends_too_early_is_a_warning() {
+        let sampling = Sampling {
+            evaluations: 2050,
+            budget: 2050,
+            relative_standard_error: Some(0.312),
+            tolerance: 0.2,
+            converged: false,
+        };
+        assert_eq!(sampling_sentence(&sampling), "2050 coalitions evaluated, relative standard error 31.2 %");
+        let warning = "2050 coalitions leave a relative standard error of 31.2 %, above the tolerance of 20.0 %";
+        assert_eq!(sampling_warning(&sampling).as_deref(), Some(warning));
+        assert_eq!(sampling_warning(&Sampling { tolerance: 0.0, ..sampling }), None);
+        let early = Sampling { evaluations: 386, relative_standard_error: Some(0.15), converged: true, ..sampling };
+        let told = "386 coalitions of at most 2050 evaluated, relative standard error 15.0 %";
+        assert_eq!((sampling_sentence(&early).as_str(), sampling_warning(&early)), (told, None));
+        let unknown = Sampling { relative_standard_error: None, ..sampling };
+        assert!(sampling_warning(&unknown).unwrap().contains("a relative standard error of unknown size"));
     }
 
     #[test]
@@ -207,15 +245,25 @@ mod tests {
             evaluations: 2080,
             underdetermined: false,
         };
-        let mut diagnostics = ShapleyDiagnostics { explained: vec![2.into()], solution, inert_segments: Vec::new() };
+        let sampling = Sampling {
+            evaluations: 2080,
+            budget: 2080,
+            relative_standard_error: Some(0.125),
+            tolerance: 0.2,
+            converged: true,
+        };
+        let mut diagnostics =
+            ShapleyDiagnostics { explained: vec![2.into()], solution, sampling, inert_segments: Vec::new() };
         assert_eq!(
             diagnostics.sentences().join("; "),
             "shares of the logit's difference of 4.000, additivity residual 2.0e-16; 2080 coalitions evaluated, \
-             largest standard error 1.00e-2 logits"
+             relative standard error 12.5 %"
         );
-        diagnostics.solution.standard_errors = Some(vec![0.0]);
-        assert!(diagnostics.sentences()[1].ends_with("which is all: no standard error"));
-        diagnostics.solution.standard_errors = None;
+        diagnostics.sampling.relative_standard_error = Some(0.0);
+        assert!(diagnostics.sentences()[1].ends_with("no standard error"));
+        diagnostics.sampling.relative_standard_error = None;
+        diagnostics.inert_segments = vec![0];
         assert!(diagnostics.sentences()[1].ends_with("standard errors unknown"));
+        assert!(diagnostics.sentences()[2].starts_with("1 of 1 segments look"));
     }
 }

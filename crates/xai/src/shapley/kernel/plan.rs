@@ -1,7 +1,8 @@
-use std::collections::HashSet;
-use std::ops::Range;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
 
 use rand::RngExt;
+use rand::seq::SliceRandom;
 use rand::seq::index::sample;
 use serde::{Deserialize, Serialize};
 use tinylsa_random::{Draw, Purpose};
@@ -9,19 +10,36 @@ use tinylsa_settings::{InvalidSetting, require_within};
 
 use crate::error::ExplainError;
 use crate::execution::{Cancellation, Execution};
-use crate::masker::Coalitions;
+use crate::masker::{CoalitionValues, Coalitions, DEFAULT_TOLERANCE, SampledPlan, growing, require_tolerance};
+use crate::shapley::ShapleySolution;
 use crate::shapley::solution::require_players;
 
 const PAIR: Purpose = Purpose::new("kernel shap pair");
 const SELECTION: Purpose = Purpose::new("kernel shap selection of pairs");
 
+/// Classes of up to so many pairs are listed and shuffled; of larger ones pairs are drawn until they are new.
+const LISTED: f64 = 65_536.0;
+
+/// How many pairs of coalitions the first look at the standard errors takes for each unknown: the residuals of a fit to
+/// few more pairs than unknowns are small whatever the errors are.
+const FIRST_PAIRS_AN_UNKNOWN: usize = 4;
+
 /// Settings of `KernelSHAP`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KernelShapConfig {
-    /// How many coalitions are evaluated beside the empty and the full one; left out, `2M + 2048`. Never more than the
-    /// `2^M − 2` that there are, at which the result is exact.
-    pub evaluations: Option<usize>,
+    /// The most coalitions that are evaluated beside the empty and the full one. Never more than the `2^M − 2` that there
+    /// are, at which the result is exact.
+    pub evaluations: usize,
+    /// The relative standard error at which sampling ends; 0 takes all of the evaluations.
+    pub tolerance: f64,
+}
+
+impl Default for KernelShapConfig {
+    /// 4 096 coalitions, twice the default of `shap`, so that 49 segments reach the tolerance of 20 % on nearly every image.
+    fn default() -> Self {
+        Self { evaluations: 4096, tolerance: DEFAULT_TOLERANCE }
+    }
 }
 
 impl KernelShapConfig {
@@ -30,43 +48,46 @@ impl KernelShapConfig {
     /// # Errors
     /// [`InvalidSetting`] with the key of the first setting outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        self.evaluations.map_or(Ok(()), |evaluations| require_within("evaluations", evaluations, 2..=100_000_000))
+        require_within("evaluations", self.evaluations, 2..=100_000_000)?;
+        require_tolerance(self.tolerance)
     }
 
     fn budget(&self, players: usize) -> usize {
-        let budget = self.evaluations.unwrap_or(2 * players + 2048);
         let all = u32::try_from(players).ok().and_then(|players| 1_usize.checked_shl(players)).unwrap_or(usize::MAX);
-        budget.min(all - 2)
+        self.evaluations.min(all - 2)
     }
 }
 
 /// Which coalitions `KernelSHAP` evaluates, and with which weights they enter the regression.
 ///
 /// Sizes `k` and `M − k` form a class of weight `(M − 1) / (k (M − k))`, doubled because it is two sizes unless
-/// `k = M − k`. Starting at `k = 1`, a class is enumerated while its share of the remaining evaluations covers it. The
-/// evaluations left over are shared among the other classes in proportion to their weights, and each class draws that
-/// many different coalitions, every one together with its complement. Every class carries exactly its weight.
+/// `k = M − k`. Coalitions are taken in pairs, each with its complement, one pair after the other: the next one is of the
+/// class that is furthest below its share by weight (Sainte-Laguë's method: the largest weight over `n + ½` after `n` pairs),
+/// among the classes that have one left, and different from all before. Every class carries exactly its weight. The first
+/// pairs of a larger budget are those of a smaller one.
 ///
-/// `shap` differs in one point: it draws the sizes at random too and counts repeated coalitions twice. Fixed shares
+/// `shap` differs in two points: it draws the sizes at random too, and counts repeated coalitions twice. Fixed shares
 /// without repetition have the same expectation and a smaller variance.
 #[derive(Clone, Debug)]
 pub struct KernelShapPlan {
     pub(super) coalitions: Coalitions,
-    pub(super) weights: Vec<f64>,
-    pub(super) strata: Vec<Stratum>,
+    classes: Vec<SizeClass>,
+    /// The class of each pair.
+    class_of_pair: Vec<usize>,
+    weights: Vec<f64>,
     pub(super) cancellation: Cancellation,
 }
 
 /// A class of sizes of which a part was drawn at random.
-#[derive(Clone, Debug)]
 pub(super) struct Stratum {
-    /// The rows of its coalitions, complement after coalition.
-    pub(super) rows: Range<usize>,
+    /// Its pairs, by their number in the plan.
+    pub(super) pairs: Vec<usize>,
     /// The fraction of the class's pairs that was drawn.
     pub(super) fraction: f64,
 }
 
 /// The sizes `size` and `players - size`.
+#[derive(Clone, Debug)]
 struct SizeClass {
     size: usize,
     weight: f64,
@@ -86,35 +107,28 @@ impl KernelShapPlan {
         // the members of the coalitions, the features and their weighted copy; then the normal equations and their factor
         execution.require_memory("the regression of KernelSHAP", "evaluations", [4, budget, players])?;
         execution.require_memory("the equations of KernelSHAP", "the number of segments", [3, players, players])?;
-        let cancellation = execution.cancellation.clone();
-        let mut plan =
-            Self { coalitions: Coalitions::new(players), weights: Vec::new(), strata: Vec::new(), cancellation };
-        plan.coalitions.push_players([]);
-        plan.coalitions.push_players(0..players);
-        if players == 1 {
-            return Ok(plan);
-        }
-
-        let mut pairs_left = budget / 2;
         let classes = size_classes(players);
-        let mut open = classes.as_slice();
-        while let Some((class, rest)) = open.split_first() {
-            let share = class.weight / open.iter().map(|class| class.weight).sum::<f64>();
-            // The tolerance lets rounding of the shares not prevent a full enumeration.
-            if pairs_left as f64 * share < class.pairs * (1.0 - 1e-9) {
-                break;
+        let mut coalitions = Coalitions::new(players);
+        coalitions.push_players([]);
+        coalitions.push_players(0..players);
+        let mut draws: Vec<PairDraws> = classes.iter().map(|_| PairDraws::NotBegun).collect();
+        let mut counts = vec![0; classes.len()];
+        let mut queue: BinaryHeap<Next> = (0..classes.len()).map(|class| Next::of(&classes, class, 0)).collect();
+        let mut class_of_pair = Vec::with_capacity(budget / 2);
+        while class_of_pair.len() < budget / 2 {
+            let Some(Next { class, .. }) = queue.pop() else { break };
+            execution.cancellation.check("coalitions", class_of_pair.len(), budget / 2)?;
+            coalitions.push_players(draws[class].next(players, &classes[class], execution.seed));
+            coalitions.push_complement_of_last();
+            class_of_pair.push(class);
+            counts[class] += 1;
+            if f64::from(counts[class]) < classes[class].pairs {
+                queue.push(Next::of(&classes, class, counts[class]));
             }
-            execution.cancellation.check("coalitions", plan.coalitions.len(), budget)?;
-            plan.add(all_pairs(players, class.size), class.weight);
-            pairs_left -= class.pairs as usize;
-            open = rest;
         }
-        for (class, count) in open.iter().zip(shares(open, pairs_left)).filter(|(_, count)| *count > 0) {
-            let start = plan.coalitions.len();
-            plan.add(draw_pairs(players, class, count, execution)?, class.weight);
-            let rows = start..plan.coalitions.len();
-            plan.strata.push(Stratum { rows, fraction: count as f64 / class.pairs });
-        }
+        let cancellation = execution.cancellation.clone();
+        let mut plan = Self { coalitions, classes, class_of_pair, weights: Vec::new(), cancellation };
+        plan.weights = plan.weights_of_first(plan.coalitions.len());
         Ok(plan)
     }
 
@@ -128,13 +142,124 @@ impl KernelShapPlan {
         &self.weights
     }
 
-    /// Adds coalitions with their complements, which together carry `weight`.
-    fn add(&mut self, pairs: Vec<Vec<usize>>, weight: f64) {
-        let each = weight / (2 * pairs.len()) as f64;
-        self.weights.extend(std::iter::repeat_n(each, 2 * pairs.len()));
-        for members in pairs {
-            self.coalitions.push_players(members);
-            self.coalitions.push_complement_of_last();
+    /// How many of the first pairs are of each class.
+    fn counts(&self, pairs: usize) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        self.class_of_pair[..pairs].iter().for_each(|&class| counts[class] += 1);
+        counts
+    }
+
+    /// The classes that the first pairs hold a part of.
+    pub(super) fn strata(&self, pairs: usize) -> Vec<Stratum> {
+        let mut strata: Vec<Stratum> =
+            self.classes.iter().map(|_| Stratum { pairs: Vec::new(), fraction: 0.0 }).collect();
+        for (pair, &class) in self.class_of_pair[..pairs].iter().enumerate() {
+            strata[class].pairs.push(pair);
+        }
+        for (stratum, class) in strata.iter_mut().zip(&self.classes) {
+            stratum.fraction = stratum.pairs.len() as f64 / class.pairs;
+        }
+        strata.retain(|stratum| !stratum.pairs.is_empty() && stratum.fraction < 1.0);
+        strata
+    }
+}
+
+impl SampledPlan for KernelShapPlan {
+    type Solution = ShapleySolution;
+
+    fn coalitions(&self) -> &Coalitions {
+        &self.coalitions
+    }
+
+    fn stops(&self) -> Vec<usize> {
+        let first = FIRST_PAIRS_AN_UNKNOWN * (self.coalitions.players() - 1);
+        growing(first, self.class_of_pair.len()).into_iter().map(|pairs| 2 + 2 * pairs).collect()
+    }
+
+    fn relative_standard_error(&self, values: &CoalitionValues) -> Result<Option<f64>, ExplainError> {
+        Ok(self.solve_first(values)?.relative_standard_error())
+    }
+
+    fn solve_first(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
+        self.regress(values)
+    }
+
+    fn weights_of_first(&self, coalitions: usize) -> Vec<f64> {
+        let pairs = coalitions.saturating_sub(2) / 2;
+        let counts = self.counts(pairs);
+        let each = |class: usize| self.classes[class].weight / (2 * counts[class]) as f64;
+        self.class_of_pair[..pairs].iter().flat_map(|&class| [each(class); 2]).collect()
+    }
+}
+
+/// A class that has a pair left, and how far it is below its share.
+struct Next {
+    priority: f64,
+    class: usize,
+}
+
+impl Next {
+    fn of(classes: &[SizeClass], class: usize, count: u32) -> Self {
+        Self { priority: classes[class].weight / (f64::from(count) + 0.5), class }
+    }
+}
+
+impl Ord for Next {
+    /// Of equal ones, the class of the smaller size comes first.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.priority.total_cmp(&other.priority).then_with(|| Reverse(self.class).cmp(&Reverse(other.class)))
+    }
+}
+
+impl PartialOrd for Next {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Next {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Next {}
+
+/// The pairs of a class in the order in which they are taken, without repetition.
+enum PairDraws {
+    NotBegun,
+    /// All that are left, the next one last.
+    Shuffled(Vec<Vec<usize>>),
+    /// Those that were taken, and the number of the next draw.
+    Distinct(HashSet<Vec<usize>>, u64),
+}
+
+impl PairDraws {
+    /// The next pair, of which there must be one.
+    fn next(&mut self, players: usize, class: &SizeClass, seed: u64) -> Vec<usize> {
+        let draw = Draw { seed, purpose: SELECTION, epoch: class.size as u64, index: 0 };
+        match self {
+            Self::NotBegun => {
+                *self = if class.pairs <= LISTED {
+                    let mut pairs = all_pairs(players, class.size);
+                    pairs.shuffle(&mut draw.generator());
+                    Self::Shuffled(pairs)
+                } else {
+                    Self::Distinct(HashSet::new(), 0)
+                };
+                self.next(players, class, seed)
+            }
+            Self::Shuffled(left) => left.pop().unwrap_or_default(),
+            Self::Distinct(taken, index) => {
+                let mut generator = Draw { purpose: PAIR, index: *index, ..draw }.generator();
+                *index += 1;
+                loop {
+                    let members = draw_members(players, class.size, &mut generator);
+                    if taken.insert(members.clone()) {
+                        return members;
+                    }
+                }
+            }
         }
     }
 }
@@ -159,29 +284,6 @@ fn size_classes(players: usize) -> Vec<SizeClass> {
     classes
 }
 
-/// Whole numbers of pairs in proportion to the weights, by largest remainder, none above what its class holds.
-fn shares(classes: &[SizeClass], pairs: usize) -> Vec<usize> {
-    let total: f64 = classes.iter().map(|class| class.weight).sum();
-    let exact: Vec<f64> = classes.iter().map(|class| (pairs as f64 * class.weight / total).min(class.pairs)).collect();
-    let mut counts: Vec<usize> = exact.iter().map(|exact| exact.floor() as usize).collect();
-    let mut order: Vec<usize> = (0..classes.len()).collect();
-    order.sort_by(|&a, &b| exact[b].fract().total_cmp(&exact[a].fract()));
-    let mut left = pairs - counts.iter().sum::<usize>().min(pairs);
-    while left > 0 {
-        let before = left;
-        for &class in &order {
-            if left > 0 && (counts[class] as f64) < classes[class].pairs {
-                counts[class] += 1;
-                left -= 1;
-            }
-        }
-        if left == before {
-            break;
-        }
-    }
-    counts
-}
-
 /// One coalition of each pair of a class: all of the size, or in the middle those with player 0.
 fn all_pairs(players: usize, size: usize) -> Vec<Vec<usize>> {
     let mut pairs = Vec::new();
@@ -200,35 +302,6 @@ fn all_pairs(players: usize, size: usize) -> Vec<Vec<usize>> {
             members[later] = members[later - 1] + 1;
         }
     }
-}
-
-/// `count` different pairs of a class, uniformly without repetition.
-fn draw_pairs(
-    players: usize,
-    class: &SizeClass,
-    count: usize,
-    execution: &Execution,
-) -> Result<Vec<Vec<usize>>, ExplainError> {
-    let draw = Draw { seed: execution.seed, purpose: SELECTION, epoch: class.size as u64, index: 0 };
-    if 2.0 * count as f64 >= class.pairs {
-        let mut all = all_pairs(players, class.size);
-        let mut chosen = sample(&mut draw.generator(), all.len(), count.min(all.len())).into_vec();
-        chosen.sort_unstable();
-        return Ok(chosen.into_iter().map(|index| std::mem::take(&mut all[index])).collect());
-    }
-    let mut seen = HashSet::with_capacity(count);
-    (0..count as u64)
-        .map(|index| {
-            execution.cancellation.check("coalitions", index as usize, count)?;
-            let mut generator = Draw { purpose: PAIR, index, ..draw }.generator();
-            loop {
-                let members = draw_members(players, class.size, &mut generator);
-                if seen.insert(members.clone()) {
-                    return Ok(members);
-                }
-            }
-        })
-        .collect()
 }
 
 /// A uniform coalition of `size` players in ascending order, with player 0 if it is as large as its complement.

@@ -3,7 +3,7 @@ use nalgebra::DMatrix;
 use super::KernelShapPlan;
 use crate::error::ExplainError;
 use crate::execution::Cancellation;
-use crate::masker::CoalitionValues;
+use crate::masker::{CoalitionValues, SampledPlan};
 use crate::shapley::ShapleySolution;
 use crate::shapley::solution::Estimate;
 use crate::surrogate::{NormalEquations, Solved};
@@ -27,13 +27,19 @@ impl KernelShapPlan {
     /// If there is not one row of values for each coalition, or the execution of the plan is cancelled.
     pub fn solve(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
         values.require_rows(&self.coalitions)?;
+        self.regress(values)
+    }
+
+    /// As [`KernelShapPlan::solve`], given the values of the first coalitions alone.
+    pub(super) fn regress(&self, values: &CoalitionValues) -> Result<ShapleySolution, ExplainError> {
+        let weights = self.weights_of_first(values.len());
         let (players, outputs) = (self.coalitions.players(), values.outputs());
         let (empty, full) = (values.of(0), values.of(1));
         let change: Vec<f64> = full.iter().zip(empty).map(|(full, empty)| full - empty).collect();
         let equal_shares: Vec<f64> = change.iter().map(|change| change / players as f64).collect();
 
         let last = players - 1;
-        let rows = self.weights.len();
+        let rows = weights.len();
         let member = |row: usize, player: usize| f64::from(u8::from(self.coalitions.contains(row + 2, player)));
         let features = DMatrix::from_fn(rows, last, |row, player| member(row, player) - member(row, last));
         // What equal shares leave unexplained, so that the unknowns are the deviations from them.
@@ -42,7 +48,7 @@ impl KernelShapPlan {
             values.of(row + 2)[output] - empty[output] - size * equal_shares[output]
         });
 
-        let equations = NormalEquations::new(&features, &self.weights, &targets, &self.cancellation)?;
+        let equations = NormalEquations::new(&features, &weights, &targets, &self.cancellation)?;
         let (solved, underdetermined) = match equations.solve(&self.cancellation)? {
             Some(solved) => (Some(solved), false),
             None => (drawn_to_equal_shares(equations, &self.cancellation)?, true),
@@ -57,7 +63,7 @@ impl KernelShapPlan {
             shapley.push(change[output] - others);
         }
         let standard_errors = match (&solved, underdetermined) {
-            (Some(solved), false) => Some(self.standard_errors(&features, &targets, solved)?),
+            (Some(solved), false) => Some(self.standard_errors(&features, &weights, &targets, solved)?),
             _ => None,
         };
         Ok(ShapleySolution::from(Estimate {
@@ -75,21 +81,23 @@ impl KernelShapPlan {
     fn standard_errors(
         &self,
         features: &DMatrix<f64>,
+        weights: &[f64],
         targets: &DMatrix<f64>,
         solved: &Solved,
     ) -> Result<Vec<f64>, ExplainError> {
-        let (rows, unknowns, outputs) = (features.nrows(), features.ncols(), targets.ncols());
+        // A coalition and its complement have opposite features, so that a pair counts as one observation.
+        let (observed, unknowns, outputs) = (features.nrows() / 2, features.ncols(), targets.ncols());
         let players = unknowns + 1;
         let mut variances = vec![0.0; outputs * players];
         let residuals = targets - features * &solved.coefficients;
         // The residuals of a fit are smaller than the errors, by this factor if they all have the same variance.
-        let fitted = rows as f64 / (rows as f64 - unknowns as f64).max(1.0);
-        for stratum in &self.strata {
-            let pairs = stratum.rows.len() / 2;
+        let fitted = observed as f64 / (observed as f64 - unknowns as f64).max(1.0);
+        for stratum in self.strata(observed) {
+            let pairs = stratum.pairs.len();
             for output in 0..outputs {
                 let pulls = DMatrix::from_fn(unknowns, pairs, |player, pair| {
-                    let first = stratum.rows.start - 2 + 2 * pair;
-                    let pull = |row: usize| self.weights[row] * residuals[(row, output)] * features[(row, player)];
+                    let first = 2 * stratum.pairs[pair];
+                    let pull = |row: usize| weights[row] * residuals[(row, output)] * features[(row, player)];
                     pull(first) + pull(first + 1)
                 });
                 let influences = solved.apply_inverse(&pulls, &self.cancellation)?;
