@@ -244,7 +244,7 @@ fn the_command_repeats_what_the_experiment_found() {
 fn a_warning_names_the_image_and_the_method() {
     let folder = tempfile::tempdir().unwrap();
     let set = |key| ["--set", key];
-    let budget = [set("explain.integrated-gradients.steps=1"), set("explain.integrated-gradients.maximum_steps=1")];
+    let budget = [set("explain.integrated-gradients.steps=2"), set("explain.integrated-gradients.maximum_steps=2")];
     let arguments = ["explain", "--synthetic", "--index", "3", "--method", "integrated-gradients", "--out", "out"];
     let output = xtask(folder.path(), &[&arguments[..], &["--model", &model()], budget.as_flattened()].concat())
         .output()

@@ -102,7 +102,7 @@ pub use error::ExplainError;
 pub use execution::{Cancellation, Execution};
 pub use gradients::{
     BaselineConfig, BaselineKind, ExpectedGradients, ExpectedGradientsConfig, GradCam, GradCamConfig,
-    IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, Quadrature, QuadratureRule, SmoothGrad,
+    IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, PathRule, Quadrature, QuadratureRule, SmoothGrad,
     SmoothGradConfig, SmoothGradKind, SplitScorer, expected_gradients, for_every_class, grad_cam, input_gradient,
     input_times_gradient, integrated_gradients, smooth_grad,
 };

@@ -11,7 +11,7 @@ use rand::RngExt;
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{
     BaselineConfig, BaselineKind, Cancellation, Execution, ExpectedGradientsConfig, ExplainError, Image,
-    IntegratedGradientsConfig, QuadratureRule, SmoothGradConfig, Target, expected_gradients, input_gradient,
+    IntegratedGradientsConfig, PathRule, SmoothGradConfig, Target, expected_gradients, input_gradient,
     integrated_gradients, smooth_grad,
 };
 
@@ -117,7 +117,7 @@ fn the_batch_size_and_the_number_of_threads_change_no_bit() {
     let background: Vec<Image> = (3..6).map(self::image).collect();
     let explain = |batch_size: usize| {
         let execution = Execution { batch_size, seed: 11, ..Execution::default() };
-        let integrated = IntegratedGradientsConfig { tolerance: f64::INFINITY, steps: 65, ..Default::default() };
+        let integrated = IntegratedGradientsConfig { steps: 65, ..Default::default() };
         let integrated = integrated_gradients(&model, &image, &background, Target::Predicted, &integrated, &execution)
             .expect("gradients");
         let smooth = SmoothGradConfig { samples: 65, ..SmoothGradConfig::default() };
@@ -189,7 +189,13 @@ fn refinement_ends_at_the_tolerance_or_says_that_it_did_not() {
         let sum = found.attribution.sum();
         assert!((sum - difference - found.delta).abs() < 1e-5, "the error belongs to the attribution");
     }
-    let short = IntegratedGradientsConfig { rule: QuadratureRule::Right, steps: 1, tolerance: 1e-12, maximum_steps: 6 };
+    let short = IntegratedGradientsConfig {
+        rule: PathRule::Right,
+        steps: 1,
+        tolerance: 1e-12,
+        maximum_steps: 6,
+        ..Default::default()
+    };
     let found =
         integrated_gradients(&model, &image(0), &black, Target::Predicted, &short, &execution).expect("gradients");
     assert!(!found.converged);
@@ -214,7 +220,7 @@ fn no_call_of_the_scorer_sees_more_images_than_the_batch_size() {
     let background: Vec<Image> = (1..8).map(image).collect();
     let config = ExpectedGradientsConfig { strata: 2 };
     expected_gradients(&model, &image(0), &background, Target::Predicted, &config, &execution).expect("gradients");
-    let config = IntegratedGradientsConfig { steps: 12, tolerance: f64::INFINITY, ..Default::default() };
+    let config = IntegratedGradientsConfig { steps: 12, maximum_steps: 12, ..Default::default() };
     integrated_gradients(&model, &image(0), &background, Target::Predicted, &config, &execution).expect("gradients");
     assert_eq!(largest.get(), 5);
     // each method first scores the image in three pairs, the last of them tracked; the scores of the backgrounds come with the image's again
@@ -330,8 +336,8 @@ fn images_and_baselines_that_do_not_fit_are_named() {
 #[test]
 fn settings_out_of_range_are_named() {
     let steps = IntegratedGradientsConfig { steps: 0, ..Default::default() };
-    assert_eq!(steps.validate().expect_err("0 steps").to_string(), "steps is 0, expected 1 to 1048576");
-    let trapezoid = IntegratedGradientsConfig { rule: QuadratureRule::Trapezoid, steps: 1, ..Default::default() };
+    assert_eq!(steps.validate().expect_err("0 steps").to_string(), "steps is 0, expected 2 to 1048576");
+    let trapezoid = IntegratedGradientsConfig { rule: PathRule::Trapezoid, steps: 1, ..Default::default() };
     assert_eq!(trapezoid.validate().expect_err("1 step").key, "steps");
     let tolerance = IntegratedGradientsConfig { tolerance: f64::NAN, ..Default::default() };
     assert_eq!(tolerance.validate().expect_err("NaN").key, "tolerance");

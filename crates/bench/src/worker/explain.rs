@@ -10,7 +10,7 @@ use tinylsa_model::{InferenceModel, TinyCnnLsa, values_of};
 use tinylsa_system::peak_memory;
 use tinylsa_xai::{
     AttentionFlowConfig, Cancellation, ExactShapleyConfig, Execution, Fill, FillConfig, Image,
-    IntegratedGradientsConfig, KernelShapConfig, LayerAttention, LimeConfig, Masker, Segmentation, Target,
+    IntegratedGradientsConfig, KernelShapConfig, LayerAttention, LimeConfig, Masker, PathRule, Segmentation, Target,
     attention_flow, exact_shapley, integrated_gradients, kernel_shap, lime,
 };
 
@@ -130,11 +130,13 @@ impl Subject {
         let (masker, target) = (&self.masker, Target::Predicted);
         match case {
             ExplainCase::IntegratedGradients { steps } => {
+                // the rule of the peer
                 let config = IntegratedGradientsConfig {
+                    rule: PathRule::GaussLegendre,
                     steps,
                     tolerance: f64::INFINITY,
+                    map_tolerance: f64::INFINITY,
                     maximum_steps: steps,
-                    ..IntegratedGradientsConfig::default()
                 };
                 let baseline = Image::filled(0.0, self.image.shape())?;
                 let scorer = |images: Tensor<4>| self.model.forward(images);

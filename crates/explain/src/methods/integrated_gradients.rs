@@ -30,6 +30,8 @@ impl Registered for IntegratedGradientsConfig {
 struct PathsDiagnostics {
     score: f64,
     delta: f64,
+    /// The largest change of a path, where there is one.
+    map_change: Option<f64>,
     converged: bool,
     gradients: usize,
     paths: Vec<PathDiagnostics>,
@@ -49,6 +51,9 @@ impl Diagnostics for PathsDiagnostics {
             let steps = if least == most { most.to_string() } else { format!("{least} to {most}") };
             lines.push(format!("{steps} steps along the path from the baseline"));
         }
+        if let Some(change) = self.map_change {
+            lines.push(format!("the last doubling of the steps changed the map by {:.2} %", 100.0 * change));
+        }
         lines
     }
 }
@@ -65,13 +70,9 @@ impl Method for IntegratedGradientsConfig {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let baselines = at.shared.baseline.images(at.image, &at.execution)?;
         let found = integrated_gradients(&at.differentiable(), at.image, &baselines, at.target(), self, &at.execution)?;
-        let warnings = warnings(&found, self.maximum_steps);
-        let (mut positions, mut weights) = (Vec::new(), Vec::new());
-        for path in &found.paths {
-            let quadrature = self.rule.quadrature(path.steps)?;
-            positions.extend(quadrature.nodes);
-            weights.extend(quadrature.weights);
-        }
+        let warnings = warnings(&found, self);
+        let positions = found.quadratures.iter().flat_map(|path| path.nodes.iter().copied()).collect();
+        let weights = found.quadratures.iter().flat_map(|path| path.weights.iter().copied()).collect();
         let steps: Vec<i64> = found.paths.iter().map(|path| path.steps as i64).collect();
         let evidence = vec![
             images("baselines", &baselines),
@@ -79,8 +80,9 @@ impl Method for IntegratedGradientsConfig {
             NamedTensor::vector("positions", positions),
             NamedTensor::vector("weights", weights),
         ];
-        let IntegratedGradients { attribution, score, delta, converged, gradients, paths } = found;
-        let diagnostics = PathsDiagnostics { score, delta, converged, gradients, paths };
+        let IntegratedGradients { attribution, score, delta, converged, gradients, paths, quadratures: _ } = found;
+        let map_change = largest(paths.iter().filter_map(|path| path.map_change));
+        let diagnostics = PathsDiagnostics { score, delta, map_change, converged, gradients, paths };
         let ends = ScoreDifference { score, baseline_score: diagnostics.baseline_score() };
         Ok(Explained {
             maps: pixels(attribution, Quantity::Contribution, None, Some(ends)),
@@ -92,15 +94,30 @@ impl Method for IntegratedGradientsConfig {
 
     fn budgeted(&self, budget: &Budget) -> Box<dyn Method> {
         let (steps, maximum_steps) = (budget.steps, budget.steps);
-        Box::new(Self { steps, maximum_steps, tolerance: f64::INFINITY, ..self.clone() })
+        let tolerance = f64::INFINITY;
+        Box::new(Self { rule: self.rule, steps, maximum_steps, tolerance, map_tolerance: tolerance })
     }
 }
 
-fn warnings(found: &IntegratedGradients, most_steps: usize) -> Vec<String> {
+fn largest(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.reduce(f64::max)
+}
+
+fn warnings(found: &IntegratedGradients, config: &IntegratedGradientsConfig) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !found.converged {
-        let delta = found.delta;
-        warnings.push(format!("the completeness error is above the tolerance at {most_steps} steps: {delta:.2e}"));
+    let missed = || found.paths.iter().filter(|path| !path.converged);
+    if let Some(delta) = largest(missed().map(|path| path.relative_delta(found.score))) {
+        let change = match largest(missed().filter_map(|path| path.map_change)) {
+            Some(change) => format!("their doubling changed the map by {:.2} %", 100.0 * change),
+            None => "no map of half as many is there to compare with".to_owned(),
+        };
+        warnings.push(format!(
+            "not converged at {} steps: the completeness error is {:.2} % ({} allowed), and {change} ({} allowed)",
+            config.maximum_steps,
+            100.0 * delta,
+            allowed(config.tolerance),
+            allowed(config.map_tolerance),
+        ));
     }
     let (equal, count) = (found.paths.iter().filter(|path| path.length == 0.0).count(), found.paths.len());
     if equal > 0 {
@@ -113,20 +130,59 @@ fn warnings(found: &IntegratedGradients, most_steps: usize) -> Vec<String> {
     warnings
 }
 
+fn allowed(tolerance: f64) -> String {
+    if tolerance.is_infinite() { "any".to_owned() } else { format!("{} %", 100.0 * tolerance) }
+}
+
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Tensor;
+    use burn::tensor::activation::relu;
+    use tinylsa_xai::{Execution, Image, PathRule, Target};
+
     use super::*;
 
     #[test]
     fn sentences_tell_the_error_and_the_steps() {
-        let path =
-            |baseline_score, steps| PathDiagnostics { baseline_score, delta: 0.0, steps, converged: true, length: 1.0 };
+        let path = |baseline_score, steps| PathDiagnostics {
+            baseline_score,
+            delta: 0.0,
+            map_change: Some(0.004),
+            steps,
+            converged: true,
+            length: 1.0,
+        };
         let (paths, gradients) = (vec![path(1.0, 64), path(3.0, 128)], 192);
-        let diagnostics = PathsDiagnostics { score: 5.0, delta: 0.01, converged: true, gradients, paths };
+        let (delta, map_change) = (0.01, Some(0.004));
+        let diagnostics = PathsDiagnostics { score: 5.0, delta, map_change, converged: true, gradients, paths };
         assert_eq!(
             diagnostics.sentences().join("; "),
             "contributions miss the difference of 3.000 logits by 1.0e-2 (0.33 %); 64 to 128 steps along the path from \
-             the baseline"
+             the baseline; the last doubling of the steps changed the map by 0.40 %"
         );
+    }
+
+    #[test]
+    fn a_budget_that_ends_is_told_with_both_figures() {
+        let image = Image::new(vec![1.0, 0.8], [1, 1, 2]).unwrap();
+        let black = Image::filled(0.0, [1, 1, 2]).unwrap();
+        let kink = |images: Tensor<4>| relu(images.flatten::<2>(1, 3).narrow(1, 0, 1) - 0.3);
+        let warned = |config: &IntegratedGradientsConfig| {
+            let baselines = std::slice::from_ref(&black);
+            let (target, execution) = (Target::Class(0), Execution::default());
+            warnings(&integrated_gradients(&kink, &image, baselines, target, config, &execution).unwrap(), config)
+        };
+        let short = IntegratedGradientsConfig { steps: 5, maximum_steps: 9, ..Default::default() };
+        let short = IntegratedGradientsConfig { rule: PathRule::Trapezoid, ..short };
+        let said = warned(&short);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("not converged at 9 steps: the completeness error is "), "{said:?}");
+        assert!(said[0].contains("(0.5 % allowed), and their doubling changed the map by "), "{said:?}");
+        let single = IntegratedGradientsConfig { maximum_steps: 5, tolerance: f64::INFINITY, ..short };
+        assert!(
+            warned(&single)[0]
+                .ends_with("(any allowed), and no map of half as many is there to compare with (0.75 % allowed)")
+        );
+        assert!(warned(&IntegratedGradientsConfig::default()).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use crate::attribution::{Attribution, Target};
 use crate::error::ExplainError;
 use crate::execution::Execution;
 use crate::gradient::score_gradients;
-use crate::gradients::integrated::{interpolate, path_ends};
+use crate::gradients::path::{interpolate, path_ends};
 use crate::gradients::smooth::relative_norm;
 use crate::image::Image;
 use crate::scorer::Scorer;

@@ -58,9 +58,11 @@
 //! ```
 
 mod baseline;
+mod bisection;
 mod expected;
 mod grad_cam;
 mod integrated;
+mod path;
 mod plain;
 mod quadrature;
 mod smooth;
@@ -70,6 +72,6 @@ pub use expected::{ExpectedGradients, ExpectedGradientsConfig, expected_gradient
 pub use grad_cam::{GradCam, GradCamConfig, SplitScorer, grad_cam};
 pub use integrated::{IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, integrated_gradients};
 pub use plain::{for_every_class, input_gradient, input_times_gradient};
-pub use quadrature::{Quadrature, QuadratureRule};
+pub use quadrature::{PathRule, Quadrature, QuadratureRule};
 pub(crate) use smooth::{Moments, relative_norm};
 pub use smooth::{SmoothGrad, SmoothGradConfig, SmoothGradKind, smooth_grad};

@@ -3,14 +3,49 @@ use std::f64::consts::PI;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require_within};
 
-/// A rule for the integral over the straight path from baseline to image.
+/// Where Integrated Gradients computes the gradients of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathRule {
+    /// The trapezoid rule over intervals that are bisected where the gradient changes most. Every gradient is used to
+    /// the end, so that their memory grows with the steps: four bytes for each value of the image and step.
+    #[default]
+    Adaptive,
+    /// [`QuadratureRule::GaussLegendre`], its number of nodes doubled from round to round.
+    GaussLegendre,
+    /// [`QuadratureRule::Midpoint`], doubled likewise.
+    Midpoint,
+    /// [`QuadratureRule::Right`], doubled likewise.
+    Right,
+    /// [`QuadratureRule::Trapezoid`], doubled likewise.
+    Trapezoid,
+}
+
+impl PathRule {
+    /// The rule whose nodes do not depend on the integrand, if it is one.
+    pub fn fixed(self) -> Option<QuadratureRule> {
+        match self {
+            Self::Adaptive => None,
+            Self::GaussLegendre => Some(QuadratureRule::GaussLegendre),
+            Self::Midpoint => Some(QuadratureRule::Midpoint),
+            Self::Right => Some(QuadratureRule::Right),
+            Self::Trapezoid => Some(QuadratureRule::Trapezoid),
+        }
+    }
+
+    /// The smallest number of gradients that the rule can do with.
+    pub(crate) fn fewest_steps(self) -> usize {
+        self.fixed().map_or(2, QuadratureRule::fewest_steps)
+    }
+}
+
+/// A rule for the integral of a function from 0 to 1, whose nodes do not depend on the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuadratureRule {
     /// The nodes of Gauss and Legendre, exact for polynomials up to degree `2 steps − 1`. Above 1024 steps the interval
     /// is cut into the fewest parts of at most 1024 nodes each, in which the rule is exact up to degree 1023 at least:
     /// the nodes of one rule cost the square of their number.
-    #[default]
     GaussLegendre,
     /// The middle of each of `steps` equal parts.
     Midpoint,
@@ -22,7 +57,7 @@ pub enum QuadratureRule {
 }
 
 /// Nodes and weights on the interval 0 to 1; the weights sum to 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quadrature {
     /// Where the integrand is evaluated, ascending.
     pub nodes: Vec<f64>,
@@ -33,7 +68,10 @@ pub struct Quadrature {
 impl QuadratureRule {
     /// The smallest number of evaluations that the rule can do with.
     pub(crate) fn fewest_steps(self) -> usize {
-        if self == Self::Trapezoid { 2 } else { 1 }
+        match self {
+            Self::Trapezoid => 2,
+            Self::GaussLegendre | Self::Midpoint | Self::Right => 1,
+        }
     }
 
     /// The nodes and weights of the rule with `steps` evaluations.
