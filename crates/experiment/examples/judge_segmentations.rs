@@ -21,12 +21,12 @@ use tinylsa_experiment::matching::validation_split;
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_experiment::models::load_model_or_pretrained;
 use tinylsa_explain::{
-    Background, ExplainConfig, Explainable, ExplainedNetwork, Explainer, ImageExplanation, Maps, MethodExplanation,
-    MethodId, Request, SharedSettings, execution,
+    Background, ExplainConfig, ExplainedNetwork, Explainer, ImageExplanation, Maps, MethodExplanation, MethodId,
+    Request, SharedSettings, execution,
 };
 use tinylsa_xai::{
-    AttributionKind, Baseline, Cancellation, Execution, FillConfig, GridConfig, InfidelityConfig, Probe, ScoreScale,
-    Scorer, SegmentationConfig, SegmentationKind, SlicConfig, deletion_insertion, faithfulness_correlation, infidelity,
+    AttributionKind, Baseline, Cancellation, Execution, FillConfig, GridConfig, Probe, ScoreScale, Scorer,
+    SegmentationConfig, SegmentationKind, SlicConfig, deletion_insertion, faithfulness_correlation, infidelity,
     mu_fidelity,
 };
 
@@ -34,6 +34,9 @@ use tinylsa_xai::{
 const METHODS: [&str; 3] = ["kernel-shap", "permutation-shap", "lime"];
 /// What stands for missing pixels in deletion and insertion; the first one in the other scores.
 const BASELINES: [Baseline; 2] = [Baseline::Black, Baseline::Blur];
+
+/// What was measured of a map, by name.
+type NamedScores = Vec<(String, Option<f64>)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -75,7 +78,7 @@ fn scores(
     memory: &Memory,
     explanation: &ImageExplanation,
     method: &MethodExplanation,
-) -> Result<Vec<(String, Option<f64>)>, Box<dyn Error>> {
+) -> Result<NamedScores, Box<dyn Error>> {
     let Maps::Pixels(found) = &method.maps else { return Err("expected a map over the pixels".into()) };
     let (config, fill) = (&explainer.config.scores, FillConfig::default());
     let execution = Execution { seed: explanation.seed, ..explainer.execution.clone() };
@@ -96,13 +99,9 @@ fn scores(
     scores.push(("faithfulness".to_owned(), found_faithful));
     let found_mu = mu_fidelity(&probe(&second, explanation, &fill, &execution), &map, &config.mu_fidelity)?;
     scores.push(("mu-fidelity".to_owned(), found_mu));
-    let squares = InfidelityConfig {
-        largest_side: config.infidelity.largest_side,
-        samples: config.infidelity.samples,
-        kind: AttributionKind::Contribution,
-    };
     let values = &found.attribution.values;
-    let found_infidelity = infidelity(&probe(&third, explanation, &fill, &execution), values, &squares)?;
+    let third = probe(&third, explanation, &fill, &execution);
+    let found_infidelity = infidelity(&third, values, AttributionKind::Contribution, &config.infidelity)?;
     scores.push(("infidelity".to_owned(), found_infidelity.scaled));
     scores.push(("evaluations".to_owned(), method.diagnostics["sampling"]["evaluations"].as_f64()));
     scores.push(("relative error".to_owned(), method.diagnostics["sampling"]["relative_standard_error"].as_f64()));

@@ -195,7 +195,7 @@ proptest! {
         let dims = [2, 2 * rows, 2 * columns, channels];
         let activation = if relu { Activation::Relu } else { Activation::Identity };
         let permute = |x: Tensor<4>| {
-            let order = Tensor::from_data(order.map(|index| index as i32), &x.device());
+            let order = Tensor::from_data(order, &x.device());
             from_windows(windows(x).select(2, order), dims)
         };
         let gradient = |x: Tensor<4>, residual: Option<Tensor<4>>, form| {
@@ -289,10 +289,10 @@ proptest! {
         } else {
             random(seed ^ 2, dims)
         };
-        const STEP: f32 = 1.0 / 64.0;
+        let step = 1.0 / 64.0;
         let one_sided = |sign: f32| {
-            let there = x.clone().detach() + direction.clone() * (sign * STEP);
-            values(&(score(there) - score(x.clone().detach())))[0] / (sign * STEP)
+            let there = x.clone().detach() + direction.clone() * (sign * step);
+            values(&(score(there) - score(x.clone().detach())))[0] / (sign * step)
         };
         let gradient = x.grad(&score(x.clone()).backward()).expect("x is tracked");
         let along = values(&(gradient * direction.clone().inner()).sum())[0];

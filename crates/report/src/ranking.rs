@@ -219,8 +219,8 @@ mod tests {
         Estimate { value, low: value - 0.1, high: value + 0.1 }
     }
 
-    fn ranked(value: f64, rank: f64) -> Option<RankedEstimate> {
-        Some(RankedEstimate { estimate: estimate(value), rank: Some(rank) })
+    fn ranked(value: f64, rank: f64) -> RankedEstimate {
+        RankedEstimate { estimate: estimate(value), rank: Some(rank) }
     }
 
     fn method(name: &str, overall: Option<f64>, values: [Option<RankedEstimate>; 2]) -> MethodScores {
@@ -235,10 +235,10 @@ mod tests {
                 Score { name: "insertion".to_owned(), better: Better::Higher },
             ],
             methods: vec![
-                method("random", Some(3.5), [ranked(0.9, 4.0), ranked(0.2, 3.0)]),
-                method("lime", None, [ranked(0.4, 1.5), None]),
-                method("gradient", Some(1.75), [ranked(0.4, 1.5), ranked(0.6, 2.0)]),
-                method("shap", Some(2.0), [ranked(0.5, 3.0), ranked(0.8, 1.0)]),
+                method("random", Some(3.5), [Some(ranked(0.9, 4.0)), Some(ranked(0.2, 3.0))]),
+                method("lime", None, [Some(ranked(0.4, 1.5)), None]),
+                method("gradient", Some(1.75), [Some(ranked(0.4, 1.5)), Some(ranked(0.6, 2.0))]),
+                method("shap", Some(2.0), [Some(ranked(0.5, 3.0)), Some(ranked(0.8, 1.0))]),
             ],
         }
     }
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_score_that_is_no_number_is_refused() {
         let mut scores = scores();
-        scores.methods[1].values[0] = ranked(f64::NAN, 1.0);
+        scores.methods[1].values[0] = Some(ranked(f64::NAN, 1.0));
         assert_eq!(
             scores.to_table().unwrap_err().to_string(),
             "ranked table: found NaN at deletion of lime, expected a finite number"

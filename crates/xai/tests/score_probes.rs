@@ -1,7 +1,5 @@
 //! A model that is asked once scores any number of maps, with the same results as asking it for each.
 
-#![expect(clippy::float_cmp, reason = "the same bits are promised")]
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,5 +1,7 @@
 //! What a table of scores is made of: intervals that cover, rankings, ties, and one order over all kinds of score.
 
+#![expect(clippy::float_cmp, reason = "ranks are whole or half numbers")]
+
 use std::collections::BTreeSet;
 
 use rand::RngExt;

@@ -61,14 +61,12 @@ impl Collected {
 
     /// What is known of a column, the kinds in order and the variants of a kind in the order in which they came.
     fn column(&mut self, column: Column) -> &mut Measurements {
-        let place = match self.columns.iter().position(|known| known.column == column) {
-            Some(place) => place,
-            None => {
-                let place = self.columns.partition_point(|known| known.column.kind <= column.kind);
-                self.columns.insert(place, Measurements { column, of_methods: BTreeMap::new() });
-                place
-            }
-        };
+        let known = self.columns.iter().position(|known| known.column == column);
+        let place = known.unwrap_or_else(|| {
+            let place = self.columns.partition_point(|known| known.column.kind <= column.kind);
+            self.columns.insert(place, Measurements { column, of_methods: BTreeMap::new() });
+            place
+        });
         &mut self.columns[place]
     }
 
@@ -150,9 +148,10 @@ impl Measurements {
         let kind = self.column.kind;
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
-            let values: Vec<f64> = match is_ranked(row) {
-                true => compared.iter().filter_map(|&image| row.values[image]).collect(),
-                false => row.values.iter().flatten().copied().collect(),
+            let values: Vec<f64> = if is_ranked(row) {
+                compared.iter().filter_map(|&image| row.values[image]).collect()
+            } else {
+                row.values.iter().flatten().copied().collect()
             };
             let mean = if values.is_empty() { None } else { Some(mean_interval(&values, level)?) };
             let mut against = Vec::new();

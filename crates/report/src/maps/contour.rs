@@ -19,7 +19,9 @@ pub(super) fn light_part(image: &ByteImage) -> Vec<bool> {
 /// The level at which the variance between the pixels up to it and those above it is largest.
 fn threshold(levels: &[usize]) -> Option<usize> {
     let mut counts = [0_usize; LEVELS];
-    levels.iter().for_each(|&level| counts[level] += 1);
+    for &level in levels {
+        counts[level] += 1;
+    }
     let total: usize = levels.iter().sum();
     let (mut below, mut sum, mut best) = (0, 0, None);
     for (level, count) in counts.into_iter().enumerate() {
