@@ -14,6 +14,9 @@
 //! * Everything else runs the function of the same name that ends in `_reference`: the same mathematics in stock burn
 //!   operations. The tests hold the fused path, forward and every gradient, against that twin.
 //!
+//! [`max_pool2x2`] has no fused path of its own. It is the pooling of the normalisation's reference, offered by itself
+//! because its gradient treats equal values equally, which burn's own pooling does not.
+//!
 //! Activations are channels-last, `[batch, height, width, channels]`, so that tokens `[batch, height * width,
 //! channels]` are a reshape that copies nothing.
 //!

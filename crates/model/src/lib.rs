@@ -7,6 +7,9 @@
 //! config, class names and weights; [`ModelFile::load`] makes the network again from the file alone. A [`Predictor`] is a
 //! network in evaluation as whoever measures it sees it: from pixels to logits.
 //!
+//! [`max_pool2x2`] is a maximum pooling for such a module whose gradient is shared equally among equal values, so that what
+//! an explanation shows over flat ground is not decided by rounding.
+//!
 //! # This network
 //! [`TinyCnnLsa`] is described by a [`TinyCnnLsaConfig`] of plain numbers. It takes images with values from 0 to 1, as they
 //! come from a file: the normalisation of the training set is part of the network, so that an explanation of the network
