@@ -21,8 +21,8 @@ use tinylsa_experiment::matching::validation_split;
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_experiment::models::load_model_or_pretrained;
 use tinylsa_explain::{
-    Background, ExplainConfig, Explainable, ExplainedNetwork, Explainer, ImageExplanation, Maps, MethodExplanation,
-    MethodId, Request, SharedSettings, execution,
+    Background, ExplainConfig, ExplainedNetwork, Explainer, ImageExplanation, Maps, MethodExplanation, MethodId,
+    Request, SharedSettings, execution,
 };
 use tinylsa_xai::{
     AttributionKind, Baseline, Cancellation, Execution, FillConfig, GridConfig, InfidelityConfig, Probe, ScoreScale,
@@ -69,13 +69,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Numbers by their names; nothing where one is not defined.
+type Named = Vec<(String, Option<f64>)>;
+
 /// The scores of a map as an experiment computes them, and what the map cost.
 fn scores(
     explainer: &Explainer<'_>,
     memory: &Memory,
     explanation: &ImageExplanation,
     method: &MethodExplanation,
-) -> Result<Vec<(String, Option<f64>)>, Box<dyn Error>> {
+) -> Result<Named, Box<dyn Error>> {
     let Maps::Pixels(found) = &method.maps else { return Err("expected a map over the pixels".into()) };
     let (config, fill) = (&explainer.config.scores, FillConfig::default());
     let execution = Execution { seed: explanation.seed, ..explainer.execution.clone() };
