@@ -35,9 +35,6 @@ const METHODS: [&str; 3] = ["kernel-shap", "permutation-shap", "lime"];
 /// What stands for missing pixels in deletion and insertion; the first one in the other scores.
 const BASELINES: [Baseline; 2] = [Baseline::Black, Baseline::Blur];
 
-/// What was measured of a map, by name.
-type NamedScores = Vec<(String, Option<f64>)>;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let count: u32 = arguments.next().ok_or("expected the number of images, then segmentations")?.parse()?;
@@ -72,13 +69,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Numbers by their names; nothing where one is not defined.
+type Named = Vec<(String, Option<f64>)>;
+
 /// The scores of a map as an experiment computes them, and what the map cost.
 fn scores(
     explainer: &Explainer<'_>,
     memory: &Memory,
     explanation: &ImageExplanation,
     method: &MethodExplanation,
-) -> Result<NamedScores, Box<dyn Error>> {
+) -> Result<Named, Box<dyn Error>> {
     let Maps::Pixels(found) = &method.maps else { return Err("expected a map over the pixels".into()) };
     let (config, fill) = (&explainer.config.scores, FillConfig::default());
     let execution = Execution { seed: explanation.seed, ..explainer.execution.clone() };
