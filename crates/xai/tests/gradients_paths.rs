@@ -194,8 +194,8 @@ fn completeness_alone_converges_to_a_wrong_map() {
     for rule in [PathRule::Trapezoid, PathRule::Adaptive] {
         let found =
             explained(&kinks.scorer(), &image, &IntegratedGradientsConfig { rule, steps: 3, ..Default::default() });
-        assert!(found.converged && found.paths[0].map_change.is_some_and(|change| change <= 0.0075));
-        assert!(relative_error(&found, &integral) <= 0.0075, "{:?}", found.paths);
+        assert!(found.converged && found.paths[0].map_change.is_some_and(|change| change <= 0.005));
+        assert!(relative_error(&found, &integral) <= 0.005, "{:?}", found.paths);
     }
 }
 

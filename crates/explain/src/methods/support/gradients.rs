@@ -54,3 +54,23 @@ pub(crate) fn standard_error_sentence(relative: Option<f64>) -> Option<String> {
 pub(crate) fn scientific(value: f64) -> String {
     if value == 0.0 { "0".to_owned() } else { format!("{value:.1e}") }
 }
+/// The relative standard error of a map that was sampled until it is small; none if nothing but noise is seen.
+pub(crate) fn sampling_sentence(relative: Option<f64>) -> String {
+    standard_error_sentence(relative).unwrap_or_else(|| "the map is not larger than its standard error".to_owned())
+}
+
+/// That a budget ended before a relative standard error was as small as was asked for.
+pub(crate) fn missed_tolerance(relative: Option<f64>, tolerance: f64, budget: &str) -> String {
+    let allowed = 100.0 * tolerance;
+    match relative {
+        Some(error) => format!(
+            "the relative standard error of the map is {:.1} % after {budget}, {allowed} % were asked for",
+            100.0 * error
+        ),
+        None => format!(
+            "the map is not larger than its standard error after {budget}, a relative standard error of {allowed} % was \
+             asked for"
+        ),
+    }
+}
+
