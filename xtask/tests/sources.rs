@@ -31,7 +31,8 @@ const SMALL: [&str; 37] = [
     "explain.integrated-gradients.maximum_steps=4",
     "explain.background.images=3",
     "explain.expected-gradients.strata=1",
-    "explain.smooth-grad.samples=3",
+    "explain.expected-gradients.maximum_strata=1",
+    "explain.smooth-grad.samples=4",
     "explain.segmentation.kind=grid",
     "explain.segmentation.grid.rows=2",
     "explain.segmentation.grid.columns=2",
@@ -49,7 +50,7 @@ const SMALL: [&str; 37] = [
     "explain.scores.infidelity.samples=5",
     "explain.scores.rerun.steps=2",
     "explain.scores.rerun.coalitions=10",
-    "explain.scores.rerun.noisy=2",
+    "explain.scores.rerun.noisy=4",
     "explain.scores.rerun.background=2",
 ];
 

@@ -53,17 +53,15 @@ fn maps(target: Target) -> Vec<(&'static str, Vec<f32>)> {
         map_tolerance: f64::INFINITY,
         ..Default::default()
     };
-    let expected = ExpectedGradientsConfig::default();
+    let noisy = SmoothGradConfig { tolerance: f64::INFINITY, samples: 64, ..Default::default() };
+    let expected = ExpectedGradientsConfig { tolerance: f64::INFINITY, ..Default::default() };
     let kernel = KernelShapConfig { evaluations: 40, tolerance: 0.0 };
     let limes = LimeConfig { samples: 60, ..Default::default() };
     let walks = PermutationShapConfig { permutations: 4, tolerance: 0.0 };
     vec![
         ("gradient", input_gradient(&network, &image, target, &execution).unwrap().values),
         ("input times gradient", input_times_gradient(&network, &image, target, &execution).unwrap().values),
-        (
-            "smooth grad",
-            smooth_grad(&network, &image, target, &SmoothGradConfig::default(), &execution).unwrap().attribution.values,
-        ),
+        ("smooth grad", smooth_grad(&network, &image, target, &noisy, &execution).unwrap().attribution.values),
         (
             "integrated gradients",
             integrated_gradients(&network, &image, &baselines, target, &fixed, &execution).unwrap().attribution.values,

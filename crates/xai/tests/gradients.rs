@@ -120,9 +120,9 @@ fn the_batch_size_and_the_number_of_threads_change_no_bit() {
         let integrated = IntegratedGradientsConfig { steps: 65, ..Default::default() };
         let integrated = integrated_gradients(&model, &image, &background, Target::Predicted, &integrated, &execution)
             .expect("gradients");
-        let smooth = SmoothGradConfig { samples: 65, ..SmoothGradConfig::default() };
+        let smooth = SmoothGradConfig { samples: 130, tolerance: 0.0, ..SmoothGradConfig::default() };
         let smooth = smooth_grad(&model, &image, Target::Predicted, &smooth, &execution).expect("gradients");
-        let expected = ExpectedGradientsConfig { strata: 11 };
+        let expected = ExpectedGradientsConfig { strata: 11, tolerance: 0.0, maximum_strata: 22 };
         let expected = expected_gradients(&model, &image, &background, Target::Predicted, &expected, &execution)
             .expect("gradients");
         [integrated.attribution, smooth.attribution, expected.attribution].map(|found| bits(&found.values))
@@ -136,7 +136,7 @@ fn the_batch_size_and_the_number_of_threads_change_no_bit() {
     let alone = pool.install(|| {
         let network = Network::new(&Device::flex()).valid();
         let execution = Execution { seed: 11, ..Execution::default() };
-        let config = SmoothGradConfig { samples: 65, ..SmoothGradConfig::default() };
+        let config = SmoothGradConfig { samples: 130, tolerance: 0.0, ..SmoothGradConfig::default() };
         let model = |images: Tensor<4>| network.forward(images);
         smooth_grad(&model, &image, Target::Predicted, &config, &execution).expect("gradients")
     });
@@ -150,7 +150,7 @@ fn the_batch_size_changes_no_bit_of_a_wide_linear_layer() {
     let model = |images: Tensor<4>| silu(images.flatten::<2>(1, 3).matmul(wide.clone()));
     let explain = |batch_size: usize| {
         let execution = Execution { batch_size, ..Execution::default() };
-        let config = SmoothGradConfig { samples: 9, ..SmoothGradConfig::default() };
+        let config = SmoothGradConfig { samples: 10, ..SmoothGradConfig::default() };
         let found = smooth_grad(&model, &image(0), Target::Class(1), &config, &execution).expect("gradients");
         bits(&found.attribution.values)
     };
@@ -215,16 +215,16 @@ fn no_call_of_the_scorer_sees_more_images_than_the_batch_size() {
         network.forward(images)
     };
     let execution = Execution { batch_size: 5, ..Execution::default() };
-    let config = SmoothGradConfig { samples: 23, ..SmoothGradConfig::default() };
+    let config = SmoothGradConfig { samples: 24, ..SmoothGradConfig::default() };
     smooth_grad(&model, &image(0), Target::Predicted, &config, &execution).expect("gradients");
     let background: Vec<Image> = (1..8).map(image).collect();
-    let config = ExpectedGradientsConfig { strata: 2 };
+    let config = ExpectedGradientsConfig { strata: 2, maximum_strata: 2, ..Default::default() };
     expected_gradients(&model, &image(0), &background, Target::Predicted, &config, &execution).expect("gradients");
     let config = IntegratedGradientsConfig { steps: 12, maximum_steps: 12, ..Default::default() };
     integrated_gradients(&model, &image(0), &background, Target::Predicted, &config, &execution).expect("gradients");
     assert_eq!(largest.get(), 5);
     // each method first scores the image in three pairs, the last of them tracked; the scores of the backgrounds come with the image's again
-    assert_eq!(rows.get(), (6 + 23) + (6 + 8 + 7 * 4) + (6 + 8 + 7 * 12));
+    assert_eq!(rows.get(), (6 + 24) + (6 + 8 + 7 * 4) + (6 + 8 + 7 * 12));
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn a_cancelled_call_stops_at_the_next_batch() {
     let execution = Execution { batch_size: 4, cancellation: cancellation.clone(), ..Execution::default() };
     let config = SmoothGradConfig { samples: 100, ..SmoothGradConfig::default() };
     let found = smooth_grad(&model, &image(0), Target::Predicted, &config, &execution);
-    // three calls that check the scorer, and the first batch
-    assert_eq!(found, Err(ExplainError::Cancelled { what: "gradients", done: 4, total: 100 }));
+    // three calls that check the scorer, and the first batch of the first round
+    assert_eq!(found, Err(ExplainError::Cancelled { what: "gradients", done: 4, total: 64 }));
     assert_eq!(calls.get(), 4);
 }
 
@@ -344,8 +344,18 @@ fn settings_out_of_range_are_named() {
     let budget = IntegratedGradientsConfig { maximum_steps: 10, ..Default::default() };
     assert_eq!(budget.validate().expect_err("below the first round").key, "maximum_steps");
     assert_eq!(SmoothGradConfig { samples: 0, ..Default::default() }.validate().expect_err("0 samples").key, "samples");
+    let odd = SmoothGradConfig { samples: 65, ..Default::default() };
+    assert_eq!(
+        odd.validate().expect_err("a pair is not whole").to_string(),
+        "samples is 65, expected an even number, since two noisy images share one draw of noise"
+    );
+    let tolerance = SmoothGradConfig { tolerance: -0.1, ..Default::default() };
+    assert_eq!(tolerance.validate().expect_err("below 0").key, "tolerance");
     assert_eq!(SmoothGradConfig { noise: -1.0, ..Default::default() }.validate().expect_err("below 0").key, "noise");
-    assert_eq!(ExpectedGradientsConfig { strata: 0 }.validate().expect_err("0 strata").key, "strata");
+    let expected = ExpectedGradientsConfig::default();
+    assert_eq!(ExpectedGradientsConfig { strata: 0, ..expected }.validate().expect_err("0 strata").key, "strata");
+    let budget = ExpectedGradientsConfig { maximum_strata: 4, ..expected };
+    assert_eq!(budget.validate().expect_err("below the first round").key, "maximum_strata");
     assert_eq!(
         BaselineConfig { kinds: vec![], ..Default::default() }.validate().expect_err("no baseline").key,
         "kinds"

@@ -106,7 +106,8 @@ proptest! {
         let kinks = Kinks(vec![Kink { weights: vec![1.0; 4], threshold: at * sum, height: 1.0 }]);
         let integral = kinks.integral(&values);
         for rule in RULES {
-            let config = IntegratedGradientsConfig { rule, ..Default::default() };
+            // the rules of equal steps need thousands where a kink lies badly
+            let config = IntegratedGradientsConfig { rule, maximum_steps: 1 << 14, ..Default::default() };
             let found = explained(&kinks.scorer(), &row(&values), &config);
             prop_assert!(found.converged, "{rule:?}: {:?}", found.paths);
             // of one kink completeness is the error itself
@@ -194,8 +195,8 @@ fn completeness_alone_converges_to_a_wrong_map() {
     for rule in [PathRule::Trapezoid, PathRule::Adaptive] {
         let found =
             explained(&kinks.scorer(), &image, &IntegratedGradientsConfig { rule, steps: 3, ..Default::default() });
-        assert!(found.converged && found.paths[0].map_change.is_some_and(|change| change <= 0.0075));
-        assert!(relative_error(&found, &integral) <= 0.0075, "{:?}", found.paths);
+        assert!(found.converged && found.paths[0].map_change.is_some_and(|change| change <= 0.005));
+        assert!(relative_error(&found, &integral) <= 0.005, "{:?}", found.paths);
     }
 }
 

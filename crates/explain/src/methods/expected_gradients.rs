@@ -2,7 +2,7 @@ use serde::Serialize;
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_xai::{ExpectedGradients, ExpectedGradientsConfig, expected_gradients};
 
-use super::support::gradients::{completeness_sentence, images, pixels, standard_error_sentence};
+use super::support::gradients::{completeness_sentence, images, missed_tolerance, pixels, sampling_sentence};
 use crate::budget::Budget;
 use crate::circumstances::Circumstances;
 use crate::error::Result;
@@ -32,16 +32,19 @@ impl Registered for ExpectedGradientsConfig {
 #[derive(Debug, Serialize)]
 struct ExpectedDiagnostics {
     relative_standard_error: Option<f64>,
+    reached: bool,
     score: f64,
     background_score: f64,
     delta: f64,
+    strata: usize,
     gradients: usize,
 }
 
 impl Diagnostics for ExpectedDiagnostics {
     fn sentences(&self) -> Vec<String> {
         let completeness = completeness_sentence(self.score - self.background_score, self.delta);
-        std::iter::once(completeness).chain(standard_error_sentence(self.relative_standard_error)).collect()
+        let gradients = format!("{} gradients", self.gradients);
+        vec![completeness, gradients, sampling_sentence(self.relative_standard_error)]
     }
 }
 
@@ -80,23 +83,31 @@ impl Method for ExpectedGradientsConfig {
             attribution,
             standard_error,
             relative_standard_error,
+            reached,
             score,
             background_score,
             delta,
+            strata,
             gradients,
         } = found;
+        let mut warnings: Vec<String> = background.warning.iter().cloned().collect();
+        if !reached {
+            let budget = format!("{strata} parts of each path");
+            warnings.push(missed_tolerance(relative_standard_error, self.tolerance, &budget));
+        }
         let ends = ScoreDifference { score, baseline_score: background_score };
-        let diagnostics = ExpectedDiagnostics { relative_standard_error, score, background_score, delta, gradients };
+        let diagnostics =
+            ExpectedDiagnostics { relative_standard_error, reached, score, background_score, delta, strata, gradients };
         Ok(Explained {
             maps: pixels(attribution, Quantity::Contribution, Some(standard_error), Some(ends)),
             diagnostics: Box::new(diagnostics),
-            warnings: background.warning.iter().cloned().collect(),
+            warnings,
             evidence: vec![images("background", &background.images)],
         })
     }
 
     fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {
-        Box::new(Self { strata: 1 })
+        Box::new(Self { strata: 1, tolerance: f64::INFINITY, maximum_strata: 1 })
     }
 }
 
@@ -108,15 +119,17 @@ mod tests {
     fn sentences_tell_both_errors() {
         let diagnostics = ExpectedDiagnostics {
             relative_standard_error: Some(0.125),
+            reached: true,
             score: 5.0,
             background_score: 1.0,
             delta: -0.02,
-            gradients: 400,
+            strata: 10,
+            gradients: 600,
         };
         assert_eq!(
             diagnostics.sentences().join("; "),
-            "contributions miss the difference of 4.000 logits by -2.0e-2 (0.50 %); relative standard error of the map \
-             12.5 %"
+            "contributions miss the difference of 4.000 logits by -2.0e-2 (0.50 %); 600 gradients; relative standard \
+             error of the map 12.5 %"
         );
     }
 }

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use tinylsa_xai::input_gradient;
+use tinylsa_xai::probed_input_gradient;
 
 use super::support::gradients::plain;
 use crate::budget::Budget;
@@ -35,8 +35,8 @@ impl Method for InputGradient {
     }
 
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
-        let attribution = input_gradient(&at.differentiable(), at.image, at.target(), &at.execution)?;
-        Ok(plain(attribution, Quantity::Sensitivity))
+        let found = probed_input_gradient(&at.differentiable(), at.image, at.target(), &at.execution)?;
+        Ok(plain(found, Quantity::Sensitivity))
     }
 
     fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {

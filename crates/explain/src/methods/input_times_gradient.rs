@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use tinylsa_xai::input_times_gradient;
+use tinylsa_xai::probed_input_times_gradient;
 
 use super::support::gradients::plain;
 use crate::budget::Budget;
@@ -34,8 +34,8 @@ impl Method for InputTimesGradient {
     }
 
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
-        let attribution = input_times_gradient(&at.differentiable(), at.image, at.target(), &at.execution)?;
-        Ok(plain(attribution, Quantity::Contribution))
+        let found = probed_input_times_gradient(&at.differentiable(), at.image, at.target(), &at.execution)?;
+        Ok(plain(found, Quantity::Contribution))
     }
 
     fn budgeted(&self, _budget: &Budget) -> Box<dyn Method> {

@@ -181,7 +181,7 @@ mod tests {
         let single = IntegratedGradientsConfig { maximum_steps: 5, tolerance: f64::INFINITY, ..short };
         assert!(
             warned(&single)[0]
-                .ends_with("(any allowed), and no map of half as many is there to compare with (0.75 % allowed)")
+                .ends_with("(any allowed), and no map of half as many is there to compare with (0.5 % allowed)")
         );
         assert!(warned(&IntegratedGradientsConfig::default()).is_empty());
     }

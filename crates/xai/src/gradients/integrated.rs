@@ -37,9 +37,9 @@ pub struct IntegratedGradientsConfig {
 
 impl Default for IntegratedGradientsConfig {
     /// The adaptive rule with 17 to 2048 gradients, until the completeness error is at most 0.5 % and twice as many
-    /// gradients change the attribution by at most 0.75 %.
+    /// gradients change the attribution by at most 0.5 %.
     fn default() -> Self {
-        Self { rule: PathRule::Adaptive, steps: 17, tolerance: 0.005, map_tolerance: 0.0075, maximum_steps: 2048 }
+        Self { rule: PathRule::Adaptive, steps: 17, tolerance: 0.005, map_tolerance: 0.005, maximum_steps: 2048 }
     }
 }
 

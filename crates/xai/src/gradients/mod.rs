@@ -9,12 +9,15 @@
 //! use tinylsa_xai::gradients::{SmoothGradConfig, smooth_grad};
 //! use tinylsa_xai::{Execution, Image, Target};
 //!
-//! // the score is the square of the first pixel, whose gradient is twice its value
-//! let square = |images: Tensor<4>| images.flatten::<2>(1, 3).narrow(1, 0, 1).powi_scalar(2);
+//! // the score is the cube of the first pixel x, whose gradient is 3 x², and 3 x² + 3 σ² under noise of deviation σ
+//! let cube = |images: Tensor<4>| images.flatten::<2>(1, 3).narrow(1, 0, 1).powi_scalar(3);
 //! let image = Image::new(vec![3.0, 1.0], [1, 1, 2])?;
-//! let found = smooth_grad(&square, &image, Target::Class(0), &SmoothGradConfig::default(), &Execution::default())?;
-//! let error = found.standard_error[0];
-//! assert!((found.attribution.values[0] - 6.0).abs() < 5.0 * error && found.attribution.values[1] == 0.0);
+//! let config = SmoothGradConfig::default();
+//! let found = smooth_grad(&cube, &image, Target::Class(0), &config, &Execution::default())?;
+//! let (error, deviation) = (found.standard_error[0], found.noise_deviation as f32);
+//! assert!((found.attribution.values[0] - 27.0 - 3.0 * deviation.powi(2)).abs() < 5.0 * error);
+//! assert_eq!(found.attribution.values[1], 0.0);
+//! assert!(found.reached && found.samples < config.samples);
 //! # Ok::<(), tinylsa_xai::ExplainError>(())
 //! ```
 //!
@@ -71,7 +74,10 @@ pub use baseline::{BaselineConfig, BaselineKind};
 pub use expected::{ExpectedGradients, ExpectedGradientsConfig, expected_gradients};
 pub use grad_cam::{GradCam, GradCamConfig, SplitScorer, grad_cam};
 pub use integrated::{IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, integrated_gradients};
-pub use plain::{for_every_class, input_gradient, input_times_gradient};
+pub use plain::{
+    ProbedGradient, UNSTABLE_CHANGE, for_every_class, input_gradient, input_times_gradient, probed_input_gradient,
+    probed_input_times_gradient,
+};
 pub use quadrature::{PathRule, Quadrature, QuadratureRule};
 pub(crate) use smooth::{Moments, relative_norm};
 pub use smooth::{SmoothGrad, SmoothGradConfig, SmoothGradKind, smooth_grad};

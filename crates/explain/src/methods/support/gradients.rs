@@ -1,26 +1,51 @@
 //! For the methods that give every pixel a number from gradients.
 
 use serde::Serialize;
-use tinylsa_xai::{Attribution, Image};
+use tinylsa_xai::{Attribution, Image, ProbedGradient, UNSTABLE_CHANGE};
 
 use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference};
 use crate::method::{Diagnostics, Explained};
+
+/// From which share of unstable pixels on a warning says that much of the map is arbitrary.
+const MANY: f64 = 0.05;
 
 #[derive(Debug, Serialize)]
 struct PlainDiagnostics {
     sum: f64,
     largest_magnitude: f32,
+    unstable_pixels: f64,
 }
 
-impl Diagnostics for PlainDiagnostics {}
+impl Diagnostics for PlainDiagnostics {
+    fn sentences(&self) -> Vec<String> {
+        vec![unstable_sentence(self.unstable_pixels)]
+    }
+}
 
-/// A map that leaves nothing open.
-pub(crate) fn plain(attribution: Attribution, quantity: Quantity) -> Explained {
+fn unstable_sentence(share: f64) -> String {
+    format!(
+        "{:.1} % of the pixels change by more than {} % of the largest when the image changes by its rounding",
+        100.0 * share,
+        100.0 * UNSTABLE_CHANGE
+    )
+}
+
+/// A map of a single gradient.
+pub(crate) fn plain(found: ProbedGradient, quantity: Quantity) -> Explained {
+    let ProbedGradient { attribution, unstable } = found;
     let (sum, largest_magnitude) = (attribution.sum(), attribution.largest_magnitude());
+    let mut warnings = Vec::new();
+    if unstable >= MANY {
+        let share = unstable_sentence(unstable);
+        warnings.push(format!(
+            "{share}: the score has a kink at this image, such as the equal values of a flat ground under maximum \
+             pooling, and the map shows one of several gradients there"
+        ));
+    }
     Explained {
         maps: pixels(attribution, quantity, None, None),
-        diagnostics: Box::new(PlainDiagnostics { sum, largest_magnitude }),
-        warnings: Vec::new(),
+        diagnostics: Box::new(PlainDiagnostics { sum, largest_magnitude, unstable_pixels: unstable }),
+        warnings,
         evidence: Vec::new(),
     }
 }
@@ -49,6 +74,26 @@ pub(crate) fn completeness_sentence(difference: f64, delta: f64) -> String {
 
 pub(crate) fn standard_error_sentence(relative: Option<f64>) -> Option<String> {
     relative.map(|error| format!("relative standard error of the map {:.1} %", 100.0 * error))
+}
+
+/// The relative standard error of a map that was sampled until it is small; none if nothing but noise is seen.
+pub(crate) fn sampling_sentence(relative: Option<f64>) -> String {
+    standard_error_sentence(relative).unwrap_or_else(|| "the map is not larger than its standard error".to_owned())
+}
+
+/// That a budget ended before a relative standard error was as small as was asked for.
+pub(crate) fn missed_tolerance(relative: Option<f64>, tolerance: f64, budget: &str) -> String {
+    let allowed = 100.0 * tolerance;
+    match relative {
+        Some(error) => format!(
+            "the relative standard error of the map is {:.1} % after {budget}, {allowed} % were asked for",
+            100.0 * error
+        ),
+        None => format!(
+            "the map is not larger than its standard error after {budget}, a relative standard error of {allowed} % was \
+             asked for"
+        ),
+    }
 }
 
 pub(crate) fn scientific(value: f64) -> String {
