@@ -11,7 +11,7 @@ mod program;
 use program::xtask;
 
 /// A network and budgets of a second.
-const SMALL: [&str; 37] = [
+const SMALL: [&str; 40] = [
     "train.epochs=1",
     "train.batch_size=20",
     "train.checkpoint_steps=0",
