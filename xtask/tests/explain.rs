@@ -41,12 +41,13 @@ fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A run of ci.toml, made once for all tests.
+/// A run of ci.toml that explains five images more, drawn at random; made once for all tests.
 fn run() -> &'static Path {
     static RUN: OnceLock<TempDir> = OnceLock::new();
     let folder = RUN.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        succeeds(folder.path(), &["experiment", CONFIG, "--out", "run"]);
+        let drawn = ["--set", "explain.images.random=5"];
+        succeeds(folder.path(), &[&["experiment", CONFIG, "--out", "run"][..], &drawn].concat());
         folder
     });
     folder.path()
@@ -209,6 +210,14 @@ fn an_experiment_explains_scores_and_ranks() {
         assert!(methods.contains(&method), "{methods:?}");
     }
     assert!(!methods.contains(&"fixed-query"));
+    // the images that were drawn, and no others
+    assert_eq!((table["sample"].as_str(), table["images"].as_u64()), (Some("random"), Some(5)));
+    let entries = std::fs::read_dir(run.join("explanations")).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(entries.filter(|path| path.is_dir()).count(), 2 + 5);
+    let placed = table["overall"]["methods"].as_array().unwrap();
+    assert_eq!(placed.len(), methods.len(), "{}", table["overall"]);
+    assert!(placed.windows(2).all(|pair| pair[0]["mean_rank"].as_f64() <= pair[1]["mean_rank"].as_f64()));
+    assert!(!table["overall"]["kinds"].as_array().unwrap().iter().any(|kind| kind == "completeness"));
     let scores = table["scores"].as_array().unwrap();
     let kinds: std::collections::BTreeSet<&str> = scores.iter().map(|score| score["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds.len(), 13, "{kinds:?}");
@@ -219,6 +228,10 @@ fn an_experiment_explains_scores_and_ranks() {
         ranks.sort_by(f64::total_cmp);
         let expected = (ranks.len() * (ranks.len() + 1)) as f64 / 2.0;
         assert!(close(ranks.iter().sum(), expected), "{ranks:?}");
+        for difference in entries.iter().flat_map(|entry| entry["against"].as_array().unwrap()) {
+            let [low, high] = ["low", "high"].map(|end| difference["difference"][end].as_f64().unwrap());
+            assert!(difference["verdict"] == "undecided" || low > 0.0 || high < 0.0, "{difference}");
+        }
         for interval in entries.iter().map(|entry| &entry["mean"]).filter(|mean| !mean.is_null()) {
             let [low, mean, high] = ["low", "mean", "high"].map(|end| interval[end].as_f64().unwrap());
             assert!(low <= mean + 1e-12 && mean <= high + 1e-12, "{interval}");

@@ -121,12 +121,7 @@ fn a_run_that_was_stopped_is_resumed_to_the_same_bits() {
 fn a_finished_run_is_read_back_measured_again_and_reproduced() {
     let folder = tempfile::tempdir().unwrap();
     let run_dir = folder.path().join("run");
-    let explained = [
-        "explain.enabled=true",
-        "explain.methods=[\"input-gradient\"]",
-        "explain.images.random=0",
-        "explain.scores.enabled=false",
-    ];
+    let explained = ["explain.enabled=true", "explain.methods=[\"input-gradient\"]", "explain.scores.enabled=false"];
     let options = into(run_dir.clone());
     let mut watch = Watch::new(usize::MAX, &options.stop);
     let run = experiment(&explained).unwrap().run(&options, &mut watch).unwrap();

@@ -213,8 +213,8 @@ mod tests {
         check(&["images.indices=[3, 10000]"], "`explain.images.indices.1` is 10000, expected the number of one of");
         check(&["images.right_lowest=201"], "at most the 200 test images");
         check(&["images.random=201"], "`explain.images.random` is 201, expected at most the 200 test images");
-        assert_eq!(error_of(&["images.indices=[]"], &circumstances()), None);
-        check(&["images.indices=[]", "images.random=0"], "an image, or explain.enabled = false");
+        assert_eq!(error_of(&["images.indices=[]", "images.random=200"], &circumstances()), None);
+        check(&["images.indices=[]"], "an image, or explain.enabled = false");
         check(&["fixed-query.tokens=[0, 49]"], "`explain.fixed-query.tokens.1` is 49");
         check(&["methods=[\"expected-gradients\"]", "background.images=501"], "at most the 500 training images");
         check(&["methods=[\"expected-gradients\"]", "scores.rerun.background=5"], "at most the 4 images");
