@@ -46,7 +46,7 @@ fn sizes_whose_product_overflows_are_named() {
 
 #[test]
 fn batches_that_the_memory_does_not_hold_are_refused_by_their_key() {
-    let execution = Execution { batch_size: usize::MAX, memory_limit: 1 << 20, ..Execution::default() };
+    let execution = Execution { batch_size: usize::MAX, memory_limit: 1 << 12, ..Execution::default() };
     let config = SmoothGradConfig { samples: 1 << 20, ..SmoothGradConfig::default() };
     let sums = |images: Tensor<4>| images.flatten::<2>(1, 3);
     let image = Image::filled(0.5, [1, 4, 4]).unwrap();

@@ -144,7 +144,7 @@ fn a_network_with_batch_normalisation_and_dropout_is_explained_in_evaluation_mod
             assert_eq!(found, Ok(()), "{method}");
         }
         // without noise SmoothGrad is the gradient, which differences of plain scores give without any tracking
-        let config = SmoothGradConfig { samples: 2, noise: 0.0, ..Default::default() };
+        let config = SmoothGradConfig { samples: 4, noise: 0.0, ..Default::default() };
         let found = smooth_grad(&scorer, &image, Target::Class(0), &config, &execution).unwrap();
         let expected = gradient_by_differences(&network, &image, &execution.device);
         for (found, expected) in found.attribution.values.iter().zip(&expected) {
