@@ -46,7 +46,7 @@ impl Experiment {
     /// The same on images that are in memory, whatever `data.source` says: the data set is known by their name.
     ///
     /// ```
-    /// use tinylsa_experiment::dataset::Images;
+    /// use tinylsa_experiment::dataset::LoadedDataset;
     /// use tinylsa_experiment::{Experiment, ExperimentError, RunOptions, Unwatched};
     /// use tinylsa_data::{Dataset, DatasetName, ImageShape, Split};
     ///
@@ -65,7 +65,7 @@ impl Experiment {
     /// let experiment = Experiment::from_text("flags.toml", text, &small.map(str::to_owned))?;
     /// let directory = tempfile::tempdir().unwrap();
     /// let options = RunOptions { out: Some(directory.path().join("run")), ..RunOptions::default() };
-    /// let flags = Images::in_memory(split(Split::Train, 30), split(Split::Test, 10));
+    /// let flags = LoadedDataset::in_memory(split(Split::Train, 30), split(Split::Test, 10));
     /// let run = experiment.run_on(flags, &options, &mut Unwatched)?;
     /// assert_eq!(run.config.model.network().unwrap().classes, 2);
     /// assert_eq!(run.evaluation.images, 10);

@@ -11,9 +11,11 @@ use crate::drawing::{NamedDrawing, thumbnail, verdict};
 use crate::explanation::ImageExplanation;
 use crate::registry::MethodId;
 use crate::scores::ScoreTable;
+use sentences::capitalised;
 use tinylsa_settings::counted;
 
 mod scores;
+mod sentences;
 #[cfg(test)]
 mod tests;
 
@@ -210,13 +212,4 @@ fn image_section(
         blocks.push(Block::Folded { summary: title.to_owned(), blocks: inner });
     }
     Ok(Section { heading: heading(explanation), blocks })
-}
-
-fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    // μFidelity and R² keep their first letters
-    match characters.next() {
-        Some(first) if first.is_ascii_lowercase() => first.to_ascii_uppercase().to_string() + characters.as_str(),
-        _ => text.to_owned(),
-    }
 }

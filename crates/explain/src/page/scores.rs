@@ -7,7 +7,7 @@ use tinylsa_report::{
 };
 use tinylsa_xai::{Direction, MeanInterval, ScoreKind};
 
-use super::capitalised;
+use super::sentences::capitalised;
 use crate::registry::MethodId;
 use crate::scores::{Comparison, MeanCurves, RANDOM, SOBEL, ScoreColumn, ScoreEntry, ScoreTable, Verdict};
 
