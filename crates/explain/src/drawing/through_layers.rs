@@ -55,7 +55,7 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
     let all = || maps.queries.iter().map(|query| &query.map).chain([&maps.pooled]);
     let grey = &subject.grey;
     let panel: Box<dyn Fn(&ValueMap) -> Panel> = if maps.are_multiples {
-        let even = SharedScale::largest(all())?.with_unit(MULTIPLE_UNIT);
+        let even = beside_own_tokens(all())?.with_unit(MULTIPLE_UNIT);
         Box::new(move |map| Panel::deviation("", grey, map, &even))
     } else {
         let weights = AttentionScale::from_zero(all())?.with_unit(GRADIENT_ROLLOUT_UNIT);
@@ -71,12 +71,17 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
     }
     let mut rows = vec![MatrixRow { heading: "map".to_owned(), panels: first }];
     if !deviations.is_empty() {
-        let signed = SharedScale::largest(&deviations)?.with_unit("difference from the pooled map, in the same unit");
+        let signed = beside_own_tokens(&deviations)?.with_unit("difference from the pooled map, in the same unit");
         let mut second = vec![None];
         second.extend(maps.queries.iter().zip(&deviations).map(|(query, deviation)| {
             Some(with_query(Panel::deviation("", &subject.grey, deviation, &signed), query.token, maps.grid))
         }));
         rows.push(MatrixRow { heading: "minus the pooled map".to_owned(), panels: second });
+    }
+    if !maps.queries.is_empty() {
+        notes.push(
+            "a query keeps most of its own token by the residual connection, beyond the end of the scale".to_owned(),
+        );
     }
     notes.push("pooled: the mean over all queries, which is what the classifying head takes".to_owned());
     notes.push(words::COUNTING.to_owned());
@@ -93,4 +98,29 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
         notes,
     }
     .draw()?)
+}
+
+/// The scale that leaves out as many of the largest values as there are maps: the token of each query, which would pale
+/// all others.
+fn beside_own_tokens<'a>(maps: impl IntoIterator<Item = &'a ValueMap> + Clone) -> Result<SharedScale> {
+    let tokens = maps.clone().into_iter().map(|map| map.values().len()).max().unwrap_or(1).max(2);
+    // a little less, so that rounding does not let one of them in
+    Ok(SharedScale::percentile(maps, 100.0 * (1.0 - 1.0 / tokens as f64) - 1e-9)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_a_query_leaves_the_others_their_colours() {
+        let of_query = |own: usize| {
+            let values: Vec<f32> = (0..9).map(|token| if token == own { 12.0 } else { 0.1 * token as f32 }).collect();
+            ValueMap::new([3, 3], &values).unwrap()
+        };
+        let scale = beside_own_tokens(&[of_query(0), of_query(4)]).unwrap();
+        assert!((scale.limit() - 0.8).abs() < 1e-6, "{}", scale.limit());
+        // a single token is all that there is
+        assert!((beside_own_tokens(&[ValueMap::new([1, 1], &[2.0]).unwrap()]).unwrap().limit() - 2.0).abs() < 1e-6);
+    }
 }
