@@ -354,7 +354,7 @@ fn settings_out_of_range_are_named() {
     assert_eq!(SmoothGradConfig { noise: -1.0, ..Default::default() }.validate().expect_err("below 0").key, "noise");
     let expected = ExpectedGradientsConfig::default();
     assert_eq!(ExpectedGradientsConfig { strata: 0, ..expected }.validate().expect_err("0 strata").key, "strata");
-    let budget = ExpectedGradientsConfig { maximum_strata: 4, ..expected };
+    let budget = ExpectedGradientsConfig { maximum_strata: 9, ..expected };
     assert_eq!(budget.validate().expect_err("below the first round").key, "maximum_strata");
     assert_eq!(
         BaselineConfig { kinds: vec![], ..Default::default() }.validate().expect_err("no baseline").key,

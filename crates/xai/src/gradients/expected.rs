@@ -33,10 +33,10 @@ pub struct ExpectedGradientsConfig {
 }
 
 impl Default for ExpectedGradientsConfig {
-    /// 5 parts, doubled up to 80 until the relative standard error is at most 20 %. With a background of 20 images the
-    /// first round costs 200 gradients, the first two 600.
+    /// 10 parts, doubled up to 80 until the relative standard error is at most 20 %. With a background of 20 images the
+    /// first round costs 400 gradients, the first two 1200.
     fn default() -> Self {
-        Self { strata: 5, tolerance: 0.2, maximum_strata: 80 }
+        Self { strata: 10, tolerance: 0.2, maximum_strata: 80 }
     }
 }
 

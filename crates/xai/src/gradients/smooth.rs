@@ -47,10 +47,10 @@ pub struct SmoothGradConfig {
 }
 
 impl Default for SmoothGradConfig {
-    /// The mean gradient over up to 4096 images, until its relative standard error is at most 20 %, with noise of 15 % of
+    /// The mean gradient over up to 4096 images, until its relative standard error is at most 15 %, with noise of 15 % of
     /// the range, the middle of the 10 to 20 % that the paper recommends.
     fn default() -> Self {
-        Self { kind: SmoothGradKind::Mean, tolerance: 0.2, samples: 4096, noise: 0.15 }
+        Self { kind: SmoothGradKind::Mean, tolerance: 0.15, samples: 4096, noise: 0.15 }
     }
 }
 
