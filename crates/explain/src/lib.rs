@@ -21,7 +21,7 @@
 //!     let half = |start| images.clone().narrow(3, start, width / 2).flatten::<2>(1, 3).mean_dim(1);
 //!     Tensor::cat(vec![half(0), half(width / 2)], 1).reshape([batch, 2])
 //! });
-//! let image = Image::new([1.0, 1.0, 0.0, 0.0].repeat(4), [1, 4, 4])?;
+//! let image = Image::new([[1.0; 4], [0.0; 4]].concat().repeat(8), [1, 8, 8])?;
 //!
 //! let config = ExplainConfig::default().with(KernelShapConfig { evaluations: 64, ..Default::default() });
 //! let (background, execution) = (Background::default(), Execution::default());
