@@ -39,7 +39,7 @@ enum Command {
     Evaluate(commands::evaluate::EvaluateArguments),
     /// Say what is on images of your own.
     Classify(commands::classify::ClassifyArguments),
-    /// Show why the model takes images for what it does, by any of fifteen methods.
+    /// Show why the model takes images for what it does, by any of the explanation methods.
     Explain(commands::explain::ExplainArguments),
     /// Print what a config's network costs beside VGG-19, ResNet-50, ViT-B/16 and Swin-T.
     Compare(commands::compare::CompareArguments),
