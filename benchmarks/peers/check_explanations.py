@@ -3,6 +3,11 @@
     cargo xtask explain --index 0,1,2,3 --method all --model runs/base/model.safetensors --out explanations
     python3 benchmarks/peers/check_explanations.py --model runs/base/model.safetensors explanations/*/
 
+Integrated Gradients are set beside Captum's in the folders with a rule that Captum has and 50 steps on every path:
+
+    --set explain.integrated-gradients.rule=gauss-legendre --set explain.integrated-gradients.steps=50
+    --set explain.integrated-gradients.maximum_steps=50
+
 KernelSHAP and permutation SHAP are set beside the exact values of the folders in which they have the same segments:
 
     --set explain.segmentation.grid.rows=4 --set explain.segmentation.grid.columns=4 --set explain.exact-shapley.limit=16
@@ -69,6 +74,17 @@ def checks_of(model):
             1.5,
             "expected-gradients/attribution",
             twin.expected_gradients,
+            over_subjects=measures.root_mean_square,
+            falsification=3.0,
+        ),
+        Check("Grad-CAM, the coarse map", "Captum", 1e-4, "grad-cam/map", twin.grad_cam),
+        Check("occlusion", "Captum", 1e-4, "occlusion/attribution", twin.occlusion),
+        Check(
+            "RISE, in standard errors",
+            "RISE with masks of its own",
+            1.5,
+            "rise/expectation",
+            twin.rise,
             over_subjects=measures.root_mean_square,
             falsification=3.0,
         ),
@@ -192,7 +208,7 @@ def checks_of(model):
         ],
         Check("attention matrices", torch, 1e-5, heads, twin.attention),
         Check(
-            "A V, largest difference",
+            "A V, relative to its largest value",
             "the layer's own output",
             2e-6,
             heads,

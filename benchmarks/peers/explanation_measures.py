@@ -126,6 +126,33 @@ class Measures:
 
         return measure
 
+    def grad_cam(self, subject):
+        if not settings(subject, "grad-cam")["rectify"]:
+            return None
+        return relative_error(subject["grad-cam/map"], self.twin.grad_cam(subject["image"], subject["target"]))
+
+    def occlusion(self, subject):
+        config = settings(subject, "occlusion")
+        window = [config["height"], config["width"]]
+        strides = [config["row_stride"], config["column_stride"]]
+        replacement = subject["occlusion/replacement"][0]
+        expected = self.twin.occlusion(subject["image"], replacement, subject["target"], window, strides)
+        return relative_error(subject["occlusion/attribution"].sum(axis=0), expected)
+
+    def rise(self, subject):
+        """In the standard errors of both, which draw different masks."""
+        config = settings(subject, "rise")
+        found, cells = subject["rise/expectation"].sum(axis=0), [config["rows"], config["columns"]]
+        expected, error = self.twin.rise(
+            subject["image"],
+            subject["rise/replacement"][0],
+            subject["target"],
+            config["masks"],
+            cells,
+            config["probability"],
+        )
+        return in_standard_errors(found, expected, np.hypot(subject["rise/standard_error"], error))
+
     def expected_gradients(self, subject):
         background = subject["expected-gradients/background"]
         expected = self.twin.expected_gradients(subject["image"], background, subject["target"])
@@ -287,12 +314,12 @@ def lime_solver(name):
 
 
 def attention_output(subject):
-    """The largest difference of A V, in f64, and what the layer itself computed."""
+    """The largest difference of A V, in f64, and what the layer itself computed, relative to the latter's largest value."""
     worst = 0.0
     for layer, heads in enumerate(heads_of(subject)):
         prefix = f"multi-head-attention/layer-{layer}"
         product = heads @ subject[f"{prefix}/values"].astype(np.float64)
-        worst = max(worst, float(np.abs(product - subject[f"{prefix}/context"]).max()))
+        worst = max(worst, relative_error(product, subject[f"{prefix}/context"]))
     return worst
 
 

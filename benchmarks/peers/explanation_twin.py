@@ -32,6 +32,17 @@ class TracedTwin(TinyCnnLsa):
         return (attention @ values).transpose(1, 2).reshape(batch, tokens, columns // 3)
 
 
+class TwinModule(torch.nn.Module):
+    """The network as a module whose feature maps are a layer, for methods of Captum that look inside."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.last_stage = model, torch.nn.Identity()
+
+    def forward(self, images):
+        return self.model.scores_from(self.last_stage(self.model.features(images)))
+
+
 class Twin:
     """The network of a model file in PyTorch. Images, baselines and results are numpy arrays."""
 
@@ -66,6 +77,56 @@ class Twin:
             for baseline, count in zip(baselines, steps)
         ]
         return torch.cat(found).double().mean(dim=0).numpy()
+
+    def grad_cam(self, image, target):
+        """The map of the last feature maps by Captum, as coarse as they are."""
+        from captum.attr import LayerGradCam
+
+        module = TwinModule(self.model)
+        found = LayerGradCam(module, module.last_stage).attribute(
+            tensor(image)[None].requires_grad_(), target=target, relu_attributions=True
+        )
+        return found[0, 0].detach().numpy()
+
+    def occlusion(self, image, replacement, target, window, strides):
+        """By Captum, with windows over all channels."""
+        from captum.attr import Occlusion
+
+        channels = len(image)
+        with torch.inference_mode():
+            found = Occlusion(self.model).attribute(
+                tensor(image)[None],
+                sliding_window_shapes=(channels, *window),
+                strides=(channels, *strides),
+                baselines=tensor(replacement)[None],
+                target=target,
+                perturbations_per_eval=BATCH_SIZE,
+            )
+        # Captum gives every channel the value of the window
+        return found[0, 0].numpy()
+
+    def rise(self, image, replacement, target, masks, cells, probability, seed=0):
+        """The mean and the standard error of what RISE averages, over masks of its own; as its authors draw them."""
+        generator = torch.Generator().manual_seed(seed)
+        height, width = image.shape[1:]
+        sides = [-(-pixels // count) for pixels, count in zip((height, width), cells)]
+        large = [(count + 1) * side for count, side in zip(cells, sides)]
+        samples = []
+        for start in range(0, masks, BATCH_SIZE):
+            count = min(BATCH_SIZE, masks - start)
+            grids = (torch.rand(count, 1, *cells, generator=generator) < probability).float()
+            shown = torch.nn.functional.interpolate(grids, size=large, mode="bilinear", align_corners=False)
+            offsets = torch.stack([torch.randint(0, side, (count,), generator=generator) for side in sides], dim=1)
+            crops = [
+                mask[:, top : top + height, left : left + width] for mask, (top, left) in zip(shown, offsets.tolist())
+            ]
+            shares = torch.stack(crops)
+            images = shares * tensor(image) + (1 - shares) * tensor(replacement)
+            with torch.inference_mode():
+                scores = self.model(images)[:, target].double()
+            samples.append(scores[:, None, None] * shares[:, 0].double() / probability)
+        samples = torch.cat(samples)
+        return samples.mean(dim=0).numpy(), (samples.std(dim=0) / len(samples) ** 0.5).numpy()
 
     def expected_gradients(self, image, background, target, steps=100):
         """What expected gradients estimate: the mean over the background of the integral, by the midpoint rule."""

@@ -42,6 +42,10 @@ class TinyCnnLsa:
             self.weights = {name: file.get_tensor(name).to(dtype) for name in file.keys()}
 
     def __call__(self, images):
+        return self.scores_from(self.features(images))
+
+    def features(self, images):
+        """The feature maps of the last stage, [batch, width, rows, columns]."""
         mean, deviation = (
             torch.tensor(self.config[name]).to(images.dtype).reshape(1, -1, 1, 1)
             for name in ("input_mean", "input_deviation")
@@ -49,6 +53,10 @@ class TinyCnnLsa:
         x = (images - mean) / deviation
         for index, stage in enumerate(self.config["stages"]):
             x = self.stage(x, f"stages.{index}", stage)
+        return x
+
+    def scores_from(self, x):
+        """The logits from the feature maps."""
         batch, width, rows, columns = x.shape
         x = x.permute(0, 2, 3, 1).reshape(batch, rows * columns, width) + self.weights["positions"]
         for index in range(self.config["attention"]["blocks"]):
