@@ -102,7 +102,7 @@ pub use error::ExplainError;
 pub use execution::{Cancellation, Execution};
 pub use gradients::{
     BaselineConfig, BaselineKind, ExpectedGradients, ExpectedGradientsConfig, GradCam, GradCamConfig,
-    IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, PathRule, ProbedGradient, Quadrature,
+    IntegratedGradients, IntegratedGradientsConfig, PROBE_SIZE, PathDiagnostics, PathRule, ProbedGradient, Quadrature,
     QuadratureRule, SmoothGrad, SmoothGradConfig, SmoothGradKind, SplitScorer, UNSTABLE_CHANGE, expected_gradients,
     for_every_class, grad_cam, input_gradient, input_times_gradient, integrated_gradients, probed_input_gradient,
     probed_input_times_gradient, smooth_grad,

@@ -75,8 +75,8 @@ pub use expected::{ExpectedGradients, ExpectedGradientsConfig, expected_gradient
 pub use grad_cam::{GradCam, GradCamConfig, SplitScorer, grad_cam};
 pub use integrated::{IntegratedGradients, IntegratedGradientsConfig, PathDiagnostics, integrated_gradients};
 pub use plain::{
-    ProbedGradient, UNSTABLE_CHANGE, for_every_class, input_gradient, input_times_gradient, probed_input_gradient,
-    probed_input_times_gradient,
+    PROBE_SIZE, ProbedGradient, UNSTABLE_CHANGE, for_every_class, input_gradient, input_times_gradient,
+    probed_input_gradient, probed_input_times_gradient,
 };
 pub use quadrature::{PathRule, Quadrature, QuadratureRule};
 pub(crate) use smooth::{Moments, relative_norm};

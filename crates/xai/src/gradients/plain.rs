@@ -60,7 +60,7 @@ pub struct ProbedGradient {
     /// The map.
     pub attribution: Attribution,
     /// The share of the pixels, 0 to 1, whose value changes by more than [`UNSTABLE_CHANGE`] of the largest one when the
-    /// image changes by no more than rounding.
+    /// image changes by at most [`PROBE_SIZE`] of its own largest one.
     pub unstable: f64,
 }
 
@@ -69,8 +69,8 @@ pub struct ProbedGradient {
 /// A score of maxima and `ReLU`s has no gradient where two arguments are exactly equal, but several one-sided ones, of
 /// which automatic differentiation gives any. It happens on flat grounds: the windows of a maximum pooling then hold
 /// equal values, and which of them counts as the largest is decided by their order or by rounding. Two more gradients
-/// tell, at images that differ by random values of at most four times the relative precision of f32, 2⁻²¹, of the
-/// largest value, with either sign: no tie is broken alike by both. The draws are always the same.
+/// tell, at images that differ by random values of at most [`PROBE_SIZE`] of the largest value, four times the relative
+/// precision of f32, with either sign: no tie is broken alike by both. The draws are always the same.
 ///
 /// # Errors
 /// As [`input_gradient`].
@@ -101,7 +101,7 @@ pub fn probed_input_times_gradient<S: Scorer + ?Sized>(
 pub const UNSTABLE_CHANGE: f32 = 0.01;
 
 /// How far a probe is from the image at most, as a share of the image's largest magnitude.
-const PROBE_SIZE: f32 = 4.0 * f32::EPSILON;
+pub const PROBE_SIZE: f32 = 4.0 * f32::EPSILON;
 
 /// The image with a draw added, and with the same subtracted: of a tie both cannot choose the same.
 const PROBES: usize = 2;

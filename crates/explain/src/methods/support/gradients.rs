@@ -1,7 +1,7 @@
 //! For the methods that give every pixel a number from gradients.
 
 use serde::Serialize;
-use tinylsa_xai::{Attribution, Image, ProbedGradient, UNSTABLE_CHANGE};
+use tinylsa_xai::{Attribution, Image, PROBE_SIZE, ProbedGradient, UNSTABLE_CHANGE};
 
 use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference};
 use crate::method::{Diagnostics, Explained};
@@ -24,9 +24,10 @@ impl Diagnostics for PlainDiagnostics {
 
 fn unstable_sentence(share: f64) -> String {
     format!(
-        "{:.1} % of the pixels change by more than {} % of the largest when the image changes by its rounding",
+        "{:.1} % of the map changes by more than {} % of its largest value when the image changes by {} of its own",
         100.0 * share,
-        100.0 * UNSTABLE_CHANGE
+        100.0 * UNSTABLE_CHANGE,
+        scientific(f64::from(PROBE_SIZE))
     )
 }
 
@@ -38,8 +39,8 @@ pub(crate) fn plain(found: ProbedGradient, quantity: Quantity) -> Explained {
     if unstable >= MANY {
         let share = unstable_sentence(unstable);
         warnings.push(format!(
-            "{share}: the score has a kink at this image, such as the equal values of a flat ground under maximum \
-             pooling, and the map shows one of several gradients there"
+            "{share}: the score has kinks at this image or next to it, such as the equal values of a flat ground under \
+             maximum pooling; of the gradients that meet there the map shows one, or a mean"
         ));
     }
     Explained {
