@@ -1,0 +1,32 @@
+//! Another backend of burn trains the same network about as well: `[device] backend = "ndarray"`.
+
+#![cfg(feature = "ndarray")]
+
+mod program;
+
+use std::fs;
+use std::path::Path;
+
+use program::xtask;
+
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
+
+/// The accuracy on the test split after two epochs, 0 to 1.
+fn accuracy(folder: &Path, backend: &str) -> f64 {
+    let chosen = format!("device.backend={backend}");
+    let arguments =
+        ["experiment", CONFIG, "--set", &chosen, "--set", "train.epochs=2", "--set", "explain.enabled=false"];
+    let output = xtask(folder, &arguments).args(["--out", backend]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(folder.join(backend).join("evaluation.json")).unwrap();
+    let evaluation: serde_json::Value = serde_json::from_str(&text).unwrap();
+    evaluation["accuracy"].as_f64().unwrap()
+}
+
+#[test]
+fn ndarray_is_within_half_a_point_of_flex() {
+    let folder = tempfile::tempdir().unwrap();
+    let [flex, ndarray] = ["flex", "ndarray"].map(|backend| accuracy(folder.path(), backend));
+    assert!(flex > 0.2, "the network learned something: {flex}");
+    assert!((flex - ndarray).abs() <= 0.005 + 1e-9, "flex {flex}, ndarray {ndarray}");
+}
