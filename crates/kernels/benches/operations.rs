@@ -4,8 +4,9 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use divan::Bencher;
 use tinylsa_kernels::{
-    Activation, FeatureMap, NormOptions, batch_norm_train, batch_norm_train_reference, layer_norm,
-    layer_norm_reference, linear, linear_attention, linear_attention_reference, linear_reference,
+    Activation, FeatureMap, LinearAttentionOptions, NormOptions, batch_norm_train, batch_norm_train_reference,
+    depthwise3x3, depthwise3x3_reference, layer_norm, layer_norm_reference, linear, linear_attention,
+    linear_attention_reference, linear_reference,
 };
 
 const BATCH: usize = 128;
@@ -41,7 +42,16 @@ fn linear_gelu_of_49_tokens_96_to_288(bencher: Bencher, reference: bool) {
 #[divan::bench(max_time = 1, args = [false, true])]
 fn linear_attention_of_49_tokens_6_heads_of_16(bencher: Bencher, reference: bool) {
     let operation = if reference { linear_attention_reference } else { linear_attention };
-    step(bencher, &random([BATCH, 49, 288]), |qkv| operation(qkv, 6, FeatureMap::EluPlusOne));
+    step(bencher, &random([BATCH, 49, 288]), |qkv| {
+        operation(qkv, LinearAttentionOptions::new(6, FeatureMap::EluPlusOne))
+    });
+}
+
+#[divan::bench(max_time = 1, args = [false, true])]
+fn depthwise3x3_of_7_by_7_tokens_of_96(bencher: Bencher, reference: bool) {
+    let (weight, bias) = (random([3, 3, 96]), random([96]));
+    let operation = if reference { depthwise3x3_reference } else { depthwise3x3 };
+    step(bencher, &random([BATCH, 7, 7, 96]), |x| operation(x, weight.clone(), bias.clone()));
 }
 
 #[divan::bench(max_time = 1, args = [false, true])]

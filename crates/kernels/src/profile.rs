@@ -35,6 +35,10 @@ pub enum Phase {
     ConvolutionInputGradient,
     /// A convolution's gradient of its weights.
     ConvolutionWeightGradient,
+    /// A depthwise convolution's output.
+    DepthwiseForward,
+    /// Its gradients.
+    DepthwiseBackward,
     /// Batch normalisation with residual, activation and pooling.
     NormalisationForward,
     /// Its gradients.
@@ -69,10 +73,12 @@ pub enum Phase {
 
 impl Phase {
     /// All of them, forward before backward.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ConvolutionForward,
         Self::ConvolutionInputGradient,
         Self::ConvolutionWeightGradient,
+        Self::DepthwiseForward,
+        Self::DepthwiseBackward,
         Self::NormalisationForward,
         Self::NormalisationBackward,
         Self::LinearForward,
@@ -96,6 +102,8 @@ impl Phase {
             Self::ConvolutionForward => "convolution forward",
             Self::ConvolutionInputGradient => "convolution input gradient",
             Self::ConvolutionWeightGradient => "convolution weight gradient",
+            Self::DepthwiseForward => "depthwise convolution forward",
+            Self::DepthwiseBackward => "depthwise convolution backward",
             Self::NormalisationForward => "normalisation and activation forward",
             Self::NormalisationBackward => "normalisation and activation backward",
             Self::LinearForward => "linear forward",

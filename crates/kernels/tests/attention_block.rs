@@ -105,7 +105,12 @@ fn check(sizes: &Sizes, map: FeatureMap, seed: u64) {
 }
 
 fn feature_map() -> impl Strategy<Value = FeatureMap> {
-    prop_oneof![Just(FeatureMap::EluPlusOne), Just(FeatureMap::Relu), Just(FeatureMap::Softplus)]
+    prop_oneof![
+        Just(FeatureMap::EluPlusOne),
+        Just(FeatureMap::Relu),
+        Just(FeatureMap::Softplus),
+        Just(FeatureMap::SharpExp)
+    ]
 }
 
 proptest! {

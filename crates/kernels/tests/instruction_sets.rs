@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 use common::{random, values};
 use std::process::Command;
 use tinylsa_kernels::{
-    Activation, AdamW, AdamWState, FeatureMap, NormOptions, adamw, batch_norm_train, conv3x3, cross_entropy,
-    layer_norm, linear, linear_attention, mean_tokens,
+    Activation, AdamW, AdamWState, FeatureMap, LinearAttentionOptions, NormOptions, adamw, batch_norm_train, conv3x3,
+    cross_entropy, layer_norm, linear, linear_attention, mean_tokens,
 };
 
 /// A training step of a small network through every operation: the loss, the gradients and an updated weight.
@@ -29,8 +29,10 @@ fn training_step() -> Vec<f32> {
     let x = norm(y.clone(), 11, Some(y.mul_scalar(0.5)), false);
     let [batch, height, width, channels] = x.dims();
     let tokens = layer_norm(x.reshape([batch, height * width, channels]), vector(13, 36), vector(14, 36), 1e-5);
-    let attended =
-        linear_attention(linear(tokens, qkv.clone(), Some(vector(15, 108)), Activation::Gelu), 3, FeatureMap::Softplus);
+    let attended = linear_attention(
+        linear(tokens, qkv.clone(), Some(vector(15, 108)), Activation::Gelu),
+        LinearAttentionOptions::new(3, FeatureMap::Softplus),
+    );
     let logits = linear(mean_tokens(attended), head.clone(), None, Activation::Identity);
     let rows = [[0.9, 0.1, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.1, 0.9], [0.0, 0.1, 0.9, 0.0, 0.0_f32]];
     let targets = Tensor::<2>::from_data(rows, &logits.device());

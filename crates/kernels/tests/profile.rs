@@ -4,7 +4,7 @@ mod common;
 
 use common::random;
 use tinylsa_kernels::{
-    Activation, FeatureMap, conv3x3, linear, linear_attention,
+    Activation, FeatureMap, LinearAttentionOptions, conv3x3, linear, linear_attention,
     profile::{self, Phase},
 };
 
@@ -12,7 +12,7 @@ fn forward_and_backward() {
     let (x, weight) = (random(1, [2, 6, 6, 4]).require_grad(), random(2, [8, 4, 3, 3]).require_grad());
     let tokens = conv3x3(x, weight, 1).reshape([2, 36, 8]);
     let qkv = linear(tokens, random(3, [8, 12]).require_grad(), None, Activation::Gelu);
-    linear_attention(qkv, 2, FeatureMap::EluPlusOne).sum().backward();
+    linear_attention(qkv, LinearAttentionOptions::new(2, FeatureMap::EluPlusOne)).sum().backward();
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Distribution, Tensor};
 use tinylsa_kernels::{
-    Activation, FeatureMap, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, cross_entropy, layer_norm, linear,
-    linear_attention, mean_tokens,
+    Activation, FeatureMap, LinearAttentionOptions, NormOptions, batch_norm_eval, batch_norm_train, conv3x3,
+    cross_entropy, layer_norm, linear, linear_attention, mean_tokens,
 };
 
 fn random<const D: usize>(dims: [usize; D]) -> Tensor<D> {
@@ -35,7 +35,7 @@ fn token_operations_have_the_documented_shapes() {
     let x = random([2, 7, 12]);
     assert_eq!(layer_norm(x.clone(), random([12]), random([12]), 1e-5).dims(), [2, 7, 12]);
     assert_eq!(linear(x.clone(), random([12, 9]), Some(random([9])), Activation::Gelu).dims(), [2, 7, 9]);
-    assert_eq!(linear_attention(x.clone(), 2, FeatureMap::EluPlusOne).dims(), [2, 7, 4]);
+    assert_eq!(linear_attention(x.clone(), LinearAttentionOptions::new(2, FeatureMap::EluPlusOne)).dims(), [2, 7, 4]);
     assert_eq!(mean_tokens(x).dims(), [2, 12]);
     assert_eq!(cross_entropy(random([3, 4]), random([3, 4])).dims(), [1]);
 }
@@ -61,5 +61,5 @@ fn a_linear_map_names_both_shapes() {
 #[test]
 #[should_panic(expected = "linear_attention: the last dimension of the input [1, 4, 10] is not a multiple of 3 × 2")]
 fn attention_names_the_heads() {
-    linear_attention(random([1, 4, 10]), 2, FeatureMap::Relu);
+    linear_attention(random([1, 4, 10]), LinearAttentionOptions::new(2, FeatureMap::Relu));
 }

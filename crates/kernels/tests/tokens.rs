@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{
-    Activation, FeatureMap, add_positions, add_positions_reference, cross_entropy, cross_entropy_reference, layer_norm,
-    layer_norm_reference, linear, linear_attention, linear_attention_reference, linear_reference, mean_tokens,
-    mean_tokens_reference,
+    Activation, FeatureMap, LinearAttentionOptions, add_positions, add_positions_reference, cross_entropy,
+    cross_entropy_reference, layer_norm, layer_norm_reference, linear, linear_attention, linear_attention_reference,
+    linear_reference, mean_tokens, mean_tokens_reference,
 };
 
 /// Output and gradients of a function of several tensors, which are flattened on the way in and out.
@@ -61,13 +61,14 @@ fn check_linear(batch: usize, tokens: usize, features: [usize; 2], activation: A
     );
 }
 
-fn check_attention(batch: usize, tokens: usize, heads: usize, width: usize, map: FeatureMap, seed: u64) {
-    let qkv = random(seed, [batch, tokens, 3 * heads * width]).mul_scalar(3);
+fn check_attention(batch: usize, tokens: usize, width: usize, options: LinearAttentionOptions, seed: u64) {
+    let columns = options.heads * (2 * options.key_width.unwrap_or(width) + width);
+    let qkv = random(seed, [batch, tokens, columns]).mul_scalar(3);
     check(
-        &format!("attention {map:?} {batch}×{tokens}, {heads} heads of {width}"),
+        &format!("attention of {batch}×{tokens} tokens, {width} values a head, {options:?}"),
         &[qkv],
-        |x| linear_attention(x[0].clone(), heads, map).flatten(0, 2),
-        |x| linear_attention_reference(x[0].clone(), heads, map).flatten(0, 2),
+        |x| linear_attention(x[0].clone(), options).flatten(0, 2),
+        |x| linear_attention_reference(x[0].clone(), options).flatten(0, 2),
     );
 }
 
@@ -76,7 +77,12 @@ fn activation() -> impl Strategy<Value = Activation> {
 }
 
 fn feature_map() -> impl Strategy<Value = FeatureMap> {
-    prop_oneof![Just(FeatureMap::EluPlusOne), Just(FeatureMap::Relu), Just(FeatureMap::Softplus)]
+    prop_oneof![
+        Just(FeatureMap::EluPlusOne),
+        Just(FeatureMap::Relu),
+        Just(FeatureMap::Softplus),
+        Just(FeatureMap::SharpExp)
+    ]
 }
 
 proptest! {
@@ -93,9 +99,9 @@ proptest! {
     #[test]
     fn attention_equals_its_reference(
         batch in 1_usize..4, tokens in 1_usize..60, heads in 1_usize..5, width in 1_usize..40,
-        map in feature_map(), seed: u64,
+        key_width in prop::option::of(1_usize..40), feature_map in feature_map(), seed: u64,
     ) {
-        check_attention(batch, tokens, heads, width, map, seed);
+        check_attention(batch, tokens, width, LinearAttentionOptions { heads, key_width, feature_map }, seed);
     }
 
     #[test]
@@ -145,8 +151,8 @@ proptest! {
 fn equal_the_references_for_the_sizes_of_networks() {
     for (tokens, width, heads) in [(49, 96, 6), (49, 128, 4), (196, 48, 3)] {
         check_linear(3, tokens, [width, 3 * width], Activation::Gelu, 1);
-        for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
-            check_attention(3, tokens, heads, width / heads, map, 2);
+        for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::SharpExp] {
+            check_attention(3, tokens, width / heads, LinearAttentionOptions::new(heads, map), 2);
         }
     }
 }
@@ -155,8 +161,11 @@ fn equal_the_references_for_the_sizes_of_networks() {
 fn attention_of_equal_values_returns_them() {
     let query_and_key = random(1, [2, 9, 24]).mul_scalar(5);
     let value = random(2, [2, 1, 12]).repeat_dim(1, 9);
-    for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
-        let output = linear_attention(Tensor::cat(vec![query_and_key.clone(), value.clone()], 2), 3, map);
+    for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::SharpExp] {
+        let output = linear_attention(
+            Tensor::cat(vec![query_and_key.clone(), value.clone()], 2),
+            LinearAttentionOptions::new(3, map),
+        );
         assert_close("weights add to one", &output, &value, 1e-5);
     }
 }
@@ -167,8 +176,13 @@ fn tokens_may_be_a_view() {
     let weight = random(4, [30, 24]).transpose();
     let found = linear(x.clone(), weight.clone(), None, Activation::Identity);
     assert_close("linear", &found, &linear_reference(x.clone(), weight, None, Activation::Identity), 1e-5);
-    let found = linear_attention(x.clone(), 2, FeatureMap::Softplus);
-    assert_close("attention", &found, &linear_attention_reference(x.clone(), 2, FeatureMap::Softplus), 1e-4);
+    let found = linear_attention(x.clone(), LinearAttentionOptions::new(2, FeatureMap::Softplus));
+    assert_close(
+        "attention",
+        &found,
+        &linear_attention_reference(x.clone(), LinearAttentionOptions::new(2, FeatureMap::Softplus)),
+        1e-4,
+    );
     assert_close("mean", &mean_tokens(x.clone()), &mean_tokens_reference(x), 1e-5);
 }
 
@@ -187,7 +201,7 @@ fn have_the_same_bits_at_any_number_of_threads() {
             let results = run(&inputs, |x| {
                 let normalised = layer_norm(x[0].clone(), vector(&x[3]), vector(&x[4]), 1e-5);
                 let qkv = linear(normalised, matrix(&x[1]), Some(vector(&x[2])), Activation::Gelu);
-                mean_tokens(linear_attention(qkv, 3, FeatureMap::EluPlusOne)).flatten(0, 1)
+                mean_tokens(linear_attention(qkv, LinearAttentionOptions::new(3, FeatureMap::EluPlusOne))).flatten(0, 1)
             });
             results.iter().map(bits).collect::<Vec<_>>()
         })

@@ -63,7 +63,13 @@ impl Contiguous {
         let AttentionBlockOptions { heads, feature_map, .. } = *options;
         let features = shape[2];
         BlockSizes {
-            attention: Sizes { tokens: shape[1], heads, width: features / heads, map: feature_map },
+            attention: Sizes {
+                tokens: shape[1],
+                heads,
+                key_width: features / heads,
+                width: features / heads,
+                map: feature_map,
+            },
             features,
             hidden: self.expand[1].shape()[0],
         }

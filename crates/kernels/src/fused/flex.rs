@@ -2,11 +2,12 @@
 
 use super::{BlockTensors, FusedOps, Maybe, Tracked};
 use crate::{
-    Activation, AttentionBlockOptions, FeatureMap, NormOptions,
+    Activation, AttentionBlockOptions, LinearAttentionOptions, NormOptions,
     attention_block::flex as attention_block,
     batch_norm::flex::{self as batch_norm, Trained},
     conv3x3::flex as conv3x3,
     cross_entropy::flex as cross_entropy,
+    depthwise3x3::flex as depthwise3x3,
     layer_norm::flex as layer_norm,
     linear::flex as linear,
     linear_attention::flex as linear_attention,
@@ -20,6 +21,10 @@ use burn::backend::{
 impl FusedOps for Flex {
     fn conv3x3(x: FlexTensor, weight: FlexTensor, stride: usize) -> FlexTensor {
         conv3x3::forward(&x, &weight, stride)
+    }
+
+    fn depthwise3x3(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        depthwise3x3::forward(&x, &weight, &bias)
     }
 
     fn batch_norm_train(
@@ -53,8 +58,8 @@ impl FusedOps for Flex {
         layer_norm::forward(&x, &gamma, &beta, epsilon)
     }
 
-    fn linear_attention(qkv: FlexTensor, heads: usize, feature_map: FeatureMap) -> FlexTensor {
-        linear_attention::forward(&qkv, heads, feature_map)
+    fn linear_attention(qkv: FlexTensor, options: LinearAttentionOptions) -> FlexTensor {
+        linear_attention::forward(&qkv, options)
     }
 
     fn linear_attention_block(
@@ -81,6 +86,10 @@ impl FusedOps for Flex {
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     fn conv3x3(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self> {
         conv3x3::tracked::<C>(x, weight, stride)
+    }
+
+    fn depthwise3x3(x: Tracked, weight: Tracked, bias: Tracked) -> Tracked {
+        depthwise3x3::tracked::<C>(x, weight, bias)
     }
 
     fn batch_norm_train(
@@ -113,8 +122,8 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         layer_norm::tracked::<C>(x, gamma, beta, epsilon)
     }
 
-    fn linear_attention(qkv: Tracked, heads: usize, feature_map: FeatureMap) -> Tracked {
-        linear_attention::tracked::<C>(qkv, heads, feature_map)
+    fn linear_attention(qkv: Tracked, options: LinearAttentionOptions) -> Tracked {
+        linear_attention::tracked::<C>(qkv, options)
     }
 
     fn linear_attention_block(x: Tracked, tensors: BlockTensors<Self>, options: AttentionBlockOptions) -> Tracked {

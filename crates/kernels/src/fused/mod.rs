@@ -6,7 +6,7 @@ mod tensors;
 pub use tensors::use_references;
 pub(crate) use tensors::{from_flex, into_flex, is_plain, matrix, shaped, takes, tensor, values, vector};
 
-use crate::{Activation, AttentionBlockOptions, FeatureMap, NormOptions};
+use crate::{Activation, AttentionBlockOptions, LinearAttentionOptions, NormOptions};
 use burn::{
     backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension, tensor::FloatTensor},
     tensor::Tensor,
@@ -61,6 +61,8 @@ impl Maybe<Dispatch> {
 pub(crate) trait FusedOps: Backend {
     fn conv3x3(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self>;
 
+    fn depthwise3x3(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+
     fn batch_norm_train(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -93,7 +95,7 @@ pub(crate) trait FusedOps: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self>;
 
-    fn linear_attention(qkv: FloatTensor<Self>, heads: usize, feature_map: FeatureMap) -> FloatTensor<Self>;
+    fn linear_attention(qkv: FloatTensor<Self>, options: LinearAttentionOptions) -> FloatTensor<Self>;
 
     fn linear_attention_block(
         x: FloatTensor<Self>,

@@ -14,7 +14,9 @@ use crate::{
 pub struct LinearAttention {
     /// Number of heads.
     pub heads: usize,
-    /// Width of a head.
+    /// Columns of the queries and of the keys of a head.
+    pub key_width: usize,
+    /// Columns of the values of a head.
     pub width: usize,
     /// φ.
     pub map: FeatureMap,
@@ -29,8 +31,9 @@ impl LinearAttention {
     /// If the lengths do not fit.
     pub fn run(&self, qkv: &[f32], scratch: &mut Scratch, output: &mut [f32]) {
         let features = self.heads * self.width;
-        let tokens = qkv.len() / padded(3 * features);
-        assert_eq!(qkv.len(), tokens * padded(3 * features), "rows of three times {features}");
+        let row = padded(2 * self.heads * self.key_width + features);
+        let tokens = qkv.len() / row;
+        assert_eq!(qkv.len(), tokens * row, "rows of queries, keys and values");
         assert_eq!(output.len(), tokens * padded(features), "{tokens} rows of {features}");
         arch::run(Attend { sizes: *self, tokens, qkv, scratch, output });
     }
@@ -55,33 +58,36 @@ impl Kernel for Attend<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { sizes, tokens, qkv, scratch, output } = self;
-        let LinearAttention { heads, width, map } = sizes;
+        let LinearAttention { heads, key_width, width, map } = sizes;
         let (features, extended) = (heads * width, sizes.extended());
-        let row = padded(3 * features);
+        let row = padded(2 * heads * key_width + features);
         let Scratch { inputs: mapped, products, values } = scratch;
-        let blocks = width.div_ceil(LANES);
+        let blocks = key_width.div_ceil(LANES);
         mapped.reserve(2 * blocks * tokens * LANES);
-        products.reserve(width * extended + tokens * extended);
+        products.reserve(key_width * extended + tokens * extended);
         values.reserve(tokens * extended);
         let (queries, keys) = mapped.split_at_mut(blocks * tokens * LANES);
-        let (sums, quotients) = products.split_at_mut(width * extended);
+        let (sums, quotients) = products.split_at_mut(key_width * extended);
         let values = &mut values[..tokens * extended];
         values.fill(0.0);
         for head in 0..heads {
             for (token, value) in values.chunks_exact_mut(extended).enumerate() {
-                let start = token * row + head * width;
-                for (block, first) in (0..width).step_by(LANES).enumerate() {
-                    let end = width.min(first + LANES);
+                let projected = &qkv[token * row..][..row];
+                let query = &projected[head * key_width..][..key_width];
+                let key = &projected[(heads + head) * key_width..][..key_width];
+                for (block, (query, key)) in query.chunks(LANES).zip(key.chunks(LANES)).enumerate() {
                     let at = (block * tokens + token) * LANES;
-                    let part = |part: usize| &qkv[start + part * features..][first..end];
-                    simd.store(&mut queries[at..][..LANES], map.value(simd, simd.load(part(0))));
-                    let key = map.value(simd, simd.load(part(1)));
-                    simd.store(&mut keys[token * blocks * LANES + first..][..LANES], key);
-                    simd.store(&mut value[first..end], simd.load(part(2)));
+                    simd.store(&mut queries[at..][..LANES], map.value(simd, simd.load(query)));
+                    let at = (token * blocks + block) * LANES;
+                    simd.store(&mut keys[at..][..LANES], map.value(simd, simd.load(key)));
+                }
+                let from = &projected[2 * heads * key_width + head * width..][..width];
+                for (value, from) in value[..width].chunks_mut(LANES).zip(from.chunks(LANES)) {
+                    simd.store(value, simd.load(from));
                 }
                 value[width] = 1.0;
             }
-            let sums = &mut sums[..width * extended];
+            let sums = &mut sums[..key_width * extended];
             sums.fill(0.0);
             // the sums of a group of vectors lie as its product reads them
             for (vector, size) in groups(extended / LANES, S::MAX_VECTORS) {
@@ -89,20 +95,20 @@ impl Kernel for Attend<'_> {
                     x: keys,
                     x_row: 0,
                     x_step: blocks * LANES,
-                    inputs: width,
+                    inputs: key_width,
                     y: &values[vector * LANES..],
                     y_row: 0,
                     y_step: extended,
                     outputs: size * LANES,
                     rows: 1,
                     columns: tokens,
-                    sums: &mut sums[vector * LANES * width..][..size * LANES * width],
+                    sums: &mut sums[vector * LANES * key_width..][..size * LANES * key_width],
                 }
                 .run(simd);
             }
             Multiply {
                 input: queries,
-                channels: width,
+                channels: key_width,
                 plane: tokens * LANES,
                 row: 0,
                 step: LANES,

@@ -9,9 +9,12 @@
 //! An image's results have the same bits whatever other images it is computed with.
 
 mod attention;
+mod class_attention;
 mod convolution;
 mod convolution_shape;
+mod depthwise;
 mod finish;
+mod gate;
 mod linear;
 mod norm;
 mod softmax;
@@ -19,8 +22,11 @@ mod winograd;
 
 pub use crate::token_mean::mean_rows;
 pub use attention::LinearAttention;
+pub use class_attention::pool_by_softmax;
 pub use convolution::Convolution;
 pub use convolution_shape::ConvolutionShape;
+pub use depthwise::Depthwise;
+pub use gate::multiply_by_silu;
 pub use linear::Linear;
 pub use norm::LayerNorm;
 pub use softmax::SoftmaxAttention;

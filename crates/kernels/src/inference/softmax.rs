@@ -11,7 +11,9 @@ use crate::{
 pub struct SoftmaxAttention {
     /// Number of heads.
     pub heads: usize,
-    /// Width of a head.
+    /// Columns of the queries and of the keys of a head.
+    pub key_width: usize,
+    /// Columns of the values of a head.
     pub width: usize,
 }
 
@@ -23,27 +25,28 @@ impl SoftmaxAttention {
     ///
     /// If the lengths do not fit.
     pub fn run(&self, qkv: &[f32], scratch: &mut Scratch, output: &mut [f32]) {
-        let Self { heads, width } = *self;
+        let Self { heads, key_width, width } = *self;
         let features = heads * width;
-        let row = padded(3 * features);
+        let row = padded(2 * heads * key_width + features);
         let tokens = qkv.len() / row;
-        assert_eq!(qkv.len(), tokens * row, "rows of three times {features}");
+        assert_eq!(qkv.len(), tokens * row, "rows of queries, keys and values");
         assert_eq!(output.len(), tokens * padded(features), "{tokens} rows of {features}");
-        let factor = 1.0 / (width as f32).sqrt();
+        let factor = 1.0 / (key_width as f32).sqrt();
         output.fill(0.0);
         for head in 0..heads {
-            let part =
-                |part: usize, token: usize, column: usize| qkv[token * row + part * features + head * width + column];
-            let queries = |token, column| factor * part(0, token, column);
-            let similarity = Product { rows: tokens, depth: width, columns: tokens };
-            similarity.run(queries, |column, token| part(1, token, column), &mut scratch.inputs, &mut scratch.values);
+            let at = |token: usize, column: usize| qkv[token * row + column];
+            let queries = |token, column| factor * at(token, head * key_width + column);
+            let keys = |column, token| at(token, (heads + head) * key_width + column);
+            let values = |token, column| at(token, 2 * heads * key_width + head * width + column);
+            let similarity = Product { rows: tokens, depth: key_width, columns: tokens };
+            similarity.run(queries, keys, &mut scratch.inputs, &mut scratch.values);
             let columns = tokens.next_multiple_of(LANES);
             arch::run(Softmax { rows: &mut scratch.values[..tokens * columns], columns, length: tokens });
             let attention = std::mem::take(&mut scratch.values);
             let context = Product { rows: tokens, depth: tokens, columns: width };
             context.run(
                 |query, key| attention[query * columns + key],
-                |key, column| part(2, key, column),
+                values,
                 &mut scratch.inputs,
                 &mut scratch.products,
             );

@@ -17,6 +17,11 @@ impl FeatureMap {
                 let decay = exp(simd, simd.min(x, simd.subtract(zero, x)));
                 simd.add(simd.max(x, zero), ln_one_plus(simd, decay))
             }
+            Self::SharpExp => {
+                let largest = simd.splat(Self::LARGEST_EXPONENT);
+                let exponent = simd.max(simd.min(simd.add(x, x), largest), simd.subtract(zero, largest));
+                exp(simd, exponent)
+            }
         }
     }
 
@@ -30,6 +35,12 @@ impl FeatureMap {
             Self::Softplus => {
                 let decay = exp(simd, simd.min(x, simd.subtract(zero, x)));
                 simd.divide(simd.select(positive, one, decay), simd.add(one, decay))
+            }
+            Self::SharpExp => {
+                let (exponent, largest) = (simd.add(x, x), simd.splat(Self::LARGEST_EXPONENT));
+                let value = exp(simd, exponent);
+                let below = simd.select(simd.greater(exponent, largest), zero, simd.add(value, value));
+                simd.select(simd.greater(simd.subtract(zero, largest), exponent), zero, below)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The fused attention as an operation of burn's Flex backend.
 
 use super::{
-    FeatureMap,
+    HeadWidths, LinearAttentionOptions,
     heads::{self, Sizes},
 };
 use crate::{
@@ -21,36 +21,38 @@ use burn::{
     tensor::Shape,
 };
 
-fn sizes(qkv: &Shape, heads: usize, map: FeatureMap) -> Sizes {
-    Sizes { tokens: qkv[1], heads, width: qkv[2] / (3 * heads), map }
+fn sizes(qkv: &Shape, options: LinearAttentionOptions) -> Sizes {
+    let LinearAttentionOptions { heads, feature_map, .. } = options;
+    let HeadWidths { keys, values } = options.widths(qkv[2]);
+    Sizes { tokens: qkv[1], heads, key_width: keys, width: values, map: feature_map }
 }
 
-pub(crate) fn forward(qkv: &FlexTensor, heads: usize, map: FeatureMap) -> FlexTensor {
+pub(crate) fn forward(qkv: &FlexTensor, options: LinearAttentionOptions) -> FlexTensor {
     let shape = qkv.shape();
-    let (sizes, qkv) = (sizes(&shape, heads, map), qkv.to_contiguous());
+    let (sizes, qkv) = (sizes(&shape, options), qkv.to_contiguous());
     let qkv = values(&qkv);
-    let elements = qkv.len() / 3;
-    let cost = Cost { flops: sizes.forward_flops(elements), elements: 4 * elements };
+    let features = sizes.heads * sizes.width;
+    let elements = qkv.len() / sizes.row() * features;
+    let cost = Cost { flops: sizes.forward_flops(elements), elements: qkv.len() + elements };
     let output = measured(Phase::AttentionForward, cost, || heads::forward(&sizes, qkv));
-    tensor(output, [shape[0], shape[1], shape[2] / 3])
+    tensor(output, [shape[0], shape[1], features])
 }
 
-pub(crate) fn tracked<C: CheckpointStrategy>(qkv: Tracked, heads: usize, map: FeatureMap) -> Tracked {
+pub(crate) fn tracked<C: CheckpointStrategy>(qkv: Tracked, options: LinearAttentionOptions) -> Tracked {
     match AttentionBackward.prepare::<C>([qkv.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let qkv = qkv.into_primitive();
-            let output = forward(&qkv, heads, map);
-            prepared.finish(State { qkv, heads, map }, output)
+            let output = forward(&qkv, options);
+            prepared.finish(State { qkv, options }, output)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(forward(&qkv.into_primitive(), heads, map)),
+        OpsKind::UnTracked(prepared) => prepared.finish(forward(&qkv.into_primitive(), options)),
     }
 }
 
 #[derive(Clone, Debug)]
 struct State {
     qkv: FlexTensor,
-    heads: usize,
-    map: FeatureMap,
+    options: LinearAttentionOptions,
 }
 
 #[derive(Debug)]
@@ -60,16 +62,16 @@ impl Backward<Flex, 1> for AttentionBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let State { qkv, heads, map } = ops.state;
+        let State { qkv, options } = ops.state;
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let [node] = ops.parents;
         if let Some(node) = node {
             let shape = qkv.shape();
-            let sizes = sizes(&shape, heads, map);
+            let sizes = sizes(&shape, options);
             let qkv = qkv.to_contiguous();
             let (qkv, gradient) = (values(&qkv), values(&gradient));
             let elements = gradient.len();
-            let cost = Cost { flops: sizes.backward_flops(elements), elements: 7 * elements };
+            let cost = Cost { flops: sizes.backward_flops(elements), elements: 2 * qkv.len() + elements };
             let of_qkv = measured(Phase::AttentionBackward, cost, || heads::backward(&sizes, qkv, gradient));
             gradients.register::<Flex>(node.id, shaped(of_qkv, shape));
         }

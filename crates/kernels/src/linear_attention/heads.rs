@@ -15,7 +15,9 @@ use rayon::prelude::*;
 pub(crate) struct Sizes {
     pub tokens: usize,
     pub heads: usize,
-    /// Features of a head.
+    /// Columns of the queries and of the keys of a head.
+    pub key_width: usize,
+    /// Columns of the values of a head, which are its features.
     pub width: usize,
     pub map: FeatureMap,
 }
@@ -23,12 +25,12 @@ pub(crate) struct Sizes {
 impl Sizes {
     /// Floating-point operations for an output of a number of elements: `M` and the products of the queries with it.
     pub(crate) fn forward_flops(&self, elements: usize) -> usize {
-        2 * 2 * elements * (self.width + 1)
+        2 * 2 * elements / self.width * self.key_width * (self.width + 1)
     }
 
     /// Those of the gradient: the forward products again, and those of the gradients of queries, keys, values and `M`.
     pub(crate) fn backward_flops(&self, elements: usize) -> usize {
-        2 * 6 * elements * (self.width + 1)
+        2 * 6 * elements / self.width * self.key_width * (self.width + 1)
     }
 
     /// Features of all heads.
@@ -36,9 +38,19 @@ impl Sizes {
         self.heads * self.width
     }
 
-    /// The features of a head, filled up to whole vectors.
+    /// Columns of the queries, and of the keys, of all heads.
+    fn keys(&self) -> usize {
+        self.heads * self.key_width
+    }
+
+    /// Columns of queries, keys and values of all heads.
+    pub(crate) fn row(&self) -> usize {
+        2 * self.keys() + self.features()
+    }
+
+    /// The columns of a head's keys, filled up to whole vectors.
     fn padded(&self) -> usize {
-        self.width.next_multiple_of(LANES)
+        self.key_width.next_multiple_of(LANES)
     }
 
     /// The features of a head with the column of ones, filled up to whole vectors.
@@ -49,20 +61,20 @@ impl Sizes {
 
 /// `qkv` to the output.
 pub(super) fn forward(sizes: &Sizes, qkv: &[f32]) -> Buffer {
-    let image = sizes.tokens * sizes.features();
-    let mut output = Buffer::new(qkv.len() / 3);
+    let (image, row) = (sizes.tokens * sizes.features(), sizes.tokens * sizes.row());
+    let mut output = Buffer::new(qkv.len() / row * image);
     output
         .par_chunks_mut(image)
-        .zip(qkv.par_chunks(3 * image))
+        .zip(qkv.par_chunks(row))
         .for_each_init(|| Attention::new(*sizes), |attention, (output, qkv)| attention.forward(qkv, output));
     output
 }
 
 /// `qkv` and the gradient of the output to the gradient of `qkv`.
 pub(super) fn backward(sizes: &Sizes, qkv: &[f32], gradient: &[f32]) -> Buffer {
-    let image = sizes.tokens * sizes.features();
+    let (image, row) = (sizes.tokens * sizes.features(), sizes.tokens * sizes.row());
     let mut result = Buffer::new(qkv.len());
-    let images = result.par_chunks_mut(3 * image).zip(qkv.par_chunks(3 * image)).zip(gradient.par_chunks(image));
+    let images = result.par_chunks_mut(row).zip(qkv.par_chunks(row)).zip(gradient.par_chunks(image));
     images.for_each_init(
         || AttentionGradient::new(*sizes),
         |attention, ((result, qkv), gradient)| attention.backward(qkv, gradient, result, None),
@@ -79,7 +91,7 @@ pub(crate) struct Attention {
     key: Buffer,
     /// `[tokens, extended]`: the values, a one, zeros.
     value: Buffer,
-    /// `M`, or a gradient of it, or a transpose of one of them; at most `[extended, extended]`.
+    /// `M`, or a gradient of it, or a transpose of one of them.
     sums: Buffer,
     packed: Buffer,
     /// `[tokens, extended]`: numerators, the denominator, zeros.
@@ -89,18 +101,20 @@ pub(crate) struct Attention {
 impl Attention {
     pub(crate) fn new(sizes: Sizes) -> Self {
         let (padded, extended) = (sizes.padded(), sizes.extended());
+        // both sides of the largest matrix
+        let side = padded.max(extended);
         Self {
             sizes,
             query: Buffer::new(sizes.tokens * padded),
             key: Buffer::new(sizes.tokens * padded),
             value: Buffer::zeroed(sizes.tokens * extended),
-            sums: Buffer::new(extended * extended),
-            packed: Buffer::new(extended * extended),
+            sums: Buffer::new(side * side),
+            packed: Buffer::new(side * side),
             quotient: Buffer::zeroed(sizes.tokens * extended),
         }
     }
 
-    /// `[tokens, 3 * features]` to `[tokens, features]`.
+    /// `[tokens, row]` to `[tokens, features]`.
     pub(crate) fn forward(&mut self, qkv: &[f32], output: &mut [f32]) {
         for head in 0..self.sizes.heads {
             self.attend(qkv, head);
@@ -109,21 +123,18 @@ impl Attention {
     }
 
     fn attend(&mut self, qkv: &[f32], head: usize) {
-        let Sizes { width, map, .. } = self.sizes;
-        let (features, padded, extended) = (self.sizes.features(), self.sizes.padded(), self.sizes.extended());
-        let row = 3 * features;
+        let Sizes { key_width, width, map, .. } = self.sizes;
+        let (keys, row) = (self.sizes.keys(), self.sizes.row());
+        let (padded, extended) = (self.sizes.padded(), self.sizes.extended());
         for (part, mapped) in [&mut self.query, &mut self.key].into_iter().enumerate() {
-            let columns = &qkv[part * features + head * width..];
-            arch::run(MapColumns { map, columns, row, width, padded, mapped });
+            let columns = &qkv[part * keys + head * key_width..];
+            arch::run(MapColumns { map, columns, row, width: key_width, padded, mapped });
         }
-        let columns = &qkv[2 * features + head * width..];
+        let columns = &qkv[2 * keys + head * width..];
         arch::run(CopyValues { columns, row, width, extended, values: &mut self.value });
-        outer(&self.key, padded, width, &self.value, extended, extended, &mut self.sums);
-        Product { input: &self.query, step: padded, channels: width, outputs: extended, output_step: extended }.run(
-            &self.sums,
-            &mut self.packed,
-            &mut self.quotient,
-        );
+        outer(&self.key, padded, key_width, &self.value, extended, extended, &mut self.sums);
+        Product { input: &self.query, step: padded, channels: key_width, outputs: extended, output_step: extended }
+            .run(&self.sums, &mut self.packed, &mut self.quotient);
     }
 
     fn divide(&self, head: usize, output: &mut [f32]) {
@@ -156,7 +167,7 @@ impl AttentionGradient {
         }
     }
 
-    /// `[tokens, 3 * features]` and the gradient of the output, `[tokens, features]`, to the gradient of the first, and
+    /// `[tokens, row]` and the gradient of the output, `[tokens, features]`, to the gradient of the first, and
     /// to the output again, if somebody needs it.
     pub(crate) fn backward(
         &mut self,
@@ -176,9 +187,9 @@ impl AttentionGradient {
 
     fn head(&mut self, qkv: &[f32], gradient: &[f32], head: usize, result: &mut [f32]) {
         let Attention { sizes, query, key, value, sums, packed, quotient } = &mut self.attention;
-        let Sizes { width, map, .. } = *sizes;
-        let (features, padded, extended) = (sizes.features(), sizes.padded(), sizes.extended());
-        let row = 3 * features;
+        let Sizes { key_width, width, map, .. } = *sizes;
+        let (features, keys, row) = (sizes.features(), sizes.keys(), sizes.row());
+        let (padded, extended) = (sizes.padded(), sizes.extended());
         arch::run(QuotientGradient {
             quotient,
             gradient: &gradient[head * width..],
@@ -192,18 +203,19 @@ impl AttentionGradient {
         let of_quotient = &self.quotient;
         for (part, left, right, input) in [(0, &*value, &*key, of_quotient), (1, of_quotient, &*query, &*value)] {
             outer(left, extended, width + 1, right, padded, padded, sums);
-            Product { input, step: extended, channels: width + 1, outputs: width, output_step: padded }.run(
+            Product { input, step: extended, channels: width + 1, outputs: key_width, output_step: padded }.run(
                 sums,
                 packed,
                 &mut self.mapped,
             );
-            let start = part * features + head * width;
+            let start = part * keys + head * key_width;
             let (columns, result) = (&qkv[start..], &mut result[start..]);
-            arch::run(ThroughMap { map, columns, row, width, padded, gradient: &self.mapped, result });
+            arch::run(ThroughMap { map, columns, row, width: key_width, padded, gradient: &self.mapped, result });
         }
-        outer(query, padded, width, of_quotient, extended, padded, sums);
-        let of_value = &mut result[2 * features + head * width..];
-        Product { input: key, step: padded, channels: width, outputs: width, output_step: row }
+        let values = width.next_multiple_of(LANES);
+        outer(query, padded, key_width, of_quotient, extended, values, sums);
+        let of_value = &mut result[2 * keys + head * width..];
+        Product { input: key, step: padded, channels: key_width, outputs: width, output_step: row }
             .run(sums, packed, of_value);
     }
 }
