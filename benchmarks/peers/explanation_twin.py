@@ -18,18 +18,14 @@ class TracedTwin(TinyCnnLsa):
         self.layers = []
         return super().__call__(images)
 
-    def attend(self, projected):
-        batch, tokens, columns = projected.shape
-        heads = self.config["attention"]["heads"]
-        width = columns // 3 // heads
-        queries, keys, values = projected.reshape(batch, tokens, 3, heads, width).permute(2, 0, 3, 1, 4)
+    def attend(self, queries, keys, values):
         if self.config["attention"]["kind"] == "softmax":
-            attention = torch.softmax(queries @ keys.transpose(2, 3) / width**0.5, dim=3)
+            attention = torch.softmax(queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5, dim=3)
         else:
             similarity = self.feature_map(queries) @ self.feature_map(keys).transpose(2, 3)
             attention = similarity / similarity.sum(dim=3, keepdim=True)
         self.layers.append(attention)
-        return (attention @ values).transpose(1, 2).reshape(batch, tokens, columns // 3)
+        return attention @ values
 
 
 class TwinModule(torch.nn.Module):

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 EPSILON = 1e-5
 RELU_EPSILON = 1e-3
+LARGEST_EXPONENT = 12
 # How far below the largest value of a pooling window another one counts as equal to it, relative to max(|largest|, 1).
 TIE_TOLERANCE = 1e-5
 
@@ -57,11 +58,21 @@ class TinyCnnLsa:
 
     def scores_from(self, x):
         """The logits from the feature maps."""
-        batch, width, rows, columns = x.shape
-        x = x.permute(0, 2, 3, 1).reshape(batch, rows * columns, width) + self.weights["positions"]
+        batch, width, self.rows, self.columns = x.shape
+        x = x.permute(0, 2, 3, 1).reshape(batch, self.rows * self.columns, width)
+        if self.config["positions"]:
+            x = x + self.weights["positions"]
         for index in range(self.config["attention"]["blocks"]):
             x = self.block(x, f"blocks.{index}")
-        return self.linear(self.layer_norm(x, "norm").mean(dim=1), "head")
+        x = self.layer_norm(x, "norm")
+        if self.config["head"]["kind"] == "mean":
+            return self.linear(x.mean(dim=1), "head")
+        return (self.class_attention(x) * self.linear(x, "head").transpose(1, 2)).sum(dim=2)
+
+    def class_attention(self, x):
+        """How much each class counts each normalised token, [batch, classes, tokens]."""
+        queries, keys = self.weights["class_attention.queries"], self.linear(x, "class_attention.keys")
+        return torch.softmax(queries @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5, dim=2)
 
     def stage(self, x, name, stage):
         x = self.conv_norm(x, f"{name}.entry", stage["stride"])
@@ -88,28 +99,49 @@ class TinyCnnLsa:
         )
 
     def block(self, x, name):
-        projected = self.linear(self.layer_norm(x, f"{name}.attention_norm"), f"{name}.query_key_value")
-        x = x + self.linear(self.attend(projected), f"{name}.projection")
+        attention = self.config["attention"]
+        normalised = self.layer_norm(x, f"{name}.attention_norm")
+        queries, keys, values = self.split(self.linear(normalised, f"{name}.query_key_value"))
+        mixed = self.attend(queries, keys, values).transpose(1, 2).reshape(x.shape)
+        if attention["local"]:
+            mixed = mixed + self.local(values.transpose(1, 2).reshape(x.shape), f"{name}.local")
+        if attention["gate"]:
+            mixed = mixed * F.silu(self.linear(normalised, f"{name}.gate"))
+        x = x + self.linear(mixed, f"{name}.projection")
+        if attention["mlp_width"] == 0:
+            return x
         hidden = F.gelu(self.linear(self.layer_norm(x, f"{name}.mlp_norm"), f"{name}.expand"))
         return x + self.linear(hidden, f"{name}.contract")
 
-    def attend(self, projected):
+    def split(self, projected):
+        """Queries, keys and values, [batch, heads, tokens, columns of a head] each."""
         batch, tokens, columns = projected.shape
-        heads = self.config["attention"]["heads"]
-        parts = projected.reshape(batch, tokens, 3, heads, columns // 3 // heads).permute(2, 0, 3, 1, 4)
-        queries, keys, values = parts
+        heads, width = self.config["attention"]["heads"], self.config["stages"][-1]["channels"]
+        parts = projected.split([(columns - width) // 2, (columns - width) // 2, width], dim=2)
+        return [part.reshape(batch, tokens, heads, -1).transpose(1, 2) for part in parts]
+
+    def attend(self, queries, keys, values):
+        """A V of every head, [batch, heads, tokens, columns of a head]."""
         if self.config["attention"]["kind"] == "softmax":
-            context = F.scaled_dot_product_attention(queries, keys, values)
-        else:
-            queries, keys = self.feature_map(queries), self.feature_map(keys)
-            numerator = queries @ (keys.transpose(2, 3) @ values)
-            context = numerator / (queries @ keys.sum(dim=2).unsqueeze(3))
-        return context.transpose(1, 2).reshape(batch, tokens, columns // 3)
+            return F.scaled_dot_product_attention(queries, keys, values)
+        queries, keys = self.feature_map(queries), self.feature_map(keys)
+        numerator = queries @ (keys.transpose(2, 3) @ values)
+        return numerator / (queries @ keys.sum(dim=2).unsqueeze(3))
+
+    def local(self, values, name):
+        """A 3x3 convolution of each column of the values on the token grid."""
+        batch, tokens, width = values.shape
+        grid = values.transpose(1, 2).reshape(batch, width, self.rows, self.columns)
+        weight = self.weights[f"{name}.weight"].permute(3, 0, 1, 2)
+        grid = F.conv2d(grid, weight, self.weights[f"{name}.bias"], padding=1, groups=width)
+        return grid.reshape(batch, width, tokens).transpose(1, 2)
 
     def feature_map(self, x):
         name = self.config["attention"]["feature_map"]
         if name == "elu-plus-one":
             return F.elu(x) + 1
+        if name == "sharp-exp":
+            return torch.exp((2 * x).clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT))
         return F.relu(x) + RELU_EPSILON if name == "relu" else F.softplus(x)
 
     def layer_norm(self, x, name):

@@ -16,7 +16,7 @@ RUNNING = ("running_mean", "running_variance")
 
 
 def is_linear(name):
-    return name.endswith(".weight") and not name.startswith("stages.")
+    return name.endswith(".weight") and not name.startswith("stages.") and not name.endswith(".local.weight")
 
 
 class TrainableTinyCnnLsa(TinyCnnLsa, nn.Module):

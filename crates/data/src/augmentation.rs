@@ -6,7 +6,12 @@ use tinylsa_shape::ImageShape;
 
 use crate::dataset::unit;
 
+mod affine;
+mod levels;
+
 const AUGMENTATION: Purpose = Purpose::new("data/augmentation");
+const AFFINE: Purpose = Purpose::new("data/augmentation/affine");
+const LEVELS: Purpose = Purpose::new("data/augmentation/levels");
 const ALTERNATING_FLIP: Purpose = Purpose::new("data/alternating-flip");
 /// Random erasing tries this often to place a rectangle (algorithm 1 of the paper loops until it fits).
 const ERASING_ATTEMPTS: usize = 100;
@@ -15,7 +20,7 @@ const LARGEST_PADDING: usize = 1 << 15;
 
 /// How a training image is varied from epoch to epoch, all of its channels alike.
 ///
-/// The order is flip, crop, erase. The default is the recipe of `configs/base.toml`: flip every second image, pad by one
+/// The order is turn and scale, flip, crop, levels, erase. The default is the recipe of `configs/base.toml`: flip every second image, pad by one
 /// pixel and crop, erase a rectangle in every fourth image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +32,14 @@ pub struct AugmentationConfig {
     pub alternating_flip: bool,
     /// The image is padded by this many black pixels on each side and cropped to its size at a random place.
     pub crop_padding: usize,
+    /// The image is turned by up to this many degrees to either side.
+    pub rotation: f64,
+    /// The image is made larger or smaller by up to this share of itself.
+    pub scaling: f64,
+    /// All levels are multiplied by a factor of up to this share more or less than 1.
+    pub contrast: f64,
+    /// All levels are raised to a power between 1 / (1 + gamma) and 1 + gamma.
+    pub gamma: f64,
     /// Probability of random erasing, 0 to 1 (Zhong et al. 2017, "Random erasing data augmentation").
     pub erasing_probability: f64,
     /// Least and largest area of the erased rectangle as a fraction of the image.
@@ -55,6 +68,10 @@ impl Default for AugmentationConfig {
             flip_probability: 0.5,
             alternating_flip: false,
             crop_padding: 1,
+            rotation: 0.0,
+            scaling: 0.0,
+            contrast: 0.0,
+            gamma: 0.0,
             erasing_probability: 0.25,
             erasing_area: [0.02, 0.33],
             erasing_aspect: [0.3, 3.3],
@@ -76,6 +93,10 @@ impl AugmentationConfig {
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         require_within("flip_probability", self.flip_probability, 0.0..=1.0)?;
         require_within("crop_padding", self.crop_padding, 0..=LARGEST_PADDING)?;
+        require_within("rotation", self.rotation, 0.0..=180.0)?;
+        require_within("scaling", self.scaling, 0.0..=0.9)?;
+        require_within("contrast", self.contrast, 0.0..=1.0)?;
+        require_within("gamma", self.gamma, 0.0..=9.0)?;
         require_within("erasing_probability", self.erasing_probability, 0.0..=1.0)?;
         let [least, largest] = self.erasing_area;
         let area_holds = 0.0 < least && least <= largest && largest <= 1.0;
@@ -125,8 +146,14 @@ pub fn augment(image: &[u8], shape: ImageShape, config: &AugmentationConfig, key
     let top = generator.random_range(0..=2 * config.crop_padding);
     let left = generator.random_range(0..=2 * config.crop_padding);
 
+    let random = |purpose| Draw { seed, purpose, epoch, index }.generator();
+    let mut turned: Vec<f32> = image.iter().copied().map(unit).collect();
+    if config.rotation > 0.0 || config.scaling > 0.0 {
+        let bounds = affine::Bounds { rotation: config.rotation, scaling: config.scaling };
+        turned = affine::turned_and_scaled(&turned, shape, &bounds, &mut random(AFFINE));
+    }
     let mut varied = vec![0.0; image.len()];
-    for (varied, channel) in varied.chunks_exact_mut(shape.pixels()).zip(image.chunks_exact(shape.pixels())) {
+    for (varied, channel) in varied.chunks_exact_mut(shape.pixels()).zip(turned.chunks_exact(shape.pixels())) {
         for row in 0..height {
             let Some(source_row) = (row + top).checked_sub(config.crop_padding).filter(|&row| row < height) else {
                 continue;
@@ -135,9 +162,13 @@ pub fn augment(image: &[u8], shape: ImageShape, config: &AugmentationConfig, key
                 let source = (column + left).checked_sub(config.crop_padding).filter(|&column| column < width);
                 let Some(source) = source else { continue };
                 let source_column = if is_flipped { width - 1 - source } else { source };
-                varied[row * width + column] = unit(channel[source_row * width + source_column]);
+                varied[row * width + column] = channel[source_row * width + source_column];
             }
         }
+    }
+    if config.contrast > 0.0 || config.gamma > 0.0 {
+        let bounds = levels::Bounds { contrast: config.contrast, gamma: config.gamma };
+        levels::change(&mut varied, &bounds, &mut random(LEVELS));
     }
     if generator.random_bool(config.erasing_probability) {
         erase(&mut varied, shape, config, &mut generator);

@@ -7,6 +7,8 @@ use tinylsa_shape::ImageShape;
 
 use crate::augmentation::AugmentationKey;
 
+mod fmix;
+
 const MIXING: Purpose = Purpose::new("data/mixing");
 
 /// How training images are mixed with each other, after each was varied by itself.
@@ -34,6 +36,11 @@ pub enum MixingKind {
     /// A rectangle of the second in the first (Yun et al. 2019, "`CutMix`: regularization strategy to train strong
     /// classifiers with localizable features").
     Cutmix,
+    /// A shape of low frequencies in which the second takes the place of the first (Harris et al. 2020, "`FMix`: enhancing mixed
+    /// sample data augmentation").
+    Fmix,
+    /// One half of the mixed images by `Fmix`, the other by `Mixup`.
+    FmixOrMixup,
 }
 
 /// What the label of a mixed image is made of.
@@ -91,17 +98,25 @@ pub(crate) fn mix(
         let share = draw(config, key).map_or(1.0, |drawn| match config.kind {
             MixingKind::Mixup => blend(own, other, drawn.share),
             MixingKind::Cutmix => paste(own, other, shape, &drawn),
+            MixingKind::Fmix => fmix::grow(own, other, shape, drawn.share, key),
+            MixingKind::FmixOrMixup => {
+                if drawn.middle[0] < 0.5 {
+                    fmix::grow(own, other, shape, drawn.share, key)
+                } else {
+                    blend(own, other, drawn.share)
+                }
+            }
         });
         Mixture { share, other_label: labels[next] }
     };
     keys.enumerate().map(mix_one).collect()
 }
 
-/// Everything that is random about one mixture.
+/// What is drawn for one mixture, whatever its kind.
 struct Drawn {
     /// Share of the first image.
     share: f64,
-    /// Where the middle of the rectangle is, as a fraction of height and width.
+    /// Where the middle of the rectangle is, as a fraction of height and width. The first decides between two kinds.
     middle: [f64; 2],
 }
 
@@ -164,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_probability_of_zero_changes_nothing() {
-        for kind in [MixingKind::Mixup, MixingKind::Cutmix] {
+        for kind in [MixingKind::Mixup, MixingKind::Cutmix, MixingKind::Fmix, MixingKind::FmixOrMixup] {
             let (images, mixtures) = mixed(GREY, kind, 0.0, 0);
             assert!(images.chunks(24).enumerate().all(|(label, image)| image == vec![label as f32; 24]));
             assert!(mixtures.iter().all(|mixture| mixture.share.to_bits() == 1.0_f32.to_bits()));
@@ -177,6 +192,8 @@ mod tests {
             for (kind, shape) in [
                 (MixingKind::Mixup, GREY), (MixingKind::Cutmix, GREY),
                 (MixingKind::Mixup, COLOUR), (MixingKind::Cutmix, COLOUR),
+                (MixingKind::Fmix, GREY), (MixingKind::Fmix, COLOUR),
+                (MixingKind::FmixOrMixup, GREY), (MixingKind::FmixOrMixup, COLOUR),
             ] {
                 let (images, mixtures) = mixed(shape, kind, 1.0, epoch);
                 for (own, (image, mixture)) in images.chunks(24).zip(&mixtures).enumerate() {
@@ -187,7 +204,7 @@ mod tests {
                     let brightness = image.iter().sum::<f32>() / 24.0;
                     let expected = mixture.share * own as f32 + (1.0 - mixture.share) * other as f32;
                     prop_assert!((brightness - expected).abs() < 1e-5, "{} {}", brightness, expected);
-                    if kind == MixingKind::Cutmix {
+                    if matches!(kind, MixingKind::Cutmix | MixingKind::Fmix) {
                         let (own, other) = (own as f32, other as f32);
                         let is_one = |&pixel: &f32| pixel.total_cmp(&own).is_eq() || pixel.total_cmp(&other).is_eq();
                         prop_assert!(image.iter().all(is_one));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{ChannelStatistics, ImageForm, ImageShape};
-use tinylsa_model::{AttentionConfig, ModelConfig, StageConfig, TinyCnnLsaConfig};
+use tinylsa_model::{AttentionConfig, HeadConfig, ModelConfig, StageConfig, TinyCnnLsaConfig};
 use tinylsa_settings::InvalidSetting;
 
 /// The largest side that a network takes is 2 to this power.
@@ -46,17 +46,21 @@ pub struct TinyCnnLsaSection {
     /// Standard deviation of each channel; left out, that of the images that are trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_deviation: Option<Vec<f32>>,
+    /// Whether learned positions are added to the tokens.
+    pub positions: bool,
     /// The convolutional stem.
     pub stages: Vec<StageConfig>,
     /// The attention blocks.
     pub attention: AttentionConfig,
+    /// From the tokens to the logits.
+    pub head: HeadConfig,
 }
 
 impl Default for TinyCnnLsaSection {
     /// The layers of [`TinyCnnLsaConfig::default`], for images of any kind.
     fn default() -> Self {
-        let TinyCnnLsaConfig { stages, attention, .. } = TinyCnnLsaConfig::default();
-        Self { input: None, classes: None, input_mean: None, input_deviation: None, stages, attention }
+        let TinyCnnLsaConfig { positions, stages, attention, head, .. } = TinyCnnLsaConfig::default();
+        Self { input: None, classes: None, input_mean: None, input_deviation: None, positions, stages, attention, head }
     }
 }
 
@@ -142,8 +146,10 @@ impl TinyCnnLsaSection {
                 .input_deviation
                 .clone()
                 .ok_or_else(|| absent("input_deviation", "the standard deviation of each channel"))?,
+            positions: self.positions,
             stages: self.stages.clone(),
             attention: self.attention.clone(),
+            head: self.head.clone(),
         })
     }
 
@@ -154,8 +160,10 @@ impl TinyCnnLsaSection {
             classes: given.classes.or(Some(form.classes)),
             input_mean: given.input_mean.or_else(|| Some(statistics.mean.clone())),
             input_deviation: given.input_deviation.or_else(|| Some(statistics.deviation.clone())),
+            positions: given.positions,
             stages: given.stages,
             attention: given.attention,
+            head: given.head,
         }
     }
 
@@ -184,14 +192,17 @@ fn absent(key: &str, what: &str) -> InvalidSetting {
 
 impl From<TinyCnnLsaConfig> for ModelSection {
     fn from(config: TinyCnnLsaConfig) -> Self {
-        let TinyCnnLsaConfig { input, classes, input_mean, input_deviation, stages, attention } = config;
+        let TinyCnnLsaConfig { input, classes, input_mean, input_deviation, positions, stages, attention, head } =
+            config;
         let tinycnn_lsa = TinyCnnLsaSection {
             input: Some(input),
             classes: Some(classes),
             input_mean: Some(input_mean),
             input_deviation: Some(input_deviation),
+            positions,
             stages,
             attention,
+            head,
         };
         Self { kind: ModelKind::TinycnnLsa, tinycnn_lsa }
     }

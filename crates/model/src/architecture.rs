@@ -3,15 +3,15 @@
 
 use tinylsa_shape::ImageShape;
 
-use crate::config::{AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
+use crate::config::{AttentionConfig, AttentionKind, FeatureMap, HeadKind, StageConfig, TinyCnnLsaConfig};
 
 /// All layers, in the order of the forward pass.
 pub(crate) struct Architecture {
     pub(crate) stages: Vec<StageSpec>,
-    pub(crate) positions: PositionsSpec,
+    pub(crate) positions: Option<PositionsSpec>,
     pub(crate) blocks: Vec<BlockSpec>,
     pub(crate) norm: NormSpec,
-    pub(crate) head: LinearSpec,
+    pub(crate) head: HeadSpec,
 }
 
 /// An entry convolution, then residual blocks at one resolution.
@@ -44,15 +44,51 @@ pub(crate) struct PositionsSpec {
     pub(crate) width: usize,
 }
 
-/// Attention, then a perceptron, each with a normalisation before it.
+/// Attention, then perhaps a perceptron, each with a normalisation before it.
 pub(crate) struct BlockSpec {
     pub(crate) attention_norm: NormSpec,
     pub(crate) query_key_value: LinearSpec,
     pub(crate) mixing: MixingSpec,
+    pub(crate) local: Option<DepthwiseSpec>,
+    pub(crate) gate: Option<LinearSpec>,
     pub(crate) projection: LinearSpec,
-    pub(crate) mlp_norm: NormSpec,
+    pub(crate) perceptron: Option<PerceptronSpec>,
+}
+
+/// Two linear layers with a normalisation before them.
+pub(crate) struct PerceptronSpec {
+    pub(crate) norm: NormSpec,
     pub(crate) expand: LinearSpec,
     pub(crate) contract: LinearSpec,
+}
+
+/// A 3×3 convolution of each channel by itself, with a bias.
+pub(crate) struct DepthwiseSpec {
+    pub(crate) name: String,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) width: usize,
+}
+
+/// From the normalised tokens to the logits.
+pub(crate) struct HeadSpec {
+    /// Weights of the classes, on every token if they have an attention of their own, otherwise on the mean.
+    pub(crate) linear: LinearSpec,
+    pub(crate) class_attention: Option<ClassAttentionSpec>,
+}
+
+/// The attention of a query of each class over the tokens.
+pub(crate) struct ClassAttentionSpec {
+    pub(crate) keys: LinearSpec,
+    pub(crate) queries: QueriesSpec,
+}
+
+/// The learned queries of the classes.
+pub(crate) struct QueriesSpec {
+    pub(crate) name: String,
+    pub(crate) tokens: usize,
+    pub(crate) classes: usize,
+    pub(crate) key_width: usize,
 }
 
 /// A layer normalisation.
@@ -74,8 +110,11 @@ pub(crate) struct LinearSpec {
 pub(crate) struct MixingSpec {
     pub(crate) name: String,
     pub(crate) tokens: usize,
+    /// Columns of the values of all heads.
     pub(crate) width: usize,
     pub(crate) heads: usize,
+    /// Columns of the queries and of the keys of a head.
+    pub(crate) key_width: usize,
     pub(crate) kind: AttentionKind,
     pub(crate) feature_map: FeatureMap,
 }
@@ -87,6 +126,8 @@ pub(crate) enum LayerSpec<'a> {
     Norm(&'a NormSpec),
     Linear(&'a LinearSpec),
     Mixing(&'a MixingSpec),
+    Depthwise(&'a DepthwiseSpec),
+    Queries(&'a QueriesSpec),
 }
 
 impl TinyCnnLsaConfig {
@@ -116,35 +157,18 @@ impl Architecture {
             spec
         });
         let stages = stages.collect();
-        let (tokens, width) = (shape.pixels(), shape.channels);
-        let attention = &config.attention;
-        let block = |index: usize| {
-            let name = |part: &str| format!("blocks.{index}.{part}");
-            let norm = |part: &str| NormSpec { name: name(part), rows: tokens, width };
-            let linear = |part: &str, inputs, outputs| LinearSpec { name: name(part), rows: tokens, inputs, outputs };
-            BlockSpec {
-                attention_norm: norm("attention_norm"),
-                query_key_value: linear("query_key_value", width, 3 * width),
-                mixing: MixingSpec {
-                    name: name("attention"),
-                    tokens,
-                    width,
-                    heads: attention.heads,
-                    kind: attention.kind,
-                    feature_map: attention.feature_map,
-                },
-                projection: linear("projection", width, width),
-                mlp_norm: norm("mlp_norm"),
-                expand: linear("expand", width, attention.mlp_width),
-                contract: linear("contract", attention.mlp_width, width),
-            }
-        };
+        let tokens = shape.pixels();
+        let block = |index: usize| BlockSpec::new(&format!("blocks.{index}"), shape, &config.attention);
         Self {
             stages,
-            positions: PositionsSpec { name: "positions".to_owned(), tokens, width },
-            blocks: (0..attention.blocks).map(block).collect(),
-            norm: NormSpec { name: "norm".to_owned(), rows: tokens, width },
-            head: LinearSpec { name: "head".to_owned(), rows: 1, inputs: width, outputs: config.classes },
+            positions: config.positions.then(|| PositionsSpec {
+                name: "positions".to_owned(),
+                tokens,
+                width: shape.channels,
+            }),
+            blocks: (0..config.attention.blocks).map(block).collect(),
+            norm: NormSpec { name: "norm".to_owned(), rows: tokens, width: shape.channels },
+            head: HeadSpec::new(shape, config),
         }
     }
 
@@ -156,20 +180,70 @@ impl Architecture {
             let convolutions = stage.residual.iter().flat_map(|block| [&block.first, &block.second]);
             layers.extend(convolutions.map(LayerSpec::Convolution));
         }
-        layers.push(LayerSpec::Positions(&self.positions));
-        for block in &self.blocks {
-            layers.extend([
-                LayerSpec::Norm(&block.attention_norm),
-                LayerSpec::Linear(&block.query_key_value),
-                LayerSpec::Mixing(&block.mixing),
-                LayerSpec::Linear(&block.projection),
-                LayerSpec::Norm(&block.mlp_norm),
-                LayerSpec::Linear(&block.expand),
-                LayerSpec::Linear(&block.contract),
-            ]);
+        layers.extend(self.positions.iter().map(LayerSpec::Positions));
+        layers.extend(self.blocks.iter().flat_map(BlockSpec::layers));
+        layers.push(LayerSpec::Norm(&self.norm));
+        if let Some(ClassAttentionSpec { keys, queries }) = &self.head.class_attention {
+            layers.extend([LayerSpec::Linear(keys), LayerSpec::Queries(queries)]);
         }
-        layers.extend([LayerSpec::Norm(&self.norm), LayerSpec::Linear(&self.head)]);
+        layers.push(LayerSpec::Linear(&self.head.linear));
         layers
+    }
+}
+
+impl BlockSpec {
+    /// The block on a grid of tokens; the name is the first part of those of its layers.
+    fn new(name: &str, grid: ImageShape, config: &AttentionConfig) -> Self {
+        let ImageShape { channels: width, height: rows, width: columns } = grid;
+        let tokens = grid.pixels();
+        let &AttentionConfig { heads, key_width, mlp_width, kind, feature_map, .. } = config;
+        let key_width = key_width.unwrap_or(width / heads);
+        let name = |part: &str| format!("{name}.{part}");
+        let norm = |part: &str| NormSpec { name: name(part), rows: tokens, width };
+        let linear = |part: &str, inputs, outputs| LinearSpec { name: name(part), rows: tokens, inputs, outputs };
+        Self {
+            attention_norm: norm("attention_norm"),
+            query_key_value: linear("query_key_value", width, 2 * heads * key_width + width),
+            mixing: MixingSpec { name: name("attention"), tokens, width, heads, key_width, kind, feature_map },
+            local: config.local.then(|| DepthwiseSpec { name: name("local"), rows, columns, width }),
+            gate: config.gate.then(|| linear("gate", width, width)),
+            projection: linear("projection", width, width),
+            perceptron: (mlp_width > 0).then(|| PerceptronSpec {
+                norm: norm("mlp_norm"),
+                expand: linear("expand", width, mlp_width),
+                contract: linear("contract", mlp_width, width),
+            }),
+        }
+    }
+
+    fn layers(&self) -> Vec<LayerSpec<'_>> {
+        let Self { attention_norm, query_key_value, mixing, local, gate, projection, perceptron } = self;
+        let mut layers =
+            vec![LayerSpec::Norm(attention_norm), LayerSpec::Linear(query_key_value), LayerSpec::Mixing(mixing)];
+        layers.extend(local.iter().map(LayerSpec::Depthwise));
+        layers.extend(gate.iter().map(LayerSpec::Linear));
+        layers.push(LayerSpec::Linear(projection));
+        if let Some(PerceptronSpec { norm, expand, contract }) = perceptron {
+            layers.extend([LayerSpec::Norm(norm), LayerSpec::Linear(expand), LayerSpec::Linear(contract)]);
+        }
+        layers
+    }
+}
+
+impl HeadSpec {
+    fn new(grid: ImageShape, config: &TinyCnnLsaConfig) -> Self {
+        let (tokens, width, classes) = (grid.pixels(), grid.channels, config.classes);
+        let key_width = config.head.key_width;
+        let (rows, class_attention) = match config.head.kind {
+            HeadKind::Mean => (1, None),
+            HeadKind::ClassAttention => {
+                let name = |part: &str| format!("class_attention.{part}");
+                let keys = LinearSpec { name: name("keys"), rows: tokens, inputs: width, outputs: key_width };
+                let queries = QueriesSpec { name: name("queries"), tokens, classes, key_width };
+                (tokens, Some(ClassAttentionSpec { keys, queries }))
+            }
+        };
+        Self { linear: LinearSpec { name: "head".to_owned(), rows, inputs: width, outputs: classes }, class_attention }
     }
 }
 

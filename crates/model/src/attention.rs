@@ -1,66 +1,86 @@
 //! The attention blocks on the token grid.
 
 use burn::module::Module;
+use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{Activation, AttentionBlockOptions, AttentionBlockParameters, linear_attention_block};
 
-use crate::architecture::{BlockSpec, MixingSpec};
+use crate::architecture::{BlockSpec, PerceptronSpec};
 use crate::config::AttentionKind;
-use crate::layers::{EPSILON, LayerNorm, Linear};
+use crate::layers::{Depthwise, EPSILON, LayerNorm, Linear};
 use crate::mixing::Mixing;
 use crate::trace::LayerTrace;
 
-/// `x + project(attend(norm(x)))`, then `x + contract(gelu(expand(norm(x))))`.
+/// `x + project((attend(norm(x)) + local(values)) ⊙ silu(gate(norm(x))))`, then `x + contract(gelu(expand(norm(x))))`.
+/// The local convolution, the gate and the perceptron are there if the spec has them.
 #[derive(Module, Debug)]
 pub(crate) struct AttentionBlock {
     attention_norm: LayerNorm,
     query_key_value: Linear,
+    local: Option<Depthwise>,
+    gate: Option<Linear>,
     projection: Linear,
-    mlp_norm: LayerNorm,
-    expand: Linear,
-    contract: Linear,
+    /// The perceptron: the three are there together or not at all.
+    mlp_norm: Option<LayerNorm>,
+    expand: Option<Linear>,
+    contract: Option<Linear>,
     #[module(skip)]
     mixing: Mixing,
 }
 
+/// What the attention of a block is given and what it makes of it.
+struct Attended {
+    /// The normalised tokens, `[batch, tokens, width]`.
+    normalised: Tensor<3>,
+    /// Queries, keys and values side by side.
+    projected: Tensor<3>,
+    /// A · V, `[batch, tokens, width]`.
+    context: Tensor<3>,
+}
+
 impl AttentionBlock {
     pub(crate) fn zeros(spec: &BlockSpec, device: &Device) -> Self {
-        let MixingSpec { heads, kind, feature_map, .. } = spec.mixing;
+        let perceptron = spec.perceptron.as_ref();
         Self {
             attention_norm: LayerNorm::ones(&spec.attention_norm, device),
             query_key_value: Linear::zeros(&spec.query_key_value, device),
+            local: spec.local.as_ref().map(|local| Depthwise::zeros(local, device)),
+            gate: spec.gate.as_ref().map(|gate| Linear::zeros(gate, device)),
             projection: Linear::zeros(&spec.projection, device),
-            mlp_norm: LayerNorm::ones(&spec.mlp_norm, device),
-            expand: Linear::zeros(&spec.expand, device),
-            contract: Linear::zeros(&spec.contract, device),
-            mixing: Mixing { heads, kind, feature_map },
+            mlp_norm: perceptron.map(|PerceptronSpec { norm, .. }| LayerNorm::ones(norm, device)),
+            expand: perceptron.map(|PerceptronSpec { expand, .. }| Linear::zeros(expand, device)),
+            contract: perceptron.map(|PerceptronSpec { contract, .. }| Linear::zeros(contract, device)),
+            mixing: Mixing::new(&spec.mixing),
         }
     }
 
     /// # Shapes
     /// - x and output: `[batch, tokens, width]`
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        match self.mixing.kind {
-            AttentionKind::Linear => {
-                let Mixing { heads, feature_map, .. } = self.mixing;
-                let options = AttentionBlockOptions { heads, feature_map: feature_map.into(), epsilon: EPSILON };
-                linear_attention_block(x, self.parameters(), &options)
-            }
-            AttentionKind::Softmax => {
-                let context = self.mixing.attend(self.project(x.clone()));
-                self.finish(x, context)
-            }
+        if let Some((parameters, options)) = self.fused() {
+            return linear_attention_block(x, parameters, &options);
         }
+        let attended = self.attend(x.clone());
+        self.finish(x, attended)
     }
 
-    fn parameters(&self) -> AttentionBlockParameters {
+    /// What the fused block is called with, if it computes this one.
+    fn fused(&self) -> Option<(AttentionBlockParameters, AttentionBlockOptions)> {
+        let Mixing { heads, key_width, width, kind, feature_map } = self.mixing;
+        let is_plain = self.local.is_none() && self.gate.is_none() && heads * key_width == width;
+        let (Some(mlp_norm), Some(expand), Some(contract)) = (&self.mlp_norm, &self.expand, &self.contract) else {
+            return None;
+        };
+        if !is_plain || kind == AttentionKind::Softmax {
+            return None;
+        }
         let (attention_gamma, attention_beta) = self.attention_norm.parameters();
         let (query_key_value_weight, query_key_value_bias) = self.query_key_value.parameters();
         let (projection_weight, projection_bias) = self.projection.parameters();
-        let (perceptron_gamma, perceptron_beta) = self.mlp_norm.parameters();
-        let (expand_weight, expand_bias) = self.expand.parameters();
-        let (contract_weight, contract_bias) = self.contract.parameters();
-        AttentionBlockParameters {
+        let (perceptron_gamma, perceptron_beta) = mlp_norm.parameters();
+        let (expand_weight, expand_bias) = expand.parameters();
+        let (contract_weight, contract_bias) = contract.parameters();
+        let parameters = AttentionBlockParameters {
             attention_gamma,
             attention_beta,
             query_key_value_weight,
@@ -73,15 +93,15 @@ impl AttentionBlock {
             expand_bias,
             contract_weight,
             contract_bias,
-        }
+        };
+        Some((parameters, AttentionBlockOptions { heads, feature_map: feature_map.into(), epsilon: EPSILON }))
     }
 
     /// The same output as [`AttentionBlock::forward`], with what the attention did.
     pub(crate) fn forward_traced(&self, x: Tensor<3>) -> (Tensor<3>, LayerTrace) {
-        let projected = self.project(x.clone());
-        let context = self.mixing.attend(projected.clone());
-        let trace = LayerTrace::new(&self.mixing, &projected, context.clone());
-        (self.finish(x, context), trace)
+        let attended = self.attend(x.clone());
+        let trace = LayerTrace::new(&self.mixing, &attended.projected, attended.context.clone());
+        (self.finish(x, attended), trace)
     }
 
     pub(crate) fn mixing(&self) -> &Mixing {
@@ -94,19 +114,34 @@ impl AttentionBlock {
     /// # Shapes
     /// - x and probe: `[batch, tokens, width]`
     pub(crate) fn forward_probed(&self, x: Tensor<3>, probe: Tensor<3>) -> (Tensor<3>, Tensor<4>) {
-        let projected = self.project(x.clone());
-        let values = self.mixing.split(&projected).values;
-        let context = self.mixing.attend(projected) + probe;
-        (self.finish(x, context), values)
+        let attended = self.attend(x.clone());
+        let values = self.mixing.split(&attended.projected).values;
+        let context = attended.context + probe;
+        (self.finish(x, Attended { context, ..attended }), values)
     }
 
-    fn project(&self, x: Tensor<3>) -> Tensor<3> {
-        self.query_key_value.forward(self.attention_norm.forward(x), Activation::Identity)
+    fn attend(&self, x: Tensor<3>) -> Attended {
+        let normalised = self.attention_norm.forward(x);
+        let projected = self.query_key_value.forward(normalised.clone(), Activation::Identity);
+        Attended { context: self.mixing.attend(projected.clone()), normalised, projected }
     }
 
-    fn finish(&self, x: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
-        let x = x + self.projection.forward(context, Activation::Identity);
-        let hidden = self.expand.forward(self.mlp_norm.forward(x.clone()), Activation::Gelu);
-        x + self.contract.forward(hidden, Activation::Identity)
+    fn finish(&self, x: Tensor<3>, attended: Attended) -> Tensor<3> {
+        let Attended { normalised, projected, context } = attended;
+        let mut mixed = context;
+        if let Some(local) = &self.local {
+            mixed = mixed + local.forward(self.mixing.values(&projected));
+        }
+        if let Some(gate) = &self.gate {
+            mixed = mixed * silu(gate.forward(normalised, Activation::Identity));
+        }
+        let x = x + self.projection.forward(mixed, Activation::Identity);
+        match (&self.mlp_norm, &self.expand, &self.contract) {
+            (Some(norm), Some(expand), Some(contract)) => {
+                let hidden = expand.forward(norm.forward(x.clone()), Activation::Gelu);
+                x + contract.forward(hidden, Activation::Identity)
+            }
+            _ => x,
+        }
     }
 }

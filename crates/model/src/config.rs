@@ -16,10 +16,15 @@ pub struct TinyCnnLsaConfig {
     pub input_mean: Vec<f32>,
     /// Standard deviation of each channel over the training images. The network divides its input by it.
     pub input_deviation: Vec<f32>,
+    /// Whether learned positions are added to the tokens. Without them a block knows where a token lies only if it is
+    /// [local](AttentionConfig::local).
+    pub positions: bool,
     /// The convolutional stem, from the image to the token grid.
     pub stages: Vec<StageConfig>,
     /// The attention blocks on the token grid; their width is the channels of the last stage.
     pub attention: AttentionConfig,
+    /// From the tokens to the logits.
+    pub head: HeadConfig,
 }
 
 /// One stage of the convolutional stem: an entry convolution, then residual blocks.
@@ -44,12 +49,44 @@ pub struct AttentionConfig {
     pub blocks: usize,
     /// Heads of each block; they share the width evenly.
     pub heads: usize,
-    /// Hidden units of the perceptron.
+    /// Columns of the queries and of the keys of a head; left out, as many as the values have, the width over the heads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_width: Option<usize>,
+    /// Hidden units of the perceptron; 0 leaves it out.
     pub mlp_width: usize,
     /// Linear attention, or softmax attention as the control.
     pub kind: AttentionKind,
     /// The feature map φ of linear attention; softmax attention has none.
     pub feature_map: FeatureMap,
+    /// Whether what the attention gives is multiplied by the sigmoid linear unit of a linear map of its
+    /// normalised input.
+    pub gate: bool,
+    /// Whether a depthwise 3×3 convolution of the values is added to what the attention gives.
+    pub local: bool,
+    /// Whether the last linear maps of both branches start at 0, so that a block begins as the identity.
+    pub zero_start: bool,
+}
+
+/// From the tokens behind the last block to the logits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadConfig {
+    /// How the tokens become one for each class.
+    pub kind: HeadKind,
+    /// Columns of the queries and keys of class attention.
+    pub key_width: usize,
+}
+
+/// How the tokens become one for each class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadKind {
+    /// The mean over the tokens, the same for every class.
+    Mean,
+    /// A learned query of each class weighs the tokens by softmax attention: `A_cj = softmax_j(q_c · k_j / √key_width)`.
+    /// Queries of 0 are the mean. (Touvron et al. 2021, "Going deeper with image transformers", section 3, have one
+    /// query; here every class has its own.)
+    ClassAttention,
 }
 
 /// How a block mixes its tokens.
@@ -73,6 +110,8 @@ pub enum FeatureMap {
     Relu,
     /// `ln(1 + exp(x))`.
     Softplus,
+    /// `exp(2x)` with `2x` within −12 and 12: sharper than the others, so that rows of the attention differ.
+    SharpExp,
 }
 
 impl Default for TinyCnnLsaConfig {
@@ -83,15 +122,33 @@ impl Default for TinyCnnLsaConfig {
             classes: 10,
             input_mean: vec![0.286],
             input_deviation: vec![0.353],
+            positions: true,
             stages: vec![stage(32, 1, true), stage(64, 1, true), stage(96, 1, false)],
             attention: AttentionConfig::default(),
+            head: HeadConfig::default(),
         }
     }
 }
 
 impl Default for AttentionConfig {
     fn default() -> Self {
-        Self { blocks: 2, heads: 4, mlp_width: 192, kind: AttentionKind::Linear, feature_map: FeatureMap::EluPlusOne }
+        Self {
+            blocks: 2,
+            heads: 4,
+            key_width: None,
+            mlp_width: 192,
+            kind: AttentionKind::Linear,
+            feature_map: FeatureMap::EluPlusOne,
+            gate: false,
+            local: false,
+            zero_start: false,
+        }
+    }
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        Self { kind: HeadKind::Mean, key_width: 24 }
     }
 }
 

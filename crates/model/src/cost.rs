@@ -1,6 +1,6 @@
 use tinylsa_shape::ImageShape;
 
-use crate::architecture::{LayerSpec, LinearSpec, MixingSpec, NormSpec, PositionsSpec};
+use crate::architecture::{DepthwiseSpec, LayerSpec, LinearSpec, MixingSpec, NormSpec, PositionsSpec, QueriesSpec};
 use crate::config::{AttentionKind, TinyCnnLsaConfig};
 
 /// What a network costs, layer by layer, in the order of the forward pass.
@@ -62,6 +62,13 @@ impl LayerSpec<'_> {
             Self::Mixing(mixing) => {
                 LayerCost::new(&mixing.name, &[mixing.tokens, mixing.width], 0, mixing.multiplications())
             }
+            Self::Depthwise(DepthwiseSpec { name, rows, columns, width }) => {
+                LayerCost::new(name, &[*rows, *columns, *width], 10 * width, 9 * rows * columns * width)
+            }
+            // q · k, then the product of the attention with what each token says for the class
+            Self::Queries(QueriesSpec { name, tokens, classes, key_width }) => {
+                LayerCost::new(name, &[*classes, *tokens], classes * key_width, tokens * classes * (key_width + 1))
+            }
         }
     }
 }
@@ -69,12 +76,12 @@ impl LayerSpec<'_> {
 impl MixingSpec {
     /// Multiply-accumulate operations.
     fn multiplications(&self) -> usize {
-        let Self { tokens, width, heads, .. } = *self;
+        let Self { tokens, width, heads, key_width, .. } = *self;
         match self.kind {
             // Σ φ(k) vᵀ, then its product with φ(q), and φ(q)·z.
-            AttentionKind::Linear => 2 * tokens * width * (width / heads) + tokens * width,
+            AttentionKind::Linear => 2 * tokens * width * key_width + tokens * heads * key_width,
             // Q Kᵀ, then its product with V.
-            AttentionKind::Softmax => 2 * tokens * tokens * width,
+            AttentionKind::Softmax => tokens * tokens * (heads * key_width + width),
         }
     }
 }

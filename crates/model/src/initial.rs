@@ -9,12 +9,19 @@ use crate::path::ModulePath;
 /// Draws every weight by its name, so that a weight does not depend on the others or on their order.
 pub(crate) struct InitialWeights {
     seed: u64,
+    /// Whether the last linear maps of the blocks start at 0.
+    zero_start: bool,
     path: ModulePath,
 }
 
 impl InitialWeights {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, path: ModulePath::default() }
+    pub(crate) fn new(seed: u64, zero_start: bool) -> Self {
+        Self { seed, zero_start, path: ModulePath::default() }
+    }
+
+    /// Whether the weight is the last of a block's branch.
+    fn ends_branch(&self) -> bool {
+        self.path.name().starts_with("blocks.") && matches!(self.path.parent(), Some("projection" | "contract"))
     }
 
     fn normal<const D: usize>(&self, like: &Tensor<D>, deviation: f32) -> Tensor<D> {
@@ -39,6 +46,12 @@ impl ModuleMapper for InitialWeights {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape: [usize; D] = parameter.val().dims();
         let deviation = match (self.path.last(), shape.as_slice()) {
+            ("weight", _) if self.zero_start && self.ends_branch() => {
+                return parameter.map(|weight| redrawn(&weight, weight.zeros_like()));
+            }
+            ("queries", _) => return parameter.map(|queries| redrawn(&queries, queries.zeros_like())),
+            // nine values are added up for each of a depthwise convolution
+            ("weight", &[1, 3, 3, _]) if self.path.parent() == Some("local") => 1.0 / 3.0,
             ("weight", &[_, inputs, height, width]) => (2.0 / (inputs * height * width) as f32).sqrt(),
             ("weight", &[inputs, _]) => (1.0 / inputs as f32).sqrt(),
             ("positions", _) => 0.02,

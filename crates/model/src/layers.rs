@@ -2,9 +2,11 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, layer_norm, linear};
+use tinylsa_kernels::{
+    Activation, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, depthwise3x3, layer_norm, linear,
+};
 
-use crate::architecture::{ConvolutionSpec, LinearSpec, NormSpec};
+use crate::architecture::{ConvolutionSpec, DepthwiseSpec, LinearSpec, NormSpec};
 
 /// What all normalisations add to a variance before its square root is taken.
 pub const EPSILON: f64 = 1e-5;
@@ -127,6 +129,37 @@ impl Linear {
     /// Weight and bias.
     pub(crate) fn parameters(&self) -> (Tensor<2>, Tensor<1>) {
         (self.weight.val(), self.bias.val())
+    }
+}
+
+/// A 3×3 convolution of each channel of a token grid by itself, with a bias; beyond the edge lie zeros.
+#[derive(Module, Debug)]
+pub(crate) struct Depthwise {
+    /// `[1, 3, 3, width]`. With one of the first dimension it is no matrix, which Muon would make orthogonal.
+    weight: Param<Tensor<4>>,
+    /// `[width]`
+    bias: Param<Tensor<1>>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Depthwise {
+    pub(crate) fn zeros(spec: &DepthwiseSpec, device: &Device) -> Self {
+        let &DepthwiseSpec { rows, columns, width, .. } = spec;
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([1, 3, 3, width], device)),
+            bias: Param::from_tensor(Tensor::zeros([width], device)),
+            rows,
+            columns,
+        }
+    }
+
+    /// # Shapes
+    /// - tokens and output: `[batch, rows · columns, width]`
+    pub(crate) fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let [batch, count, width] = tokens.dims();
+        let grid = tokens.reshape([batch, self.rows, self.columns, width]);
+        depthwise3x3(grid, self.weight.val().squeeze_dim(0), self.bias.val()).reshape([batch, count, width])
     }
 }
 

@@ -55,6 +55,7 @@ mod config;
 mod cost;
 mod file;
 mod folding;
+mod head;
 mod inference;
 mod init_error;
 mod initial;
@@ -83,7 +84,7 @@ pub use tinylsa_shape::ImageShape;
 
 pub use baselines::{Baseline, BaselineInput};
 pub use classifier::{Classifier, ForwardPredictor, ModelConfig, TrainingOutput};
-pub use config::{AttentionConfig, AttentionKind, FeatureMap, StageConfig, TinyCnnLsaConfig};
+pub use config::{AttentionConfig, AttentionKind, FeatureMap, HeadConfig, HeadKind, StageConfig, TinyCnnLsaConfig};
 pub use cost::{Cost, LayerCost};
 pub use file::{
     HeldOut, LoadedModel, LoadedPredictor, LogitError, ModelFile, ModelFileError, ModelMetadata, TEMPERATURES,
@@ -101,7 +102,7 @@ pub use predictor::{PixelError, Predictor};
 pub use random::{GeneratorBusy, with_burn_seed};
 pub use shapes::TensorShapes;
 pub use state::{HostTensor, State, StateError, gradients_of, state_of, values_of, with_owned_state, with_state};
-pub use trace::{LayerTrace, Trace};
+pub use trace::{LayerTrace, Readout, Trace};
 
 /// The examples of the README are tested.
 #[cfg(all(doctest, feature = "pretrained"))]

@@ -33,7 +33,12 @@ impl LayerSpec<'_> {
     fn activations(&self) -> f64 {
         match self {
             Self::Convolution(convolution) => PER_CONVOLUTION_OUTPUT * convolution.convolved().values() as f64,
-            Self::Positions(_) | Self::Norm(_) | Self::Linear(_) | Self::Mixing(_) => 0.0,
+            Self::Positions(_)
+            | Self::Norm(_)
+            | Self::Linear(_)
+            | Self::Mixing(_)
+            | Self::Depthwise(_)
+            | Self::Queries(_) => 0.0,
         }
     }
 }
@@ -41,12 +46,17 @@ impl LayerSpec<'_> {
 impl BlockSpec {
     fn activations(&self) -> f64 {
         let MixingSpec { tokens, width, heads, kind, .. } = self.mixing;
-        let [tokens, width, hidden, heads] = [tokens, width, self.expand.outputs, heads].map(|size| size as f64);
-        match kind {
+        let hidden = self.perceptron.as_ref().map_or(0, |perceptron| perceptron.expand.outputs);
+        let [tokens, width, hidden, heads] = [tokens, width, hidden, heads].map(|size| size as f64);
+        // the convolution keeps its nine shifted maps, the gate its argument and its factor
+        let local = if self.local.is_some() { 12.0 * tokens * width } else { 0.0 };
+        let gate = if self.gate.is_some() { 4.0 * tokens * width } else { 0.0 };
+        let mixing = match kind {
             // The fused block keeps its input, queries, keys, values, their mixture and the hidden units.
             AttentionKind::Linear => tokens * (5.0 * width + hidden),
             // Stock operations keep more, and four matrices of attention for each head.
             AttentionKind::Softmax => tokens * (8.0 * width + 2.0 * hidden) + 4.0 * heads * tokens * tokens,
-        }
+        };
+        mixing + local + gate
     }
 }

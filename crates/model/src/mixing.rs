@@ -2,19 +2,24 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use tinylsa_kernels::linear_attention;
+use tinylsa_kernels::{LinearAttentionOptions, linear_attention};
 
+use crate::architecture::MixingSpec;
 use crate::config::{AttentionKind, FeatureMap};
 
 /// How a block mixes its tokens; no weights.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mixing {
     pub(crate) heads: usize,
+    /// Columns of the queries and of the keys of a head.
+    pub(crate) key_width: usize,
+    /// Columns of the values of all heads.
+    pub(crate) width: usize,
     pub(crate) kind: AttentionKind,
     pub(crate) feature_map: FeatureMap,
 }
 
-/// Queries, keys and values, one slice a head: `[batch, heads, tokens, width / heads]` each.
+/// Queries and keys, `[batch, heads, tokens, key width]` each, and values, `[batch, heads, tokens, width / heads]`.
 pub(crate) struct Projections {
     pub(crate) queries: Tensor<4>,
     pub(crate) keys: Tensor<4>,
@@ -22,12 +27,21 @@ pub(crate) struct Projections {
 }
 
 impl Mixing {
+    pub(crate) fn new(spec: &MixingSpec) -> Self {
+        let &MixingSpec { heads, key_width, width, kind, feature_map, .. } = spec;
+        Self { heads, key_width, width, kind, feature_map }
+    }
+
     /// # Shapes
-    /// - projected: `[batch, tokens, 3 · width]`, the columns in the order queries, keys, values
+    /// - projected: `[batch, tokens, 2 · heads · key width + width]`, the columns in the order queries, keys, values
     /// - output: `[batch, tokens, width]`
     pub(crate) fn attend(&self, projected: Tensor<3>) -> Tensor<3> {
         match self.kind {
-            AttentionKind::Linear => linear_attention(projected, self.heads, self.feature_map.into()),
+            AttentionKind::Linear => {
+                let Self { heads, key_width, feature_map, .. } = *self;
+                let feature_map = feature_map.into();
+                linear_attention(projected, LinearAttentionOptions { heads, key_width: Some(key_width), feature_map })
+            }
             AttentionKind::Softmax => {
                 let heads = self.split(&projected);
                 let attention = softmax_attention(heads.queries, heads.keys);
@@ -38,18 +52,20 @@ impl Mixing {
 
     /// One slice a head of the projected tokens.
     pub(crate) fn split(&self, projected: &Tensor<3>) -> Projections {
-        let [batch, tokens, columns] = projected.dims();
-        let width = columns / 3;
-        let part = |index: usize| {
-            self.split_heads(projected.clone().slice([0..batch, 0..tokens, index * width..(index + 1) * width]))
-        };
-        Projections { queries: part(0), keys: part(1), values: part(2) }
+        let keys = self.heads * self.key_width;
+        let part = |start: usize| self.split_heads(projected.clone().narrow(2, start, keys));
+        Projections { queries: part(0), keys: part(keys), values: self.split_heads(self.values(projected)) }
     }
 
-    /// `[batch, tokens, width]` to one slice a head, `[batch, heads, tokens, width / heads]`.
+    /// The values of all heads, `[batch, tokens, width]`.
+    pub(crate) fn values(&self, projected: &Tensor<3>) -> Tensor<3> {
+        projected.clone().narrow(2, 2 * self.heads * self.key_width, self.width)
+    }
+
+    /// `[batch, tokens, columns]` to one slice a head, `[batch, heads, tokens, columns / heads]`.
     pub(crate) fn split_heads(&self, tokens: Tensor<3>) -> Tensor<4> {
-        let [batch, count, width] = tokens.dims();
-        tokens.reshape([batch, count, self.heads, width / self.heads]).swap_dims(1, 2)
+        let [batch, count, columns] = tokens.dims();
+        tokens.reshape([batch, count, self.heads, columns / self.heads]).swap_dims(1, 2)
     }
 }
 
@@ -71,6 +87,7 @@ impl From<FeatureMap> for tinylsa_kernels::FeatureMap {
             FeatureMap::EluPlusOne => Self::EluPlusOne,
             FeatureMap::Relu => Self::Relu,
             FeatureMap::Softplus => Self::Softplus,
+            FeatureMap::SharpExp => Self::SharpExp,
         }
     }
 }

@@ -1,6 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use tinylsa_kernels::{Activation, add_positions, mean_tokens};
+use tinylsa_kernels::add_positions;
 use tinylsa_settings::InvalidSetting;
 use tinylsa_shape::ImageShape;
 
@@ -8,6 +8,7 @@ use crate::architecture::PositionsSpec;
 use crate::attention::AttentionBlock;
 use crate::classifier::TrainingOutput;
 use crate::config::TinyCnnLsaConfig;
+use crate::head::{ClassAttention, logits, readout};
 use crate::initial::InitialWeights;
 use crate::layers::{BatchStatistics, LayerNorm, Linear, Statistics};
 use crate::stem::Stage;
@@ -20,9 +21,10 @@ use crate::trace::Trace;
 pub struct TinyCnnLsa {
     stages: Vec<Stage>,
     /// `[tokens, width]`
-    positions: Param<Tensor<2>>,
+    positions: Option<Param<Tensor<2>>>,
     blocks: Vec<AttentionBlock>,
     norm: LayerNorm,
+    class_attention: Option<ClassAttention>,
     head: Linear,
     #[module(skip)]
     config: TinyCnnLsaConfig,
@@ -43,23 +45,27 @@ impl TinyCnnLsa {
     /// The network of a valid config, with weights that are still to be set.
     pub(crate) fn zeros(config: &TinyCnnLsaConfig, device: &Device) -> Self {
         let architecture = config.architecture();
-        let PositionsSpec { tokens, width, .. } = architecture.positions;
+        let positions = |&PositionsSpec { tokens, width, .. }: &PositionsSpec| {
+            Param::from_tensor(Tensor::zeros([tokens, width], device))
+        };
         Self {
             stages: architecture.stages.iter().map(|stage| Stage::zeros(stage, device)).collect(),
-            positions: Param::from_tensor(Tensor::zeros([tokens, width], device)),
+            positions: architecture.positions.as_ref().map(positions),
             blocks: architecture.blocks.iter().map(|block| AttentionBlock::zeros(block, device)).collect(),
             norm: LayerNorm::ones(&architecture.norm, device),
-            head: Linear::zeros(&architecture.head, device),
+            class_attention: ClassAttention::zeros(&architecture.head, device),
+            head: Linear::zeros(&architecture.head.linear, device),
             config: config.clone(),
         }
     }
 
     /// The same network with the initial weights of `seed`, each drawn by its own name: He's normal distribution
     /// (2015) for the convolutions, a normal distribution of variance 1 / inputs for the linear layers, 0.02 for the
-    /// positions.
+    /// positions. The queries of the classes are 0.
     #[must_use]
     pub fn with_initial_weights(self, seed: u64) -> Self {
-        self.map(&mut InitialWeights::new(seed))
+        let zero_start = self.config.attention.zero_start;
+        self.map(&mut InitialWeights::new(seed, zero_start))
     }
 
     /// The config that the network was made from.
@@ -119,7 +125,10 @@ impl TinyCnnLsa {
             tokens = output;
             layers.push(layer);
         }
-        Trace { logits: self.classify(tokens), layers, rows, columns }
+        let tokens = self.norm.forward(tokens);
+        let readout = readout(self.class_attention.as_ref(), &self.head, tokens.clone());
+        let logits = logits(self.class_attention.as_ref(), &self.head, tokens);
+        Trace { logits, layers, readout, rows, columns }
     }
 
     /// The gradient of one class's logit, for each image its own class, with respect to the attention of every
@@ -199,10 +208,14 @@ impl TinyCnnLsa {
         (images.permute([0, 2, 3, 1]) - of_channels(mean)) / of_channels(deviation)
     }
 
-    /// The map as tokens with their positions: `[batch, tokens, width]`.
+    /// The map as tokens with their positions, if there are any: `[batch, tokens, width]`.
     fn tokens(&self, map: Tensor<4>) -> Tensor<3> {
         let [batch, rows, columns, width] = map.dims();
-        add_positions(map.reshape([batch, rows * columns, width]), self.positions.val())
+        let tokens = map.reshape([batch, rows * columns, width]);
+        match &self.positions {
+            Some(positions) => add_positions(tokens, positions.val()),
+            None => tokens,
+        }
     }
 
     /// Everything behind the stem: `[batch, classes]`.
@@ -211,9 +224,8 @@ impl TinyCnnLsa {
         self.classify(self.blocks.iter().fold(tokens, |x, block| block.forward(x)))
     }
 
-    /// Mean over the normalised tokens, then the linear head: `[batch, classes]`.
+    /// From the tokens behind the last block: `[batch, classes]`.
     fn classify(&self, tokens: Tensor<3>) -> Tensor<2> {
-        let pooled = mean_tokens(self.norm.forward(tokens));
-        self.head.forward(pooled.unsqueeze_dim(1), Activation::Identity).squeeze_dim(1)
+        logits(self.class_attention.as_ref(), &self.head, self.norm.forward(tokens))
     }
 }

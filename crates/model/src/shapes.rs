@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use crate::architecture::{ConvolutionSpec, LayerSpec, LinearSpec, NormSpec, PositionsSpec};
+use crate::architecture::{
+    ConvolutionSpec, DepthwiseSpec, LayerSpec, LinearSpec, NormSpec, PositionsSpec, QueriesSpec,
+};
 use crate::config::TinyCnnLsaConfig;
 
 /// The shape of every tensor by its name.
@@ -33,6 +35,12 @@ impl LayerSpec<'_> {
                 parts(name, &[("weight", &[*inputs, *outputs]), ("bias", &[*outputs])])
             }
             Self::Mixing(_) => Vec::new(),
+            Self::Depthwise(DepthwiseSpec { name, width, .. }) => {
+                parts(name, &[("weight", &[1, 3, 3, *width]), ("bias", &[*width])])
+            }
+            Self::Queries(QueriesSpec { name, classes, key_width, .. }) => {
+                vec![(name.clone(), vec![1, *classes, *key_width])]
+            }
         }
     }
 }
@@ -42,7 +50,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::config::{AttentionConfig, AttentionKind, StageConfig};
+    use crate::config::{AttentionConfig, AttentionKind, HeadConfig, HeadKind, StageConfig};
     use crate::state::state_of;
 
     #[test]
@@ -57,8 +65,23 @@ mod tests {
                 input_mean: vec![0.5; 2],
                 input_deviation: vec![0.25; 2],
                 classes: 3,
+                positions: true,
                 stages: vec![stage(4, 2, 0, false), stage(6, 1, 2, true)],
                 attention: softmax,
+                head: HeadConfig::default(),
+            },
+            TinyCnnLsaConfig {
+                positions: false,
+                attention: AttentionConfig {
+                    key_width: Some(12),
+                    mlp_width: 0,
+                    gate: true,
+                    local: true,
+                    zero_start: true,
+                    ..AttentionConfig::default()
+                },
+                head: HeadConfig { kind: HeadKind::ClassAttention, key_width: 24 },
+                ..TinyCnnLsaConfig::default()
             },
             TinyCnnLsaConfig {
                 attention: AttentionConfig { blocks: 0, ..AttentionConfig::default() },

@@ -10,10 +10,25 @@ pub struct Trace {
     pub logits: Tensor<2>,
     /// One entry a block, the first block first.
     pub layers: Vec<LayerTrace>,
+    /// What the head did with the tokens behind the last block.
+    pub readout: Readout,
     /// Rows of the token grid.
     pub rows: usize,
     /// Columns of the token grid; token `i` lies in row `i / columns`, column `i % columns`.
     pub columns: usize,
+}
+
+/// How the logits come from the tokens: `logit_c = b_c + Σ_j A_cj (w_c · z_j)` with the normalised tokens `z`.
+#[derive(Clone, Debug)]
+pub struct Readout {
+    /// A, how much each class counts each token: `[batch, classes, tokens]`. At least 0, rows sum to 1; all the same for a
+    /// head that takes the mean.
+    pub attention: Tensor<3>,
+    /// `A_cj (w_c · z_j)`: `[batch, classes, tokens]`. What each token says for each class; rows sum to the logit less the
+    /// class's bias.
+    pub evidence: Tensor<3>,
+    /// b: `[classes]`.
+    pub bias: Tensor<1>,
 }
 
 /// What one attention layer did.
@@ -23,24 +38,24 @@ pub struct Trace {
 /// the rounding of `f32`.
 #[derive(Clone, Debug)]
 pub struct LayerTrace {
-    /// φ(Q) for linear attention, `Q / √d` for softmax attention: `[batch, heads, tokens, d]`.
+    /// φ(Q) for linear attention, `Q / √key width` for softmax attention: `[batch, heads, tokens, key width]`.
     pub queries: Tensor<4>,
-    /// φ(K) for linear attention, K for softmax attention: `[batch, heads, tokens, d]`.
+    /// φ(K) for linear attention, K for softmax attention: `[batch, heads, tokens, key width]`.
     pub keys: Tensor<4>,
-    /// V: `[batch, heads, tokens, d]`.
+    /// V: `[batch, heads, tokens, width / heads]`.
     pub values: Tensor<4>,
     /// A, a row for each query: `[batch, heads, tokens, tokens]`.
     pub attention: Tensor<4>,
-    /// What the layer itself computed, before the output projection: `[batch, heads, tokens, d]`.
+    /// A · V as the layer itself computed it, before the local convolution, the gate and the output projection:
+    /// `[batch, heads, tokens, width / heads]`.
     pub context: Tensor<4>,
 }
 
 impl LayerTrace {
     /// # Shapes
-    /// - projected: `[batch, tokens, 3 · width]`
+    /// - projected: `[batch, tokens, 2 · heads · key width + width]`
     /// - context: `[batch, tokens, width]`
     pub(crate) fn new(mixing: &Mixing, projected: &Tensor<3>, context: Tensor<3>) -> Self {
-        let width = context.dims()[2];
         let context = mixing.split_heads(context);
         let heads = mixing.split(projected);
         match mixing.kind {
@@ -54,7 +69,7 @@ impl LayerTrace {
             }
             AttentionKind::Softmax => {
                 let attention = softmax_attention(heads.queries.clone(), heads.keys.clone());
-                let scale = ((width / mixing.heads) as f64).sqrt();
+                let scale = (mixing.key_width as f64).sqrt();
                 Self { queries: heads.queries / scale, keys: heads.keys, values: heads.values, attention, context }
             }
         }

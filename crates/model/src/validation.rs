@@ -38,6 +38,7 @@ impl TinyCnnLsaConfig {
             shape = stage.validate(shape).map_err(|error| error.within(&format!("stages.{index}")))?;
         }
         self.attention.validate(self.width()).map_err(|error| error.within("attention"))?;
+        require_within("head.key_width", self.head.key_width, 1..=1024)?;
         let parameters = self.cost().parameters();
         require(
             "stages",
@@ -95,6 +96,7 @@ impl AttentionConfig {
             || self.heads.to_string(),
             &format!("a divisor of the last stage's {width} channels"),
         )?;
-        require_within("mlp_width", self.mlp_width, 1..=4096)
+        self.key_width.map_or(Ok(()), |columns| require_within("key_width", columns, 1..=1024))?;
+        require_within("mlp_width", self.mlp_width, 0..=4096)
     }
 }

@@ -176,7 +176,7 @@ fn a_small_file_that_describes_a_huge_network_is_refused() {
     let error = replaced(17, 8, 0);
     assert!(error.contains("stages is a list of 17, expected at most 16 stages"), "{error}");
     let error = described("\"mlp_width\":192", "\"mlp_width\":1000000000");
-    assert!(error.contains("attention.mlp_width is 1000000000, expected 1 to 4096"), "{error}");
+    assert!(error.contains("attention.mlp_width is 1000000000, expected 0 to 4096"), "{error}");
 }
 
 #[test]

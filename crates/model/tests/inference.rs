@@ -6,9 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, ImageShape, InferenceModel, ModelFile,
-    ModelFileError, PixelError, Precision, StageConfig, State, StateError, TinyCnnLsa, TinyCnnLsaConfig, state_of,
-    values_of, with_state,
+    AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, HeadConfig, HeadKind, ImageShape,
+    InferenceModel, ModelFile, ModelFileError, PixelError, Precision, StageConfig, State, StateError, TinyCnnLsa,
+    TinyCnnLsaConfig, state_of, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -17,10 +17,29 @@ fn stage(channels: usize, stride: usize, residual_blocks: usize, pool: bool) -> 
 }
 
 /// Configs that meet every path: strides, pooling behind each kind of layer, channels below, at and between whole
-/// vectors, maps that tiles do not divide, one channel, several feature maps, softmax, no attention at all.
+/// vectors, maps that tiles do not divide, one channel, several feature maps, softmax, no attention at all, gates and local
+/// convolutions, keys that are narrower or wider than values, and a head with an attention for each class.
 fn configs() -> Vec<TinyCnnLsaConfig> {
-    let attention =
-        |heads, mlp_width, kind, feature_map| AttentionConfig { blocks: 2, heads, mlp_width, kind, feature_map };
+    let attention = |heads, mlp_width, kind, feature_map| AttentionConfig {
+        blocks: 2,
+        heads,
+        mlp_width,
+        kind,
+        feature_map,
+        ..AttentionConfig::default()
+    };
+    let sharp = |heads, key_width, mlp_width| AttentionConfig {
+        key_width: Some(key_width),
+        gate: true,
+        local: true,
+        zero_start: true,
+        ..attention(heads, mlp_width, AttentionKind::Linear, FeatureMap::SharpExp)
+    };
+    let by_class = |config| TinyCnnLsaConfig {
+        positions: false,
+        head: HeadConfig { kind: HeadKind::ClassAttention, key_width: 20 },
+        ..config
+    };
     let with = |size, classes, stages, attention| TinyCnnLsaConfig {
         input: ImageShape::grey(size, size),
         classes,
@@ -45,6 +64,15 @@ fn configs() -> Vec<TinyCnnLsaConfig> {
             AttentionConfig { blocks: 0, ..attention(4, 8, linear, elu) },
         ),
         with(4, 5, vec![stage(32, 1, 1, true), stage(64, 1, 1, false)], attention(4, 32, linear, elu)),
+        by_class(TinyCnnLsaConfig { attention: sharp(4, 12, 0), ..TinyCnnLsaConfig::default() }),
+        by_class(with(12, 17, vec![stage(16, 1, 1, true), stage(40, 1, 1, false)], sharp(5, 19, 24))),
+        with(9, 3, vec![stage(8, 1, 0, false), stage(18, 2, 1, false)], sharp(2, 5, 0)),
+        with(
+            13,
+            2,
+            vec![stage(24, 2, 1, false)],
+            AttentionConfig { key_width: Some(7), ..attention(2, 16, softmax, elu) },
+        ),
         of_shape(
             3,
             32,

@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, Classifier, FeatureMap, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, gradients_of,
-    state_of, values_of, with_state,
+    AttentionConfig, AttentionKind, Classifier, FeatureMap, HeadConfig, HeadKind, StageConfig, TinyCnnLsa,
+    TinyCnnLsaConfig, gradients_of, state_of, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -14,6 +14,25 @@ fn small() -> TinyCnnLsaConfig {
         stages: vec![stage(8, 1, 0, true), stage(16, 2, 1, false)],
         attention: AttentionConfig { heads: 2, mlp_width: 24, ..AttentionConfig::default() },
         ..TinyCnnLsaConfig::default()
+    }
+}
+
+/// Every part of a block that the default does without, and a head with an attention for each class.
+fn gated() -> TinyCnnLsaConfig {
+    TinyCnnLsaConfig {
+        positions: false,
+        attention: AttentionConfig {
+            heads: 2,
+            key_width: Some(6),
+            mlp_width: 0,
+            feature_map: FeatureMap::SharpExp,
+            gate: true,
+            local: true,
+            zero_start: true,
+            ..AttentionConfig::default()
+        },
+        head: HeadConfig { kind: HeadKind::ClassAttention, key_width: 8 },
+        ..small()
     }
 }
 
@@ -60,7 +79,8 @@ fn the_default_network_stays_under_half_a_million_weights() {
 #[test]
 fn the_cost_table_counts_what_the_network_holds() {
     let attentionless = AttentionConfig { blocks: 0, ..AttentionConfig::default() };
-    for config in [TinyCnnLsaConfig::default(), small(), TinyCnnLsaConfig { attention: attentionless, ..small() }] {
+    let attentionless = TinyCnnLsaConfig { attention: attentionless, ..small() };
+    for config in [TinyCnnLsaConfig::default(), small(), gated(), attentionless] {
         let state = state_of(&config.init(&Device::flex()).unwrap());
         let trained: usize =
             state.iter().filter(|(name, _)| !name.contains("running_")).map(|(_, tensor)| tensor.values.len()).sum();
@@ -68,6 +88,45 @@ fn the_cost_table_counts_what_the_network_holds() {
         for layer in config.cost().layers.iter().filter(|layer| layer.parameters > 0) {
             assert!(state.keys().any(|name| name.starts_with(&layer.name)), "{}", layer.name);
         }
+    }
+}
+
+/// Counted by hand, as the networks were planned.
+#[test]
+fn the_parameters_of_networks_within_half_a_million() {
+    let stages = |last: usize, blocks: usize| {
+        let stage = |channels, residual_blocks, pool| StageConfig { channels, stride: 1, residual_blocks, pool };
+        vec![stage(32, 1, true), stage(64, 1, true), stage(last, blocks, false)]
+    };
+    let sharp = |blocks, mlp_width| AttentionConfig {
+        blocks,
+        key_width: Some(12),
+        mlp_width,
+        feature_map: FeatureMap::SharpExp,
+        gate: true,
+        local: true,
+        zero_start: true,
+        ..AttentionConfig::default()
+    };
+    let network = |stages, attention, kind| TinyCnnLsaConfig {
+        positions: false,
+        stages,
+        attention,
+        head: HeadConfig { kind, key_width: 24 },
+        ..TinyCnnLsaConfig::default()
+    };
+    let (mean, by_class) = (HeadKind::Mean, HeadKind::ClassAttention);
+    let none = || AttentionConfig { blocks: 0, ..AttentionConfig::default() };
+    for (config, parameters, macs) in [
+        (network(stages(96, 1), AttentionConfig::default(), by_class), 486_514, 51.44),
+        (network(stages(88, 2), sharp(1, 0), by_class), 478_346, 50.74),
+        (network(stages(96, 1), sharp(2, 192), by_class), 488_434, 51.29),
+        (network(stages(94, 2), none(), by_class), 488_294, 51.15),
+        (network(stages(94, 2), none(), mean), 485_774, 50.98),
+    ] {
+        let cost = config.cost();
+        assert_eq!(cost.parameters(), parameters);
+        assert!((cost.macs() as f64 / 1e6 - macs).abs() < 0.01, "{}", cost.macs());
     }
 }
 
@@ -82,9 +141,13 @@ fn the_multiplications_of_a_hand_counted_network() {
 #[test]
 fn attention_recovered_from_the_linear_form_gives_back_the_context() {
     let device = Device::flex();
-    for feature_map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus] {
+    let with_map = |feature_map| {
         let mut config = small();
         config.attention.feature_map = feature_map;
+        config
+    };
+    let maps = [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::SharpExp];
+    for config in maps.map(with_map).into_iter().chain([gated()]) {
         let trace = shaken(&config, &device).forward_traced(images(3, &device));
         assert_eq!(trace.layers.len(), config.attention.blocks);
         for layer in trace.layers {
@@ -94,6 +157,45 @@ fn attention_recovered_from_the_linear_form_gives_back_the_context() {
             assert!(largest_difference(&sums, &sums.ones_like()) <= 3e-7);
         }
     }
+}
+
+#[test]
+fn what_the_tokens_say_for_a_class_sums_to_its_logit_less_its_bias() {
+    let device = Device::flex();
+    for config in [small(), gated()] {
+        let trace = shaken(&config, &device).forward_traced(images(5, &device));
+        let (evidence, attention) = (trace.readout.evidence, trace.readout.attention);
+        assert_eq!(evidence.dims(), [5, config.classes, 49]);
+        let sums = evidence.sum_dim(2).squeeze_dim::<2>(2) + trace.readout.bias.unsqueeze();
+        assert!(largest_difference(&sums, &trace.logits) <= 1e-5 * largest(&trace.logits));
+        let weights = attention.clone().sum_dim(2);
+        assert!(largest_difference(&weights, &weights.ones_like()) <= 1e-6);
+        assert!(values_of(&attention).into_iter().all(|weight| weight >= 0.0));
+    }
+}
+
+#[test]
+fn a_head_whose_queries_are_zero_takes_the_mean() {
+    let device = Device::flex();
+    let by_class = TinyCnnLsaConfig { head: HeadConfig { kind: HeadKind::ClassAttention, key_width: 8 }, ..small() };
+    let by_mean = small().init(&device).unwrap();
+    let by_class = by_class.init(&device).unwrap();
+    let images = images(3, &device);
+    let (expected, found) = (by_mean.forward(images.clone()), by_class.forward(images));
+    assert!(largest_difference(&found, &expected) <= 1e-5 * largest(&expected));
+}
+
+#[test]
+fn blocks_that_start_at_zero_change_nothing_and_learn() {
+    let device = Device::flex();
+    let without = TinyCnnLsaConfig { attention: AttentionConfig { blocks: 0, ..gated().attention }, ..gated() };
+    let images = images(3, &device);
+    let expected = without.init(&device).unwrap().forward(images.clone());
+    let model = gated().init(&device.clone().autodiff()).unwrap();
+    let tracked = model.forward(images.autodiff());
+    assert!(largest_difference(&tracked.clone().inner(), &expected) <= 1e-5 * largest(&expected));
+    let gradients = gradients_of(&model, &tracked.powi_scalar(2).sum().backward());
+    assert!(gradients["blocks.0.projection.weight"].values.iter().any(|&gradient| gradient != 0.0));
 }
 
 #[test]
@@ -112,9 +214,9 @@ fn softmax_attention_gives_back_the_context() {
 #[test]
 fn attention_gradients_foretell_what_a_change_of_the_attention_does_to_the_logit() {
     let device = Device::flex();
-    for kind in [AttentionKind::Linear, AttentionKind::Softmax] {
-        let mut config = small();
-        config.attention.kind = kind;
+    let mut softmax = small();
+    softmax.attention.kind = AttentionKind::Softmax;
+    for config in [small(), softmax, gated()] {
         let model = shaken(&config, &device);
         let images = images(2, &device);
         let classes = [3, 7];
@@ -138,8 +240,9 @@ fn attention_gradients_foretell_what_a_change_of_the_attention_does_to_the_logit
 fn with_query_bias(model: &TinyCnnLsa, layer: usize, step: f32) -> TinyCnnLsa {
     let mut state = state_of(model);
     let bias = &mut state.get_mut(&format!("blocks.{layer}.query_key_value.bias")).unwrap().values;
-    let width = bias.len() / 3;
-    for (index, value) in bias[..width].iter_mut().enumerate() {
+    let attention = &model.config().attention;
+    let queries = attention.key_width.map_or(model.config().width(), |columns| attention.heads * columns);
+    for (index, value) in bias[..queries].iter_mut().enumerate() {
         *value += if index % 2 == 0 { step } else { -step };
     }
     with_state(model.clone(), &state).unwrap()
@@ -148,10 +251,12 @@ fn with_query_bias(model: &TinyCnnLsa, layer: usize, step: f32) -> TinyCnnLsa {
 #[test]
 fn tracing_changes_no_logit() {
     let device = Device::flex();
-    let model = shaken(&small(), &device);
-    let images = images(4, &device);
-    let plain = model.forward(images.clone());
-    assert_eq!(values_of(&plain), values_of(&model.forward_traced(images).logits));
+    for config in [small(), gated()] {
+        let model = shaken(&config, &device);
+        let images = images(4, &device);
+        let plain = model.forward(images.clone());
+        assert_eq!(values_of(&plain), values_of(&model.forward_traced(images).logits));
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::process::Command;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionKind, FeatureMap, HostTensor, ModelFile, State, TinyCnnLsaConfig, state_of, state_to_safetensors,
-    values_of, with_state,
+    AttentionConfig, AttentionKind, FeatureMap, HeadKind, HostTensor, ModelFile, State, TinyCnnLsaConfig, state_of,
+    state_to_safetensors, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -70,7 +70,17 @@ fn pytorch_gives_the_same_logits() {
         input_deviation: vec![0.2, 0.25, 0.3],
         ..TinyCnnLsaConfig::default()
     };
-    for config in [TinyCnnLsaConfig::default(), strided, softmax, softplus, colour] {
+    let mut gated = TinyCnnLsaConfig { positions: false, ..TinyCnnLsaConfig::default() };
+    gated.attention = AttentionConfig {
+        key_width: Some(12),
+        mlp_width: 0,
+        feature_map: FeatureMap::SharpExp,
+        gate: true,
+        local: true,
+        ..gated.attention
+    };
+    gated.head.kind = HeadKind::ClassAttention;
+    for config in [TinyCnnLsaConfig::default(), strided, softmax, softplus, colour, gated] {
         let folder = tempfile::tempdir().unwrap();
         write_case(folder.path(), &config);
         let output = Command::new(&python)

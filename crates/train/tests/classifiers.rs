@@ -226,6 +226,7 @@ fn ours(input: ImageShape) -> TinyCnnLsaConfig {
         input_deviation: vec![0.3; input.channels],
         stages: vec![stage(8, 1, 0, true), stage(16, 2, 1, false)],
         attention: AttentionConfig { blocks: 1, heads: 2, mlp_width: 16, ..AttentionConfig::default() },
+        ..TinyCnnLsaConfig::default()
     }
 }
 

@@ -81,7 +81,7 @@ fn batches_that_no_memory_holds_are_refused_with_their_size() {
 fn a_network_beyond_every_bound_is_refused_by_its_key() {
     let error = refused(|plan| plan.model.attention.mlp_width = 1_000_000_000);
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(source, "attention.mlp_width is 1000000000, expected 1 to 4096");
+    assert_eq!(source, "attention.mlp_width is 1000000000, expected 0 to 4096");
     let error = refused(|plan| {
         plan.model.stages = vec![StageConfig { channels: 1024, stride: 1, residual_blocks: 16, pool: false }; 2];
     });

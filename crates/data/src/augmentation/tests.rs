@@ -197,3 +197,63 @@ proptest! {
         prop_assert!(channels[0] != channels[1] && channels[1] != channels[2]);
     }
 }
+
+#[test]
+fn a_turn_moves_what_lies_off_the_middle_and_keeps_its_distance() {
+    // one bright pixel ten to the right of the middle of an image of 29 × 29
+    let shape = ImageShape::grey(29, 29);
+    let mut image = vec![0_u8; 29 * 29];
+    image[14 * 29 + 24] = 255;
+    let config = AugmentationConfig { rotation: 30.0, ..AugmentationConfig::none() };
+    let mut angles = Vec::new();
+    for index in 0..200 {
+        let turned = augment(&image, shape, &config, key(0, index));
+        let mass: f32 = turned.iter().sum();
+        let moment = |coordinate: fn(usize) -> usize| {
+            turned.iter().enumerate().map(|(pixel, level)| level * coordinate(pixel) as f32).sum::<f32>() / mass - 14.0
+        };
+        let (down, right) = (moment(|pixel| pixel / 29), moment(|pixel| pixel % 29));
+        assert!((down.hypot(right) - 10.0).abs() < 0.3 && (0.8..1.2).contains(&mass), "{down} {right} {mass}");
+        angles.push(down.atan2(right).to_degrees());
+    }
+    let (least, largest) =
+        (angles.iter().copied().fold(f32::MAX, f32::min), angles.iter().copied().fold(f32::MIN, f32::max));
+    assert!((-31.0..-25.0).contains(&least) && (25.0..31.0).contains(&largest), "{least} to {largest}");
+}
+
+#[test]
+fn a_larger_image_covers_more() {
+    let shape = ImageShape::grey(28, 28);
+    let square: Vec<u8> = (0..784)
+        .map(|pixel| if (8..20).contains(&(pixel / 28)) && (8..20).contains(&(pixel % 28)) { 255 } else { 0 })
+        .collect();
+    let config = AugmentationConfig { scaling: 0.25, ..AugmentationConfig::none() };
+    let mut sides = Vec::new();
+    for index in 0..200 {
+        let scaled = augment(&square, shape, &config, key(0, index));
+        sides.push(scaled.iter().sum::<f32>().sqrt());
+    }
+    assert!(sides.iter().all(|side| (8.9..15.1).contains(side)), "{sides:?}");
+    assert!(sides.iter().any(|&side| side < 9.6) && sides.iter().any(|&side| side > 14.4), "{sides:?}");
+}
+
+#[test]
+fn contrast_and_gamma_change_all_levels_alike_and_keep_black() {
+    let image: Vec<u8> = (0..784).map(|pixel| (pixel % 2 * 100) as u8).collect();
+    let level = 100.0_f32 / 255.0;
+    let contrast = AugmentationConfig { contrast: 0.5, ..AugmentationConfig::none() };
+    let gamma = AugmentationConfig { gamma: 1.0, ..AugmentationConfig::none() };
+    for (config, [least, largest]) in [(contrast, [0.5 * level, 1.5 * level]), (gamma, [level * level, level.sqrt()])] {
+        let found: Vec<f32> = (0..200)
+            .map(|index| {
+                let changed = augment(&image, GREY, &config, key(0, index));
+                assert!(changed.chunks(2).all(|pair| pair == [0.0, changed[1]]));
+                changed[1]
+            })
+            .collect();
+        let span = largest - least;
+        assert!(found.iter().all(|found| (least - 1e-6..=largest + 1e-6).contains(found)));
+        assert!(found.iter().any(|&found| found < least + 0.1 * span));
+        assert!(found.iter().any(|&found| found > largest - 0.1 * span));
+    }
+}

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use tinylsa_kernels::Activation;
 use tinylsa_kernels::inference::{
-    Activations, Convolution, ConvolutionShape, LayerNorm, Linear, LinearAttention, SoftmaxAttention, padded,
+    Activations, Convolution, ConvolutionShape, Depthwise, LayerNorm, Linear, LinearAttention, SoftmaxAttention, padded,
 };
 use tinylsa_shape::ImageShape;
 
-use super::pipeline::{Block, Mixing, Pipeline, StemLayer};
+use super::pipeline::{Block, Local, Mixing, Perceptron, Pipeline, StemLayer};
 use crate::architecture::{
-    Architecture, BlockSpec, ConvolutionSpec, LinearSpec, MixingSpec, NormSpec, PositionsSpec, ResidualSpec, StageSpec,
+    Architecture, BlockSpec, ClassAttentionSpec, ConvolutionSpec, DepthwiseSpec, LinearSpec, MixingSpec, NormSpec,
+    PerceptronSpec, PositionsSpec, QueriesSpec, ResidualSpec, StageSpec,
 };
 use crate::config::{AttentionKind, TinyCnnLsaConfig};
 use crate::folding::fold;
@@ -21,19 +22,22 @@ use crate::state::{State, StateError};
 pub(super) fn pipeline(config: &TinyCnnLsaConfig, state: &State) -> Result<Pipeline, StateError> {
     let Architecture { stages, positions, blocks, norm, head } = config.architecture();
     let mut tensors = Tensors { state, used: BTreeSet::new() };
-    let PositionsSpec { name, tokens, width } = positions;
+    let positions = positions.map(|PositionsSpec { name, tokens, width }| {
+        tensors.take(&name, &[tokens, width]).map(|values| padded_rows(values, width))
+    });
     let pipeline = Pipeline {
         input: config.input,
         input_mean: config.input_mean.clone(),
         input_deviation: config.input_deviation.clone(),
-        tokens,
-        width,
+        tokens: norm.rows,
+        width: norm.width,
         classes: config.classes,
         stem: tensors.stem(&stages)?,
-        positions: padded_rows(tensors.take(&name, &[tokens, width])?, width),
+        positions: positions.transpose()?,
         blocks: blocks.iter().map(|block| tensors.block(block)).collect::<Result<_, _>>()?,
         norm: tensors.layer_norm(&norm)?,
-        head: tensors.linear(&head, Activation::Identity)?,
+        class_scores: head.class_attention.map(|attention| tensors.class_scores(&attention)).transpose()?,
+        head: tensors.linear(&head.linear, Activation::Identity)?,
     };
     match state.keys().find(|name| !tensors.used.contains(name.as_str())) {
         Some(name) => Err(StateError::Unexpected { name: name.clone() }),
@@ -94,20 +98,56 @@ impl<'a> Tensors<'a> {
     }
 
     fn block(&mut self, spec: &BlockSpec) -> Result<Block, StateError> {
-        let MixingSpec { heads, width, kind, feature_map, .. } = spec.mixing;
-        let width = width / heads;
+        let MixingSpec { heads, key_width, width, kind, feature_map, .. } = spec.mixing;
+        let of_head = width / heads;
+        let map = feature_map.into();
         Ok(Block {
             attention_norm: self.layer_norm(&spec.attention_norm)?,
             query_key_value: self.linear(&spec.query_key_value, Activation::Identity)?,
             mixing: match kind {
-                AttentionKind::Linear => Mixing::Linear(LinearAttention { heads, width, map: feature_map.into() }),
-                AttentionKind::Softmax => Mixing::Softmax(SoftmaxAttention { heads, width }),
+                AttentionKind::Linear => Mixing::Linear(LinearAttention { heads, key_width, width: of_head, map }),
+                AttentionKind::Softmax => Mixing::Softmax(SoftmaxAttention { heads, key_width, width: of_head }),
             },
+            local: spec.local.as_ref().map(|local| self.local(local, 2 * heads * key_width)).transpose()?,
+            gate: spec.gate.as_ref().map(|gate| self.linear(gate, Activation::Identity)).transpose()?,
             projection: self.linear(&spec.projection, Activation::Identity)?,
-            mlp_norm: self.layer_norm(&spec.mlp_norm)?,
+            perceptron: spec.perceptron.as_ref().map(|perceptron| self.perceptron(perceptron)).transpose()?,
+        })
+    }
+
+    /// A convolution of the values, which begin at column `first_value` of what the block projects its tokens to.
+    fn local(&mut self, spec: &DepthwiseSpec, first_value: usize) -> Result<Local, StateError> {
+        let &DepthwiseSpec { ref name, rows, columns, width } = spec;
+        let weight = self.take(&format!("{name}.weight"), &[1, 3, 3, width])?;
+        let bias = self.take(&format!("{name}.bias"), &[width])?;
+        Ok(Local { convolution: Depthwise::new(rows, columns, weight, bias), first_value })
+    }
+
+    fn perceptron(&mut self, spec: &PerceptronSpec) -> Result<Perceptron, StateError> {
+        Ok(Perceptron {
+            norm: self.layer_norm(&spec.norm)?,
             expand: self.linear(&spec.expand, Activation::Gelu)?,
             contract: self.linear(&spec.contract, Activation::Identity)?,
         })
+    }
+
+    /// From a token to the scores of its softmax, one for each class: keys and queries in one linear map.
+    fn class_scores(&mut self, spec: &ClassAttentionSpec) -> Result<Linear, StateError> {
+        let &QueriesSpec { ref name, classes, key_width, .. } = &spec.queries;
+        let queries = self.take(name, &[1, classes, key_width])?;
+        let LinearSpec { name, inputs, outputs, .. } = &spec.keys;
+        let weight = self.take(&format!("{name}.weight"), &[*inputs, *outputs])?;
+        let bias = self.take(&format!("{name}.bias"), &[*outputs])?;
+        let scale = (key_width as f64).sqrt();
+        let with_queries = |keys: &[f32]| -> Vec<f32> {
+            let score = |query: &[f32]| {
+                let product: f64 = keys.iter().zip(query).map(|(&key, &query)| f64::from(key) * f64::from(query)).sum();
+                (product / scale) as f32
+            };
+            queries.chunks_exact(key_width).map(score).collect()
+        };
+        let weight: Vec<f32> = weight.chunks_exact(key_width).flat_map(with_queries).collect();
+        Ok(Linear::new(&weight, &with_queries(bias), Activation::Identity))
     }
 
     fn linear(&mut self, spec: &LinearSpec, activation: Activation) -> Result<Linear, StateError> {

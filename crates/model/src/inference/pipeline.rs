@@ -1,7 +1,8 @@
 //! From pixels to logits, for as many images as stay in a core's cache.
 
 use tinylsa_kernels::inference::{
-    Activations, Convolution, LayerNorm, Linear, LinearAttention, Scratch, SoftmaxAttention, mean_rows, padded,
+    Activations, Convolution, Depthwise, LayerNorm, Linear, LinearAttention, Scratch, SoftmaxAttention, mean_rows,
+    multiply_by_silu, padded, pool_by_softmax,
 };
 use tinylsa_shape::ImageShape;
 
@@ -17,9 +18,11 @@ pub(super) struct Pipeline {
     pub classes: usize,
     pub stem: Vec<StemLayer>,
     /// `[tokens, padded(width)]`
-    pub positions: Activations,
+    pub positions: Option<Activations>,
     pub blocks: Vec<Block>,
     pub norm: LayerNorm,
+    /// From a token to how much each class counts it, before the softmax; without it they count it all the same.
+    pub class_scores: Option<Linear>,
     pub head: Linear,
 }
 
@@ -39,8 +42,22 @@ pub(super) struct Block {
     pub attention_norm: LayerNorm,
     pub query_key_value: Linear,
     pub mixing: Mixing,
+    pub local: Option<Local>,
+    pub gate: Option<Linear>,
     pub projection: Linear,
-    pub mlp_norm: LayerNorm,
+    pub perceptron: Option<Perceptron>,
+}
+
+/// A convolution of the values, which begin at a column of the projected tokens.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub convolution: Depthwise,
+    pub first_value: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Perceptron {
+    pub norm: LayerNorm,
     pub expand: Linear,
     pub contract: Linear,
 }
@@ -67,6 +84,7 @@ pub(super) struct Workspace {
 struct Tokens {
     attended: Activations,
     normalised: Activations,
+    mixed: Activations,
     wide: Activations,
 }
 
@@ -76,24 +94,46 @@ impl Pipeline {
         let (length, row) = (self.tokens * padded(self.width), padded(self.width));
         self.run_stem(pixels, workspace);
         let Workspace { current, tokens, pooled, next, scratch, .. } = workspace;
+        let output_row = padded(self.classes);
         pooled.reserve(images * row);
-        for (x, pooled) in current.chunks_exact_mut(length).zip(pooled.chunks_exact_mut(row)).take(images) {
-            for (x, position) in x.iter_mut().zip(&*self.positions) {
-                *x += position;
+        next.reserve(images * output_row);
+        let images = current.chunks_exact_mut(length).take(images);
+        let outputs = pooled.chunks_exact_mut(row).zip(next.chunks_exact_mut(output_row));
+        for (x, (pooled, output)) in images.zip(outputs) {
+            if let Some(positions) = &self.positions {
+                for (x, position) in x.iter_mut().zip(&**positions) {
+                    *x += position;
+                }
             }
             for block in &self.blocks {
                 block.run(x, tokens, scratch);
             }
             tokens.normalised.reserve(length);
             self.norm.run(x, &mut tokens.normalised[..length]);
-            mean_rows(&tokens.normalised[..length], pooled);
+            match &self.class_scores {
+                None => mean_rows(&tokens.normalised[..length], pooled),
+                Some(scores) => self.pool_by_class(scores, tokens, scratch, output),
+            }
         }
-        let output_row = padded(self.classes);
-        next.reserve(images * output_row);
-        self.head.run(&pooled[..images * row], None, scratch, &mut next[..images * output_row]);
+        let images = logits.len() / self.classes;
+        if self.class_scores.is_none() {
+            self.head.run(&pooled[..images * row], None, scratch, &mut next[..images * output_row]);
+        }
         for (logits, output) in logits.chunks_exact_mut(self.classes).zip(next.chunks_exact(output_row)) {
             logits.copy_from_slice(&output[..self.classes]);
         }
+    }
+
+    /// What each class makes of the normalised tokens of an image.
+    fn pool_by_class(&self, class_scores: &Linear, tokens: &mut Tokens, scratch: &mut Scratch, output: &mut [f32]) {
+        let Tokens { normalised, mixed, wide, .. } = tokens;
+        let normalised = &normalised[..self.tokens * padded(self.width)];
+        let length = self.tokens * padded(self.classes);
+        mixed.reserve(length);
+        wide.reserve(length);
+        class_scores.run(normalised, None, scratch, &mut mixed[..length]);
+        self.head.run(normalised, None, scratch, &mut wide[..length]);
+        pool_by_softmax(self.classes, &mixed[..length], &wide[..length], output);
     }
 
     /// Leaves the maps of the last stage in `current`.
@@ -158,25 +198,38 @@ fn convolve(
 impl Block {
     /// Replaces the tokens of an image by those behind the block.
     fn run(&self, x: &mut [f32], memory: &mut Tokens, scratch: &mut Scratch) {
-        let Tokens { attended, normalised, wide } = memory;
+        let Tokens { attended, normalised, mixed, wide } = memory;
         let tokens = x.len() / padded(self.projection.outputs());
         let projections = tokens * padded(self.query_key_value.outputs());
-        let hidden = tokens * padded(self.expand.outputs());
         attended.reserve(x.len());
         normalised.reserve(x.len());
-        wide.reserve(projections.max(hidden));
+        mixed.reserve(x.len());
+        wide.reserve(projections.max(x.len()));
         let (attended, normalised) = (&mut attended[..x.len()], &mut normalised[..x.len()]);
+        let mixed = &mut mixed[..x.len()];
 
         self.attention_norm.run(x, normalised);
         self.query_key_value.run(normalised, None, scratch, &mut wide[..projections]);
         match &self.mixing {
-            Mixing::Linear(attention) => attention.run(&wide[..projections], scratch, normalised),
-            Mixing::Softmax(attention) => attention.run(&wide[..projections], scratch, normalised),
+            Mixing::Linear(attention) => attention.run(&wide[..projections], scratch, mixed),
+            Mixing::Softmax(attention) => attention.run(&wide[..projections], scratch, mixed),
         }
-        self.projection.run(normalised, Some(x), scratch, attended);
-
-        self.mlp_norm.run(attended, normalised);
-        self.expand.run(normalised, None, scratch, &mut wide[..hidden]);
-        self.contract.run(&wide[..hidden], Some(attended), scratch, x);
+        if let Some(Local { convolution, first_value }) = &self.local {
+            convolution.add(&wide[..projections], projections / tokens, *first_value, mixed);
+        }
+        if let Some(gate) = &self.gate {
+            gate.run(normalised, None, scratch, &mut wide[..x.len()]);
+            multiply_by_silu(mixed, &wide[..x.len()]);
+        }
+        self.projection.run(mixed, Some(x), scratch, attended);
+        let Some(Perceptron { norm, expand, contract }) = &self.perceptron else {
+            x.copy_from_slice(attended);
+            return;
+        };
+        norm.run(attended, normalised);
+        let hidden = tokens * padded(expand.outputs());
+        wide.reserve(hidden);
+        expand.run(normalised, None, scratch, &mut wide[..hidden]);
+        contract.run(&wide[..hidden], Some(attended), scratch, x);
     }
 }

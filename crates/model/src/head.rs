@@ -1,0 +1,68 @@
+//! From the normalised tokens to the logits.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use tinylsa_kernels::{Activation, mean_tokens};
+
+use crate::architecture::{ClassAttentionSpec, HeadSpec, QueriesSpec};
+use crate::layers::Linear;
+use crate::trace::Readout;
+
+/// The attention of a query of each class over the tokens: `A_cj = softmax_j(q_c · k_j / √key width)`.
+#[derive(Module, Debug)]
+pub(crate) struct ClassAttention {
+    keys: Linear,
+    /// `[1, classes, key width]`. With one of the first dimension they are no matrix, which Muon would make orthogonal.
+    queries: Param<Tensor<3>>,
+}
+
+impl ClassAttention {
+    /// Queries of 0, with which every token counts the same.
+    pub(crate) fn zeros(spec: &HeadSpec, device: &Device) -> Option<Self> {
+        let ClassAttentionSpec { keys, queries } = spec.class_attention.as_ref()?;
+        let &QueriesSpec { classes, key_width, .. } = queries;
+        let queries = Param::from_tensor(Tensor::zeros([1, classes, key_width], device));
+        Some(Self { keys: Linear::zeros(keys, device), queries })
+    }
+
+    /// A, how much each class counts each token.
+    ///
+    /// # Shapes
+    /// - tokens: `[batch, tokens, width]`, normalised
+    /// - output: `[batch, classes, tokens]`
+    fn attention(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let queries = self.queries.val();
+        let scale = (queries.dims()[2] as f64).sqrt();
+        let keys = self.keys.forward(tokens, Activation::Identity);
+        softmax(queries.matmul(keys.transpose()) / scale, 2)
+    }
+}
+
+/// The logits, `[batch, classes]`, of normalised tokens, `[batch, tokens, width]`.
+pub(crate) fn logits(class_attention: Option<&ClassAttention>, head: &Linear, tokens: Tensor<3>) -> Tensor<2> {
+    match class_attention {
+        None => {
+            let pooled = mean_tokens(tokens);
+            head.forward(pooled.unsqueeze_dim(1), Activation::Identity).squeeze_dim(1)
+        }
+        // the rows of the attention sum to 1, so that the bias of each token is that of the logit
+        Some(class_attention) => {
+            let attention = class_attention.attention(tokens.clone());
+            let of_tokens = head.forward(tokens, Activation::Identity).transpose();
+            (attention * of_tokens).sum_dim(2).squeeze_dim(2)
+        }
+    }
+}
+
+/// How [`logits`] come from the tokens.
+pub(crate) fn readout(class_attention: Option<&ClassAttention>, head: &Linear, tokens: Tensor<3>) -> Readout {
+    let (weight, bias) = head.parameters();
+    let [batch, count, _] = tokens.dims();
+    let attention = match class_attention {
+        None => Tensor::ones([batch, bias.dims()[0], count], &tokens.device()) / count as f64,
+        Some(class_attention) => class_attention.attention(tokens.clone()),
+    };
+    let of_tokens = tokens.matmul(weight.unsqueeze_dim(0)).transpose();
+    Readout { evidence: attention.clone() * of_tokens, attention, bias }
+}
