@@ -13,7 +13,7 @@ use program::xtask;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 
-const METHODS: [&str; 18] = [
+const METHODS: [&str; 19] = [
     "self-attention",
     "multi-head-attention",
     "attention-rollout",
@@ -26,6 +26,7 @@ const METHODS: [&str; 18] = [
     "input-gradient",
     "input-times-gradient",
     "grad-cam",
+    "class-evidence",
     "occlusion",
     "rise",
     "exact-shapley",
@@ -86,7 +87,7 @@ fn close(left: f64, right: f64) -> bool {
 fn every_method_leaves_maps_that_another_library_can_check() {
     let folder = tempfile::tempdir().unwrap();
     let said = explain(folder.path(), &["--index", "5", "--method", "all", "--out", "out"]);
-    assert!(said.contains("test-5: predicted") && said.contains("18 methods"), "{said}");
+    assert!(said.contains("test-5: predicted") && said.contains("19 methods"), "{said}");
     let bytes = std::fs::read(folder.path().join("out/test-5/attributions.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let diagnostics = json(&folder.path().join("out/test-5/diagnostics.json"));

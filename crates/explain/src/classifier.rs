@@ -140,7 +140,7 @@ impl<M: Classifier> TappedClassifier<M> {
 impl<M: Classifier> AttentionSource for TappedClassifier<M> {
     fn trace(&self, images: Tensor<4>) -> Result<ImageAttention, ExplainError> {
         let layers = self.traced(&images, Target::Predicted)?.layers;
-        Ok(ImageAttention { grid: self.grid, layers, checks: Vec::new(), evidence: Vec::new() })
+        Ok(ImageAttention { grid: self.grid, layers, checks: Vec::new(), readout: Vec::new(), evidence: Vec::new() })
     }
 
     fn gradients(&self, images: Tensor<4>, explained: ExplainedScore) -> Result<Option<Vec<Tensor<3>>>, ExplainError> {

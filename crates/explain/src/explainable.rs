@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use burn::tensor::{Device, Tensor};
-use tinylsa_xai::{AttentionCheck, ExplainError, ExplainedScore, LayerAttention, TokenGrid};
+use tinylsa_xai::{AttentionCheck, ExplainError, ExplainedScore, FlowMaps, LayerAttention, Rollout, TokenGrid};
 
 use crate::error::Result;
 use crate::maps::NamedTensor;
@@ -11,8 +11,8 @@ use crate::maps::NamedTensor;
 /// A model that can be explained. Images are `[batch, channels, height, width]`, scores `[batch, classes]`; logits are
 /// the usual scores. The model is in evaluation mode.
 ///
-/// Only [`Explainable::scores`] is required. Attention, feature maps, and copies of the model with layers initialised again, are
-/// optional: methods and scores that need them are refused or left out without.
+/// Only [`Explainable::scores`] is required. Attention, feature maps, what tokens say for the classes, and copies of the model
+/// with layers initialised again, are optional: methods and scores that need them are refused or left out without.
 pub trait Explainable: Debug {
     /// The scores of images on a plain device.
     fn scores(&self, images: Tensor<4>) -> Tensor<2>;
@@ -30,6 +30,11 @@ pub trait Explainable: Debug {
 
     /// The model cut in two behind its last feature maps, if it can be.
     fn feature_maps(&self) -> Option<&dyn FeatureMaps> {
+        None
+    }
+
+    /// What each token says for each class, if the model's scores are sums over its last tokens.
+    fn token_evidence(&self) -> Option<&dyn EvidenceSource> {
         None
     }
 
@@ -83,6 +88,30 @@ pub trait AttentionSource: Debug {
     }
 }
 
+/// A model whose scores are sums over its last tokens: `score_c = b_c + Σ_j E_cj`.
+pub trait EvidenceSource: Debug {
+    /// What each token says for each class of the first of the images.
+    ///
+    /// # Errors
+    /// If a number is not finite, or the device fails.
+    fn evidence(&self, images: Tensor<4>) -> Result<TokenEvidence, ExplainError>;
+}
+
+/// What each token of an image says for each class.
+#[derive(Clone, Debug)]
+pub struct TokenEvidence {
+    /// Where the tokens lie on the image; no prefix tokens.
+    pub grid: TokenGrid,
+    /// `E_cj`, a row of as many values as there are tokens for each class.
+    pub evidence: Vec<Vec<f64>>,
+    /// How much each class counts each token, at least 0 and rows that sum to 1.
+    pub attention: Vec<Vec<f64>>,
+    /// `b_c`.
+    pub biases: Vec<f64>,
+    /// The scores.
+    pub scores: Vec<f64>,
+}
+
 /// The attention of every layer on one image.
 #[derive(Clone, Debug)]
 pub struct ImageAttention {
@@ -92,8 +121,29 @@ pub struct ImageAttention {
     pub layers: Vec<LayerAttention>,
     /// How well the matrices account for what each layer computed; empty if that was not compared.
     pub checks: Vec<AttentionCheck>,
+    /// How much each class counts each token behind the last layer, a row of weights for each class; empty if a head reads
+    /// the class token, or the mean of the tokens.
+    pub readout: Vec<Vec<f64>>,
     /// What another library needs to compute the matrices again.
     pub evidence: Vec<NamedTensor>,
+}
+
+impl ImageAttention {
+    /// The map of a rollout that the head reads for a class.
+    pub(crate) fn read_rollout(&self, rollout: &Rollout, class: usize) -> Result<Vec<f64>, ExplainError> {
+        match self.readout.get(class) {
+            Some(weights) => rollout.weighted(weights, self.grid),
+            None => rollout.pooled(self.grid),
+        }
+    }
+
+    /// The map of flows that the head reads for a class.
+    pub(crate) fn read_flows(&self, flows: &FlowMaps, class: usize) -> Result<Vec<f64>, ExplainError> {
+        match self.readout.get(class) {
+            Some(weights) => flows.weighted(weights, self.grid),
+            None => flows.pooled(self.grid),
+        }
+    }
 }
 
 /// Any function from images to scores. It gives scores and gradients, no attention.

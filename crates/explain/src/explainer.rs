@@ -262,6 +262,7 @@ impl Explainer<'_> {
         let lacks = |method: &MethodId| match method.facts().needs {
             Needs::Attention => self.model.attention().is_none(),
             Needs::FeatureMaps => self.model.feature_maps().is_none(),
+            Needs::TokenEvidence => self.model.token_evidence().is_none(),
             Needs::Scores | Needs::Gradients => false,
         };
         match methods.iter().find(|method| lacks(method)) {

@@ -80,7 +80,10 @@ pub use config::{ExplainConfig, ImageChoice, RerunConfig, ScoresConfig};
 pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, Scaling, draw, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
-pub use explainable::{AttentionSource, Explainable, FeatureMaps, FromFunction, ImageAttention, RandomisedModel};
+pub use explainable::{
+    AttentionSource, EvidenceSource, Explainable, FeatureMaps, FromFunction, ImageAttention, RandomisedModel,
+    TokenEvidence,
+};
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, RequestedClass, Unwatched, execution};
 pub use explanation::{ImageExplanation, MethodExplanation, Source};
 pub use files::{Origin, WrittenImage, write_image};
@@ -92,8 +95,8 @@ pub use method::{
     Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
 };
 pub use methods::{
-    FixedQueryConfig, GradientRollout, GridShapleyConfig, InputGradient, InputTimesGradient, MultiHeadAttention,
-    SelfAttention,
+    ClassEvidence, FixedQueryConfig, GradientRollout, GridShapleyConfig, InputGradient, InputTimesGradient,
+    MultiHeadAttention, SelfAttention,
 };
 pub use names::names_of_files;
 pub use registry::{ALL_METHODS, MethodId};

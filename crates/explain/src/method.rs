@@ -129,6 +129,8 @@ pub enum Needs {
     Attention,
     /// The last feature maps, and the scores as a function of them.
     FeatureMaps,
+    /// What each token says for each class.
+    TokenEvidence,
 }
 
 impl Needs {
@@ -139,6 +141,7 @@ impl Needs {
             Self::Gradients => "differentiable scores",
             Self::Attention => "attention",
             Self::FeatureMaps => "feature maps",
+            Self::TokenEvidence => "scores that are sums over tokens",
         }
     }
 }

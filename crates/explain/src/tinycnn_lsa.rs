@@ -2,13 +2,16 @@
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_model::{
-    AttentionKind, InferenceModel, LayerTrace, ModuleLayer, TinyCnnLsa, Trace, state_of, values_of, with_owned_state,
+    AttentionKind, HeadKind, InferenceModel, LayerTrace, ModuleLayer, Readout, TinyCnnLsa, Trace, state_of, values_of,
+    with_owned_state,
 };
 use tinylsa_xai::{ExplainError, ExplainedScore, LayerAttention, LinearAttention, TokenGrid, check_attention};
 
 use crate::cascade::cascade;
 use crate::error::Result;
-use crate::explainable::{AttentionSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel};
+use crate::explainable::{
+    AttentionSource, EvidenceSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel, TokenEvidence,
+};
 use crate::maps::NamedTensor;
 
 /// `TinyCNN` + LSA in the two forms that methods ask.
@@ -43,6 +46,10 @@ impl Explainable for ExplainedNetwork {
         Some(&self.network)
     }
 
+    fn token_evidence(&self) -> Option<&dyn EvidenceSource> {
+        Some(&self.network)
+    }
+
     fn randomised(&self, seed: u64, device: &Device) -> Result<Vec<RandomisedModel>> {
         let model = &self.network;
         let fresh = state_of(&model.config().init(device)?.with_initial_weights(seed));
@@ -60,7 +67,7 @@ fn layers(model: &TinyCnnLsa) -> Vec<ModuleLayer> {
         ModuleLayer { name, tensors: tensors.iter().filter(belongs).cloned().collect() }
     };
     let config = model.config();
-    let mut layers = vec![layer("head".to_owned(), &["head.", "norm."])];
+    let mut layers = vec![layer("head".to_owned(), &["head.", "class_attention.", "norm."])];
     layers.extend((0..config.attention.blocks).rev().map(|block| {
         let name = format!("blocks.{block}");
         let prefix = format!("{name}.");
@@ -86,7 +93,11 @@ impl FeatureMaps for TinyCnnLsa {
 
 impl AttentionSource for TinyCnnLsa {
     fn trace(&self, images: Tensor<4>) -> Result<ImageAttention, ExplainError> {
-        let Trace { layers: traces, rows, columns, .. } = self.forward_traced(images);
+        let Trace { layers: traces, readout, rows, columns, .. } = self.forward_traced(images);
+        let readout = match self.config().head.kind {
+            HeadKind::Mean => Vec::new(),
+            HeadKind::ClassAttention => rows_of_first(&readout.attention),
+        };
         let (mut layers, mut checks, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
         for (index, trace) in traces.iter().enumerate() {
             let LayerTrace { queries, keys, values, attention, context } = trace;
@@ -102,7 +113,7 @@ impl AttentionSource for TinyCnnLsa {
                 NamedTensor::f32(format!("layer-{index}/{name}"), tensor.dims().to_vec(), values_of(&tensor))
             }));
         }
-        Ok(ImageAttention { grid: TokenGrid::new(rows, columns), layers, checks, evidence })
+        Ok(ImageAttention { grid: TokenGrid::new(rows, columns), layers, checks, readout, evidence })
     }
 
     fn gradients(&self, images: Tensor<4>, explained: ExplainedScore) -> Result<Option<Vec<Tensor<3>>>, ExplainError> {
@@ -116,6 +127,30 @@ impl AttentionSource for TinyCnnLsa {
             Some(other) => gradients.into_iter().zip(of_class(other)).map(|(one, other)| one - other).collect(),
         }))
     }
+}
+
+impl EvidenceSource for TinyCnnLsa {
+    fn evidence(&self, images: Tensor<4>) -> Result<TokenEvidence, ExplainError> {
+        let Trace { logits, readout, rows, columns, .. } = self.forward_traced(images);
+        let Readout { attention, evidence, bias } = readout;
+        let classes = bias.dims()[0];
+        let on_host = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+        Ok(TokenEvidence {
+            grid: TokenGrid::new(rows, columns),
+            evidence: rows_of_first(&evidence),
+            attention: rows_of_first(&attention),
+            biases: on_host(values_of(&bias)),
+            scores: on_host(values_of(&logits)).into_iter().take(classes).collect(),
+        })
+    }
+}
+
+/// The rows of the first of a batch of matrices.
+fn rows_of_first(batch: &Tensor<3>) -> Vec<Vec<f64>> {
+    let [_, rows, columns] = batch.dims();
+    let values = values_of(batch);
+    let of_first = values.chunks_exact(columns).take(rows);
+    of_first.map(|row| row.iter().copied().map(f64::from).collect()).collect()
 }
 
 /// The first of a batch.

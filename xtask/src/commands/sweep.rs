@@ -7,7 +7,9 @@ use tinylsa_system::write_atomically;
 
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::table::table;
-use tinylsa_experiment::sweep::{SweepPlace, SweepPlan, SweepResults, VariantSummary, run_trials};
+use tinylsa_experiment::sweep::{
+    Comparison, PairedDifference, SweepPlace, SweepPlan, SweepResults, VariantSummary, Verdict, run_trials,
+};
 
 /// Arguments of the `sweep` command.
 #[derive(Args, Debug)]
@@ -43,7 +45,15 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<()> {
     let results = run_trials(&plan, &place)?;
     let document = serde_json::to_string_pretty(&results)?;
     write_atomically(&place.folder.join("results.json"), document.as_bytes())?;
-    if arguments.json { say(document) } else { say(variant_table(&results)) }
+    if arguments.json {
+        return say(document);
+    }
+    say(variant_table(&results))?;
+    if let Some(control) = &plan.control {
+        say(format!("beside {control}, on the same images:"))?;
+        say(comparison_table(&results))?;
+    }
+    Ok(())
 }
 
 /// A line for each variant, the best by validation accuracy first.
@@ -78,6 +88,34 @@ fn row(variant: &VariantSummary) -> [String; 8] {
     ]
 }
 
+/// A line for each variant but the control.
+fn comparison_table(results: &SweepResults) -> String {
+    let header = ["variant", "images", "accuracy, points", "of each seed", "log-likelihood, nats", "verdict"];
+    table(1, header, results.comparisons.iter().map(compared_row))
+}
+
+fn compared_row(comparison: &Comparison) -> [String; 6] {
+    let with_interval = |difference: &PairedDifference, scale: f64, digits: usize| {
+        let [mean, low, high] = [difference.over_images.mean, difference.over_images.low, difference.over_images.high]
+            .map(|end| scale * end);
+        format!("{mean:+.digits$} ({low:+.digits$} to {high:+.digits$})")
+    };
+    let seeds = comparison.accuracy.of_each_seed.iter().map(|seed| format!("{:+.2}", 100.0 * seed));
+    let verdict = match comparison.verdict {
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::Undecided => "undecided",
+    };
+    [
+        comparison.variant.clone(),
+        comparison.images.to_string(),
+        with_interval(&comparison.accuracy, 100.0, 2),
+        seeds.collect::<Vec<_>>().join(" "),
+        with_interval(&comparison.likelihood, 1.0, 4),
+        verdict.to_owned(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use tinylsa_experiment::sweep::TrialResult;
@@ -100,9 +138,10 @@ mod tests {
             images_per_second: 900.0,
             digest: String::new(),
         };
-        let several = variant_table(&SweepResults { trials: vec![trial(0, 0.92), trial(1, 0.94)] });
+        let several =
+            variant_table(&SweepResults { trials: vec![trial(0, 0.92), trial(1, 0.94)], ..SweepResults::default() });
         assert!(several.contains("93.00 ± 1.41") && several.contains("90.00 ± 0.00"), "{several}");
-        let one = variant_table(&SweepResults { trials: vec![trial(0, 0.92)] });
+        let one = variant_table(&SweepResults { trials: vec![trial(0, 0.92)], ..SweepResults::default() });
         assert!(one.contains("92.00 ┆") && !one.contains("92.00 ±"), "{one}");
     }
 }

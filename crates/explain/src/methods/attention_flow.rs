@@ -53,7 +53,7 @@ impl Method for AttentionFlowConfig {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let traced = at.attention()?;
         let flows = attention_flow(&traced.layers, None, self, &at.execution.cancellation)?;
-        let pooled = flows.pooled(traced.grid)?;
+        let pooled = traced.read_flows(&flows, at.explained.class)?;
         let mut warnings = check_warnings(traced);
         if flows.saturated_fraction > SATURATED {
             let share = 100.0 * flows.saturated_fraction;

@@ -45,7 +45,7 @@ impl Method for AttentionRolloutConfig {
     fn explain(&self, at: &MethodContext<'_>) -> Result<Explained> {
         let traced = at.attention()?;
         let found = attention_rollout(&traced.layers, self, &at.execution.cancellation)?;
-        let pooled = found.pooled(traced.grid)?;
+        let pooled = traced.read_rollout(&found, at.explained.class)?;
         let diagnostics = RolloutDiagnostics {
             checks: traced.checks.clone(),
             rollout: (&AttentionStatistics::of(&found.matrix)).into(),

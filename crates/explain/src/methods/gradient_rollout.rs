@@ -51,7 +51,7 @@ impl Method for GradientRollout {
         let on_host: Vec<Vec<f64>> =
             gradients.iter().map(|layer| values_of(layer).into_iter().map(f64::from).collect()).collect();
         let found = gradient_rollout(&traced.layers, &on_host, &at.execution.cancellation)?;
-        let pooled = found.pooled(traced.grid)?;
+        let pooled = traced.read_rollout(&found, at.explained.class)?;
         let mut warnings = check_warnings(traced);
         if pooled.iter().all(|&value| value == 0.0) {
             warnings.push("no attention speaks for the class: the map is 0 everywhere".to_owned());

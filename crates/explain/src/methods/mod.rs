@@ -13,6 +13,7 @@ use crate::method::{Entry, Method, Registered};
 
 mod attention_flow;
 mod attention_rollout;
+mod class_evidence;
 mod exact_shapley;
 mod expected_gradients;
 mod fixed_query;
@@ -32,6 +33,7 @@ mod smooth_grad;
 
 mod support;
 
+pub use class_evidence::ClassEvidence;
 pub use exact_shapley::GridShapleyConfig;
 pub use fixed_query::FixedQueryConfig;
 pub use gradient_rollout::GradientRollout;
@@ -74,6 +76,7 @@ registry! {
     InputGradient,
     InputTimesGradient,
     GradCamConfig,
+    ClassEvidence,
     GridShapleyConfig,
     KernelShapConfig,
     PermutationShapConfig,

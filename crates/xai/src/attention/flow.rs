@@ -8,7 +8,8 @@ use tracing::info_span;
 use crate::attention::grid::TokenGrid;
 use crate::attention::matrix::{HeadFusion, LayerAttention, TokenMatrix, residual_matrices};
 use crate::attention::max_flow::{LayeredNetwork, MaxFlow};
-use crate::error::{ExplainError, require_index};
+use crate::attention::rollout::weighted_sum;
+use crate::error::{ExplainError, require_count, require_index};
 use crate::execution::Cancellation;
 
 /// How close to its bound a flow counts as saturated, relative to the bound.
@@ -125,6 +126,19 @@ impl FlowMaps {
             reason: "the class token is none of the queries",
         })?;
         Ok(grid.restrict(&self.normalised(place)?)?.to_vec())
+    }
+
+    /// The map `[rows, columns]` of a head that counts the tokens by weights of its own, such as the attention of a class:
+    /// the normalised maps of the queries, each times the weight of its token.
+    ///
+    /// # Errors
+    /// If not all tokens are queries, there is not one weight for each, or the grid has another number of tokens.
+    pub fn weighted(&self, weights: &[f64], grid: TokenGrid) -> Result<Vec<f64>, ExplainError> {
+        require_count("the weights of the tokens", weights.len(), self.tokens)?;
+        require_count("the queries of the flows", self.queries.len(), self.tokens)?;
+        let normalised = (0..self.queries.len()).map(|place| self.normalised(place)).collect::<Result<Vec<_>, _>>()?;
+        let of_queries: Vec<f64> = self.queries.iter().map(|&query| weights[query]).collect();
+        Ok(grid.restrict(&weighted_sum(normalised.iter().map(Vec::as_slice), &of_queries))?.to_vec())
     }
 
     fn mean_of_queries(&self) -> Vec<f64> {

@@ -75,6 +75,16 @@ impl Rollout {
         Ok(grid.restrict(&read)?.to_vec())
     }
 
+    /// The map `[rows, columns]` of a head that counts the tokens by weights of its own, such as the attention of a class:
+    /// `Σᵢ wᵢ Rᵢ`.
+    ///
+    /// # Errors
+    /// If there is not one weight for each token, or the grid has another number of tokens than the matrix.
+    pub fn weighted(&self, weights: &[f64], grid: TokenGrid) -> Result<Vec<f64>, ExplainError> {
+        require_count("the weights of the tokens", weights.len(), self.matrix.tokens())?;
+        Ok(grid.restrict(&weighted_sum(self.matrix.rows(), weights))?.to_vec())
+    }
+
     /// The map of one token.
     ///
     /// # Errors
@@ -82,6 +92,15 @@ impl Rollout {
     pub fn of_query(&self, token: usize) -> Result<&[f64], ExplainError> {
         self.matrix.row(token)
     }
+}
+
+/// The sum of the rows, each times its weight.
+pub(super) fn weighted_sum<'a>(rows: impl Iterator<Item = &'a [f64]>, weights: &[f64]) -> Vec<f64> {
+    let mut sum = vec![0.0; weights.len()];
+    for (row, weight) in rows.zip(weights) {
+        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+    }
+    sum
 }
 
 /// The rollout of attention weighted by the gradient of one class (Chefer et al. 2021, "Generic attention-model
