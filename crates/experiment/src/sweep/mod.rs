@@ -5,6 +5,7 @@
 //! the sweep's file has now.
 
 mod children;
+mod comparison;
 mod plan;
 mod results;
 
@@ -19,13 +20,15 @@ use tinylsa_system::OutputDir;
 use tracing::info;
 
 use children::Children;
+pub use comparison::{Comparison, PairedDifference, Verdict};
+use comparison::{Outcome, compared};
 pub use plan::{SweepPlan, Trial, Variant};
 pub use results::{SweepResults, TrialResult, VariantSummary};
 
 use crate::dataset::{LoadedDataset, obtain};
 use crate::error::{ExperimentError, Interruption};
 use crate::folder::{Manifest, existing_run, holds_run};
-use crate::prepare::Experiment;
+use crate::prepare::{Experiment, Prepared};
 use tinylsa_data::DataConfig;
 use tinylsa_settings::UsageError;
 use tinylsa_settings::config::ConfigSource;
@@ -54,6 +57,20 @@ struct CheckedTrial {
     progress: TrialProgress,
 }
 
+/// All trials of a sweep, and what their networks are compared on.
+struct CheckedSweep {
+    trials: Vec<CheckedTrial>,
+    shared: Option<SharedImages>,
+}
+
+/// The validation images that all trials of a sweep with a control have in common.
+struct SharedImages {
+    images: LoadedDataset,
+    validation: Vec<u32>,
+    /// The name of the trial that they were taken from.
+    trial: String,
+}
+
 /// How far a trial got before this start of the sweep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TrialProgress {
@@ -72,7 +89,7 @@ pub fn run_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults, 
 }
 
 fn run_all(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
-    let trials = check_trials(plan, place)?;
+    let CheckedSweep { trials, shared } = check_trials(plan, place)?;
     // Held until the results are read, so that two sweeps never write into one directory.
     let _claim = OutputDir::claim(&place.folder, "sweep")?;
     let children = Children::until(Arc::clone(&place.stop));
@@ -91,7 +108,19 @@ fn run_all(plan: &SweepPlan, place: &SweepPlace) -> Result<SweepResults> {
         ended.collect::<Result<Vec<()>>>()
     })?;
     let read = |trial: &CheckedTrial| TrialResult::read(&trial.trial, &trial.run_dir, &trial.experiment);
-    Ok(SweepResults { trials: trials.iter().map(read).collect::<Result<_>>()? })
+    let comparisons = match (&plan.control, &shared) {
+        (Some(control), Some(shared)) => compared(&outcomes(&trials, shared)?, control)?,
+        (None, _) | (_, None) => Vec::new(),
+    };
+    Ok(SweepResults { trials: trials.iter().map(read).collect::<Result<_>>()?, comparisons })
+}
+
+/// What every network makes of the validation images.
+fn outcomes(trials: &[CheckedTrial], shared: &SharedImages) -> Result<Vec<Outcome>> {
+    let of_trial = |CheckedTrial { trial, run_dir, .. }: &CheckedTrial| {
+        Outcome::of(&trial.variant, trial.seed, run_dir, &shared.images.train, &shared.validation)
+    };
+    trials.iter().map(of_trial).collect()
 }
 
 fn take(next: &AtomicUsize, trials: usize) -> Option<usize> {
@@ -100,15 +129,16 @@ fn take(next: &AtomicUsize, trials: usize) -> Option<usize> {
 }
 
 /// Every trial, compared with the data and with what its directory holds.
-fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial>> {
+fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<CheckedSweep> {
     let source = ConfigSource::read(&plan.config)?;
     let mut collections = Collections::default();
     let mut checked: Vec<CheckedTrial> = Vec::new();
+    let mut shared: Option<SharedImages> = None;
     for trial in plan.trials() {
         let of_trial = || format!("the variant {} is invalid", trial.variant);
         let experiment = Experiment::load(source.clone(), trial.settings.clone()).with_context(of_trial)?;
         let images = collections.images(&experiment.config.data, place)?;
-        let identity = experiment.prepare(images).with_context(of_trial)?.identity;
+        let Prepared { identity, images, split, .. } = experiment.prepare(images).with_context(of_trial)?;
         let run_dir = place.folder.join(trial.name());
         let progress = if holds_run(&run_dir) {
             let run = existing_run(&experiment.config.run, Some(&run_dir), &identity)
@@ -122,9 +152,31 @@ fn check_trials(plan: &SweepPlan, place: &SweepPlace) -> Result<Vec<CheckedTrial
             let refusal = format!("{} and {} are the same experiment", other.trial.name(), trial.name());
             return Err(UsageError(refusal).into());
         }
+        match &shared {
+            Some(shared) => shared.require_of(&trial, &images, &split.validation)?,
+            None if plan.control.is_some() => {
+                shared = Some(SharedImages { images, validation: split.validation, trial: trial.name() });
+            }
+            None => {}
+        }
         checked.push(CheckedTrial { trial, run_dir, experiment, progress });
     }
-    Ok(checked)
+    Ok(CheckedSweep { trials: checked, shared })
+}
+
+impl SharedImages {
+    /// Requires another trial to have the same.
+    fn require_of(&self, trial: &Trial, images: &LoadedDataset, validation: &[u32]) -> Result<(), UsageError> {
+        if self.validation == validation && self.images.checksums == images.checksums {
+            return Ok(());
+        }
+        Err(UsageError(format!(
+            "{} and {} have other validation images, so that they cannot be compared with a control; a data.split_seed \
+             for all gives them the same",
+            self.trial,
+            trial.name()
+        )))
+    }
 }
 
 /// The images of each data section that a sweep has, read once.

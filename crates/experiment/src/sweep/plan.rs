@@ -16,6 +16,9 @@ pub struct SweepPlan {
     /// Changes for all variants, as `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
+    /// The name of the variant that all others are compared with, image by image.
+    #[serde(default)]
+    pub control: Option<String>,
     /// What differs.
     pub variants: Vec<Variant>,
 }
@@ -68,6 +71,10 @@ impl SweepPlan {
             require("name", is_new, || format!("{:?}", variant.name), "a name that no other variant has")
                 .map_err(within)?;
             require_effect(&variant.set).map_err(within)?;
+        }
+        if let Some(control) = &self.control {
+            let is_variant = self.variants.iter().any(|variant| variant.name == *control);
+            require("control", is_variant, || format!("{control:?}"), "the name of a variant")?;
         }
         for (index, seed) in self.seeds.iter().enumerate() {
             let is_new = !self.seeds[..index].contains(seed);

@@ -6,13 +6,15 @@ use tinylsa_train::EpochRecord;
 
 use crate::folder::{Manifest, Status, require_checksums};
 use crate::statistics::MeanAndDeviation;
-use crate::sweep::Trial;
+use crate::sweep::{Comparison, Trial};
 
 /// What every trial of a sweep came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SweepResults {
     /// In the order in which they ran.
     pub trials: Vec<TrialResult>,
+    /// The variants beside the control, if the sweep has one.
+    pub comparisons: Vec<Comparison>,
 }
 
 /// What one experiment came to on the validation split.
@@ -161,7 +163,7 @@ mod tests {
     fn seeds_are_averaged_and_the_best_variant_comes_first() {
         let trials =
             vec![trial("plain", 0, 0.92), trial("wide", 0, 0.93), trial("plain", 1, 0.94), trial("wide", 1, 0.95)];
-        let variants = SweepResults { trials }.variants();
+        let variants = SweepResults { trials, comparisons: Vec::new() }.variants();
         assert_eq!(variants.iter().map(|variant| variant.name.as_str()).collect::<Vec<_>>(), ["wide", "plain"]);
         let wide = variants[0].validation_accuracy;
         assert!(wide.count == 2 && (wide.mean - 0.94).abs() < 1e-12, "{wide:?}");
