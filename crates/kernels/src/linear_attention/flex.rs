@@ -1,8 +1,8 @@
 //! The fused attention as an operation of burn's Flex backend.
 
 use super::{
-    HeadWidths, LinearAttentionOptions,
     heads::{self, Sizes},
+    options::{HeadWidths, LinearAttentionOptions},
 };
 use crate::{
     fused::{Tracked, shaped, tensor, values},

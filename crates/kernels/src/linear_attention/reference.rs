@@ -1,4 +1,4 @@
-use super::{HeadWidths, LinearAttentionOptions};
+use super::options::{HeadWidths, LinearAttentionOptions};
 use burn::tensor::Tensor;
 
 /// [`linear_attention`](super::linear_attention()) in stock burn operations.
