@@ -21,7 +21,7 @@ mod tests;
 
 /// With more images than this a page refers to the pages of the images instead of holding them: it would grow by two
 /// thirds of a megabyte an image.
-const MOST_HELD: usize = 50;
+const MOST_HELD: usize = 10;
 
 /// The page of one image, in its folder.
 pub(crate) const IMAGE_PAGE: &str = "index.html";

@@ -50,29 +50,34 @@ impl TextStyle {
         self.character_width().max(wide_glyph(character).map_or(0, |glyph| glyph.get_width() as u32))
     }
 
-    /// `text` on lines of at most `width` pixels, broken between words; a word that is too long is cut.
+    /// `text` on lines of at most `width` pixels, broken between words; a word that is too long is broken behind a hyphen, or
+    /// cut.
     pub(crate) fn wrap(self, text: &str, width: u32) -> Vec<String> {
-        let space = self.character_width();
         let mut lines: Vec<String> = Vec::new();
         let (mut line, mut used) = (String::new(), 0);
         for word in printable(text).split_whitespace() {
-            if !line.is_empty() && used + space + self.width(word) > width {
-                lines.push(std::mem::take(&mut line));
-                used = 0;
-            }
-            if !line.is_empty() {
-                line.push(' ');
-                used += space;
-            }
-            for character in word.chars() {
-                let advance = self.advance(character);
-                // a word that is longer than a line goes on in the next one; a line has one character at least
-                if !line.is_empty() && used + advance > width {
+            let is_long = self.width(word) > width;
+            let parts = if is_long { word.split_inclusive('-').collect() } else { vec![word] };
+            for (index, part) in parts.into_iter().enumerate() {
+                let space = if index == 0 { self.character_width() } else { 0 };
+                if !line.is_empty() && used + space + self.width(part) > width {
                     lines.push(std::mem::take(&mut line));
                     used = 0;
                 }
-                line.push(character);
-                used += advance;
+                if !line.is_empty() && index == 0 {
+                    line.push(' ');
+                    used += space;
+                }
+                for character in part.chars() {
+                    let advance = self.advance(character);
+                    // a part that is longer than a line goes on in the next one; a line has one character at least
+                    if !line.is_empty() && used + advance > width {
+                        lines.push(std::mem::take(&mut line));
+                        used = 0;
+                    }
+                    line.push(character);
+                    used += advance;
+                }
             }
         }
         if !line.is_empty() {
@@ -164,6 +169,9 @@ mod tests {
     fn a_long_word_is_cut_instead_of_lost() {
         let limit = 4 * TextStyle::Label.character_width();
         assert_eq!(TextStyle::Label.wrap("ab abcdefghij k", limit), ["ab", "abcd", "efgh", "ij k"]);
+        let limit = 12 * TextStyle::Label.character_width();
+        let broken = ["(gradient-", "weighted", "activation)"];
+        assert_eq!(TextStyle::Label.wrap("(gradient-weighted activation)", limit), broken);
     }
 
     #[test]

@@ -86,8 +86,8 @@ fn drawn() -> DrawnExplanation {
 
 #[test]
 fn a_page_of_many_images_links_to_a_page_for_each() {
-    assert_eq!(Placement::of(50, "explanations/"), Placement::Held);
-    assert_eq!(Placement::of(51, "explanations/"), Placement::Linked("explanations/"));
+    assert_eq!(Placement::of(10, "explanations/"), Placement::Held);
+    assert_eq!(Placement::of(11, "explanations/"), Placement::Linked("explanations/"));
     let explanation = ImageExplanation { id: "mein Kleid #1".to_owned(), ..explanation() };
     let drawings = draw(&explanation, &Cancellation::default()).unwrap();
     let drawn = |placement| DrawnExplanation::new(&explanation, &drawings, &placement).unwrap();
