@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tinylsa_xai::{MethodScore, Ranking, mean_interval, overall_ranking, paired_difference, rank_methods};
+use tinylsa_xai::{
+    ExplainError, MethodScore, Ranking, mean_interval, overall_ranking, paired_difference, rank_methods,
+};
 
 use super::measure::{Column, Curves, Measured};
 use super::table::{ControlDifference, ImageSample, MeanCurves, ScoreColumn, ScoreEntry, ScoreTable, Verdict};
@@ -153,7 +155,8 @@ impl Measurements {
             } else {
                 row.values.iter().flatten().copied().collect()
             };
-            let mean = if values.is_empty() { None } else { Some(mean_interval(&values, level)?) };
+            let interval = || Ok::<_, ExplainError>(mean_interval(&values, level)?.within(kind.bounds()));
+            let mean = if values.is_empty() { None } else { Some(interval()?) };
             let mut against = Vec::new();
             for control in rows.iter().filter(|other| other.method != row.method) {
                 if !controls.contains(&control.method.as_str()) {

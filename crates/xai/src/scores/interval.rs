@@ -26,6 +26,13 @@ pub struct MeanInterval {
 }
 
 impl MeanInterval {
+    /// The part of the interval that lies within what the score can be, such as [`ScoreKind::bounds`](crate::ScoreKind::bounds):
+    /// no true mean lies beyond.
+    #[must_use]
+    pub fn within(self, [least, largest]: [f64; 2]) -> Self {
+        Self { low: self.low.max(least), high: self.high.min(largest), ..self }
+    }
+
     /// Whether the true mean is probably not this value: the interval leaves it out.
     ///
     /// A single score never says so. Scores that are all the same have no spread to go by and an interval without width;
@@ -111,6 +118,15 @@ mod tests {
 
     fn close(found: f64, expected: f64) {
         assert!((found - expected).abs() < 1e-9, "{found} instead of {expected}");
+    }
+
+    #[test]
+    fn an_interval_ends_where_the_score_does() {
+        let wide = mean_interval(&[0.0, 0.9, 0.1, 0.05], 0.95).unwrap();
+        assert!(wide.low < 0.0 || wide.high > 1.0, "{wide:?}");
+        let found = wide.clone().within(crate::ScoreKind::ParameterRandomisation.bounds());
+        assert!((0.0..=found.mean).contains(&found.low) && (found.mean..=1.0).contains(&found.high), "{found:?}");
+        assert_eq!(wide.clone().within(crate::ScoreKind::DeletionArea.bounds()), wide);
     }
 
     #[test]

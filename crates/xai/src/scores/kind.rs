@@ -102,6 +102,20 @@ impl ScoreKind {
         self.facts().ignores_sign
     }
 
+    /// The least and the largest value that the score can have, for a model whose scores may be anything.
+    pub fn bounds(self) -> [f64; 2] {
+        match self {
+            Self::DeletionArea | Self::InsertionArea => [f64::NEG_INFINITY, f64::INFINITY],
+            Self::FaithfulnessCorrelation | Self::MuFidelity => [-1.0, 1.0],
+            Self::Infidelity | Self::MaxSensitivity | Self::Complexity | Self::Completeness => [0.0, f64::INFINITY],
+            Self::Sparseness
+            | Self::ParameterRandomisation
+            | Self::PointingGame
+            | Self::RelevanceRankAccuracy
+            | Self::RelevanceMassAccuracy => [0.0, 1.0],
+        }
+    }
+
     /// Whether two means differ by no more than rounding, so that none of them is better: by at most 1e-5 of the larger
     /// one where the score has the unit of the model's scores, and by at most 1e-5 where it has a scale of its own.
     pub fn is_tie(self, a: f64, b: f64) -> bool {
