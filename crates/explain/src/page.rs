@@ -55,7 +55,7 @@ pub struct SideBySide {
 impl SideBySide {
     /// Several images, each on its own scale.
     pub fn images(png: Vec<u8>) -> Self {
-        Self { caption: "Methods by images. Each column has a scale of its own.".to_owned(), png }
+        Self { caption: "Methods by images. Each map has a scale of its own.".to_owned(), png }
     }
 
     /// The classes of one image.

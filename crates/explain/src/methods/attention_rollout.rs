@@ -14,7 +14,8 @@ impl Registered for AttentionRolloutConfig {
         title: "Attention rollout",
         meaning: Meaning {
             shows: "what all layers together take from each token, if only attention and residual connections act",
-            does_not_show: "anything about the class: the map is the same for all, and ignores values and perceptrons",
+            does_not_show: "what the class rests on: values and perceptrons are ignored, and the map is the same for all \
+                            classes unless each reads the tokens by itself",
         },
         needs: Needs::Attention,
         reads: &[],
