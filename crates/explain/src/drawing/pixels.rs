@@ -8,8 +8,11 @@ use super::shown;
 use super::subject::Subject;
 use super::words;
 use crate::explanation::MethodExplanation;
-use crate::maps::PixelMap;
+use crate::maps::{PixelMap, SegmentMap};
 use crate::registry::MethodId;
+
+/// How many segments are named with their values.
+const MOST_NAMED: usize = 6;
 
 /// The map on the scale of its method, segments outlined.
 pub(super) fn panel(
@@ -31,6 +34,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
     let image = match &pixels.segments {
         Some(segments) => Panel::image("image with its segments", &subject.grey)
             .outlined(segments.segmentation.labels())
+            .numbered()
             .note(format!("{} segments", segments.segmentation.count())),
         None => subject.panel(),
     };
@@ -46,6 +50,7 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
         "squares have no sign: red is sensitive, whatever the direction".to_owned()
     };
     let mut notes = vec![sign];
+    notes.extend(pixels.segments.as_ref().map(largest_values));
     notes.extend(words::notes(method));
     let sheet = Sheet {
         title: subject.title(method),
@@ -55,6 +60,18 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, pixels: &P
         notes,
     };
     Ok(sheet.draw()?)
+}
+
+/// The segments whose values are largest, with their standard errors where these are known.
+fn largest_values(segments: &SegmentMap) -> String {
+    let values = &segments.values;
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&one, &other| values[other].abs().total_cmp(&values[one].abs()));
+    let of_segment = |segment: &usize| {
+        let error = segments.standard_errors.as_ref().map(|errors| format!(" \u{b1} {:.3}", errors[*segment]));
+        format!("{segment}: {:+.3}{}", values[*segment], error.unwrap_or_default())
+    };
+    format!("largest segments: {}", order.iter().take(MOST_NAMED).map(of_segment).collect::<Vec<_>>().join(", "))
 }
 
 /// Nothing for an enumeration, whose errors are all zero: an empty panel would say less than no panel.

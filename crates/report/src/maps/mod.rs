@@ -4,6 +4,7 @@ mod colour;
 mod contour;
 mod layout;
 mod matrix;
+mod numbers;
 mod panel;
 mod scale;
 mod sheet;

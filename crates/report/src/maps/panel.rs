@@ -4,6 +4,7 @@ use crate::raster::{Rgb, RgbImage};
 
 use super::colour::{sequential_colour, signed_colour};
 use super::contour::light_part;
+use super::numbers::draw_numbers;
 use super::{AttentionScale, SharedScale, ValueMap};
 use crate::number::number;
 use crate::{ByteImage, ReportError};
@@ -33,6 +34,8 @@ struct Outlines {
     labels: Vec<usize>,
     /// What the borders are, for the foot.
     meaning: String,
+    /// Whether the number of each part is written into it.
+    numbered: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +109,16 @@ impl Panel {
     /// As [`outlined`](Self::outlined), for parts that are no segments; `meaning` says at the foot what the lines are.
     #[must_use]
     pub fn outlined_as(mut self, labels: &[usize], meaning: impl Into<String>) -> Self {
-        self.outlines = Some(Outlines { labels: labels.to_vec(), meaning: meaning.into() });
+        self.outlines = Some(Outlines { labels: labels.to_vec(), meaning: meaning.into(), numbered: false });
+        self
+    }
+
+    /// Writes the number of each part into it, where there is room; for panels with outlines.
+    #[must_use]
+    pub fn numbered(mut self) -> Self {
+        if let Some(outlines) = &mut self.outlines {
+            outlines.numbered = true;
+        }
         self
     }
 
@@ -145,6 +157,9 @@ impl Panel {
         };
         if let Some(outlines) = &self.outlines {
             self.draw_outlines(&mut drawn, &outlines.labels, zoom)?;
+            if outlines.numbered {
+                draw_numbers(&mut drawn, &outlines.labels, self.pixels().0, zoom, OUTLINE);
+            }
         }
         if let Some(token) = self.query {
             self.draw_query(&mut drawn, token)?;
@@ -226,7 +241,8 @@ impl Panel {
             Content::Deviation { .. } => vec![contour("grey")],
         };
         if let Some(outlines) = &self.outlines {
-            lines.push(format!("yellow lines: {}", outlines.meaning));
+            let numbers = if outlines.numbered { ", with their numbers" } else { "" };
+            lines.push(format!("yellow lines: {}{numbers}", outlines.meaning));
         }
         if self.query.is_some() {
             lines.push("red frame: the token that asks".to_owned());
