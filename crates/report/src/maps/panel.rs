@@ -241,8 +241,8 @@ impl Panel {
             Content::Deviation { .. } => vec![contour("grey")],
         };
         if let Some(outlines) = &self.outlines {
-            let numbers = if outlines.numbered { ", with their numbers" } else { "" };
-            lines.push(format!("yellow lines: {}{numbers}", outlines.meaning));
+            lines.push(format!("yellow lines: {}", outlines.meaning));
+            lines.extend(outlines.numbered.then(|| "yellow numbers: those of the segments".to_owned()));
         }
         if self.query.is_some() {
             lines.push("red frame: the token that asks".to_owned());
