@@ -62,7 +62,8 @@ fn is_same(documented: &str, value: &Value) -> bool {
     match value {
         Value::Number(number) => documented.parse().ok() == number.as_f64(),
         Value::String(name) => documented == name,
-        Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => documented == value.to_string(),
+        Value::Bool(is_on) => documented == if *is_on { "true" } else { "false" },
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
