@@ -71,7 +71,8 @@ mod update;
 pub use activation::Activation;
 pub use arch::{InstructionSetError, instruction_set, widest_instruction_set};
 pub use attention_block::{
-    AttentionBlockOptions, AttentionBlockParameters, linear_attention_block, linear_attention_block_reference,
+    AttentionBlockOptions, AttentionBlockParameters, GateParameters, LocalParameters, PerceptronParameters,
+    linear_attention_block, linear_attention_block_reference,
 };
 pub use batch_norm::{
     BatchNormOutput, NormOptions, batch_norm_eval, batch_norm_eval_reference, batch_norm_train,

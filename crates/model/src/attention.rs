@@ -3,7 +3,10 @@
 use burn::module::Module;
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, AttentionBlockOptions, AttentionBlockParameters, linear_attention_block};
+use tinylsa_kernels::{
+    Activation, AttentionBlockOptions, AttentionBlockParameters, GateParameters, PerceptronParameters,
+    linear_attention_block,
+};
 
 use crate::architecture::{BlockSpec, PerceptronSpec};
 use crate::config::AttentionKind;
@@ -66,35 +69,43 @@ impl AttentionBlock {
 
     /// What the fused block is called with, if it computes this one.
     fn fused(&self) -> Option<(AttentionBlockParameters, AttentionBlockOptions)> {
-        let Mixing { heads, key_width, width, kind, feature_map } = self.mixing;
-        let is_plain = self.local.is_none() && self.gate.is_none() && heads * key_width == width;
-        let (Some(mlp_norm), Some(expand), Some(contract)) = (&self.mlp_norm, &self.expand, &self.contract) else {
-            return None;
-        };
-        if !is_plain || kind == AttentionKind::Softmax {
+        let Mixing { heads, key_width, kind, feature_map, .. } = self.mixing;
+        if kind == AttentionKind::Softmax {
             return None;
         }
         let (attention_gamma, attention_beta) = self.attention_norm.parameters();
         let (query_key_value_weight, query_key_value_bias) = self.query_key_value.parameters();
         let (projection_weight, projection_bias) = self.projection.parameters();
-        let (perceptron_gamma, perceptron_beta) = mlp_norm.parameters();
-        let (expand_weight, expand_bias) = expand.parameters();
-        let (contract_weight, contract_bias) = contract.parameters();
         let parameters = AttentionBlockParameters {
             attention_gamma,
             attention_beta,
             query_key_value_weight,
             query_key_value_bias,
+            local: self.local.as_ref().map(Depthwise::parameters),
+            gate: self.gate.as_ref().map(|gate| {
+                let (weight, bias) = gate.parameters();
+                GateParameters { weight, bias }
+            }),
             projection_weight,
             projection_bias,
-            perceptron_gamma,
-            perceptron_beta,
-            expand_weight,
-            expand_bias,
-            contract_weight,
-            contract_bias,
+            perceptron: self.perceptron(),
         };
-        Some((parameters, AttentionBlockOptions { heads, feature_map: feature_map.into(), epsilon: EPSILON }))
+        let options = AttentionBlockOptions {
+            heads,
+            key_width: Some(key_width),
+            feature_map: feature_map.into(),
+            epsilon: EPSILON,
+            grid: self.local.as_ref().map_or([0, 0], Depthwise::grid),
+        };
+        Some((parameters, options))
+    }
+
+    fn perceptron(&self) -> Option<PerceptronParameters> {
+        let (norm, expand, contract) = (self.mlp_norm.as_ref()?, self.expand.as_ref()?, self.contract.as_ref()?);
+        let (gamma, beta) = norm.parameters();
+        let (expand_weight, expand_bias) = expand.parameters();
+        let (contract_weight, contract_bias) = contract.parameters();
+        Some(PerceptronParameters { gamma, beta, expand_weight, expand_bias, contract_weight, contract_bias })
     }
 
     /// The same output as [`AttentionBlock::forward`], with what the attention did.

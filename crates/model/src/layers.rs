@@ -3,7 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{
-    Activation, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, depthwise3x3, layer_norm, linear,
+    Activation, LocalParameters, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, depthwise3x3, layer_norm,
+    linear,
 };
 
 use crate::architecture::{ConvolutionSpec, DepthwiseSpec, LinearSpec, NormSpec};
@@ -154,12 +155,23 @@ impl Depthwise {
         }
     }
 
+    /// Rows and columns of the tokens.
+    pub(crate) fn grid(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// Weight and bias.
+    pub(crate) fn parameters(&self) -> LocalParameters {
+        LocalParameters { weight: self.weight.val().squeeze_dim(0), bias: self.bias.val() }
+    }
+
     /// # Shapes
     /// - tokens and output: `[batch, rows · columns, width]`
     pub(crate) fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
         let [batch, count, width] = tokens.dims();
         let grid = tokens.reshape([batch, self.rows, self.columns, width]);
-        depthwise3x3(grid, self.weight.val().squeeze_dim(0), self.bias.val()).reshape([batch, count, width])
+        let LocalParameters { weight, bias } = self.parameters();
+        depthwise3x3(grid, weight, bias).reshape([batch, count, width])
     }
 }
 

@@ -255,7 +255,8 @@ fn tracing_changes_no_logit() {
         let model = shaken(&config, &device);
         let images = images(4, &device);
         let plain = model.forward(images.clone());
-        assert_eq!(values_of(&plain), values_of(&model.forward_traced(images).logits));
+        let traced = model.forward_traced(images).logits;
+        assert!(largest_difference(&plain, &traced) <= 1e-6 * largest(&plain));
     }
 }
 

@@ -104,7 +104,8 @@ fn parameter_gradients(grid: Grid, x: &[f32], gradient: &[f32]) -> Buffer {
     partials::sum(x.len() / length, 10 * grid.channels, |images, sums| {
         for image in images {
             let at = image * length..(image + 1) * length;
-            arch::run(ParameterGradient { grid, x: &x[at.clone()], gradient: &gradient[at], sums });
+            let (x, x_row) = (&x[at.clone()], grid.channels);
+            arch::run(ParameterGradient { grid, x, x_row, gradient: &gradient[at], sums });
         }
     })
 }

@@ -76,7 +76,9 @@ impl Kernel for Correlate<'_> {
 /// Adds an image's part to the gradients of the weights, nine rows of the channels, and of the bias behind them.
 pub(crate) struct ParameterGradient<'a> {
     pub grid: Grid,
+    /// Positions lie `x_row` apart.
     pub x: &'a [f32],
+    pub x_row: usize,
     pub gradient: &'a [f32],
     pub sums: &'a mut [f32],
 }
@@ -86,7 +88,7 @@ impl Kernel for ParameterGradient<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { grid, x, gradient, sums } = self;
+        let Self { grid, x, x_row, gradient, sums } = self;
         let channels = grid.channels;
         for start in (0..channels).step_by(LANES) {
             let end = channels.min(start + LANES);
@@ -95,7 +97,7 @@ impl Kernel for ParameterGradient<'_> {
                 let of_position = simd.load(&gradient[position * channels + start..position * channels + end]);
                 for (tap, total) in totals[..9].iter_mut().enumerate() {
                     if let Some(neighbour) = grid.neighbour(position, tap) {
-                        let value = simd.load(&x[neighbour * channels + start..neighbour * channels + end]);
+                        let value = simd.load(&x[neighbour * x_row + start..neighbour * x_row + end]);
                         *total = simd.multiply_add(value, of_position, *total);
                     }
                 }

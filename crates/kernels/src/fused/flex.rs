@@ -3,7 +3,10 @@
 use super::{BlockTensors, FusedOps, Maybe, Tracked};
 use crate::{
     Activation, AttentionBlockOptions, LinearAttentionOptions, NormOptions,
-    attention_block::flex as attention_block,
+    attention_block::{
+        flex::{self as attention_block, Shape},
+        options::BlockParts,
+    },
     batch_norm::flex::{self as batch_norm, Trained},
     conv3x3::flex as conv3x3,
     cross_entropy::flex as cross_entropy,
@@ -66,8 +69,9 @@ impl FusedOps for Flex {
         x: FlexTensor,
         tensors: BlockTensors<Self>,
         options: AttentionBlockOptions,
+        parts: BlockParts,
     ) -> FlexTensor {
-        attention_block::forward(&x, &tensors, &options)
+        attention_block::forward(&x, &tensors, Shape { options, parts })
     }
 
     fn add_positions(x: FlexTensor, positions: FlexTensor) -> FlexTensor {
@@ -126,8 +130,13 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         linear_attention::tracked::<C>(qkv, options)
     }
 
-    fn linear_attention_block(x: Tracked, tensors: BlockTensors<Self>, options: AttentionBlockOptions) -> Tracked {
-        attention_block::tracked::<C>(x, tensors, &options)
+    fn linear_attention_block(
+        x: Tracked,
+        tensors: BlockTensors<Self>,
+        options: AttentionBlockOptions,
+        parts: BlockParts,
+    ) -> Tracked {
+        attention_block::tracked::<C>(x, tensors, Shape { options, parts })
     }
 
     fn add_positions(x: Tracked, positions: Tracked) -> Tracked {

@@ -6,7 +6,9 @@ mod tensors;
 pub use tensors::use_references;
 pub(crate) use tensors::{from_flex, into_flex, is_plain, matrix, shaped, takes, tensor, values, vector};
 
-use crate::{Activation, AttentionBlockOptions, LinearAttentionOptions, NormOptions};
+use crate::{
+    Activation, AttentionBlockOptions, LinearAttentionOptions, NormOptions, attention_block::options::BlockParts,
+};
 use burn::{
     backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension, tensor::FloatTensor},
     tensor::Tensor,
@@ -24,13 +26,19 @@ pub(crate) enum Maybe<B: Backend> {
     Absent,
 }
 
-/// The parameters of a transformer block; [`AttentionBlockParameters`](crate::AttentionBlockParameters) describes them.
+/// The parameters of a transformer block; [`AttentionBlockParameters`](crate::AttentionBlockParameters) describes them. In
+/// place of one that is not there lies a tensor of one element, and [`BlockParts`] says
+/// which are.
 #[derive(ExtensionType)]
 pub(crate) struct BlockTensors<B: Backend> {
     pub attention_gamma: FloatTensor<B>,
     pub attention_beta: FloatTensor<B>,
     pub query_key_value_weight: FloatTensor<B>,
     pub query_key_value_bias: FloatTensor<B>,
+    pub local_weight: FloatTensor<B>,
+    pub local_bias: FloatTensor<B>,
+    pub gate_weight: FloatTensor<B>,
+    pub gate_bias: FloatTensor<B>,
     pub projection_weight: FloatTensor<B>,
     pub projection_bias: FloatTensor<B>,
     pub perceptron_gamma: FloatTensor<B>,
@@ -101,6 +109,7 @@ pub(crate) trait FusedOps: Backend {
         x: FloatTensor<Self>,
         #[extension_type] tensors: BlockTensors<Self>,
         options: AttentionBlockOptions,
+        parts: BlockParts,
     ) -> FloatTensor<Self>;
 
     fn add_positions(x: FloatTensor<Self>, positions: FloatTensor<Self>) -> FloatTensor<Self>;
