@@ -251,13 +251,16 @@ fn with_query_bias(model: &TinyCnnLsa, layer: usize, step: f32) -> TinyCnnLsa {
 #[test]
 fn tracing_changes_no_logit() {
     let device = Device::flex();
-    for config in [small(), gated()] {
-        let model = shaken(&config, &device);
-        let images = images(4, &device);
-        let plain = model.forward(images.clone());
-        let traced = model.forward_traced(images).logits;
-        assert!(largest_difference(&plain, &traced) <= 1e-6 * largest(&plain));
-    }
+    let images = images(4, &device);
+    let logits = |config: &TinyCnnLsaConfig| {
+        let model = shaken(config, &device);
+        (model.forward(images.clone()), model.forward_traced(images.clone()).logits)
+    };
+    let (plain, traced) = logits(&small());
+    assert_eq!(values_of(&plain), values_of(&traced));
+    // the gate is rounded in another way outside of the fused block
+    let (plain, traced) = logits(&gated());
+    assert!(largest_difference(&plain, &traced) <= 1e-6 * largest(&plain));
 }
 
 #[test]
