@@ -93,7 +93,7 @@ pub use attention::{
     AttentionCheck, AttentionFlowConfig, AttentionRolloutConfig, AttentionRows, AttentionStatistics, AttentionTap,
     FixedQuery, FlowMaps, HeadFusion, LayerAttention, LinearAttention, QueryMap, Rollout, TokenGrid, TokenMatrix,
     TracedAttention, attention_flow, attention_rollout, check_attention, fixed_query_maps, fixed_query_positions,
-    gradient_rollout, token_of_largest_attribution, trace_attention,
+    gradient_rollout, relative_entropy, token_of_largest_attribution, trace_attention,
 };
 pub use attribution::{Attribution, ExplainedScore, Target, Targets};
 pub use burn;

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use tinylsa_xai::{Attribution, Segmentation};
+use tinylsa_xai::{Attribution, Segmentation, relative_entropy};
 
 use super::support::gradients::completeness_sentence;
 use crate::budget::Budget;
@@ -114,10 +114,4 @@ fn tensors(found: &TokenEvidence) -> Vec<NamedTensor> {
         matrix("class_attention", &found.attention),
         NamedTensor::vector("biases", found.biases.clone()),
     ]
-}
-
-/// The entropy of weights that sum to 1 over that of even weights; 1 for a single one.
-fn relative_entropy(weights: &[f64]) -> f64 {
-    let entropy: f64 = weights.iter().filter(|&&weight| weight > 0.0).map(|weight| -weight * weight.ln()).sum();
-    if weights.len() > 1 { entropy / (weights.len() as f64).ln() } else { 1.0 }
 }

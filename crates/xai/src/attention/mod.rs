@@ -43,5 +43,5 @@ pub use matrix::{HeadFusion, LayerAttention, TokenMatrix};
 pub use query::{QueryMap, fixed_query_maps};
 pub use rollout::{AttentionRolloutConfig, Rollout, attention_rollout, gradient_rollout};
 pub use rows::AttentionRows;
-pub use statistics::AttentionStatistics;
+pub use statistics::{AttentionStatistics, relative_entropy};
 pub use trace::{AttentionTap, TracedAttention, trace_attention};

@@ -48,8 +48,9 @@ fn distribution(row: &[f64]) -> Vec<f64> {
     if sum > 0.0 { row.iter().map(|value| value / sum).collect() } else { vec![1.0 / row.len() as f64; row.len()] }
 }
 
-/// The entropy of a distribution over that of the uniform one; 1 for a single token.
-fn relative_entropy(row: &[f64]) -> f64 {
+/// The entropy of a distribution over tokens, values that are at least 0 and sum to 1, over that of the uniform one; 1 for a
+/// single token.
+pub fn relative_entropy(row: &[f64]) -> f64 {
     if row.len() == 1 {
         return 1.0;
     }
