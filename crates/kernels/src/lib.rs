@@ -55,6 +55,7 @@ mod conv3x3;
 mod cross_entropy;
 mod depthwise3x3;
 mod fused;
+mod gate;
 pub mod inference;
 mod layer_norm;
 mod linear;

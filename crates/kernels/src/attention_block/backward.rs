@@ -2,11 +2,12 @@
 
 use super::{
     forward::{BlockSizes, Kept, Norm, Parameters, Perceptron, add_local},
-    passes::{Add, Gated, GatedGradient, GeluAndDerivative, Scale},
+    passes::{Add, GeluAndDerivative, Scale},
 };
 use crate::{
     arch::{self, Buffer},
     depthwise3x3::grid::{Correlate, ParameterGradient},
+    gate::{Gated, GatedGradient},
     layer_norm::rows::{InputGradient, ParameterGradients, RowMoments},
     linear::product::{Packed, add_outer},
     linear_attention::heads::AttentionGradient,
@@ -174,9 +175,9 @@ struct Scratch {
     attention: AttentionGradient,
     moments: Vec<RowMoments>,
     normalised: Buffer,
-    /// The gradient of `normalised`, or of what is projected.
+    /// The gradient of `normalised`, or of the gated context.
     of_tokens: Buffer,
-    /// The gradient of the context, where a gate lies between it and what is projected.
+    /// The gradient of the context.
     of_context: Buffer,
     /// The gradient of the argument of the gate.
     of_gate: Buffer,
@@ -249,18 +250,17 @@ impl Scratch {
     ) {
         let (features, projected) = (sizes.features, sizes.attention.row());
         let Image { x, kept, .. } = image;
-        matrices.projection.multiply_rows(&self.of_middle, None, &mut self.of_tokens);
-        self.of_context.copy_from_slice(&self.of_tokens);
+        matrices.projection.multiply_rows(&self.of_middle, None, &mut self.of_context);
         if parameters.gate.is_some() {
+            self.of_tokens.copy_from_slice(&self.of_context);
             arch::run(Gated { values: &mut self.of_context, gate: kept.gate });
         }
         let of_query_key_value = &mut *self.of_query_key_value;
         // the gate needs the context to know how the product changes with it
-        let context = (sums.is_some() || parameters.gate.is_some()).then_some(&mut *self.context);
+        let needs_context = sums.is_some() || parameters.gate.is_some();
+        let context = needs_context.then_some(&mut *self.context);
         self.attention.backward(kept.query_key_value, &self.of_context, of_query_key_value, context);
         if let Some(local) = &parameters.local {
-            let output_row = projected;
-            let output = &mut of_query_key_value[sizes.first_value()..];
             arch::run(Correlate {
                 grid: sizes.token_grid(),
                 x: &self.of_context,
@@ -269,15 +269,15 @@ impl Scratch {
                 turned: true,
                 bias: None,
                 adds: true,
-                output,
-                output_row,
+                output: &mut of_query_key_value[sizes.first_value()..],
+                output_row: projected,
             });
             if let Some(sums) = sums.as_deref_mut() {
                 let x = &kept.query_key_value[sizes.first_value()..];
                 let (grid, gradient) = (sizes.token_grid(), &*self.of_context);
                 arch::run(ParameterGradient { grid, x, x_row: projected, gradient, sums: sums.local });
             }
-            if sums.is_some() || parameters.gate.is_some() {
+            if needs_context {
                 add_local(sizes, local, kept.query_key_value, &mut self.context);
             }
         }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     arch::Buffer,
-    fused::{BlockTensors, Tracked, shaped, tensor, values, vector},
+    fused::{BlockTensors, Tracked, copied, shaped, tensor, values, vector},
     linear_attention::heads::Sizes,
     profile::{Cost, Phase, measured},
 };
@@ -256,9 +256,7 @@ impl Backward<Flex, 17> for BlockBackward {
             }
             let (of_first, of_second) = gradient.split_at(dims.iter().product());
             if let Some(node) = first {
-                let mut buffer = Buffer::new(of_first.len());
-                buffer.copy_from_slice(of_first);
-                gradients.register::<Flex>(node.id, shaped(buffer, dims.into()));
+                gradients.register::<Flex>(node.id, copied(of_first, dims));
             }
             if let Some(node) = second {
                 gradients.register::<Flex>(node.id, vector(of_second));

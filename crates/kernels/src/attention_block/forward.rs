@@ -1,9 +1,10 @@
 //! The output of a block, image by image.
 
-use super::passes::{Add, Gated, Gelu};
+use super::passes::{Add, Gelu};
 use crate::{
     arch::{self, Buffer},
     depthwise3x3::grid::{Correlate, Grid},
+    gate::Gated,
     layer_norm::rows::{Normalise, RowMoments},
     linear::product::Packed,
     linear_attention::heads::{Attention, Sizes},

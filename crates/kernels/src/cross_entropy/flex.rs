@@ -3,7 +3,7 @@
 
 use crate::{
     arch::Buffer,
-    fused::{Tracked, matrix, tensor, values},
+    fused::{Tracked, copied, tensor, values},
     profile::{Cost, Phase, measured},
 };
 use burn::backend::{
@@ -89,7 +89,7 @@ impl Backward<Flex, 1> for CrossEntropyBackward {
             for value in &mut gradient {
                 *value *= values(&outer)[0];
             }
-            gradients.register::<Flex>(node.id, matrix(&gradient, shape));
+            gradients.register::<Flex>(node.id, copied(&gradient, shape));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::grid::{Correlate, Grid, ParameterGradient};
 use crate::{
     arch::{self, Buffer},
-    fused::{Tracked, shaped, tensor, values, vector},
+    fused::{Tracked, copied, shaped, values, vector},
     partials,
     profile::{Cost, Phase, measured},
 };
@@ -81,9 +81,7 @@ impl Backward<Flex, 3> for DepthwiseBackward {
                 measured(Phase::DepthwiseBackward, cost(pixels.len()), || parameter_gradients(grid, pixels, gradient));
             let (of_weight, of_bias) = sums.split_at(9 * grid.channels);
             if let Some(node) = weight_node {
-                let mut buffer = Buffer::new(of_weight.len());
-                buffer.copy_from_slice(of_weight);
-                gradients.register::<Flex>(node.id, tensor(buffer, [3, 3, grid.channels]));
+                gradients.register::<Flex>(node.id, copied(of_weight, [3, 3, grid.channels]));
             }
             if let Some(node) = bias_node {
                 gradients.register::<Flex>(node.id, vector(of_bias));

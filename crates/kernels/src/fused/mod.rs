@@ -4,7 +4,7 @@ mod flex;
 mod tensors;
 
 pub use tensors::use_references;
-pub(crate) use tensors::{from_flex, into_flex, is_plain, matrix, shaped, takes, tensor, values, vector};
+pub(crate) use tensors::{copied, from_flex, into_flex, is_plain, shaped, takes, tensor, values, vector};
 
 use crate::{
     Activation, AttentionBlockOptions, LinearAttentionOptions, NormOptions, attention_block::options::BlockParts,

@@ -45,18 +45,16 @@ pub(crate) fn tensor<const D: usize>(buffer: Buffer, shape: [usize; D]) -> FlexT
     shaped(buffer, Shape::from(shape))
 }
 
-/// A copy of a matrix as a tensor.
-pub(crate) fn matrix(values: &[f32], shape: [usize; 2]) -> FlexTensor {
+/// A copy of values as a tensor.
+pub(crate) fn copied(values: &[f32], shape: impl Into<Shape>) -> FlexTensor {
     let mut buffer = Buffer::new(values.len());
     buffer.copy_from_slice(values);
-    tensor(buffer, shape)
+    shaped(buffer, shape.into())
 }
 
 /// A copy of a vector as a tensor.
 pub(crate) fn vector(values: &[f32]) -> FlexTensor {
-    let mut buffer = Buffer::new(values.len());
-    buffer.copy_from_slice(values);
-    tensor(buffer, [values.len()])
+    copied(values, [values.len()])
 }
 
 /// Whether a tensor has `f32` on the Flex device, without automatic differentiation.

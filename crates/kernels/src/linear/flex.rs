@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Activation,
     arch::Buffer,
-    fused::{Tracked, matrix, shaped, values, vector},
+    fused::{Tracked, copied, shaped, values, vector},
     profile::{Cost, Phase, measured},
 };
 use burn::{
@@ -121,7 +121,7 @@ impl Backward<Flex, 3> for LinearBackward {
             let sums = measured(Phase::LinearWeightGradient, cost, || product::outer(x, inputs, gradient, outputs));
             let (of_weight, of_bias) = sums.split_at(inputs * outputs);
             if let Some(node) = weight_node {
-                gradients.register::<Flex>(node.id, matrix(of_weight, [inputs, outputs]));
+                gradients.register::<Flex>(node.id, copied(of_weight, [inputs, outputs]));
             }
             if let Some(node) = bias_node {
                 gradients.register::<Flex>(node.id, vector(of_bias));
