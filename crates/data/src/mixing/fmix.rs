@@ -35,13 +35,16 @@ fn low_frequencies(shape: ImageShape, AugmentationKey { seed, epoch, index }: Au
     let mut generator = Draw { seed, purpose: SHAPES, epoch, index }.generator();
     let mut map = vec![0.0; shape.pixels()];
     let largest = shape.height.max(shape.width) as f64;
+    // each of the few waves of a direction occurs with all of the other
+    let of_columns = phases_of_waves(shape.width);
+    let of_rows = phases_of_waves(shape.height);
     for (down, right) in half_plane() {
         let frequency = (f64::from(down) / shape.height as f64).hypot(f64::from(right) / shape.width as f64);
         let amplitude = (largest * frequency).powf(-DECAY);
         let [cosine, sine] = [(); 2].map(|()| amplitude * Distribution::<f64>::sample(&StandardNormal, &mut generator));
-        let columns = phases(right, shape.width);
-        for (row_phase, row) in phases(down, shape.height).iter().zip(map.chunks_exact_mut(shape.width)) {
-            for (value, column_phase) in row.iter_mut().zip(&columns) {
+        let [columns, rows] = [&of_columns[place_of(right)], &of_rows[place_of(down)]];
+        for (row_phase, row) in rows.iter().zip(map.chunks_exact_mut(shape.width)) {
+            for (value, column_phase) in row.iter_mut().zip(columns) {
                 // the angle of the wave is the sum of the two
                 let [row_cosine, row_sine] = row_phase;
                 let [column_cosine, column_sine] = column_phase;
@@ -57,6 +60,15 @@ fn low_frequencies(shape: ImageShape, AugmentationKey { seed, epoch, index }: Au
 fn half_plane() -> impl Iterator<Item = (i32, i32)> {
     let all = (0..=MOST_WAVES).flat_map(|down| (-MOST_WAVES..=MOST_WAVES).map(move |right| (down, right)));
     all.filter(|&(down, right)| down > 0 || right > 0)
+}
+
+/// [`phases`] of every number of waves, at [`place_of`] it.
+fn phases_of_waves(count: usize) -> Vec<Vec<[f64; 2]>> {
+    (-MOST_WAVES..=MOST_WAVES).map(|waves| phases(waves, count)).collect()
+}
+
+fn place_of(waves: i32) -> usize {
+    (waves + MOST_WAVES) as usize
 }
 
 /// Cosine and sine of the angle of a number of waves at each of `count` places.
