@@ -103,12 +103,9 @@ impl Comparison {
     fn of(variant: &str, control: &str, outcomes: &[Outcome]) -> Result<Self> {
         let named = |name: &str| outcomes.iter().filter(|outcome| outcome.variant == name).collect::<Vec<_>>();
         let controls = named(control);
-        let paired = |outcome: &&Outcome| controls.iter().any(|control| control.seed == outcome.seed);
-        let variants: Vec<&Outcome> = named(variant).into_iter().filter(paired).collect();
-        let pairs: Vec<(&Outcome, &Outcome)> = variants
-            .iter()
-            .filter_map(|outcome| Some((*outcome, *controls.iter().find(|control| control.seed == outcome.seed)?)))
-            .collect();
+        let control_of = |outcome: &Outcome| controls.iter().copied().find(|control| control.seed == outcome.seed);
+        let pairs: Vec<(&Outcome, &Outcome)> =
+            named(variant).into_iter().filter_map(|outcome| Some((outcome, control_of(outcome)?))).collect();
         let difference = |figure: fn(&Outcome) -> &[f64]| {
             let of_pair = |(variant, control): &(&Outcome, &Outcome)| -> Vec<f64> {
                 figure(variant).iter().zip(figure(control)).map(|(variant, control)| variant - control).collect()
