@@ -154,6 +154,7 @@ fn feature_map() -> impl Strategy<Value = FeatureMap> {
         Just(FeatureMap::EluPlusOne),
         Just(FeatureMap::Relu),
         Just(FeatureMap::Softplus),
+        Just(FeatureMap::Exp),
         Just(FeatureMap::SharpExp)
     ]
 }

@@ -81,6 +81,7 @@ fn feature_map() -> impl Strategy<Value = FeatureMap> {
         Just(FeatureMap::EluPlusOne),
         Just(FeatureMap::Relu),
         Just(FeatureMap::Softplus),
+        Just(FeatureMap::Exp),
         Just(FeatureMap::SharpExp)
     ]
 }
@@ -151,7 +152,9 @@ proptest! {
 fn equal_the_references_for_the_sizes_of_networks() {
     for (tokens, width, heads) in [(49, 96, 6), (49, 128, 4), (196, 48, 3)] {
         check_linear(3, tokens, [width, 3 * width], Activation::Gelu, 1);
-        for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::SharpExp] {
+        for map in
+            [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::Exp, FeatureMap::SharpExp]
+        {
             check_attention(3, tokens, width / heads, LinearAttentionOptions::new(heads, map), 2);
         }
     }
@@ -161,7 +164,7 @@ fn equal_the_references_for_the_sizes_of_networks() {
 fn attention_of_equal_values_returns_them() {
     let query_and_key = random(1, [2, 9, 24]).mul_scalar(5);
     let value = random(2, [2, 1, 12]).repeat_dim(1, 9);
-    for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::SharpExp] {
+    for map in [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::Exp, FeatureMap::SharpExp] {
         let output = linear_attention(
             Tensor::cat(vec![query_and_key.clone(), value.clone()], 2),
             LinearAttentionOptions::new(3, map),

@@ -17,11 +17,11 @@ impl FeatureMap {
                 let decay = exp(simd, simd.min(x, simd.subtract(zero, x)));
                 simd.add(simd.max(x, zero), ln_one_plus(simd, decay))
             }
-            Self::SharpExp => {
+            Self::Exp => {
                 let largest = simd.splat(Self::LARGEST_EXPONENT);
-                let exponent = simd.max(simd.min(simd.add(x, x), largest), simd.subtract(zero, largest));
-                exp(simd, exponent)
+                exp(simd, simd.max(simd.min(x, largest), simd.subtract(zero, largest)))
             }
+            Self::SharpExp => Self::Exp.value(simd, simd.add(x, x)),
         }
     }
 
@@ -36,11 +36,14 @@ impl FeatureMap {
                 let decay = exp(simd, simd.min(x, simd.subtract(zero, x)));
                 simd.divide(simd.select(positive, one, decay), simd.add(one, decay))
             }
+            Self::Exp => {
+                let largest = simd.splat(Self::LARGEST_EXPONENT);
+                let below = simd.select(simd.greater(x, largest), zero, exp(simd, x));
+                simd.select(simd.greater(simd.subtract(zero, largest), x), zero, below)
+            }
             Self::SharpExp => {
-                let (exponent, largest) = (simd.add(x, x), simd.splat(Self::LARGEST_EXPONENT));
-                let value = exp(simd, exponent);
-                let below = simd.select(simd.greater(exponent, largest), zero, simd.add(value, value));
-                simd.select(simd.greater(simd.subtract(zero, largest), exponent), zero, below)
+                let slope = Self::Exp.derivative(simd, simd.add(x, x));
+                simd.add(slope, slope)
             }
         }
     }

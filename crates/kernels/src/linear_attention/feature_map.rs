@@ -11,6 +11,8 @@ pub enum FeatureMap {
     Relu,
     /// `ln(1 + exp(x))`.
     Softplus,
+    /// `exp(x)` with `x` within ±[`FeatureMap::LARGEST_EXPONENT`]; the derivative beyond is 0.
+    Exp,
     /// `exp(2x)` with `2x` within ±[`FeatureMap::LARGEST_EXPONENT`]; the derivative beyond is 0.
     SharpExp,
 }
@@ -19,7 +21,7 @@ impl FeatureMap {
     /// What [`FeatureMap::Relu`] adds, so that a query without any positive element still attends, evenly.
     pub const RELU_EPSILON: f32 = 1e-3;
 
-    /// Beyond it [`FeatureMap::SharpExp`] is constant, so that no product of two mapped values overflows.
+    /// Beyond it [`FeatureMap::Exp`] and [`FeatureMap::SharpExp`] are constant, so that no product of two mapped values overflows.
     pub const LARGEST_EXPONENT: f32 = 12.0;
 
     /// The map in stock burn operations, element by element.
@@ -28,7 +30,8 @@ impl FeatureMap {
             Self::EluPlusOne => activation::elu(x, 1.0).add_scalar(1.0),
             Self::Relu => activation::relu(x).add_scalar(Self::RELU_EPSILON),
             Self::Softplus => activation::relu(x.clone()) + x.abs().neg().exp().log1p(),
-            Self::SharpExp => x.mul_scalar(2.0).clamp(-Self::LARGEST_EXPONENT, Self::LARGEST_EXPONENT).exp(),
+            Self::Exp => x.clamp(-Self::LARGEST_EXPONENT, Self::LARGEST_EXPONENT).exp(),
+            Self::SharpExp => Self::Exp.apply(x.mul_scalar(2.0)),
         }
     }
 }
