@@ -52,6 +52,8 @@ pub struct TinyCnnLsaSection {
     pub stages: Vec<StageConfig>,
     /// The attention blocks.
     pub attention: AttentionConfig,
+    /// Residual blocks behind the attention.
+    pub closing_blocks: usize,
     /// From the tokens to the logits.
     pub head: HeadConfig,
 }
@@ -59,8 +61,18 @@ pub struct TinyCnnLsaSection {
 impl Default for TinyCnnLsaSection {
     /// The layers of [`TinyCnnLsaConfig::default`], for images of any kind.
     fn default() -> Self {
-        let TinyCnnLsaConfig { positions, stages, attention, head, .. } = TinyCnnLsaConfig::default();
-        Self { input: None, classes: None, input_mean: None, input_deviation: None, positions, stages, attention, head }
+        let TinyCnnLsaConfig { positions, stages, attention, closing_blocks, head, .. } = TinyCnnLsaConfig::default();
+        Self {
+            input: None,
+            classes: None,
+            input_mean: None,
+            input_deviation: None,
+            positions,
+            stages,
+            attention,
+            closing_blocks,
+            head,
+        }
     }
 }
 
@@ -149,6 +161,7 @@ impl TinyCnnLsaSection {
             positions: self.positions,
             stages: self.stages.clone(),
             attention: self.attention.clone(),
+            closing_blocks: self.closing_blocks,
             head: self.head.clone(),
         })
     }
@@ -163,6 +176,7 @@ impl TinyCnnLsaSection {
             positions: given.positions,
             stages: given.stages,
             attention: given.attention,
+            closing_blocks: given.closing_blocks,
             head: given.head,
         }
     }
@@ -192,8 +206,17 @@ fn absent(key: &str, what: &str) -> InvalidSetting {
 
 impl From<TinyCnnLsaConfig> for ModelSection {
     fn from(config: TinyCnnLsaConfig) -> Self {
-        let TinyCnnLsaConfig { input, classes, input_mean, input_deviation, positions, stages, attention, head } =
-            config;
+        let TinyCnnLsaConfig {
+            input,
+            classes,
+            input_mean,
+            input_deviation,
+            positions,
+            stages,
+            attention,
+            closing_blocks,
+            head,
+        } = config;
         let tinycnn_lsa = TinyCnnLsaSection {
             input: Some(input),
             classes: Some(classes),
@@ -202,6 +225,7 @@ impl From<TinyCnnLsaConfig> for ModelSection {
             positions,
             stages,
             attention,
+            closing_blocks,
             head,
         };
         Self { kind: ModelKind::TinycnnLsa, tinycnn_lsa }

@@ -66,8 +66,23 @@ pub struct RandomisedModel {
     pub model: Box<dyn Explainable>,
 }
 
+/// What a reader of attention maps must know of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttentionFacts {
+    /// What changes the tokens beside the attention and is in none of its maps, such as "a gate".
+    pub beside: Vec<String>,
+    /// Whether each class reads the tokens of the last layer by weights of its own, so that what all layers together take
+    /// from the image depends on the class.
+    pub reads_by_class: bool,
+}
+
 /// The attention of a model.
 pub trait AttentionSource: Debug {
+    /// What a reader of its maps must know.
+    fn facts(&self) -> AttentionFacts {
+        AttentionFacts::default()
+    }
+
     /// The attention of every layer on the first of the images.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use tracing::{info, info_span};
 use crate::background::Background;
 use crate::config::ExplainConfig;
 use crate::error::{Context, Result};
-use crate::explainable::Explainable;
+use crate::explainable::{AttentionSource, Explainable};
 use crate::explanation::{ImageExplanation, MethodExplanation, Source};
 use crate::method::{Explained, Method, MethodContext, Needs};
 use crate::registry::MethodId;
@@ -246,6 +246,7 @@ impl Explainer<'_> {
             calibrated: found.calibrated,
             temperature: request.temperature,
             class_names: request.class_names.to_vec(),
+            attention: self.model.attention().map(AttentionSource::facts).unwrap_or_default(),
             seed,
             methods,
             id: image.id,

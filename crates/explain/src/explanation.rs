@@ -6,6 +6,7 @@ use serde_json::Value;
 use tinylsa_settings::printable;
 use tinylsa_xai::{ExplainedScore, Image};
 
+use crate::explainable::AttentionFacts;
 use crate::maps::{Maps, NamedTensor};
 use crate::registry::MethodId;
 
@@ -36,6 +37,8 @@ pub struct ImageExplanation {
     pub temperature: Option<f64>,
     /// The names of the classes.
     pub class_names: Vec<String>,
+    /// What a reader of the maps of attention must know of the model.
+    pub attention: AttentionFacts,
     /// The pixels that decide the class, where they are known.
     pub truth_mask: Option<Vec<bool>>,
     /// The seed of the image's own draws.

@@ -81,8 +81,8 @@ pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, Scaling, draw, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
 pub use explainable::{
-    AttentionSource, EvidenceSource, Explainable, FeatureMaps, FromFunction, ImageAttention, RandomisedModel,
-    TokenEvidence,
+    AttentionFacts, AttentionSource, EvidenceSource, Explainable, FeatureMaps, FromFunction, ImageAttention,
+    RandomisedModel, TokenEvidence,
 };
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, RequestedClass, Unwatched, execution};
 pub use explanation::{ImageExplanation, MethodExplanation, Source};

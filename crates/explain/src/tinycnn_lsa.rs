@@ -2,15 +2,16 @@
 
 use burn::tensor::{Device, Tensor};
 use tinylsa_model::{
-    AttentionKind, HeadKind, InferenceModel, LayerTrace, ModuleLayer, Readout, TinyCnnLsa, Trace, state_of, values_of,
-    with_owned_state,
+    AttentionKind, HeadKind, InferenceModel, LayerTrace, ModuleLayer, Readout, TinyCnnLsa, TinyCnnLsaConfig, Trace,
+    state_of, values_of, with_owned_state,
 };
 use tinylsa_xai::{ExplainError, ExplainedScore, LayerAttention, LinearAttention, TokenGrid, check_attention};
 
 use crate::cascade::cascade;
 use crate::error::Result;
 use crate::explainable::{
-    AttentionSource, EvidenceSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel, TokenEvidence,
+    AttentionFacts, AttentionSource, EvidenceSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel,
+    TokenEvidence,
 };
 use crate::maps::NamedTensor;
 
@@ -68,6 +69,11 @@ fn layers(model: &TinyCnnLsa) -> Vec<ModuleLayer> {
     };
     let config = model.config();
     let mut layers = vec![layer("head".to_owned(), &["head.", "class_attention.", "norm."])];
+    layers.extend((0..config.closing_blocks).rev().map(|block| {
+        let name = format!("closing.{block}");
+        let prefix = format!("{name}.");
+        layer(name, &[&prefix])
+    }));
     layers.extend((0..config.attention.blocks).rev().map(|block| {
         let name = format!("blocks.{block}");
         let prefix = format!("{name}.");
@@ -92,6 +98,20 @@ impl FeatureMaps for TinyCnnLsa {
 }
 
 impl AttentionSource for TinyCnnLsa {
+    fn facts(&self) -> AttentionFacts {
+        let TinyCnnLsaConfig { attention, closing_blocks, head, .. } = self.config();
+        let parts = [
+            (attention.local, "a convolution of the values"),
+            (attention.gate, "a gate"),
+            (attention.mlp_width > 0, "a perceptron on each token"),
+            (*closing_blocks > 0, "convolutions behind the last layer"),
+        ];
+        AttentionFacts {
+            beside: parts.into_iter().filter(|(is_there, _)| *is_there).map(|(_, part)| part.to_owned()).collect(),
+            reads_by_class: head.kind == HeadKind::ClassAttention,
+        }
+    }
+
     fn trace(&self, images: Tensor<4>) -> Result<ImageAttention, ExplainError> {
         let Trace { layers: traces, readout, rows, columns, .. } = self.forward_traced(images);
         let readout = match self.config().head.kind {
@@ -160,18 +180,28 @@ fn first(batch: &Tensor<4>) -> Tensor<3> {
 
 #[cfg(test)]
 mod tests {
-    use tinylsa_model::TinyCnnLsaConfig;
-
     use super::*;
 
     #[test]
     fn every_tensor_belongs_to_one_layer() {
-        let model = TinyCnnLsaConfig::default().init(&Device::flex()).unwrap();
+        let config = TinyCnnLsaConfig { closing_blocks: 1, ..TinyCnnLsaConfig::default() };
+        let model = config.init(&Device::flex()).unwrap();
         let layers = layers(&model);
         for tensor in state_of(&model).keys() {
             assert_eq!(layers.iter().filter(|layer| layer.tensors.contains(tensor)).count(), 1, "{tensor}");
         }
         let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
-        assert_eq!(names, ["head", "blocks.1", "blocks.0", "stages.2", "stages.1", "stages.0"]);
+        assert_eq!(names, ["head", "closing.0", "blocks.1", "blocks.0", "stages.2", "stages.1", "stages.0"]);
+    }
+
+    #[test]
+    fn what_lies_beside_the_attention_is_named() {
+        let mut config = TinyCnnLsaConfig { closing_blocks: 1, ..TinyCnnLsaConfig::default() };
+        config.attention.local = true;
+        config.attention.mlp_width = 0;
+        config.head.kind = HeadKind::ClassAttention;
+        let facts = config.init(&Device::flex()).unwrap().facts();
+        let beside = ["a convolution of the values", "convolutions behind the last layer"].map(str::to_owned).to_vec();
+        assert_eq!(facts, AttentionFacts { beside, reads_by_class: true });
     }
 }

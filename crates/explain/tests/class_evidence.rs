@@ -7,8 +7,8 @@ use tinylsa_explain::{
     ImageExplanation, ImageToExplain, Maps, MethodExplanation, MethodId, Request, RequestedClass,
 };
 use tinylsa_model::{
-    AttentionConfig, FeatureMap, HeadConfig, HeadKind, ImageShape, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, state_of,
-    with_state,
+    AttentionConfig, BranchStart, FeatureMap, HeadConfig, HeadKind, ImageShape, StageConfig, TinyCnnLsa,
+    TinyCnnLsaConfig, state_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 use tinylsa_xai::{Execution, Image};
@@ -37,7 +37,7 @@ fn network(kind: HeadKind) -> TinyCnnLsa {
             feature_map: FeatureMap::SharpExp,
             gate: true,
             local: true,
-            zero_start: true,
+            branch_start: BranchStart::ZeroScales,
             ..AttentionConfig::default()
         },
         head: HeadConfig { kind, key_width: 5 },

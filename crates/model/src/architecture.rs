@@ -3,13 +3,14 @@
 
 use tinylsa_shape::ImageShape;
 
-use crate::config::{AttentionConfig, AttentionKind, FeatureMap, HeadKind, StageConfig, TinyCnnLsaConfig};
+use crate::config::{AttentionConfig, AttentionKind, BranchStart, FeatureMap, HeadKind, StageConfig, TinyCnnLsaConfig};
 
 /// All layers, in the order of the forward pass.
 pub(crate) struct Architecture {
     pub(crate) stages: Vec<StageSpec>,
     pub(crate) positions: Option<PositionsSpec>,
     pub(crate) blocks: Vec<BlockSpec>,
+    pub(crate) closing: Vec<ResidualSpec>,
     pub(crate) norm: NormSpec,
     pub(crate) head: HeadSpec,
 }
@@ -104,6 +105,8 @@ pub(crate) struct LinearSpec {
     pub(crate) rows: usize,
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
+    /// Whether each output is multiplied by a scale.
+    pub(crate) scaled: bool,
 }
 
 /// How a block mixes its tokens; no weights.
@@ -167,6 +170,9 @@ impl Architecture {
                 width: shape.channels,
             }),
             blocks: (0..config.attention.blocks).map(block).collect(),
+            closing: (0..config.closing_blocks)
+                .map(|index| ResidualSpec::new(&format!("closing.{index}"), shape, false))
+                .collect(),
             norm: NormSpec { name: "norm".to_owned(), rows: tokens, width: shape.channels },
             head: HeadSpec::new(shape, config),
         }
@@ -177,11 +183,11 @@ impl Architecture {
         let mut layers = Vec::new();
         for stage in &self.stages {
             layers.push(LayerSpec::Convolution(&stage.entry));
-            let convolutions = stage.residual.iter().flat_map(|block| [&block.first, &block.second]);
-            layers.extend(convolutions.map(LayerSpec::Convolution));
+            layers.extend(stage.residual.iter().flat_map(ResidualSpec::layers));
         }
         layers.extend(self.positions.iter().map(LayerSpec::Positions));
         layers.extend(self.blocks.iter().flat_map(BlockSpec::layers));
+        layers.extend(self.closing.iter().flat_map(ResidualSpec::layers));
         layers.push(LayerSpec::Norm(&self.norm));
         if let Some(ClassAttentionSpec { keys, queries }) = &self.head.class_attention {
             layers.extend([LayerSpec::Linear(keys), LayerSpec::Queries(queries)]);
@@ -196,22 +202,27 @@ impl BlockSpec {
     fn new(name: &str, grid: ImageShape, config: &AttentionConfig) -> Self {
         let ImageShape { channels: width, height: rows, width: columns } = grid;
         let tokens = grid.pixels();
-        let &AttentionConfig { heads, key_width, mlp_width, kind, feature_map, .. } = config;
+        let &AttentionConfig { heads, key_width, mlp_width, kind, feature_map, branch_start, .. } = config;
         let key_width = key_width.unwrap_or(width / heads);
         let name = |part: &str| format!("{name}.{part}");
         let norm = |part: &str| NormSpec { name: name(part), rows: tokens, width };
-        let linear = |part: &str, inputs, outputs| LinearSpec { name: name(part), rows: tokens, inputs, outputs };
+        let linear =
+            |part: &str, inputs, outputs| LinearSpec { name: name(part), rows: tokens, inputs, outputs, scaled: false };
+        let last = |part: &str, inputs| LinearSpec {
+            scaled: branch_start == BranchStart::ZeroScales,
+            ..linear(part, inputs, width)
+        };
         Self {
             attention_norm: norm("attention_norm"),
             query_key_value: linear("query_key_value", width, 2 * heads * key_width + width),
             mixing: MixingSpec { name: name("attention"), tokens, width, heads, key_width, kind, feature_map },
             local: config.local.then(|| DepthwiseSpec { name: name("local"), rows, columns, width }),
             gate: config.gate.then(|| linear("gate", width, width)),
-            projection: linear("projection", width, width),
+            projection: last("projection", width),
             perceptron: (mlp_width > 0).then(|| PerceptronSpec {
                 norm: norm("mlp_norm"),
                 expand: linear("expand", width, mlp_width),
-                contract: linear("contract", mlp_width, width),
+                contract: last("contract", mlp_width),
             }),
         }
     }
@@ -238,12 +249,14 @@ impl HeadSpec {
             HeadKind::Mean => (1, None),
             HeadKind::ClassAttention => {
                 let name = |part: &str| format!("class_attention.{part}");
-                let keys = LinearSpec { name: name("keys"), rows: tokens, inputs: width, outputs: key_width };
+                let keys =
+                    LinearSpec { name: name("keys"), rows: tokens, inputs: width, outputs: key_width, scaled: false };
                 let queries = QueriesSpec { name: name("queries"), tokens, classes, key_width };
                 (tokens, Some(ClassAttentionSpec { keys, queries }))
             }
         };
-        Self { linear: LinearSpec { name: "head".to_owned(), rows, inputs: width, outputs: classes }, class_attention }
+        let linear = LinearSpec { name: "head".to_owned(), rows, inputs: width, outputs: classes, scaled: false };
+        Self { linear, class_attention }
     }
 }
 
@@ -260,11 +273,9 @@ impl StageSpec {
             stride: stage.stride,
             pool: pools(stage.residual_blocks == 0),
         };
-        let convolved = entry.convolved();
-        let same = |name: String, pool: bool| ConvolutionSpec { name, input: convolved, outputs, stride: 1, pool };
-        let residual = (0..stage.residual_blocks).map(|block| ResidualSpec {
-            first: same(format!("{name}.residual.{block}.first"), false),
-            second: same(format!("{name}.residual.{block}.second"), pools(block + 1 == stage.residual_blocks)),
+        let residual = (0..stage.residual_blocks).map(|block| {
+            let name = format!("{name}.residual.{block}");
+            ResidualSpec::new(&name, entry.convolved(), pools(block + 1 == stage.residual_blocks))
         });
         Self { residual: residual.collect(), entry }
     }
@@ -272,6 +283,24 @@ impl StageSpec {
     /// What the stage makes of its input.
     pub(crate) fn output(&self) -> ImageShape {
         self.residual.last().map_or(&self.entry, |block| &block.second).output()
+    }
+}
+
+impl ResidualSpec {
+    /// The block on a map; the name is the first part of those of its layers.
+    fn new(name: &str, map: ImageShape, pool: bool) -> Self {
+        let convolution = |part: &str, pool| ConvolutionSpec {
+            name: format!("{name}.{part}"),
+            input: map,
+            outputs: map.channels,
+            stride: 1,
+            pool,
+        };
+        Self { first: convolution("first", false), second: convolution("second", pool) }
+    }
+
+    fn layers(&self) -> [LayerSpec<'_>; 2] {
+        [LayerSpec::Convolution(&self.first), LayerSpec::Convolution(&self.second)]
     }
 }
 

@@ -23,6 +23,8 @@ pub struct TinyCnnLsaConfig {
     pub stages: Vec<StageConfig>,
     /// The attention blocks on the token grid; their width is the channels of the last stage.
     pub attention: AttentionConfig,
+    /// Residual blocks of two 3×3 convolutions each, on the token grid behind the attention.
+    pub closing_blocks: usize,
     /// From the tokens to the logits.
     pub head: HeadConfig,
 }
@@ -63,8 +65,21 @@ pub struct AttentionConfig {
     pub gate: bool,
     /// Whether a depthwise 3×3 convolution of the values is added to what the attention gives.
     pub local: bool,
-    /// Whether the last linear maps of both branches start at 0, so that a block begins as the identity.
-    pub zero_start: bool,
+    /// What the branches of a block add to it at the start.
+    pub branch_start: BranchStart,
+}
+
+/// What the branches of a block, its attention and its perceptron, add at the start of the training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BranchStart {
+    /// What their random weights make of the tokens.
+    Random,
+    /// Nothing: the last linear map of each branch starts at 0.
+    ZeroWeights,
+    /// Nothing: each branch ends in a learned scale of each channel, which starts at 0, as the last scale of a residual block
+    /// does (Touvron et al. 2021, "Going deeper with image transformers", section 2, begin near 0).
+    ZeroScales,
 }
 
 /// From the tokens behind the last block to the logits.
@@ -110,6 +125,8 @@ pub enum FeatureMap {
     Relu,
     /// `ln(1 + exp(x))`.
     Softplus,
+    /// `exp(x)` with `x` within −12 and 12. Trained, its rows differ more than those of the others before it.
+    Exp,
     /// `exp(2x)` with `2x` within −12 and 12: sharper than the others, so that rows of the attention differ.
     SharpExp,
 }
@@ -125,6 +142,7 @@ impl Default for TinyCnnLsaConfig {
             positions: true,
             stages: vec![stage(32, 1, true), stage(64, 1, true), stage(96, 1, false)],
             attention: AttentionConfig::default(),
+            closing_blocks: 0,
             head: HeadConfig::default(),
         }
     }
@@ -141,7 +159,7 @@ impl Default for AttentionConfig {
             feature_map: FeatureMap::EluPlusOne,
             gate: false,
             local: false,
-            zero_start: false,
+            branch_start: BranchStart::Random,
         }
     }
 }

@@ -56,8 +56,10 @@ impl LayerSpec<'_> {
                 LayerCost::new(name, &[*tokens, *width], tokens * width, 0)
             }
             Self::Norm(NormSpec { name, rows, width }) => LayerCost::new(name, &[*rows, *width], 2 * width, 0),
-            Self::Linear(LinearSpec { name, rows, inputs, outputs }) => {
-                LayerCost::linear(name, *rows, *inputs, *outputs)
+            Self::Linear(LinearSpec { name, rows, inputs, outputs, scaled }) => {
+                let cost = LayerCost::linear(name, *rows, *inputs, *outputs);
+                let scales = if *scaled { *outputs } else { 0 };
+                LayerCost { parameters: cost.parameters + scales, ..cost }
             }
             Self::Mixing(mixing) => {
                 LayerCost::new(&mixing.name, &[mixing.tokens, mixing.width], 0, mixing.multiplications())

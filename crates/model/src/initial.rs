@@ -4,19 +4,19 @@ use rand::distr::Distribution;
 use rand_distr::StandardNormal;
 use tinylsa_random::{Draw, Purpose};
 
+use crate::config::BranchStart;
 use crate::path::ModulePath;
 
 /// Draws every weight by its name, so that a weight does not depend on the others or on their order.
 pub(crate) struct InitialWeights {
     seed: u64,
-    /// Whether the last linear maps of the blocks start at 0.
-    zero_start: bool,
+    branch_start: BranchStart,
     path: ModulePath,
 }
 
 impl InitialWeights {
-    pub(crate) fn new(seed: u64, zero_start: bool) -> Self {
-        Self { seed, zero_start, path: ModulePath::default() }
+    pub(crate) fn new(seed: u64, branch_start: BranchStart) -> Self {
+        Self { seed, branch_start, path: ModulePath::default() }
     }
 
     /// Whether the weight is the last of a block's branch.
@@ -46,7 +46,7 @@ impl ModuleMapper for InitialWeights {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape: [usize; D] = parameter.val().dims();
         let deviation = match (self.path.last(), shape.as_slice()) {
-            ("weight", _) if self.zero_start && self.ends_branch() => {
+            ("weight", _) if self.branch_start == BranchStart::ZeroWeights && self.ends_branch() => {
                 return parameter.map(|weight| redrawn(&weight, weight.zeros_like()));
             }
             ("queries", _) => return parameter.map(|queries| redrawn(&queries, queries.zeros_like())),
@@ -56,7 +56,7 @@ impl ModuleMapper for InitialWeights {
             ("weight", &[inputs, _]) => (1.0 / inputs as f32).sqrt(),
             ("positions", _) => 0.02,
             // A residual block begins as the identity (Goyal et al. 2017): the last scale of its branch is zero.
-            ("gamma", _) if self.path.name().contains(".residual.") && self.path.parent() == Some("second") => {
+            ("gamma", _) if self.path.parent() == Some("second") => {
                 return parameter.map(|gamma| redrawn(&gamma, gamma.zeros_like()));
             }
             _ => return parameter,

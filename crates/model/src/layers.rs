@@ -101,13 +101,15 @@ impl ConvNorm {
     }
 }
 
-/// A linear layer.
+/// A linear layer, whose outputs are multiplied by a scale if the spec has one.
 #[derive(Module, Debug)]
 pub(crate) struct Linear {
     /// `[in, out]`
     weight: Param<Tensor<2>>,
     /// `[out]`
     bias: Param<Tensor<1>>,
+    /// `[out]`
+    scale: Option<Param<Tensor<1>>>,
 }
 
 impl Linear {
@@ -116,6 +118,7 @@ impl Linear {
         Self {
             weight: Param::from_tensor(Tensor::zeros([inputs, outputs], device)),
             bias: Param::from_tensor(Tensor::zeros([outputs], device)),
+            scale: spec.scaled.then(|| Param::from_tensor(Tensor::zeros([outputs], device))),
         }
     }
 
@@ -127,9 +130,13 @@ impl Linear {
         linear(x, weight, Some(bias), activation)
     }
 
-    /// Weight and bias.
+    /// Weight and bias, scaled.
     pub(crate) fn parameters(&self) -> (Tensor<2>, Tensor<1>) {
-        (self.weight.val(), self.bias.val())
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        match &self.scale {
+            Some(scale) => (weight * scale.val().unsqueeze_dim(0), bias * scale.val()),
+            None => (weight, bias),
+        }
     }
 }
 

@@ -84,7 +84,9 @@ pub use tinylsa_shape::ImageShape;
 
 pub use baselines::{Baseline, BaselineInput};
 pub use classifier::{Classifier, ForwardPredictor, ModelConfig, TrainingOutput};
-pub use config::{AttentionConfig, AttentionKind, FeatureMap, HeadConfig, HeadKind, StageConfig, TinyCnnLsaConfig};
+pub use config::{
+    AttentionConfig, AttentionKind, BranchStart, FeatureMap, HeadConfig, HeadKind, StageConfig, TinyCnnLsaConfig,
+};
 pub use cost::{Cost, LayerCost};
 pub use file::{
     HeldOut, LoadedModel, LoadedPredictor, LogitError, ModelFile, ModelFileError, ModelMetadata, TEMPERATURES,

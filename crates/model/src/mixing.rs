@@ -87,6 +87,7 @@ impl From<FeatureMap> for tinylsa_kernels::FeatureMap {
             FeatureMap::EluPlusOne => Self::EluPlusOne,
             FeatureMap::Relu => Self::Relu,
             FeatureMap::Softplus => Self::Softplus,
+            FeatureMap::Exp => Self::Exp,
             FeatureMap::SharpExp => Self::SharpExp,
         }
     }

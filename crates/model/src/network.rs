@@ -11,7 +11,7 @@ use crate::config::TinyCnnLsaConfig;
 use crate::head::{ClassAttention, logits, readout};
 use crate::initial::InitialWeights;
 use crate::layers::{BatchStatistics, LayerNorm, Linear, Statistics};
-use crate::stem::Stage;
+use crate::stem::{ResidualBlock, Stage};
 use crate::trace::Trace;
 
 /// A tiny convolutional network with linear self-attention.
@@ -23,6 +23,7 @@ pub struct TinyCnnLsa {
     /// `[tokens, width]`
     positions: Option<Param<Tensor<2>>>,
     blocks: Vec<AttentionBlock>,
+    closing: Vec<ResidualBlock>,
     norm: LayerNorm,
     class_attention: Option<ClassAttention>,
     head: Linear,
@@ -52,6 +53,7 @@ impl TinyCnnLsa {
             stages: architecture.stages.iter().map(|stage| Stage::zeros(stage, device)).collect(),
             positions: architecture.positions.as_ref().map(positions),
             blocks: architecture.blocks.iter().map(|block| AttentionBlock::zeros(block, device)).collect(),
+            closing: architecture.closing.iter().map(|block| ResidualBlock::zeros(block, device)).collect(),
             norm: LayerNorm::ones(&architecture.norm, device),
             class_attention: ClassAttention::zeros(&architecture.head, device),
             head: Linear::zeros(&architecture.head.linear, device),
@@ -61,11 +63,11 @@ impl TinyCnnLsa {
 
     /// The same network with the initial weights of `seed`, each drawn by its own name: He's normal distribution
     /// (2015) for the convolutions, a normal distribution of variance 1 / inputs for the linear layers, 0.02 for the
-    /// positions. The queries of the classes are 0.
+    /// positions. The queries of the classes are 0, and so is the last scale of a residual block.
     #[must_use]
     pub fn with_initial_weights(self, seed: u64) -> Self {
-        let zero_start = self.config.attention.zero_start;
-        self.map(&mut InitialWeights::new(seed, zero_start))
+        let branch_start = self.config.attention.branch_start;
+        self.map(&mut InitialWeights::new(seed, branch_start))
     }
 
     /// The config that the network was made from.
@@ -79,17 +81,23 @@ impl TinyCnnLsa {
     /// - images: `[batch, channels, height, width]`, values from 0 to 1
     /// - output: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.logits(self.stem(images, &mut Statistics::Running))
+        self.logits(self.stem(images, &mut Statistics::Running), &mut Statistics::Running)
     }
 
-    /// What the last stage of the stem makes of the images in evaluation, which is what the attention blocks are given
-    /// before the positions are added: the map that Grad-CAM explains.
+    /// What the last convolution makes of the images in evaluation, the map that Grad-CAM explains: that of the last closing
+    /// block, or, if there is none, of the last stage of the stem, which the attention blocks are given before the positions
+    /// are added.
     ///
     /// # Shapes
     /// - images: `[batch, channels, height, width]`, values from 0 to 1
     /// - output: `[batch, width of the tokens, rows, columns]`, see [`TinyCnnLsaConfig::feature_map`]
     pub fn feature_map(&self, images: Tensor<4>) -> Tensor<4> {
-        self.stem(images, &mut Statistics::Running).permute([0, 3, 1, 2])
+        let map = self.stem(images, &mut Statistics::Running);
+        if self.closing.is_empty() {
+            return map.permute([0, 3, 1, 2]);
+        }
+        let shape = map.dims();
+        self.attended(map, &mut Statistics::Running).reshape(shape).permute([0, 3, 1, 2])
     }
 
     /// The rest of [`TinyCnnLsa::forward`] behind [`TinyCnnLsa::feature_map`].
@@ -98,7 +106,12 @@ impl TinyCnnLsa {
     /// - map: `[batch, width of the tokens, rows, columns]`
     /// - output: `[batch, classes]`
     pub fn forward_from_features(&self, map: Tensor<4>) -> Tensor<2> {
-        self.logits(map.permute([0, 2, 3, 1]))
+        let map = map.permute([0, 2, 3, 1]);
+        if self.closing.is_empty() {
+            return self.logits(map, &mut Statistics::Running);
+        }
+        let [batch, rows, columns, width] = map.dims();
+        self.classify(map.reshape([batch, rows * columns, width]))
     }
 
     /// Logits in training, with the statistics of the batch.
@@ -107,8 +120,10 @@ impl TinyCnnLsa {
     /// - images: `[batch, channels, height, width]`, values from 0 to 1
     pub fn forward_training(&self, images: Tensor<4>) -> TrainingOutput {
         let mut statistics = Vec::new();
-        let map = self.stem(images, &mut Statistics::Batch(&mut statistics));
-        TrainingOutput { logits: self.logits(map), statistics }
+        let seen = &mut Statistics::Batch(&mut statistics);
+        let map = self.stem(images, seen);
+        let logits = self.logits(map, seen);
+        TrainingOutput { logits, statistics }
     }
 
     /// The logits of [`TinyCnnLsa::forward`], with what every attention layer did.
@@ -125,7 +140,7 @@ impl TinyCnnLsa {
             tokens = output;
             layers.push(layer);
         }
-        let tokens = self.norm.forward(tokens);
+        let tokens = self.norm.forward(self.closed(tokens, [rows, columns], &mut Statistics::Running));
         let readout = readout(self.class_attention.as_ref(), &self.head, tokens.clone());
         let logits = logits(self.class_attention.as_ref(), &self.head, tokens);
         Trace { logits, layers, readout, rows, columns }
@@ -149,7 +164,9 @@ impl TinyCnnLsa {
         let batch = images.dims()[0];
         assert_eq!(classes.len(), batch, "one class for each of the {batch} images");
         let device = images.device();
-        let mut tokens = self.tokens(self.stem(images, &mut Statistics::Running));
+        let map = self.stem(images, &mut Statistics::Running);
+        let [_, rows, columns, _] = map.dims();
+        let mut tokens = self.tokens(map);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             let probe = Tensor::zeros(tokens.dims(), &device).autodiff().require_grad();
@@ -157,6 +174,7 @@ impl TinyCnnLsa {
             tokens = output;
             layers.push((block, probe, values));
         }
+        let tokens = self.closed(tokens, [rows, columns], &mut Statistics::Running);
         let gradients = self.sum_of_logits(tokens, classes).backward();
         let of_layer = |(block, probe, values): (&AttentionBlock, Tensor<3>, Tensor<4>)| {
             let context = probe.grad(&gradients).unwrap_or_else(|| probe.zeros_like().inner());
@@ -182,7 +200,8 @@ impl TinyCnnLsa {
     pub fn update_running(self, statistics: Vec<BatchStatistics>, momentum: f64) -> Self {
         let mut seen = statistics.into_iter();
         let stages = self.stages.into_iter().map(|stage| stage.update_running(&mut seen, momentum)).collect();
-        Self { stages, ..self }
+        let closing = self.closing.into_iter().map(|block| block.update_running(&mut seen, momentum)).collect();
+        Self { stages, closing, ..self }
     }
 
     /// The normalised images through the stages: `[batch, rows, columns, width]`.
@@ -218,13 +237,30 @@ impl TinyCnnLsa {
         }
     }
 
-    /// Everything behind the stem: `[batch, classes]`.
-    fn logits(&self, map: Tensor<4>) -> Tensor<2> {
-        let tokens = self.tokens(map);
-        self.classify(self.blocks.iter().fold(tokens, |x, block| block.forward(x)))
+    /// The tokens behind the residual blocks that follow the attention: `[batch, tokens, width]`.
+    fn closed(&self, tokens: Tensor<3>, grid: [usize; 2], statistics: &mut Statistics<'_>) -> Tensor<3> {
+        if self.closing.is_empty() {
+            return tokens;
+        }
+        let ([batch, count, width], [rows, columns]) = (tokens.dims(), grid);
+        let map = tokens.reshape([batch, rows, columns, width]);
+        let closed = self.closing.iter().fold(map, |x, block| block.forward(x, statistics));
+        closed.reshape([batch, count, width])
     }
 
-    /// From the tokens behind the last block: `[batch, classes]`.
+    /// Everything behind the stem: `[batch, classes]`.
+    fn logits(&self, map: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<2> {
+        self.classify(self.attended(map, statistics))
+    }
+
+    /// The tokens as the head is given them: `[batch, tokens, width]`.
+    fn attended(&self, map: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<3> {
+        let [_, rows, columns, _] = map.dims();
+        let tokens = self.blocks.iter().fold(self.tokens(map), |x, block| block.forward(x));
+        self.closed(tokens, [rows, columns], statistics)
+    }
+
+    /// From the tokens behind the last layer before the head: `[batch, classes]`.
     fn classify(&self, tokens: Tensor<3>) -> Tensor<2> {
         logits(self.class_attention.as_ref(), &self.head, self.norm.forward(tokens))
     }

@@ -19,7 +19,7 @@ impl TinyCnnLsaConfig {
 impl LayerSpec<'_> {
     /// Name and shape of every tensor of the layer.
     fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        let parts = |name: &str, parts: &[(&str, &[usize])]| {
+        let parts = |name: &str, parts: &[(&str, &[usize])]| -> Vec<(String, Vec<usize>)> {
             parts.iter().map(|(part, shape)| (format!("{name}.{part}"), shape.to_vec())).collect()
         };
         match *self {
@@ -31,8 +31,12 @@ impl LayerSpec<'_> {
             }
             Self::Positions(PositionsSpec { name, tokens, width }) => vec![(name.clone(), vec![*tokens, *width])],
             Self::Norm(NormSpec { name, width, .. }) => parts(name, &[("gamma", &[*width]), ("beta", &[*width])]),
-            Self::Linear(LinearSpec { name, inputs, outputs, .. }) => {
-                parts(name, &[("weight", &[*inputs, *outputs]), ("bias", &[*outputs])])
+            Self::Linear(LinearSpec { name, inputs, outputs, scaled, .. }) => {
+                let mut tensors = parts(name, &[("weight", &[*inputs, *outputs]), ("bias", &[*outputs])]);
+                if *scaled {
+                    tensors.push((format!("{name}.scale"), vec![*outputs]));
+                }
+                tensors
             }
             Self::Mixing(_) => Vec::new(),
             Self::Depthwise(DepthwiseSpec { name, width, .. }) => {
@@ -50,7 +54,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::config::{AttentionConfig, AttentionKind, HeadConfig, HeadKind, StageConfig};
+    use crate::config::{AttentionConfig, AttentionKind, BranchStart, HeadConfig, HeadKind, StageConfig};
     use crate::state::state_of;
 
     #[test]
@@ -68,6 +72,7 @@ mod tests {
                 positions: true,
                 stages: vec![stage(4, 2, 0, false), stage(6, 1, 2, true)],
                 attention: softmax,
+                closing_blocks: 1,
                 head: HeadConfig::default(),
             },
             TinyCnnLsaConfig {
@@ -77,9 +82,10 @@ mod tests {
                     mlp_width: 0,
                     gate: true,
                     local: true,
-                    zero_start: true,
+                    branch_start: BranchStart::ZeroScales,
                     ..AttentionConfig::default()
                 },
+                closing_blocks: 2,
                 head: HeadConfig { kind: HeadKind::ClassAttention, key_width: 24 },
                 ..TinyCnnLsaConfig::default()
             },

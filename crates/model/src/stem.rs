@@ -33,14 +33,7 @@ impl Stage {
     pub(crate) fn update_running(self, seen: &mut impl Iterator<Item = BatchStatistics>, momentum: f64) -> Self {
         Self {
             entry: update_next(self.entry, seen, momentum),
-            residual: self
-                .residual
-                .into_iter()
-                .map(|block| ResidualBlock {
-                    first: update_next(block.first, seen, momentum),
-                    second: update_next(block.second, seen, momentum),
-                })
-                .collect(),
+            residual: self.residual.into_iter().map(|block| block.update_running(seen, momentum)).collect(),
         }
     }
 }
@@ -54,18 +47,25 @@ fn update_next(layer: ConvNorm, seen: &mut impl Iterator<Item = BatchStatistics>
 
 /// `relu(norm(conv(relu(norm(conv(x))))) + x)` (He et al. 2016).
 #[derive(Module, Debug)]
-struct ResidualBlock {
+pub(crate) struct ResidualBlock {
     first: ConvNorm,
     second: ConvNorm,
 }
 
 impl ResidualBlock {
-    fn zeros(spec: &ResidualSpec, device: &Device) -> Self {
+    pub(crate) fn zeros(spec: &ResidualSpec, device: &Device) -> Self {
         Self { first: ConvNorm::zeros(&spec.first, device), second: ConvNorm::zeros(&spec.second, device) }
     }
 
-    fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
+    /// # Shapes
+    /// - x and output: `[batch, height, width, channels]`, the output halved if pooled
+    pub(crate) fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
         let hidden = self.first.forward(x.clone(), None, statistics);
         self.second.forward(hidden, Some(x), statistics)
+    }
+
+    /// Takes two batch statistics, in the order of the forward pass.
+    pub(crate) fn update_running(self, seen: &mut impl Iterator<Item = BatchStatistics>, momentum: f64) -> Self {
+        Self { first: update_next(self.first, seen, momentum), second: update_next(self.second, seen, momentum) }
     }
 }

@@ -38,6 +38,7 @@ impl TinyCnnLsaConfig {
             shape = stage.validate(shape).map_err(|error| error.within(&format!("stages.{index}")))?;
         }
         self.attention.validate(self.width()).map_err(|error| error.within("attention"))?;
+        require_within("closing_blocks", self.closing_blocks, 0..=16)?;
         require_within("head.key_width", self.head.key_width, 1..=1024)?;
         let parameters = self.cost().parameters();
         require(

@@ -6,9 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, Classifier, FeatureMap, ForwardPredictor, HeadConfig, HeadKind, ImageShape,
-    InferenceModel, ModelFile, ModelFileError, PixelError, Precision, StageConfig, State, StateError, TinyCnnLsa,
-    TinyCnnLsaConfig, state_of, values_of, with_state,
+    AttentionConfig, AttentionKind, BranchStart, Classifier, FeatureMap, ForwardPredictor, HeadConfig, HeadKind,
+    ImageShape, InferenceModel, ModelFile, ModelFileError, PixelError, Precision, StageConfig, State, StateError,
+    TinyCnnLsa, TinyCnnLsaConfig, state_of, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -32,11 +32,12 @@ fn configs() -> Vec<TinyCnnLsaConfig> {
         key_width: Some(key_width),
         gate: true,
         local: true,
-        zero_start: true,
+        branch_start: BranchStart::ZeroScales,
         ..attention(heads, mlp_width, AttentionKind::Linear, FeatureMap::SharpExp)
     };
     let by_class = |config| TinyCnnLsaConfig {
         positions: false,
+        closing_blocks: 1,
         head: HeadConfig { kind: HeadKind::ClassAttention, key_width: 20 },
         ..config
     };

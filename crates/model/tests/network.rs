@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, Classifier, FeatureMap, HeadConfig, HeadKind, StageConfig, TinyCnnLsa,
+    AttentionConfig, AttentionKind, BranchStart, Classifier, FeatureMap, HeadConfig, HeadKind, StageConfig, TinyCnnLsa,
     TinyCnnLsaConfig, gradients_of, state_of, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
@@ -28,9 +28,10 @@ fn gated() -> TinyCnnLsaConfig {
             feature_map: FeatureMap::SharpExp,
             gate: true,
             local: true,
-            zero_start: true,
+            branch_start: BranchStart::ZeroScales,
             ..AttentionConfig::default()
         },
+        closing_blocks: 1,
         head: HeadConfig { kind: HeadKind::ClassAttention, key_width: 8 },
         ..small()
     }
@@ -105,7 +106,7 @@ fn the_parameters_of_networks_within_half_a_million() {
         feature_map: FeatureMap::SharpExp,
         gate: true,
         local: true,
-        zero_start: true,
+        branch_start: BranchStart::ZeroWeights,
         ..AttentionConfig::default()
     };
     let network = |stages, attention, kind| TinyCnnLsaConfig {
@@ -146,7 +147,7 @@ fn attention_recovered_from_the_linear_form_gives_back_the_context() {
         config.attention.feature_map = feature_map;
         config
     };
-    let maps = [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::SharpExp];
+    let maps = [FeatureMap::EluPlusOne, FeatureMap::Relu, FeatureMap::Softplus, FeatureMap::Exp, FeatureMap::SharpExp];
     for config in maps.map(with_map).into_iter().chain([gated()]) {
         let trace = shaken(&config, &device).forward_traced(images(3, &device));
         assert_eq!(trace.layers.len(), config.attention.blocks);
@@ -188,14 +189,18 @@ fn a_head_whose_queries_are_zero_takes_the_mean() {
 #[test]
 fn blocks_that_start_at_zero_change_nothing_and_learn() {
     let device = Device::flex();
-    let without = TinyCnnLsaConfig { attention: AttentionConfig { blocks: 0, ..gated().attention }, ..gated() };
     let images = images(3, &device);
+    let without = TinyCnnLsaConfig { attention: AttentionConfig { blocks: 0, ..gated().attention }, ..gated() };
     let expected = without.init(&device).unwrap().forward(images.clone());
-    let model = gated().init(&device.clone().autodiff()).unwrap();
-    let tracked = model.forward(images.autodiff());
-    assert!(largest_difference(&tracked.clone().inner(), &expected) <= 1e-5 * largest(&expected));
-    let gradients = gradients_of(&model, &tracked.powi_scalar(2).sum().backward());
-    assert!(gradients["blocks.0.projection.weight"].values.iter().any(|&gradient| gradient != 0.0));
+    for (branch_start, part) in [(BranchStart::ZeroWeights, "weight"), (BranchStart::ZeroScales, "scale")] {
+        let config = TinyCnnLsaConfig { attention: AttentionConfig { branch_start, ..gated().attention }, ..gated() };
+        let model = config.init(&device.clone().autodiff()).unwrap();
+        let tracked = model.forward(images.clone().autodiff());
+        assert!(largest_difference(&tracked.clone().inner(), &expected) <= 1e-5 * largest(&expected));
+        let gradients = gradients_of(&model, &tracked.powi_scalar(2).sum().backward());
+        let gradient = &gradients[&format!("blocks.0.projection.{part}")];
+        assert!(gradient.values.iter().any(|&gradient| gradient != 0.0));
+    }
 }
 
 #[test]
@@ -407,9 +412,9 @@ fn images_of(config: &TinyCnnLsaConfig, count: usize, device: &Device) -> Tensor
 }
 
 #[test]
-fn the_map_of_the_last_stage_gives_the_logits_of_the_network() {
+fn the_map_of_the_last_convolution_gives_the_logits_of_the_network() {
     let device = Device::flex();
-    for config in other_shapes().into_iter().chain([small()]) {
+    for config in other_shapes().into_iter().chain([small(), gated()]) {
         let model = shaken(&config, &device);
         let images = images_of(&config, 3, &device);
         let map = model.feature_map(images.clone());
@@ -424,7 +429,7 @@ fn the_map_of_the_last_stage_gives_the_logits_of_the_network() {
 
 /// What Grad-CAM asks for.
 #[test]
-fn logits_can_be_differentiated_by_the_map_of_the_last_stage() {
+fn logits_can_be_differentiated_by_the_map_of_the_last_convolution() {
     let device = Device::flex();
     let [config, _] = other_shapes();
     let model = shaken(&config, &device);

@@ -6,8 +6,8 @@ use std::process::Command;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use tinylsa_model::{
-    AttentionConfig, AttentionKind, FeatureMap, HeadKind, HostTensor, ModelFile, State, TinyCnnLsaConfig, state_of,
-    state_to_safetensors, values_of, with_state,
+    AttentionConfig, AttentionKind, BranchStart, FeatureMap, HeadKind, HostTensor, ModelFile, State, TinyCnnLsaConfig,
+    state_of, state_to_safetensors, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
 
@@ -77,8 +77,10 @@ fn pytorch_gives_the_same_logits() {
         feature_map: FeatureMap::SharpExp,
         gate: true,
         local: true,
+        branch_start: BranchStart::ZeroScales,
         ..gated.attention
     };
+    gated.closing_blocks = 1;
     gated.head.kind = HeadKind::ClassAttention;
     for config in [TinyCnnLsaConfig::default(), strided, softmax, softplus, colour, gated] {
         let folder = tempfile::tempdir().unwrap();

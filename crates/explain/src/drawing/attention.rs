@@ -99,7 +99,7 @@ pub(super) fn draw_layers(subject: &Subject<'_>, method: &MethodExplanation, map
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
         scale: MatrixScale::AsGiven,
-        notes: notes(method),
+        notes: notes(subject, method),
     }
     .draw()?)
 }
@@ -141,19 +141,19 @@ pub(super) fn draw_heads(subject: &Subject<'_>, method: &MethodExplanation, maps
         columns: columns.collect(),
         rows,
         scale: MatrixScale::AsGiven,
-        notes: notes(method),
+        notes: notes(subject, method),
     }
     .draw()?)
 }
 
-fn notes(method: &MethodExplanation) -> Vec<String> {
+fn notes(subject: &Subject<'_>, method: &MethodExplanation) -> Vec<String> {
     let mut notes = vec![
         "entropy: of the rows of A, over ln N; 1 is uniform".to_owned(),
         "dependence on the query: mean total variation distance of a row from the mean row; 0 if all are equal"
             .to_owned(),
         words::COUNTING.to_owned(),
-        words::RECEPTIVE_FIELD.to_owned(),
     ];
+    notes.extend(words::about_tokens(&subject.explanation.attention));
     notes.extend(words::notes(method));
     notes
 }

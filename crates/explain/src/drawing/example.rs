@@ -3,6 +3,7 @@
 use serde_json::json;
 use tinylsa_xai::{Attribution, FlowMaps, Image, LayerAttention, QueryMap, Segmentation, TokenGrid};
 
+use crate::explainable::AttentionFacts;
 use crate::explanation::{ImageExplanation, MethodExplanation, Source};
 use crate::maps::{
     AttentionLayer, AttentionMaps, AttentionView, FixedQueryMaps, FlowMap, Maps, MarkedToken, PixelMap, Quantity,
@@ -136,6 +137,7 @@ pub(crate) fn explanation() -> ImageExplanation {
         ]
         .map(str::to_owned)
         .to_vec(),
+        attention: AttentionFacts::default(),
         truth_mask: Some((0..784).map(|i| (10..14).contains(&(i % 28))).collect()),
         methods: MethodId::all()
             .enumerate()

@@ -183,12 +183,14 @@ pub(super) fn sheet(subject: &Subject<'_>) -> Result<RgbImage> {
         format!("red speaks for {}, blue against it", explanation.target_name()),
         "each map has a scale of its own".to_owned(),
     ];
-    if explanation.methods.iter().any(|method| is_same_for_every_class(&method.maps)) {
-        notes.push("maps of attention alone are the same for every class".to_owned());
+    let facts = &explanation.attention;
+    if explanation.methods.iter().any(|method| is_same_for_every_class(&method.maps, facts)) {
+        let read = if facts.reads_by_class { ", but rollout and flow, which each class reads by itself" } else { "" };
+        notes.push(format!("maps of attention alone are the same for every class{read}"));
         notes.push(WHICH_IS_SHOWN.to_owned());
     }
     if tokens.iter().any(Option::is_some) {
-        notes.push(words::RECEPTIVE_FIELD.to_owned());
+        notes.extend(words::about_tokens(facts));
     }
     let sheet = Sheet {
         title: format!("Every method: {}", explanation.target_name()),
@@ -244,7 +246,11 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
                     Some(pixels::panel("", method, pixels, &pixel_scales)?)
                 }
                 (_, Some(tokens)) => {
-                    let same = if is_same_for_every_class(&found.maps) { ", the same for every class" } else { "" };
+                    let same = if is_same_for_every_class(&found.maps, &explanation.attention) {
+                        ", the same for every class"
+                    } else {
+                        ""
+                    };
                     unit = format!("{}{same}", tokens.kind.unit());
                     Some(token_scales.panel(String::new(), method, grey, tokens)?)
                 }

@@ -55,7 +55,8 @@ pub(super) fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Fix
             rows.push(row(format!("layer {index}, head {head}"), head_maps));
         }
     }
-    let mut notes = vec![words::COUNTING.to_owned(), words::RECEPTIVE_FIELD.to_owned()];
+    let mut notes = vec![words::COUNTING.to_owned()];
+    notes.extend(words::about_tokens(&subject.explanation.attention));
     notes.extend(words::notes(method));
     Ok(MapMatrix {
         title: subject.title(method),

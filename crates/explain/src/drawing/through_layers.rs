@@ -83,9 +83,14 @@ fn draw(subject: &Subject<'_>, method: &MethodExplanation, maps: &Maps, mut note
             "a query keeps most of its own token by the residual connection, beyond the end of the scale".to_owned(),
         );
     }
-    notes.push("pooled: the mean over all queries, which is what the classifying head takes".to_owned());
+    let pooled = if subject.explanation.attention.reads_by_class {
+        "pooled: the queries weighed as the class weighs the tokens of the last layer"
+    } else {
+        "pooled: the mean over all queries, which is what the classifying head takes"
+    };
+    notes.push(pooled.to_owned());
     notes.push(words::COUNTING.to_owned());
-    notes.push(words::RECEPTIVE_FIELD.to_owned());
+    notes.extend(words::about_tokens(&subject.explanation.attention));
     notes.extend(words::notes(method));
     Ok(MapMatrix {
         title: subject.title(method),

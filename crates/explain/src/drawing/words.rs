@@ -1,5 +1,6 @@
 //! What stands around the maps: captions, what a method's map means, and how far to trust it.
 
+use crate::explainable::AttentionFacts;
 use crate::explanation::ImageExplanation;
 use crate::explanation::MethodExplanation;
 use crate::maps::Maps;
@@ -42,7 +43,14 @@ pub fn verdict(explanation: &ImageExplanation) -> String {
     words
 }
 
-/// The question that a figure answers. Attention is the same for every class, so that its maps say nothing of a "why".
+/// What a reader of maps over tokens must know: what a token sees, and what is in no map of attention.
+pub(super) fn about_tokens(facts: &AttentionFacts) -> Vec<String> {
+    let beside = facts.beside.join(", ");
+    let beside = (!beside.is_empty()).then(|| format!("beside the attention, in no map of it: {beside}"));
+    [RECEPTIVE_FIELD.to_owned()].into_iter().chain(beside).collect()
+}
+
+/// The question that a figure answers. Attention does not know the class, so that its maps say nothing of a "why".
 pub(super) fn question(maps: &Maps, explained: &str) -> String {
     match maps {
         Maps::Pixels(_) => format!("why {explained}?"),
@@ -55,11 +63,12 @@ pub(super) fn question(maps: &Maps, explained: &str) -> String {
 }
 
 /// Whether the maps are the same whatever class is explained.
-pub(super) fn is_same_for_every_class(maps: &Maps) -> bool {
+pub(super) fn is_same_for_every_class(maps: &Maps, facts: &AttentionFacts) -> bool {
     match maps {
         Maps::Pixels(_) => false,
-        Maps::Rollout(rollout) => !rollout.gradient_weighted,
-        Maps::Attention(_) | Maps::Flow(_) | Maps::FixedQueries(_) => true,
+        Maps::Rollout(rollout) => !rollout.gradient_weighted && !facts.reads_by_class,
+        Maps::Flow(_) => !facts.reads_by_class,
+        Maps::Attention(_) | Maps::FixedQueries(_) => true,
     }
 }
 

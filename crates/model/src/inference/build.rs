@@ -8,7 +8,7 @@ use tinylsa_kernels::inference::{
 };
 use tinylsa_shape::ImageShape;
 
-use super::pipeline::{Block, Local, Mixing, Perceptron, Pipeline, StemLayer};
+use super::pipeline::{Block, Local, Mixing, Perceptron, Pipeline, Residual, StemLayer};
 use crate::architecture::{
     Architecture, BlockSpec, ClassAttentionSpec, ConvolutionSpec, DepthwiseSpec, LinearSpec, MixingSpec, NormSpec,
     PerceptronSpec, PositionsSpec, QueriesSpec, ResidualSpec, StageSpec,
@@ -20,7 +20,7 @@ use crate::state::{State, StateError};
 
 /// Folds and packs; a tensor that is missing, too many or of another shape is an error.
 pub(super) fn pipeline(config: &TinyCnnLsaConfig, state: &State) -> Result<Pipeline, StateError> {
-    let Architecture { stages, positions, blocks, norm, head } = config.architecture();
+    let Architecture { stages, positions, blocks, closing, norm, head } = config.architecture();
     let mut tensors = Tensors { state, used: BTreeSet::new() };
     let positions = positions.map(|PositionsSpec { name, tokens, width }| {
         tensors.take(&name, &[tokens, width]).map(|values| padded_rows(values, width))
@@ -35,6 +35,7 @@ pub(super) fn pipeline(config: &TinyCnnLsaConfig, state: &State) -> Result<Pipel
         stem: tensors.stem(&stages)?,
         positions: positions.transpose()?,
         blocks: blocks.iter().map(|block| tensors.block(block)).collect::<Result<_, _>>()?,
+        closing: closing.iter().map(|block| tensors.residual(block)).collect::<Result<_, _>>()?,
         norm: tensors.layer_norm(&norm)?,
         class_scores: head.class_attention.map(|attention| tensors.class_scores(&attention)).transpose()?,
         head: tensors.linear(&head.linear, Activation::Identity)?,
@@ -76,12 +77,15 @@ impl<'a> Tensors<'a> {
         let mut layers = Vec::new();
         for StageSpec { entry, residual } in stages {
             layers.push(StemLayer::Plain(self.convolution(entry)?));
-            for ResidualSpec { first, second } in residual {
-                let (first, second) = (self.convolution(first)?, self.convolution(second)?);
-                layers.push(StemLayer::Residual { first, second });
+            for block in residual {
+                layers.push(StemLayer::Residual(self.residual(block)?));
             }
         }
         Ok(layers)
+    }
+
+    fn residual(&mut self, spec: &ResidualSpec) -> Result<Residual, StateError> {
+        Ok(Residual { first: self.convolution(&spec.first)?, second: self.convolution(&spec.second)? })
     }
 
     /// A convolution with its batch normalisation folded in.
@@ -151,10 +155,18 @@ impl<'a> Tensors<'a> {
     }
 
     fn linear(&mut self, spec: &LinearSpec, activation: Activation) -> Result<Linear, StateError> {
-        let LinearSpec { name, inputs, outputs, .. } = spec;
-        let weight = self.take(&format!("{name}.weight"), &[*inputs, *outputs])?;
-        let bias = self.take(&format!("{name}.bias"), &[*outputs])?;
-        Ok(Linear::new(weight, bias, activation))
+        let &LinearSpec { ref name, inputs, outputs, scaled, .. } = spec;
+        let weight = self.take(&format!("{name}.weight"), &[inputs, outputs])?;
+        let bias = self.take(&format!("{name}.bias"), &[outputs])?;
+        if !scaled {
+            return Ok(Linear::new(weight, bias, activation));
+        }
+        let scale = self.take(&format!("{name}.scale"), &[outputs])?;
+        let rows = weight.chunks_exact(outputs);
+        let weight: Vec<f32> =
+            rows.flat_map(|row| row.iter().zip(scale).map(|(weight, scale)| weight * scale)).collect();
+        let bias: Vec<f32> = bias.iter().zip(scale).map(|(bias, scale)| bias * scale).collect();
+        Ok(Linear::new(&weight, &bias, activation))
     }
 
     fn layer_norm(&mut self, spec: &NormSpec) -> Result<LayerNorm, StateError> {

@@ -20,6 +20,8 @@ pub(super) struct Pipeline {
     /// `[tokens, padded(width)]`
     pub positions: Option<Activations>,
     pub blocks: Vec<Block>,
+    /// On the grid of tokens behind the blocks.
+    pub closing: Vec<Residual>,
     pub norm: LayerNorm,
     /// From a token to how much each class counts it, before the softmax; without it they count it all the same.
     pub class_scores: Option<Linear>,
@@ -30,11 +32,14 @@ pub(super) struct Pipeline {
 #[derive(Debug)]
 pub(super) enum StemLayer {
     Plain(Convolution),
-    /// The second adds the input of the first.
-    Residual {
-        first: Convolution,
-        second: Convolution,
-    },
+    Residual(Residual),
+}
+
+/// Two convolutions, of which the second adds the input of the first.
+#[derive(Debug)]
+pub(super) struct Residual {
+    pub first: Convolution,
+    pub second: Convolution,
 }
 
 #[derive(Debug)]
@@ -93,6 +98,12 @@ impl Pipeline {
         let images = pixels.len() / self.input.values();
         let (length, row) = (self.tokens * padded(self.width), padded(self.width));
         self.run_stem(pixels, workspace);
+        for x in workspace.current.chunks_exact_mut(length).take(images) {
+            self.run_blocks(x, &mut workspace.tokens, &mut workspace.scratch);
+        }
+        for block in &self.closing {
+            block.run(images, workspace);
+        }
         let Workspace { current, tokens, pooled, next, scratch, .. } = workspace;
         let output_row = padded(self.classes);
         pooled.reserve(images * row);
@@ -100,14 +111,6 @@ impl Pipeline {
         let images = current.chunks_exact_mut(length).take(images);
         let outputs = pooled.chunks_exact_mut(row).zip(next.chunks_exact_mut(output_row));
         for (x, (pooled, output)) in images.zip(outputs) {
-            if let Some(positions) = &self.positions {
-                for (x, position) in x.iter_mut().zip(&**positions) {
-                    *x += position;
-                }
-            }
-            for block in &self.blocks {
-                block.run(x, tokens, scratch);
-            }
             tokens.normalised.reserve(length);
             self.norm.run(x, &mut tokens.normalised[..length]);
             match &self.class_scores {
@@ -121,6 +124,18 @@ impl Pipeline {
         }
         for (logits, output) in logits.chunks_exact_mut(self.classes).zip(next.chunks_exact(output_row)) {
             logits.copy_from_slice(&output[..self.classes]);
+        }
+    }
+
+    /// Positions and attention on the tokens of an image.
+    fn run_blocks(&self, x: &mut [f32], tokens: &mut Tokens, scratch: &mut Scratch) {
+        if let Some(positions) = &self.positions {
+            for (x, position) in x.iter_mut().zip(&**positions) {
+                *x += position;
+            }
+        }
+        for block in &self.blocks {
+            block.run(x, tokens, scratch);
         }
     }
 
@@ -139,18 +154,27 @@ impl Pipeline {
     /// Leaves the maps of the last stage in `current`.
     fn run_stem(&self, pixels: &[f32], workspace: &mut Workspace) {
         let images = pixels.len() / self.input.values();
-        let Workspace { current, next, hidden, scratch, .. } = workspace;
-        self.normalise(pixels, current);
+        self.normalise(pixels, &mut workspace.current);
         for layer in &self.stem {
             match layer {
-                StemLayer::Plain(convolution) => convolve(convolution, images, current, None, scratch, next),
-                StemLayer::Residual { first, second } => {
-                    convolve(first, images, current, None, scratch, hidden);
-                    convolve(second, images, hidden, Some(current), scratch, next);
+                StemLayer::Plain(convolution) => {
+                    let Workspace { current, next, scratch, .. } = workspace;
+                    convolve(convolution, images, current, None, scratch, next);
+                    std::mem::swap(current, next);
                 }
+                StemLayer::Residual(block) => block.run(images, workspace),
             }
-            std::mem::swap(current, next);
         }
+    }
+}
+
+impl Residual {
+    /// Replaces the maps in `current` by those behind the block.
+    fn run(&self, images: usize, workspace: &mut Workspace) {
+        let Workspace { current, next, hidden, scratch, .. } = workspace;
+        convolve(&self.first, images, current, None, scratch, hidden);
+        convolve(&self.second, images, hidden, Some(current), scratch, next);
+        std::mem::swap(current, next);
     }
 }
 
