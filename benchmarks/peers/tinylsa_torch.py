@@ -47,14 +47,17 @@ class TinyCnnLsa:
 
     def features(self, images):
         """The feature maps of the last stage, [batch, width, rows, columns]."""
+        x = self.normalised(images)
+        for index, stage in enumerate(self.config["stages"]):
+            x = self.stage(x, f"stages.{index}", stage)
+        return x
+
+    def normalised(self, images):
         mean, deviation = (
             torch.tensor(self.config[name]).to(images.dtype).reshape(1, -1, 1, 1)
             for name in ("input_mean", "input_deviation")
         )
-        x = (images - mean) / deviation
-        for index, stage in enumerate(self.config["stages"]):
-            x = self.stage(x, f"stages.{index}", stage)
-        return x
+        return (images - mean) / deviation
 
     def scores_from(self, x):
         """The logits from the feature maps."""
@@ -64,10 +67,18 @@ class TinyCnnLsa:
             x = x + self.weights["positions"]
         for index in range(self.config["attention"]["blocks"]):
             x = self.block(x, f"blocks.{index}")
-        x = self.layer_norm(x, "norm")
+        x = self.layer_norm(self.closed(x), "norm")
         if self.config["head"]["kind"] == "mean":
             return self.linear(x.mean(dim=1), "head")
         return (self.class_attention(x) * self.linear(x, "head").transpose(1, 2)).sum(dim=2)
+
+    def closed(self, x):
+        """The tokens behind the residual blocks that follow the attention."""
+        batch, tokens, width = x.shape
+        x = x.reshape(batch, self.rows, self.columns, width).permute(0, 3, 1, 2)
+        for index in range(self.config["closing_blocks"]):
+            x = F.relu(self.residual_block(x, f"closing.{index}"))
+        return x.permute(0, 2, 3, 1).reshape(batch, tokens, width)
 
     def class_attention(self, x):
         """How much each class counts each normalised token, [batch, classes, tokens]."""
@@ -77,11 +88,13 @@ class TinyCnnLsa:
     def stage(self, x, name, stage):
         x = self.conv_norm(x, f"{name}.entry", stage["stride"])
         for index in range(stage["residual_blocks"]):
-            block = f"{name}.residual.{index}"
-            x = F.relu(x)
-            hidden = F.relu(self.conv_norm(x, f"{block}.first", 1))
-            x = self.conv_norm(hidden, f"{block}.second", 1) + x
+            x = self.residual_block(F.relu(x), f"{name}.residual.{index}")
         return F.relu(self.pool(x) if stage["pool"] else x)
+
+    def residual_block(self, x, name):
+        """Before its last rectifier."""
+        hidden = F.relu(self.conv_norm(x, f"{name}.first", 1))
+        return self.conv_norm(hidden, f"{name}.second", 1) + x
 
     def pool(self, x):
         return shared_max_pool(x)
@@ -142,10 +155,17 @@ class TinyCnnLsa:
             return F.elu(x) + 1
         if name == "sharp-exp":
             return torch.exp((2 * x).clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT))
+        if name == "exp":
+            return torch.exp(x.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT))
         return F.relu(x) + RELU_EPSILON if name == "relu" else F.softplus(x)
 
     def layer_norm(self, x, name):
         return F.layer_norm(x, x.shape[-1:], self.weights[f"{name}.gamma"], self.weights[f"{name}.beta"], EPSILON)
 
     def linear(self, x, name):
-        return x @ self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
+        return self.scaled(x @ self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"], name)
+
+    def scaled(self, x, name):
+        """Multiplied by the scale of a layer that has one."""
+        scale = self.weights.get(f"{name}.scale")
+        return x if scale is None else x * scale

@@ -16,10 +16,43 @@ RUNNING = ("running_mean", "running_variance")
 
 
 def is_linear(name):
-    return name.endswith(".weight") and not name.startswith("stages.") and not name.endswith(".local.weight")
+    return name.endswith(".weight") and not name.startswith(("stages.", "closing.")) and not name.endswith(".local.weight")
 
 
-class TrainableTinyCnnLsa(TinyCnnLsa, nn.Module):
+class TrainedFormula(TinyCnnLsa):
+    """The formula with batch statistics while `training` is set, which also move the running ones by `norm_momentum`."""
+
+    def stage(self, x, name, stage):
+        x = F.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]), inplace=True)
+        for index in range(stage["residual_blocks"]):
+            x = F.relu(self.residual_block(x, f"{name}.residual.{index}"), inplace=True)
+        return F.max_pool2d(x, 2) if stage["pool"] else x
+
+    def residual_block(self, x, name):
+        hidden = F.relu(self.conv_norm(x, f"{name}.first", 1), inplace=True)
+        return self.conv_norm(hidden, f"{name}.second", 1) + x
+
+    def conv_norm(self, x, name, stride):
+        weight = self.weights
+        x = F.conv2d(x, weight[f"{name}.weight"], stride=stride, padding=1)
+        return F.batch_norm(
+            x,
+            weight[f"{name}.running_mean"],
+            weight[f"{name}.running_variance"],
+            weight[f"{name}.gamma"],
+            weight[f"{name}.beta"],
+            training=self.training,
+            momentum=self.norm_momentum,
+            eps=EPSILON,
+        )
+
+    def layer_norm(self, x, name):
+        # a shape that does not depend on x can be exported
+        gamma, beta = self.weights[f"{name}.gamma"], self.weights[f"{name}.beta"]
+        return F.layer_norm(x, gamma.shape, gamma, beta, EPSILON)
+
+
+class TrainableTinyCnnLsa(TrainedFormula, nn.Module):
     """Takes images [batch, 1, 28, 28], 0 black and 1 white; returns logits."""
 
     def __init__(self, path, norm_momentum=0.1):
@@ -46,32 +79,5 @@ class TrainableTinyCnnLsa(TinyCnnLsa, nn.Module):
         trained = {name: weight for name, weight in self.weights.items() if not name.endswith(RUNNING)}
         return {name: weight.grad.t() if is_linear(name) else weight.grad for name, weight in trained.items()}
 
-    def stage(self, x, name, stage):
-        x = F.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]), inplace=True)
-        for index in range(stage["residual_blocks"]):
-            block = f"{name}.residual.{index}"
-            hidden = F.relu(self.conv_norm(x, f"{block}.first", 1), inplace=True)
-            x = F.relu(self.conv_norm(hidden, f"{block}.second", 1) + x, inplace=True)
-        return F.max_pool2d(x, 2) if stage["pool"] else x
-
-    def conv_norm(self, x, name, stride):
-        weight = self.weights
-        x = F.conv2d(x, weight[f"{name}.weight"], stride=stride, padding=1)
-        return F.batch_norm(
-            x,
-            weight[f"{name}.running_mean"],
-            weight[f"{name}.running_variance"],
-            weight[f"{name}.gamma"],
-            weight[f"{name}.beta"],
-            training=self.training,
-            momentum=self.norm_momentum,
-            eps=EPSILON,
-        )
-
-    def layer_norm(self, x, name):
-        # a shape that does not depend on x can be exported
-        gamma, beta = self.weights[f"{name}.gamma"], self.weights[f"{name}.beta"]
-        return F.layer_norm(x, gamma.shape, gamma, beta, EPSILON)
-
     def linear(self, x, name):
-        return F.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+        return self.scaled(F.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]), name)
