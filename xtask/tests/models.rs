@@ -178,7 +178,7 @@ fn images_of_other_classes_are_refused() {
     assert!(fails(dir.path(), 2, &bench).contains(expected));
     let teacher = format!("train.distillation={{teachers=[{permuted:?}], weight=0.5}}");
     let said = fails(dir.path(), 1, &["experiment", CONFIG, "--out", "taught", "--set", &teacher]);
-    assert!(said.contains("calls class 1 \"Bag\", expected \"Trouser\" as the student"), "{said}");
+    assert!(said.contains("calls class 1 \"Bag\", expected \"Trouser\" as the dataset"), "{said}");
 
     let said =
         fails(dir.path(), 2, &["experiment", CONFIG, "--out", "twelve", "--set", "model.tinycnn-lsa.classes=12"]);

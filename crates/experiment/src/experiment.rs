@@ -123,7 +123,7 @@ fn perform(
         Some(earlier) => continued(manifest, earlier),
         None => manifest,
     };
-    require_teachers(&manifest, &training)?;
+    require_same_files(&manifest, &training)?;
     let resolved = to_toml(config).context("failed to write the resolved config")?;
     let stop = Arc::clone(&options.stop);
     let mut run = Run { config, resolved, prepared: &prepared, folder: &folder, manifest, stop, started };
@@ -164,12 +164,17 @@ fn ready(plan: &TrainingPlan<TinyCnnLsaConfig>, resumed: bool) -> Result<Trainin
     Ok(begin(plan)?)
 }
 
-/// Refuses teachers that were replaced since their checksums were taken.
-fn require_teachers(manifest: &Manifest, training: &Training<'_, TinyCnnLsaConfig>) -> Result<()> {
+/// Refuses teachers and initial weights that were replaced since their checksums were taken.
+fn require_same_files(manifest: &Manifest, training: &Training<'_, TinyCnnLsaConfig>) -> Result<()> {
     for (teacher, loaded) in manifest.teachers.iter().zip(training.teacher_digests()) {
         if teacher.sha256 != loaded {
             bail!("the teacher {} was replaced while it was read", teacher.file);
         }
+    }
+    if let Some(initial) = &manifest.initial_weights
+        && training.initial_digest() != Some(&initial.sha256)
+    {
+        bail!("the initial weights {} were replaced while they were read", initial.file);
     }
     Ok(())
 }
@@ -362,6 +367,7 @@ fn new_manifest(prepared: &Prepared) -> Manifest {
         substitution: images.substitution.clone(),
         checksums: images.checksums.clone(),
         teachers: basis.teachers.clone(),
+        initial_weights: basis.initial_weights.clone(),
         seed: config.run.seed,
         threads: rayon::current_num_threads(),
         machine: Machine::here(),

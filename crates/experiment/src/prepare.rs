@@ -22,7 +22,7 @@ use crate::network::unknown_statistics;
 use crate::schema::ExperimentConfig;
 
 /// Far more than any network of this project weighs.
-const LARGEST_TEACHER: u64 = 1 << 30;
+const LARGEST_MODEL_FILE: u64 = 1 << 30;
 
 /// A valid config, and the text that it was read from, for errors to point at.
 #[derive(Clone, Debug)]
@@ -121,6 +121,7 @@ impl Experiment {
             dataset: images.name().clone(),
             checksums: images.checksums.clone(),
             teachers: teachers(&config.train.distillation.teachers)?,
+            initial_weights: config.train.initial_weights.as_deref().map(initial_weights).transpose()?,
             instruction_set: instruction_set()?.to_owned(),
             tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
             burn: BURN_VERSION.to_owned(),
@@ -209,8 +210,15 @@ fn teachers(paths: &[PathBuf]) -> Result<Vec<FileChecksum>> {
 }
 
 fn teacher(path: &Path) -> Result<FileChecksum> {
-    let bytes = read_at_most(path, LARGEST_TEACHER)
-        .with_context(|| format!("failed to load the teacher {}", path.display()))?;
+    model_checksum(path).with_context(|| format!("failed to load the teacher {}", path.display()))
+}
+
+fn initial_weights(path: &Path) -> Result<FileChecksum> {
+    model_checksum(path).with_context(|| format!("failed to load the initial weights {}", path.display()))
+}
+
+fn model_checksum(path: &Path) -> Result<FileChecksum> {
+    let bytes = read_at_most(path, LARGEST_MODEL_FILE)?;
     Ok(FileChecksum { file: path.display().to_string(), sha256: sha256_hex(&bytes) })
 }
 

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{AugmentationConfig, MixingConfig};
 use tinylsa_settings::{InvalidSetting, require_within};
@@ -28,6 +30,9 @@ pub struct TrainConfig {
     pub checkpoint_steps: usize,
     /// Batches prepared ahead, on another thread than the one that trains.
     pub prefetch: usize,
+    /// A model file of the same network whose weights the training begins with; left out, they are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weights: Option<PathBuf>,
     /// The learning rate's course.
     pub schedule: ScheduleConfig,
     /// The average of the weights that is evaluated and kept.
@@ -85,6 +90,7 @@ impl Default for TrainConfig {
             patience: 0,
             checkpoint_steps: 200,
             prefetch: 4,
+            initial_weights: None,
             schedule: ScheduleConfig::default(),
             ema: EmaConfig::default(),
             optimizer: OptimizerConfig::default(),

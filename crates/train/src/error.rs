@@ -60,6 +60,20 @@ pub enum TrainError {
         /// Number of classes.
         classes: usize,
     },
+    /// The initial weights cannot be read.
+    #[error("failed to load the initial weights {}", path.display())]
+    InitialWeights {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ModelFileError,
+    },
+    /// The initial weights are of another network than the one that is trained.
+    #[error("the initial weights {} are of a network of another config, expected that of [model]", path.display())]
+    OtherNetwork {
+        /// The file.
+        path: PathBuf,
+    },
     /// A teacher cannot be read.
     #[error("failed to load the teacher {}", path.display())]
     Teacher {
@@ -81,8 +95,8 @@ pub enum TrainError {
         /// The student's.
         expected: Task,
     },
-    /// A teacher knows other classes than the student, or the same ones in another order.
-    #[error("the teacher {} calls class {class} {found:?}, expected {expected:?} as the student", path.display())]
+    /// A teacher or a network to begin with knows other classes than the dataset, or the same ones in another order.
+    #[error("{} calls class {class} {found:?}, expected {expected:?} as the dataset", path.display())]
     OtherClasses {
         /// The file.
         path: PathBuf,

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 use tinylsa_data::{Dataset, SplitIndices};
-use tinylsa_model::{ModelConfig, load_predictor};
+use tinylsa_model::{ModelConfig, ModelFile, load_predictor, state_of, with_owned_state};
 
 use crate::checkpoint::{CheckpointForm, Environment, Layout, Schedule};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::optimizer::OptimizerKind;
-use crate::targets::{LoadTeacher, Teachers};
+use crate::targets::{LoadTeacher, Teachers, require_classes};
 use tinylsa_system::{available_memory, hexadecimal};
 
 /// What is trained, on what, and where its checkpoints go.
@@ -36,6 +36,15 @@ pub struct TrainingPlan<C> {
     pub checkpoints: PathBuf,
     /// How the teachers of `train.distillation` are read.
     pub load_teacher: LoadTeacher,
+}
+
+/// The network that a training run begins with.
+#[derive(Debug)]
+pub(crate) struct InitialModel<M> {
+    /// On a device with automatic differentiation.
+    pub(crate) model: M,
+    /// SHA-256 of the file that its weights are from, in hexadecimal; nothing if they were drawn.
+    pub(crate) sha256: Option<String>,
 }
 
 impl<C: ModelConfig> TrainingPlan<C> {
@@ -74,13 +83,27 @@ impl<C: ModelConfig> TrainingPlan<C> {
         self.require_memory()
     }
 
-    pub(crate) fn initial_model(&self) -> Result<C::Model, TrainError> {
-        Ok(self.model.init_with_seed(self.seed, &self.device.clone().autodiff())?)
+    pub(crate) fn initial_model(&self) -> Result<InitialModel<C::Model>, TrainError> {
+        let drawn = self.model.init_with_seed(self.seed, &self.device.clone().autodiff())?;
+        let Some(path) = &self.train.initial_weights else {
+            return Ok(InitialModel { model: drawn, sha256: None });
+        };
+        let unreadable = |source| TrainError::InitialWeights { path: path.clone(), source };
+        let loaded = C::Model::load(path, &self.device).map_err(unreadable)?;
+        if loaded.metadata.config != self.model {
+            return Err(TrainError::OtherNetwork { path: path.clone() });
+        }
+        require_classes(path, &loaded.metadata.class_names, &self.class_names())?;
+        let model = with_owned_state(drawn, state_of(&loaded.model)).map_err(|error| unreadable(error.into()))?;
+        Ok(InitialModel { model, sha256: Some(loaded.sha256) })
     }
 
     pub(crate) fn teachers(&self) -> Result<Teachers, TrainError> {
-        let class_names: Vec<&str> = self.dataset.class_names.iter().map(String::as_str).collect();
-        Teachers::load(&self.train.distillation, &self.model, &class_names, self.load_teacher)
+        Teachers::load(&self.train.distillation, &self.model, &self.class_names(), self.load_teacher)
+    }
+
+    fn class_names(&self) -> Vec<&str> {
+        self.dataset.class_names.iter().map(String::as_str).collect()
     }
 
     /// Refuses batches that the memory of this machine cannot hold, before any is asked for.
@@ -135,12 +158,13 @@ impl<C: ModelConfig> TrainingPlan<C> {
     }
 
     /// SHA-256 of everything that the result depends on. How far ahead batches are prepared, how often checkpoints are
-    /// written and where teachers lie is not part of it; what they are is.
-    pub(crate) fn digest(&self, teachers: &Teachers) -> Result<String, TrainError> {
-        let mut train = TrainConfig { prefetch: 0, checkpoint_steps: 0, ..self.train.clone() };
+    /// written and where teachers and initial weights lie is not part of it; what they are is.
+    pub(crate) fn digest(&self, teachers: &Teachers, initial: &InitialModel<C::Model>) -> Result<String, TrainError> {
+        let mut train = TrainConfig { prefetch: 0, checkpoint_steps: 0, initial_weights: None, ..self.train.clone() };
         train.distillation.teachers.clear();
         let mut hash = Sha256::new();
         teachers.digests().for_each(|digest| hash.update(digest));
+        hash.update(format!("{:?}", initial.sha256));
         let model = serde_json::to_string(&self.model).map_err(TrainError::ConfigForm)?;
         hash.update(format!("{} {model}\n{train:?}\n{}\n", C::KIND, self.seed));
         for indices in [&self.train_indices, &self.validation_indices] {

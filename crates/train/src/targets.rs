@@ -94,12 +94,20 @@ fn load_teacher(
     if found != expected {
         return Err(TrainError::OtherTask { path: path.to_owned(), found, expected });
     }
-    let mut classes = known.iter().zip(class_names).enumerate();
-    if let Some((class, (found, expected))) = classes.find(|(_, (found, expected))| found != *expected) {
-        let (found, expected) = (found.clone(), (*expected).to_owned());
-        return Err(TrainError::OtherClasses { path: path.to_owned(), class, found, expected });
-    }
+    require_classes(path, &known, class_names)?;
     Ok(Teacher { path: path.to_owned(), network, sha256 })
+}
+
+/// Refuses a network of as many classes that knows others, or the same ones in another order.
+pub(crate) fn require_classes(path: &Path, known: &[String], class_names: &[&str]) -> Result<(), TrainError> {
+    let mut classes = known.iter().zip(class_names).enumerate();
+    match classes.find(|(_, (found, expected))| found != *expected) {
+        Some((class, (found, expected))) => {
+            let (found, expected) = (found.clone(), (*expected).to_owned());
+            Err(TrainError::OtherClasses { path: path.to_owned(), class, found, expected })
+        }
+        None => Ok(()),
+    }
 }
 
 /// All of the target but `smoothing` on the label, `smoothing` spread evenly over all classes (Szegedy et al. 2016): a
@@ -222,7 +230,7 @@ mod tests {
         );
         write(&student, &["a", "c", "b"]);
         let error = load(&path).unwrap_err().to_string();
-        assert!(error.ends_with("calls class 1 \"c\", expected \"b\" as the student"), "{error}");
+        assert!(error.ends_with("calls class 1 \"c\", expected \"b\" as the dataset"), "{error}");
         assert!(matches!(load(&folder.path().join("absent")), Err(TrainError::Teacher { .. })));
     }
 

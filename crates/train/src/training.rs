@@ -22,7 +22,7 @@ use crate::continuation::{best_epoch, require_best, require_same, without_last};
 use crate::error::TrainError;
 use crate::optimizer::OptimizerState;
 use crate::outcome::{Trained, TrainingOutcome};
-use crate::plan::TrainingPlan;
+use crate::plan::{InitialModel, TrainingPlan};
 use crate::prediction::{Predictions, Views, argmax, predict};
 use crate::progress::Progress;
 use crate::step::{HostGradients, StepRule};
@@ -38,6 +38,8 @@ pub struct Training<'a, C: ModelConfig> {
     plan: &'a TrainingPlan<C>,
     model: C::Model,
     teachers: Teachers,
+    /// SHA-256 of the file that the weights begin with.
+    initial_digest: Option<String>,
     average: State,
     optimizer: OptimizerState,
     counters: Counters,
@@ -68,12 +70,15 @@ impl<'a, C: ModelConfig> Training<'a, C> {
     /// [`TrainError`] says what is wrong with the plan.
     pub fn start(plan: &'a TrainingPlan<C>) -> Result<Self, TrainError> {
         plan.check()?;
-        let model = plan.initial_model()?;
-        let average = state_of(&model);
+        let initial = plan.initial_model()?;
         let teachers = plan.teachers()?;
-        let form = plan.checkpoint_form(plan.digest(&teachers)?, &model);
+        let digest = plan.digest(&teachers, &initial)?;
+        let InitialModel { model, sha256: initial_digest } = initial;
+        let average = state_of(&model);
+        let form = plan.checkpoint_form(digest, &model);
         let counters = Counters::at_the_start(form.experiment.clone());
-        Ok(Self { plan, model, teachers, average, optimizer: OptimizerState::new(), counters, form, saved: None })
+        let optimizer = OptimizerState::new();
+        Ok(Self { plan, model, teachers, initial_digest, average, optimizer, counters, form, saved: None })
     }
 
     /// Resumes from the last checkpoint.
@@ -84,7 +89,9 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         plan.check()?;
         let teachers = plan.teachers()?;
         let initial = plan.initial_model()?;
-        let form = plan.checkpoint_form(plan.digest(&teachers)?, &initial);
+        let digest = plan.digest(&teachers, &initial)?;
+        let InitialModel { model: initial, sha256: initial_digest } = initial;
+        let form = plan.checkpoint_form(digest, &initial);
         let path = plan.checkpoints.join(LAST_CHECKPOINT);
         let SealedCheckpoint { checkpoint, sha256 } =
             form.read(&path).map_err(|error| without_last(plan, &form, error))?;
@@ -98,12 +105,17 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         }
         let model = with_state(initial, &weights)
             .map_err(|source| TrainError::CheckpointState { path: path.clone(), source })?;
-        Ok(Self { plan, model, teachers, average, optimizer, counters, form, saved: Some(path) })
+        Ok(Self { plan, model, teachers, initial_digest, average, optimizer, counters, form, saved: Some(path) })
     }
 
     /// SHA-256 of each teacher's file in hexadecimal, in the order of the plan.
     pub fn teacher_digests(&self) -> impl Iterator<Item = String> {
         self.teachers.digests().map(str::to_owned)
+    }
+
+    /// SHA-256 of the file that the weights begin with, in hexadecimal; nothing if they are drawn.
+    pub fn initial_digest(&self) -> Option<&str> {
+        self.initial_digest.as_deref()
     }
 
     /// Trains to the end, or until `stop` is set, which is heeded after the step under way.

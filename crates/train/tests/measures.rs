@@ -40,6 +40,7 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
             patience: 0,
             checkpoint_steps: 0,
             prefetch: 1,
+            initial_weights: None,
             schedule: ScheduleConfig { warmup_epochs: 0.5, last_fraction: 0.0 },
             ema: EmaConfig { decay: 0.9, warmup: 10.0 },
             optimizer: OptimizerConfig::new(OptimizerKind::Adamw),

@@ -35,6 +35,7 @@ fn weights_after_training() -> State {
             patience: 0,
             checkpoint_steps: 0,
             prefetch: 1,
+            initial_weights: None,
             schedule: ScheduleConfig { warmup_epochs: 0.25, last_fraction: 0.01 },
             // the average is the weights themselves
             ema: EmaConfig { decay: 0.0, warmup: 10.0 },

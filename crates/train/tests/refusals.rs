@@ -36,6 +36,7 @@ fn plan() -> TrainingPlan<TinyCnnLsaConfig> {
             patience: 0,
             checkpoint_steps: 0,
             prefetch: 0,
+            initial_weights: None,
             schedule: ScheduleConfig { warmup_epochs: 0.0, last_fraction: 0.0 },
             ema: EmaConfig { decay: 0.9, warmup: 10.0 },
             optimizer: OptimizerConfig::new(OptimizerKind::Adamw),

@@ -49,6 +49,7 @@ fn plan(folder: &Path) -> Plan {
             patience: 0,
             checkpoint_steps: 0,
             prefetch: 2,
+            initial_weights: None,
             schedule: ScheduleConfig { warmup_epochs: 1.0, last_fraction: 0.01 },
             ema: EmaConfig { decay: 0.9, warmup: 10.0 },
             optimizer: OptimizerConfig::new(OptimizerKind::Adamw),

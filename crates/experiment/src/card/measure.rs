@@ -164,6 +164,7 @@ fn card_run(run: &FinishedRun) -> Result<CardRun> {
         started: run.manifest.started.clone(),
         continuations: run.manifest.continuations.clone(),
         teachers: run.manifest.teachers.clone(),
+        initial_weights: run.manifest.initial_weights.clone(),
         digest: digests.all.clone(),
     })
 }

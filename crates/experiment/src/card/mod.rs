@@ -107,6 +107,9 @@ pub struct CardRun {
     pub continuations: Vec<Continuation>,
     /// The model files of its teachers.
     pub teachers: Vec<FileChecksum>,
+    /// The model file whose weights the training began with, if they were not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weights: Option<FileChecksum>,
     /// Of the weights, the evaluation and the metrics together, as in the run's manifest.
     pub digest: String,
 }

@@ -163,12 +163,15 @@ fn runs(card: &ModelCard) -> String {
     let origin = |run: &CardRun| {
         let taught = |teacher: &FileChecksum| format!(", taught by {} (SHA-256 `{}`)", teacher.file, teacher.sha256);
         let teachers: String = run.teachers.iter().map(taught).collect();
+        let from =
+            |file: &FileChecksum| format!(", begun with the weights of {} (SHA-256 `{}`)", file.file, file.sha256);
+        let begun: String = run.initial_weights.iter().map(from).collect();
         let resumed = |continuation: &Continuation| {
             format!(", resumed {} by revision {}", continuation.started, revision(continuation.git_revision.as_ref()))
         };
         let continuations: String = run.continuations.iter().map(resumed).collect();
         format!(
-            "- {}: {}, begun {}, {}, {} cores, {}, burn {}, revision {}{continuations}{teachers}",
+            "- {}: {}, begun {}, {}, {} cores, {}, burn {}, revision {}{continuations}{teachers}{begun}",
             run.name,
             command(run),
             run.started,

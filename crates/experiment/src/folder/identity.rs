@@ -26,8 +26,9 @@ const WITHOUT_EFFECT: [&str; 9] = [
     "train.checkpoint_steps",
     "explain.batch_size",
 ];
-/// Where teachers lie is of no effect, what they are is.
+/// Where teachers and initial weights lie is of no effect, what they are is.
 const TEACHERS: &str = "train.distillation.teachers.";
+const INITIAL_WEIGHTS: &str = "train.initial_weights";
 const EXPLAIN_ENABLED: &str = "explain.enabled";
 /// What the names of everything that a config rests on begin with, which no key does.
 const BASIS: &str = "the ";
@@ -40,6 +41,7 @@ pub(crate) struct Basis {
     pub(crate) dataset: DatasetName,
     pub(crate) checksums: Vec<FileChecksum>,
     pub(crate) teachers: Vec<FileChecksum>,
+    pub(crate) initial_weights: Option<FileChecksum>,
     pub(crate) instruction_set: String,
     pub(crate) tinylsa: String,
     pub(crate) burn: String,
@@ -60,6 +62,7 @@ impl Identity {
         values.retain(|key, _| {
             !WITHOUT_EFFECT.contains(&key.as_str())
                 && !key.starts_with(TEACHERS)
+                && key != INITIAL_WEIGHTS
                 && (is_drawn || !key.starts_with("data.synthetic."))
                 && !is_known_by_its_images(key, &basis.dataset)
                 && (config.explain.enabled || !key.starts_with("explain.") || key == EXPLAIN_ENABLED)
@@ -74,6 +77,9 @@ impl Identity {
         }
         for (index, FileChecksum { sha256, .. }) in basis.teachers.iter().enumerate() {
             values.insert(format!("the SHA-256 of teacher {}", index + 1), sha256.clone());
+        }
+        if let Some(FileChecksum { sha256, .. }) = &basis.initial_weights {
+            values.insert("the SHA-256 of the initial weights".to_owned(), sha256.clone());
         }
         values.insert("the instruction set".to_owned(), basis.instruction_set.clone());
         values.insert("the version of tinylsa".to_owned(), basis.tinylsa.clone());
@@ -130,6 +136,7 @@ impl Manifest {
             dataset: self.dataset.clone(),
             checksums: self.checksums.clone(),
             teachers: self.teachers.clone(),
+            initial_weights: self.initial_weights.clone(),
             instruction_set: self.instruction_set.clone(),
             tinylsa: self.tinylsa.clone(),
             burn: self.burn.clone(),
@@ -171,6 +178,7 @@ mod tests {
             dataset: DatasetName::SYNTHETIC_GARMENTS,
             checksums: Vec::new(),
             teachers: vec![FileChecksum { file: "a".to_owned(), sha256: "1".to_owned() }],
+            initial_weights: None,
             instruction_set: "avx2".to_owned(),
             tinylsa: "0.1.0".to_owned(),
             burn: "0.22.1".to_owned(),

@@ -43,6 +43,8 @@ pub struct Manifest {
     pub checksums: Vec<FileChecksum>,
     /// The model files that taught the network.
     pub teachers: Vec<FileChecksum>,
+    /// The model file whose weights the training began with, if they were not drawn.
+    pub initial_weights: Option<FileChecksum>,
     /// Seed of everything that is random.
     pub seed: u64,
     /// Threads that the run used, which change no bit of it.
@@ -229,6 +231,7 @@ pub(crate) mod tests {
             substitution: None,
             checksums: Vec::new(),
             teachers: Vec::new(),
+            initial_weights: None,
             seed: 0,
             threads: 1,
             machine: Machine::here(),

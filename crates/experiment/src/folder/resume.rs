@@ -152,6 +152,7 @@ mod tests {
             dataset: DatasetName::SYNTHETIC_GARMENTS,
             checksums: Vec::new(),
             teachers: Vec::new(),
+            initial_weights: None,
             instruction_set: "portable".to_owned(),
             tinylsa: "0.1.0".to_owned(),
             burn: "0.22.1".to_owned(),
