@@ -1,8 +1,11 @@
 //! The scores of explanations on a terminal.
 
+use anyhow::Result;
 use tinylsa_explain::scores::{Comparison, ScoreColumn, ScoreEntry, ScoreTable};
+use tinylsa_settings::counted;
 use tinylsa_xai::{Direction, ScoreKind};
 
+use crate::outcome::say;
 use crate::table::table;
 
 /// The characters of a line on a terminal.
@@ -10,10 +13,25 @@ const TERMINAL_WIDTH: usize = 80;
 /// What a table draws beside the words of a column: two spaces and a line.
 const BESIDE: usize = 3;
 
+/// Says the scores and how to read them; `variant` names how those that replace pixels were measured.
+pub(crate) fn say_scores(scores: &ScoreTable, variant: &str) -> Result<()> {
+    for part in for_terminal(scores) {
+        say(part)?;
+    }
+    say(format!(
+        "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Mean rank: over {} of score, each with one vote. \
+         In how many of {} a method is better (+) and worse (−) than a control by more than chance is below \"to\". \
+         Scores that replace pixels: {variant}.",
+        scores.sample.describe(scores.images),
+        counted(scores.overall.kinds.len(), "kind"),
+        counted(scores.scores.iter().filter(|column| column.headline).count(), "kind"),
+    ))
+}
+
 /// The scores for a terminal, some of them a table, a row a method, the best over all kinds first: the mean over the images
 /// and, in brackets, the place. Of scores that were measured in several ways it shows the column that stands for its kind.
 /// The first table has the mean rank over all kinds, and what the methods do against the controls.
-pub(crate) fn for_terminal(scores: &ScoreTable) -> Vec<String> {
+fn for_terminal(scores: &ScoreTable) -> Vec<String> {
     let order = order(scores);
     let shown: Vec<&ScoreColumn> = scores.scores.iter().filter(|column| column.headline).collect();
     let first = 1 + scores.methods.iter().map(String::len).max().unwrap_or(0) + BESIDE;

@@ -255,6 +255,23 @@ fn the_command_repeats_what_the_experiment_found() {
 }
 
 #[test]
+fn the_command_scores_what_it_explains() {
+    let folder = tempfile::tempdir().unwrap();
+    let methods = ["--method", "integrated-gradients,class-evidence"];
+    let fewer = ["--set", "explain.scores.sensitivity_images=1", "--set", "explain.scores.randomisation_images=1"];
+    let said =
+        explain(folder.path(), &[&["--index", "3,7", "--scores", "--out", "out"], &methods[..], &fewer[..]].concat());
+    assert!(said.contains("Means over 2 images") && said.contains("class-evidence"), "{said}");
+    let table = json(&folder.path().join("out/scores.json"));
+    assert_eq!((table["sample"].as_str(), table["images"].as_u64()), (Some("chosen"), Some(2)));
+    let scored: Vec<&str> = table["methods"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    for method in ["random", "sobel", "integrated-gradients", "class-evidence"] {
+        assert!(scored.contains(&method), "{scored:?}");
+    }
+    assert!(std::fs::read_to_string(folder.path().join("out/explanations.html")).unwrap().contains("mean rank"));
+}
+
+#[test]
 fn a_warning_names_the_image_and_the_method() {
     let folder = tempfile::tempdir().unwrap();
     let set = |key| ["--set", key];
@@ -295,6 +312,8 @@ fn wrong_input_is_told() {
     check(2, &["--synthetic", "--index", "1", "--set", "explain.methods=[\"lima\"]"], "lima");
     let few = ["--synthetic", "--index", "1", "--method", "exact-shapley", "--set", "explain.exact-shapley.limit=1"];
     check(1, &few, "evaluations to enumerate, expected at most 1 segments");
+    check(2, &["--synthetic", "--index", "1", "--scores", "--target", "all"], "ask for one");
+    check(2, &["--synthetic", "--index", "1", "--set", "explain.scores.level=0.9"], "with --scores their scores");
     check(2, &["--synthetic", "--index", "5..3"], "a range A..B holds the numbers from A to B - 1");
     let beyond = ["--synthetic", "--split", "validation", "--index", "1,100000"];
     check(2, &beyond, "there is no image 100000: the validation split of synthetic garments has");

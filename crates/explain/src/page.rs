@@ -152,13 +152,14 @@ pub fn index(
     subtitle: impl Into<String>,
     warning: Option<Warning>,
     explained: &[DrawnExplanation],
+    scores: Option<&ScoreTable>,
     side_by_side: &[SideBySide],
 ) -> Result<String> {
     let page = ReportPage {
         title: "Explanations".to_owned(),
         subtitle: subtitle.into(),
         warning,
-        sections: sections(explained, None, side_by_side)?,
+        sections: sections(explained, scores, side_by_side)?,
         ..ReportPage::default()
     };
     page.to_html().context("failed to put the page of explanations together")

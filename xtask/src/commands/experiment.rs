@@ -4,12 +4,11 @@ use anyhow::Result;
 use clap::Args;
 use tinylsa_experiment::{CompletedRun, Experiment, RunOptions};
 use tinylsa_explain::scores::first_variant;
-use tinylsa_settings::counted;
 use tracing::warn;
 
 use crate::outcome::{say, stop_on_interrupt};
 use crate::progress::ExperimentProgress;
-use crate::score_table::for_terminal;
+use crate::score_table::say_scores;
 
 /// What an interrupt of a run does.
 pub(super) const ON_INTERRUPT: &str = "stopping where --resume can go on";
@@ -58,18 +57,7 @@ pub(super) fn conclude(run: &CompletedRun) -> Result<()> {
         say(format!("the run in {} is finished already, nothing was done", run.path.display()))?;
     }
     if let Some(scores) = &run.scores {
-        let variant = first_variant(&run.config.explain.scores);
-        for part in for_terminal(scores) {
-            say(part)?;
-        }
-        say(format!(
-            "Means over {}, in brackets the place; ↑ more is better, ↓ less is. Mean rank: over {} of score, each with one vote. \
-             In how many of {} a method is better (+) and worse (−) than a control by more than chance is below \"to\". \
-             Scores that replace pixels: {variant}.",
-            scores.sample.describe(scores.images),
-            counted(scores.overall.kinds.len(), "kind"),
-            counted(scores.scores.iter().filter(|column| column.headline).count(), "kind"),
-        ))?;
+        say_scores(scores, &first_variant(&run.config.explain.scores))?;
     }
     if run.manifest.substitution.is_some() {
         warn!("these are synthetic garments: nothing here is a result on Fashion-MNIST");

@@ -19,6 +19,7 @@ use tinylsa_experiment::models::load_model_or_pretrained;
 use super::config_or_base;
 use tinylsa_experiment::schema::{ExperimentConfig, with_statistics};
 use tinylsa_explain::page::{DrawnExplanation, Placement};
+use tinylsa_explain::scores::{Scoring, first_variant};
 use tinylsa_explain::{
     Circumstances, ExplainConfig, ExplainedNetwork, Explainer, ImageDirectory, ImageExplanation, ImageToExplain,
     MethodId, Needs, Origin, Request, RequestedClass, SharedSetting, execution, noise_background, shown_beside,
@@ -32,7 +33,7 @@ mod finished;
 mod sources;
 
 pub(crate) use arguments::ExplainArguments;
-use finished::{Finished, PAGE};
+use finished::{Finished, PAGE, SCORES};
 use sources::{class_of, collection, from_dataset, from_files};
 
 /// What `--target` asks for every class with.
@@ -64,6 +65,12 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
         against: class(&arguments.against)?,
     };
     target.require_two()?;
+    if arguments.scores && target.class == RequestedClass::Every {
+        return Err(UsageError(
+            "--scores ranks methods, and --target all explains every class: ask for one".to_owned(),
+        )
+        .into());
+    }
     let collection = collection(arguments, &loaded.metadata, &settings.methods)?;
     let training = collection.as_ref().map(|images| images.train.len());
     settings.check(&Circumstances::new(config, training, 0))?;
@@ -139,10 +146,11 @@ fn explain(
         temperature: metadata.temperature,
     };
     let names: Vec<String> = subjects.iter().flat_map(|subject| request.names(&subject.id)).collect();
-    let directory = ImageDirectory::begin(output.path(), &names, &[PAGE])?;
+    let directory = ImageDirectory::begin(output.path(), &names, &[PAGE, SCORES])?;
     let (placement, shown) = (Placement::of(names.len(), ""), shown_beside(names.len()));
     let every_class = target.class == RequestedClass::Every;
     let (mut finished, mut number) = (Finished::default(), 0);
+    let mut scoring = arguments.scores.then(|| Scoring::new(&explainer, names.len())).transpose()?;
     let ended: Result<()> = explainer.explain_all(subjects, &request, &mut ExplainBar::default(), |explained| {
         number += 1;
         let explanation = match explained {
@@ -155,6 +163,9 @@ fn explain(
         };
         let folder = directory.folder(&explanation.id);
         let written = write_image(&folder, &explanation, &origin, &explainer.execution.cancellation)?;
+        if let Some(scoring) = &mut scoring {
+            scoring.add(&explanation)?;
+        }
         finished.drawn.push(DrawnExplanation::new(&explanation, &written.drawings, &placement)?);
         tell(&explanation, &folder)?;
         if every_class {
@@ -165,7 +176,9 @@ fn explain(
         Ok(())
     });
     let was_cancelled = ended.as_ref().is_err_and(is_cancelled);
-    if ended.is_ok() || was_cancelled {
+    if (ended.is_ok() || was_cancelled) && !finished.drawn.is_empty() {
+        finished.scores = scoring.map(Scoring::table).transpose()?;
+        finished.write_scores(output, &first_variant(&settings.explain.scores))?;
         finished.write_page(output, every_class, settings.seed)?;
     }
     if was_cancelled {
@@ -279,9 +292,13 @@ impl Settings {
         for change in &self.overrides {
             let key = change.split('=').next().unwrap_or_default().trim();
             let is_below = |table: &str| key == table || key.starts_with(&format!("{table}."));
-            let unread = ["explain.enabled", "explain.images", "explain.scores"];
-            if unread.iter().any(|table| is_below(table)) || !(is_below("explain") || key == "run.seed") {
-                let reason = "explain reads the methods of [explain] and run.seed alone";
+            let unread = ["explain.enabled", "explain.images"];
+            let unread_scores = is_below("explain.scores") && !arguments.scores;
+            if unread_scores
+                || unread.iter().any(|table| is_below(table))
+                || !(is_below("explain") || key == "run.seed")
+            {
+                let reason = "explain reads the methods of [explain], with --scores their scores, and run.seed alone";
                 return without(&format!("--set {}", printable(change)), reason);
             }
             if key == "explain.methods" && !arguments.methods.is_empty() {

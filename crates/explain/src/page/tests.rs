@@ -91,11 +91,11 @@ fn a_page_of_many_images_links_to_a_page_for_each() {
     let explanation = ImageExplanation { id: "mein Kleid #1".to_owned(), ..explanation() };
     let drawings = draw(&explanation, &Cancellation::default()).unwrap();
     let drawn = |placement| DrawnExplanation::new(&explanation, &drawings, &placement).unwrap();
-    let html = index("", None, &[drawn(Placement::Linked("explanations/"))], &[]).unwrap();
+    let html = index("", None, &[drawn(Placement::Linked("explanations/"))], None, &[]).unwrap();
     let address = "href=\"./explanations/mein%20Kleid%20%231/index.html\"";
     assert_eq!(html.matches(address).count(), 1, "{html}");
     assert_eq!(html.matches("data:image/png").count(), 1, "the image itself, small");
-    let large = index("", None, &vec![drawn(Placement::Linked("")); 500], &[]).unwrap();
+    let large = index("", None, &vec![drawn(Placement::Linked("")); 500], None, &[]).unwrap();
     assert!(large.len() < 1 << 20, "{} bytes for 500 images", large.len());
 
     let own = image_page(&explanation, &drawings).unwrap();
@@ -109,7 +109,7 @@ fn a_page_of_many_images_links_to_a_page_for_each() {
 fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() {
     let warning = Warning { heading: "NOT Fashion-MNIST".to_owned(), text: "synthetic".to_owned() };
     let images = [SideBySide::images(side_by_side(&[explanation()], Scaling::EachMap).unwrap())];
-    let html = index("three images", Some(warning), &[drawn()], &images).unwrap();
+    let html = index("three images", Some(warning), &[drawn()], None, &images).unwrap();
     for method in MethodId::all() {
         let line = method.facts().meaning.line();
         assert_eq!(html.matches(&format!("<summary>{}</summary>", method.title())).count(), 1, "{method}");
@@ -118,7 +118,7 @@ fn the_page_shows_every_method_with_its_line_its_diagnostics_and_its_warnings() 
     // the sheet and the methods; with two images there are twice as many, and the images side by side
     let count = |html: &str| html.matches("data:image/png;base64,").count();
     assert_eq!(count(&html), 1 + MethodId::all().len());
-    let two = index("two images", None, &[drawn(), drawn()], &images).unwrap();
+    let two = index("two images", None, &[drawn(), drawn()], None, &images).unwrap();
     assert_eq!(count(&two), 2 * (1 + MethodId::all().len()) + 1);
     for text in [
         "A figure of lime",

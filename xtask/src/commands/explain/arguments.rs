@@ -33,6 +33,10 @@ pub(crate) struct ExplainArguments {
     /// The class that it is set against, by number or name: what is explained is the difference of the two logits.
     #[arg(long, value_name = "CLASS")]
     pub(super) against: Option<String>,
+    /// Score the explanations as an experiment does, by the measures of [explain.scores], and rank the methods, which takes
+    /// longer than to explain.
+    #[arg(long)]
+    pub(super) scores: bool,
     /// Seed of everything that is drawn, instead of the config's.
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,

@@ -2,14 +2,19 @@
 
 use anyhow::{Context, Result};
 use tinylsa_explain::page::{self, DrawnExplanation, SideBySide};
+use tinylsa_explain::scores::ScoreTable;
 use tinylsa_explain::{ImageExplanation, Scaling, side_by_side};
 use tinylsa_settings::counted;
 use tinylsa_system::{OutputDir, write_atomically};
 
 use crate::outcome::say;
+use crate::score_table::say_scores;
 
 /// The page of all explanations.
 pub(super) const PAGE: &str = "explanations.html";
+
+/// The scores of all explanations.
+pub(super) const SCORES: &str = "scores.json";
 
 /// Images whose classes the page shows side by side.
 const MOST_CLASS_SHEETS: usize = 10;
@@ -21,6 +26,8 @@ pub(super) struct Finished {
     pub(super) drawn: Vec<DrawnExplanation>,
     /// The few that stand side by side.
     pub(super) beside: Vec<ImageExplanation>,
+    /// The scores of the explanations, if they were asked for.
+    pub(super) scores: Option<ScoreTable>,
     /// The classes of the images before, if every class is explained.
     classes: Vec<SideBySide>,
 }
@@ -59,15 +66,22 @@ impl Finished {
         Ok(vec![SideBySide::images(side_by_side(&self.beside, Scaling::EachMap)?)])
     }
 
-    /// Writes the page of the images that are finished; without any there is none.
+    /// Writes the page of the images that are finished, of which there is at least one.
     pub(super) fn write_page(&self, output: &OutputDir, every_class: bool, seed: u64) -> Result<()> {
-        if self.drawn.is_empty() {
-            return Ok(());
-        }
         let subtitle = format!("{}, seed {seed}", counted(self.drawn.len(), "image"));
-        let html = page::index(subtitle, None, &self.drawn, &self.side_by_side(every_class)?)?;
+        let html = page::index(subtitle, None, &self.drawn, self.scores.as_ref(), &self.side_by_side(every_class)?)?;
         let path = output.path().join(PAGE);
         write_atomically(&path, html.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
         say(format!("page {}", path.display()))
+    }
+
+    /// Writes the scores and shows them, if there are any.
+    pub(super) fn write_scores(&self, output: &OutputDir, variant: &str) -> Result<()> {
+        let Some(scores) = &self.scores else { return Ok(()) };
+        let path = output.path().join(SCORES);
+        let mut bytes = serde_json::to_vec_pretty(scores).context("failed to write the scores")?;
+        bytes.push(b'\n');
+        write_atomically(&path, &bytes).with_context(|| format!("failed to write {}", path.display()))?;
+        say_scores(scores, variant)
     }
 }
