@@ -16,6 +16,9 @@ from blocks import distance, require_same, serve, tell
 from trainable_torch import TrainableTinyCnnLsa
 
 WARM_UP = 5
+# Rounding moves units to the other side of their rectifier's kink. Against double precision PyTorch's gradients are up to 2e-3
+# off at the first layers, ours, whose convolutions by Winograd round more, up to 8e-3.
+GRADIENT_TOLERANCE = 2e-2
 
 
 def make_step(model, network, batch, settings):
@@ -51,13 +54,17 @@ def make_step(model, network, batch, settings):
 def compare(model, network, batch, ours, smoothing):
     """The largest distance of a gradient from ours."""
     images, labels = batch
-    loss = F.cross_entropy(network(images), labels, label_smoothing=smoothing)
+    model.shares_ties = True
+    loss = F.cross_entropy(model(images), labels, label_smoothing=smoothing)
     loss.backward()
+    model.shares_ties = False
     require_same("the loss", distance(loss.detach(), ours["loss"][0]), 1e-4)
     differences = {name: distance(found, ours[f"gradient.{name}"]) for name, found in model.gradients().items()}
     for name, difference in differences.items():
-        require_same(f"the gradient of {name}", difference, 1e-2)
+        require_same(f"the gradient of {name}", difference, GRADIENT_TOLERANCE)
     model.zero_grad(set_to_none=True)
+    with torch.no_grad():
+        require_same("the logits as they are timed", distance(network(images), model(images)), 1e-4)
     return max(differences.values())
 
 

@@ -2,15 +2,14 @@
 
 The formula is that of tinylsa_torch.py. Weights of linear layers are kept as PyTorch's own layers keep them, [out, in],
 rectifiers work in place, and the pooling is PyTorch's own, which is what PyTorch is quickest with. That pooling gives the
-gradient of equal values to the first of them. The gradients of the weights that are compared hardly notice: behind a
-flat ground the patches that a tie chooses between are the same.
+gradient of equal values to the first of them; with `shares_ties` they share it, as the formula says.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tinylsa_torch import EPSILON, TinyCnnLsa
+from tinylsa_torch import EPSILON, TinyCnnLsa, shared_max_pool
 
 RUNNING = ("running_mean", "running_variance")
 
@@ -22,11 +21,16 @@ def is_linear(name):
 class TrainedFormula(TinyCnnLsa):
     """The formula with batch statistics while `training` is set, which also move the running ones by `norm_momentum`."""
 
+    shares_ties = False
+
     def stage(self, x, name, stage):
         x = F.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]), inplace=True)
         for index in range(stage["residual_blocks"]):
             x = F.relu(self.residual_block(x, f"{name}.residual.{index}"), inplace=True)
-        return F.max_pool2d(x, 2) if stage["pool"] else x
+        return self.pool(x) if stage["pool"] else x
+
+    def pool(self, x):
+        return shared_max_pool(x) if self.shares_ties else F.max_pool2d(x, 2)
 
     def residual_block(self, x, name):
         hidden = F.relu(self.conv_norm(x, f"{name}.first", 1), inplace=True)
