@@ -19,11 +19,7 @@ class TracedTwin(TinyCnnLsa):
         return super().__call__(images)
 
     def attend(self, queries, keys, values):
-        if self.config["attention"]["kind"] == "softmax":
-            attention = torch.softmax(queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5, dim=3)
-        else:
-            similarity = self.feature_map(queries) @ self.feature_map(keys).transpose(2, 3)
-            attention = similarity / similarity.sum(dim=3, keepdim=True)
+        attention = self.attention(queries, keys)
         self.layers.append(attention)
         return attention @ values
 

@@ -155,9 +155,8 @@ class Run:
         self.graph = None
 
     def loss(self, images, targets):
-        images = images.view(-1, 1, self.height, self.width)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced, cache_enabled=False):
-            logits = self.network(images)
+            logits = self.network(images.view(-1, 1, self.height, self.width))
         return -(targets * F.log_softmax(logits.float(), dim=1)).sum(dim=1).mean()
 
     def step(self):
@@ -165,7 +164,7 @@ class Run:
         place = self.step_number % self.steps_per_epoch
         loss = self.loss(self.epoch_images.index_select(0, place)[0], self.epoch_targets.index_select(0, place)[0])
         gradients = torch.autograd.grad(loss, list(self.leaves.values()))
-        flat = torch.cat([self.flattened(name, gradient) for name, gradient in zip(self.leaves, gradients)])
+        flat = self.trained.flattened(gradients)
         with torch.no_grad():
             if longest := self.train["gradient_norm"]:
                 flat = flat * (longest / flat.norm().clamp_min(longest))
@@ -180,12 +179,6 @@ class Run:
             self.average_running.lerp_(self.flat_running, 1 - decay)
             self.loss_sum += loss.detach()
             self.step_number += 1
-
-    @staticmethod
-    def flattened(name, gradient):
-        if gradient.dim() == 4 and not name.endswith(".local.weight"):
-            gradient = gradient.permute(0, 2, 3, 1)
-        return gradient.reshape(-1)
 
     def capture(self):
         """Records some steps as one graph. What the first steps change is put back."""
@@ -227,11 +220,15 @@ class Run:
         targets = shares[..., None] * own + (1 - shares[..., None]) * own.roll(-1, dims=1)
         smoothing = self.train["label_smoothing"]
         targets = (1 - smoothing) * targets + smoothing / classes
-        self.epoch_images.copy_((levels - self.mean) / self.deviation)
+        self.epoch_images.copy_(self.normalised(levels).view_as(self.epoch_images))
         if self.teachers:
             share = self.train["distillation"]["weight"]
             targets = torch.lerp(targets, self.taught().view_as(targets), share)
         self.epoch_targets.copy_(targets)
+
+    def normalised(self, levels):
+        """Levels from 0 to 1 as the network takes them, [count, 1, height, width]."""
+        return ((levels - self.mean) / self.deviation).view(-1, 1, self.height, self.width)
 
     @torch.no_grad()
     def taught(self):
@@ -269,8 +266,7 @@ class Run:
     def logits(self, images):
         network, parts = self.evaluated(), []
         for part in images.split(EVALUATION_BATCH):
-            part = (part.float() / 255 - self.mean) / self.deviation
-            parts.append(network(part.view(-1, 1, self.height, self.width)).float())
+            parts.append(network(self.normalised(part.float() / 255)).float())
         return torch.cat(parts)
 
     def state(self):

@@ -42,17 +42,18 @@ def main():
 
 
 def jobs_of(sweep, extra):
-    with open(sweep, "rb") as file:
-        plan = tomllib.load(file)
-    with open(sweep.parent / plan["config"], "rb") as file:
-        base = file.read()
-    jobs = []
+    plan, jobs = plan_of(sweep), []
+    base = (sweep.parent / plan["config"]).read_text()
     for seed, variant in itertools.product(plan["seeds"], plan["variants"]):
-        config = tomllib.loads(base.decode())
+        config = tomllib.loads(base)
         for change in plan.get("set", []) + variant.get("set", []) + extra:
             apply(config, change)
         jobs.append({"sweep": sweep.stem, "variant": variant["name"], "seed": seed, "config": config})
     return jobs
+
+
+def plan_of(sweep):
+    return tomllib.loads(sweep.read_text())
 
 
 def apply(config, change):
@@ -173,12 +174,7 @@ def entropies(run, images):
 
     class Listening(type(run.evaluated())):
         def attend(self, queries, keys, values):
-            queries, keys = queries.float(), keys.float()
-            if self.config["attention"]["kind"] == "softmax":
-                matrix = (queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[-1])).softmax(dim=3)
-            else:
-                similarity = self.feature_map(queries) @ self.feature_map(keys).transpose(2, 3)
-                matrix = similarity / similarity.sum(dim=3, keepdim=True)
+            matrix = self.attention(queries.float(), keys.float())
             entropy = -(matrix * matrix.clamp_min(1e-30).log()).sum(dim=3).mean()
             found.append((entropy / math.log(matrix.shape[-1])).item())
             return super().attend(queries, keys, values)
@@ -186,8 +182,7 @@ def entropies(run, images):
     network = run.evaluated()
     network.__class__ = Listening
     with torch.no_grad():
-        levels = (images.float() / 255 - run.mean) / run.deviation
-        network(levels.view(-1, 1, run.height, run.width))
+        network(run.normalised(images.float() / 255))
     return found
 
 
@@ -229,9 +224,7 @@ def split(labels, validation, seed):
 
 def report(sweep, out):
     """Each variant, and its paired differences to the control with their standard errors over seeds."""
-    with open(sweep, "rb") as file:
-        plan = tomllib.load(file)
-    results = {}
+    plan, results = plan_of(sweep), {}
     for variant, seed in itertools.product([variant["name"] for variant in plan["variants"]], plan["seeds"]):
         path = out / sweep.stem / f"{variant}-{seed}.npz"
         if path.exists():

@@ -34,8 +34,12 @@ def shared_max_pool(x):
 class TinyCnnLsa:
     """The network in evaluation: a function of images [batch, channels, height, width], 0 to 1, to logits.
 
-    Images and logits are of the type `dtype`, in which everything is computed.
+    Images and logits are of the type `dtype`, in which everything is computed. While `training` is set, normalisations take
+    the statistics of the batch, and the running ones move towards these by `norm_momentum`.
     """
+
+    training = False
+    norm_momentum = 0.1
 
     def __init__(self, path, dtype=torch.float32):
         with safe_open(path, framework="pt") as file:
@@ -77,7 +81,7 @@ class TinyCnnLsa:
         batch, tokens, width = x.shape
         x = x.reshape(batch, self.rows, self.columns, width).permute(0, 3, 1, 2)
         for index in range(self.config["closing_blocks"]):
-            x = F.relu(self.residual_block(x, f"closing.{index}"))
+            x = self.relu(self.residual_block(x, f"closing.{index}"))
         return x.permute(0, 2, 3, 1).reshape(batch, tokens, width)
 
     def class_attention(self, x):
@@ -93,8 +97,11 @@ class TinyCnnLsa:
 
     def residual_block(self, x, name):
         """Before its last rectifier."""
-        hidden = F.relu(self.conv_norm(x, f"{name}.first", 1))
+        hidden = self.relu(self.conv_norm(x, f"{name}.first", 1))
         return self.conv_norm(hidden, f"{name}.second", 1) + x
+
+    def relu(self, x):
+        return F.relu(x)
 
     def pool(self, x):
         return shared_max_pool(x)
@@ -108,6 +115,8 @@ class TinyCnnLsa:
             weight[f"{name}.running_variance"],
             weight[f"{name}.gamma"],
             weight[f"{name}.beta"],
+            training=self.training,
+            momentum=self.norm_momentum,
             eps=EPSILON,
         )
 
@@ -132,6 +141,13 @@ class TinyCnnLsa:
         heads, width = self.config["attention"]["heads"], self.config["stages"][-1]["channels"]
         parts = projected.split([(columns - width) // 2, (columns - width) // 2, width], dim=2)
         return [part.reshape(batch, tokens, heads, -1).transpose(1, 2) for part in parts]
+
+    def attention(self, queries, keys):
+        """A of every head, [batch, heads, tokens, tokens], which the network itself never forms."""
+        if self.config["attention"]["kind"] == "softmax":
+            return torch.softmax(queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5, dim=3)
+        similarity = self.feature_map(queries) @ self.feature_map(keys).transpose(2, 3)
+        return similarity / similarity.sum(dim=3, keepdim=True)
 
     def attend(self, queries, keys, values):
         """A V of every head, [batch, heads, tokens, columns of a head]."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tinylsa_torch import EPSILON, TinyCnnLsa, shared_max_pool
+from tinylsa_torch import EPSILON, TinyCnnLsa
 
 RUNNING = ("running_mean", "running_variance")
 
@@ -19,36 +19,21 @@ def is_linear(name):
 
 
 class TrainedFormula(TinyCnnLsa):
-    """The formula with batch statistics while `training` is set, which also move the running ones by `norm_momentum`."""
+    """The formula with rectifiers that work in place, before the pooling."""
 
     shares_ties = False
 
     def stage(self, x, name, stage):
-        x = F.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]), inplace=True)
+        x = self.relu(self.conv_norm(x, f"{name}.entry", stage["stride"]))
         for index in range(stage["residual_blocks"]):
-            x = F.relu(self.residual_block(x, f"{name}.residual.{index}"), inplace=True)
+            x = self.relu(self.residual_block(x, f"{name}.residual.{index}"))
         return self.pool(x) if stage["pool"] else x
 
     def pool(self, x):
-        return shared_max_pool(x) if self.shares_ties else F.max_pool2d(x, 2)
+        return super().pool(x) if self.shares_ties else F.max_pool2d(x, 2)
 
-    def residual_block(self, x, name):
-        hidden = F.relu(self.conv_norm(x, f"{name}.first", 1), inplace=True)
-        return self.conv_norm(hidden, f"{name}.second", 1) + x
-
-    def conv_norm(self, x, name, stride):
-        weight = self.weights
-        x = F.conv2d(x, weight[f"{name}.weight"], stride=stride, padding=1)
-        return F.batch_norm(
-            x,
-            weight[f"{name}.running_mean"],
-            weight[f"{name}.running_variance"],
-            weight[f"{name}.gamma"],
-            weight[f"{name}.beta"],
-            training=self.training,
-            momentum=self.norm_momentum,
-            eps=EPSILON,
-        )
+    def relu(self, x):
+        return F.relu(x, inplace=True)
 
     def layer_norm(self, x, name):
         # a shape that does not depend on x can be exported

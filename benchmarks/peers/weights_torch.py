@@ -89,6 +89,10 @@ def initial(name, shape, branch_start, generator):
     return normal(math.sqrt(2 / math.prod(shape[1:])) if len(shape) == 4 else math.sqrt(1 / shape[0]))
 
 
+def is_filter_bank(name, shape):
+    return len(shape) == 4 and not name.endswith(".local.weight")
+
+
 class Layout:
     """All tensors of one kind in a row of memory, filters with their channels last."""
 
@@ -102,12 +106,20 @@ class Layout:
         views = {}
         for name, shape in self.shapes.items():
             values = flat[self.places[name] : self.places[name] + math.prod(shape)]
-            if len(shape) == 4 and not name.endswith(".local.weight"):
+            if is_filter_bank(name, shape):
                 outputs, inputs, height, width = shape
                 views[name] = values.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
             else:
                 views[name] = values.view(shape)
         return views
+
+    def flattened(self, tensors):
+        """Tensors of these shapes, in the order of the names, in one row."""
+        last = [
+            tensor.permute(0, 2, 3, 1) if is_filter_bank(name, shape) else tensor
+            for (name, shape), tensor in zip(self.shapes.items(), tensors)
+        ]
+        return torch.cat([tensor.reshape(-1) for tensor in last])
 
     def constant(self, value_of, device):
         """A value for each tensor, spread over its elements."""
