@@ -313,6 +313,8 @@ fn wrong_input_is_told() {
     let few = ["--synthetic", "--index", "1", "--method", "exact-shapley", "--set", "explain.exact-shapley.limit=1"];
     check(1, &few, "evaluations to enumerate, expected at most 1 segments");
     check(2, &["--synthetic", "--index", "1", "--scores", "--target", "all"], "ask for one");
+    let steps = ["--synthetic", "--index", "1", "--scores", "--set", "explain.scores.deletion.steps=785"];
+    check(2, &steps, "`explain.scores.deletion.steps` is 785");
     check(2, &["--synthetic", "--index", "1", "--set", "explain.scores.level=0.9"], "with --scores their scores");
     check(2, &["--synthetic", "--index", "5..3"], "a range A..B holds the numbers from A to B - 1");
     let beyond = ["--synthetic", "--split", "validation", "--index", "1,100000"];

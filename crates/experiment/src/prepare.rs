@@ -117,11 +117,12 @@ impl Experiment {
         };
         // What else is wrong with the plan, such as a teacher of another task.
         Training::start(&plan)?;
+        let (teachers, initial) = (&config.train.distillation.teachers, config.train.initial_weights.as_deref());
         let basis = Basis {
             dataset: images.name().clone(),
             checksums: images.checksums.clone(),
-            teachers: teachers(&config.train.distillation.teachers)?,
-            initial_weights: config.train.initial_weights.as_deref().map(initial_weights).transpose()?,
+            teachers: teachers.iter().map(|path| model_checksum("teacher", path)).collect::<Result<_>>()?,
+            initial_weights: initial.map(|path| model_checksum("initial weights", path)).transpose()?,
             instruction_set: instruction_set()?.to_owned(),
             tinylsa: env!("CARGO_PKG_VERSION").to_owned(),
             burn: BURN_VERSION.to_owned(),
@@ -205,20 +206,10 @@ fn check_split(config: &ExperimentConfig, images: usize) -> Result<(), InvalidSe
     require("train.batch_size", batch_size <= left, || batch_size.to_string(), &expected)
 }
 
-fn teachers(paths: &[PathBuf]) -> Result<Vec<FileChecksum>> {
-    paths.iter().map(|path| teacher(path)).collect()
-}
-
-fn teacher(path: &Path) -> Result<FileChecksum> {
-    model_checksum(path).with_context(|| format!("failed to load the teacher {}", path.display()))
-}
-
-fn initial_weights(path: &Path) -> Result<FileChecksum> {
-    model_checksum(path).with_context(|| format!("failed to load the initial weights {}", path.display()))
-}
-
-fn model_checksum(path: &Path) -> Result<FileChecksum> {
-    let bytes = read_at_most(path, LARGEST_MODEL_FILE)?;
+/// The checksum of a model file that a config names in this role.
+fn model_checksum(role: &str, path: &Path) -> Result<FileChecksum> {
+    let bytes = read_at_most(path, LARGEST_MODEL_FILE)
+        .with_context(|| format!("failed to load the {role} {}", path.display()))?;
     Ok(FileChecksum { file: path.display().to_string(), sha256: sha256_hex(&bytes) })
 }
 

@@ -67,23 +67,19 @@ fn layers(model: &TinyCnnLsa) -> Vec<ModuleLayer> {
         let belongs = |tensor: &&String| prefixes.iter().any(|prefix| tensor.starts_with(prefix));
         ModuleLayer { name, tensors: tensors.iter().filter(belongs).cloned().collect() }
     };
+    let numbered = |kind: &str, count: usize| -> Vec<ModuleLayer> {
+        let names = (0..count).rev().map(|place| format!("{kind}.{place}"));
+        names.map(|name| layer(name.clone(), &[&format!("{name}.")])).collect()
+    };
     let config = model.config();
     let mut layers = vec![layer("head".to_owned(), &["head.", "class_attention.", "norm."])];
-    layers.extend((0..config.closing_blocks).rev().map(|block| {
-        let name = format!("closing.{block}");
-        let prefix = format!("{name}.");
-        layer(name, &[&prefix])
-    }));
+    layers.extend(numbered("closing", config.closing_blocks));
     layers.extend((0..config.attention.blocks).rev().map(|block| {
         let name = format!("blocks.{block}");
         let prefix = format!("{name}.");
         if block == 0 { layer(name, &[&prefix, "positions"]) } else { layer(name, &[&prefix]) }
     }));
-    layers.extend((0..config.stages.len()).rev().map(|stage| {
-        let name = format!("stages.{stage}");
-        let prefix = format!("{name}.");
-        layer(name, &[&prefix])
-    }));
+    layers.extend(numbered("stages", config.stages.len()));
     layers
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 use tinylsa_data::{Dataset, SplitIndices};
-use tinylsa_model::{ModelConfig, ModelFile, load_predictor, state_of, with_owned_state};
+use tinylsa_model::{ModelConfig, ModelFile, load_predictor};
 
 use crate::checkpoint::{CheckpointForm, Environment, Layout, Schedule};
 use crate::config::TrainConfig;
@@ -84,18 +84,17 @@ impl<C: ModelConfig> TrainingPlan<C> {
     }
 
     pub(crate) fn initial_model(&self) -> Result<InitialModel<C::Model>, TrainError> {
-        let drawn = self.model.init_with_seed(self.seed, &self.device.clone().autodiff())?;
+        let device = self.device.clone().autodiff();
         let Some(path) = &self.train.initial_weights else {
-            return Ok(InitialModel { model: drawn, sha256: None });
+            return Ok(InitialModel { model: self.model.init_with_seed(self.seed, &device)?, sha256: None });
         };
-        let unreadable = |source| TrainError::InitialWeights { path: path.clone(), source };
-        let loaded = C::Model::load(path, &self.device).map_err(unreadable)?;
+        let loaded = C::Model::load(path, &device)
+            .map_err(|source| TrainError::InitialWeights { path: path.clone(), source })?;
         if loaded.metadata.config != self.model {
             return Err(TrainError::OtherNetwork { path: path.clone() });
         }
         require_classes(path, &loaded.metadata.class_names, &self.class_names())?;
-        let model = with_owned_state(drawn, state_of(&loaded.model)).map_err(|error| unreadable(error.into()))?;
-        Ok(InitialModel { model, sha256: Some(loaded.sha256) })
+        Ok(InitialModel { model: loaded.model, sha256: Some(loaded.sha256) })
     }
 
     pub(crate) fn teachers(&self) -> Result<Teachers, TrainError> {

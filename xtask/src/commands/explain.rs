@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     }
     let collection = collection(arguments, &loaded.metadata, &settings.methods)?;
     let training = collection.as_ref().map(|images| images.train.len());
-    settings.check(&Circumstances::new(config, training, 0))?;
+    settings.check(&Circumstances::new(config, training, 0), arguments.scores)?;
     let mut failures = Vec::new();
     let subjects = match &collection {
         Some(images) if !arguments.index.is_empty() => {
@@ -260,11 +260,13 @@ impl Settings {
         Self { explain, ..self }
     }
 
-    /// Checks the settings of the chosen methods against the images and the network, and names the line of a mistake.
-    fn check(&self, at: &Circumstances) -> Result<(), ConfigError> {
-        let validate = |config: &ExperimentConfig| {
-            config.explain.validate_methods(&self.methods, at).map_err(|error| error.within("explain"))
+    /// Checks the settings of the chosen methods, and of their scores if they are scored, against the images and the network, and names the line of a mistake.
+    fn check(&self, at: &Circumstances, scores: bool) -> Result<(), ConfigError> {
+        let fits = |explain: &ExplainConfig| {
+            explain.validate_methods(&self.methods, at)?;
+            if scores { explain.validate_scoring(&self.methods, at) } else { Ok(()) }
         };
+        let validate = |config: &ExperimentConfig| fits(&config.explain).map_err(|error| error.within("explain"));
         load(&self.source, &self.overrides, validate).map(drop)
     }
 

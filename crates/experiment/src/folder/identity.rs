@@ -15,7 +15,7 @@ use crate::schema::ExperimentConfig;
 use tinylsa_settings::config::{ConfigSource, load};
 
 /// Keys that change no bit of a result: names, places, speed, and how the data are found.
-const WITHOUT_EFFECT: [&str; 9] = [
+const WITHOUT_EFFECT: [&str; 10] = [
     "run.name",
     "run.directory",
     "device.threads",
@@ -24,11 +24,11 @@ const WITHOUT_EFFECT: [&str; 9] = [
     "data.offline",
     "train.prefetch",
     "train.checkpoint_steps",
+    "train.initial_weights",
     "explain.batch_size",
 ];
-/// Where teachers and initial weights lie is of no effect, what they are is.
+/// Where teachers lie is of no effect, what they are is, as with the initial weights.
 const TEACHERS: &str = "train.distillation.teachers.";
-const INITIAL_WEIGHTS: &str = "train.initial_weights";
 const EXPLAIN_ENABLED: &str = "explain.enabled";
 /// What the names of everything that a config rests on begin with, which no key does.
 const BASIS: &str = "the ";
@@ -62,7 +62,6 @@ impl Identity {
         values.retain(|key, _| {
             !WITHOUT_EFFECT.contains(&key.as_str())
                 && !key.starts_with(TEACHERS)
-                && key != INITIAL_WEIGHTS
                 && (is_drawn || !key.starts_with("data.synthetic."))
                 && !is_known_by_its_images(key, &basis.dataset)
                 && (config.explain.enabled || !key.starts_with("explain.") || key == EXPLAIN_ENABLED)

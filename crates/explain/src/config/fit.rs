@@ -22,11 +22,19 @@ impl ExplainConfig {
         if !self.scores.enabled {
             return Ok(());
         }
-        if at.test > 0 {
-            let budget = self.scores.rerun.budget();
-            for method in self.methods.iter().filter(|method| !self.scores.rerun.skip.contains(method)) {
-                self.method(*method).validate_budget(&budget, &self.shared, at)?;
-            }
+        let explained = if at.test > 0 { self.methods.as_slice() } else { &[] };
+        self.validate_scoring(explained, at)
+    }
+
+    /// Checks the settings of the scores, and of the methods that are run again for them, against the images, the classes and
+    /// the network.
+    ///
+    /// # Errors
+    /// The first key of `[explain]` that does not fit, and why.
+    pub fn validate_scoring(&self, methods: &[MethodId], at: &Circumstances) -> Result<(), InvalidSetting> {
+        let budget = self.scores.rerun.budget();
+        for method in methods.iter().filter(|method| !self.scores.rerun.skip.contains(method)) {
+            self.method(*method).validate_budget(&budget, &self.shared, at)?;
         }
         self.validate_scores(at).map_err(|error| error.within("scores"))
     }
