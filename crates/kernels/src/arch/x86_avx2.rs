@@ -33,6 +33,20 @@ macro_rules! intrinsic {
 /// Two registers of eight make a vector of sixteen.
 type Pair = [__m256; 2];
 
+/// Number of `f32` in a register.
+const HALF: usize = LANES / 2;
+
+/// Sixteen lanes that are there and sixteen that are not: from `LANES - count` on, the mask of the first `count`.
+static FIRST: [i32; 2 * LANES] = {
+    let mut mask = [0; 2 * LANES];
+    let mut lane = 0;
+    while lane < LANES {
+        mask[lane] = -1;
+        lane += 1;
+    }
+    mask
+};
+
 impl Simd for Avx2 {
     type Vector = Pair;
     type Mask = Pair;
@@ -113,6 +127,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(self, from: &[f32], at: usize) {
+        // SAFETY: a prefetch reads nothing and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(at).cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn read(self, from: *const f32) -> Pair {
         // SAFETY: `self` proves the features, the caller guarantees sixteen readable values.
         unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
@@ -120,11 +140,12 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn read_first(self, from: *const f32, count: usize) -> Pair {
-        let mut values = [0.0; LANES];
-        // SAFETY: the caller guarantees `count` readable values and that `count` fits the array, which is then read.
+        // SAFETY: `self` proves the features; a masked load touches the `count` values alone, which the caller guarantees
+        // to be readable, and takes the other lanes as 0.
         unsafe {
-            std::ptr::copy_nonoverlapping(from, values.as_mut_ptr(), count);
-            self.read(values.as_ptr())
+            let masks = FIRST.as_ptr().add(LANES - count);
+            let mask = |half: usize| _mm256_loadu_si256(masks.add(half * HALF).cast());
+            [_mm256_maskload_ps(from, mask(0)), _mm256_maskload_ps(from.wrapping_add(HALF), mask(1))]
         }
     }
 
@@ -139,11 +160,33 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn write_first(self, to: *mut f32, vector: Pair, count: usize) {
-        let mut values = [0.0; LANES];
-        // SAFETY: the array holds sixteen values; the caller guarantees that `count` of them may be written.
+        let [first, second] = vector;
+        // SAFETY: `self` proves the features; the pieces add up to `count` values, which the caller guarantees to be
+        // writable. A masked store would take some processors a dozen cycles.
         unsafe {
-            self.write(values.as_mut_ptr(), vector);
-            std::ptr::copy_nonoverlapping(values.as_ptr(), to, count);
+            let (mut to, half) = if count >= HALF {
+                _mm256_storeu_ps(to, first);
+                (to.add(HALF), second)
+            } else {
+                (to, first)
+            };
+            if count == LANES {
+                return _mm256_storeu_ps(to, half);
+            }
+            let mut rest = _mm256_castps256_ps128(half);
+            if count & 4 > 0 {
+                _mm_storeu_ps(to, rest);
+                rest = _mm256_extractf128_ps::<1>(half);
+                to = to.add(4);
+            }
+            if count & 2 > 0 {
+                _mm_storel_pd(to.cast(), _mm_castps_pd(rest));
+                rest = _mm_movehl_ps(rest, rest);
+                to = to.add(2);
+            }
+            if count & 1 > 0 {
+                _mm_store_ss(to, rest);
+            }
         }
     }
 }

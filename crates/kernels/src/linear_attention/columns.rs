@@ -17,11 +17,8 @@ impl FeatureMap {
                 let decay = exp(simd, simd.min(x, simd.subtract(zero, x)));
                 simd.add(simd.max(x, zero), ln_one_plus(simd, decay))
             }
-            Self::Exp => {
-                let largest = simd.splat(Self::LARGEST_EXPONENT);
-                exp(simd, simd.max(simd.min(x, largest), simd.subtract(zero, largest)))
-            }
-            Self::SharpExp => Self::Exp.value(simd, simd.add(x, x)),
+            Self::Exp => clamped_exp(simd, x),
+            Self::SharpExp => clamped_exp(simd, simd.add(x, x)),
         }
     }
 
@@ -36,17 +33,28 @@ impl FeatureMap {
                 let decay = exp(simd, simd.min(x, simd.subtract(zero, x)));
                 simd.divide(simd.select(positive, one, decay), simd.add(one, decay))
             }
-            Self::Exp => {
-                let largest = simd.splat(Self::LARGEST_EXPONENT);
-                let below = simd.select(simd.greater(x, largest), zero, exp(simd, x));
-                simd.select(simd.greater(simd.subtract(zero, largest), x), zero, below)
-            }
+            Self::Exp => clamped_exp_slope(simd, x),
             Self::SharpExp => {
-                let slope = Self::Exp.derivative(simd, simd.add(x, x));
+                let slope = clamped_exp_slope(simd, simd.add(x, x));
                 simd.add(slope, slope)
             }
         }
     }
+}
+
+// not a call of `FeatureMap::value` by itself: a recursion is never inlined, and what is not inlined is not compiled for
+// the instruction set
+#[inline(always)]
+fn clamped_exp<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let largest = simd.splat(FeatureMap::LARGEST_EXPONENT);
+    exp(simd, simd.max(simd.min(x, largest), simd.subtract(simd.splat(0.0), largest)))
+}
+
+#[inline(always)]
+fn clamped_exp_slope<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let (zero, largest) = (simd.splat(0.0), simd.splat(FeatureMap::LARGEST_EXPONENT));
+    let below = simd.select(simd.greater(x, largest), zero, exp(simd, x));
+    simd.select(simd.greater(simd.subtract(zero, largest), x), zero, below)
 }
 
 /// Maps the columns of a head, which start at the first element and are `width` of each `row`, into rows of whole
