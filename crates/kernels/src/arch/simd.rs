@@ -80,6 +80,10 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `to` is valid for writes of `count` `f32`, and `count` is at most 16.
     unsafe fn write_first(self, to: *mut f32, vector: Self::Vector, count: usize);
 
+    /// Asks for the cache line of an element that is needed soon; nothing happens where there is none.
+    #[inline(always)]
+    fn prefetch(self, _from: &[f32], _at: usize) {}
+
     /// Reads the first sixteen values of a slice, or as many as there are with zeros after them.
     #[inline(always)]
     fn load(self, from: &[f32]) -> Self::Vector {

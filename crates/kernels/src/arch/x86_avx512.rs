@@ -109,6 +109,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch(self, from: &[f32], at: usize) {
+        // SAFETY: a prefetch reads nothing and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(at).cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn read(self, from: *const f32) -> __m512 {
         // SAFETY: `self` proves the feature, the caller guarantees sixteen readable values.
         unsafe { _mm512_loadu_ps(from) }

@@ -93,6 +93,19 @@ impl<const N: usize> Places<N> {
         }
         simd.load(&source[row + column + channels[0]..row + column + channels[1]])
     }
+
+    /// Asks for the pixels that the tile before this one did not have: the rows of a tile are too short for the processor to
+    /// see a stream in them.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, simd: S, source: &[f32], channels: usize) {
+        for &row in self.rows.iter().filter(|&&row| row != OUTSIDE) {
+            for &column in self.columns[N - CELL..].iter().filter(|&&column| column != OUTSIDE) {
+                for first in (0..channels).step_by(LANES) {
+                    simd.prefetch(source, row + column + first);
+                }
+            }
+        }
+    }
 }
 
 const ROOT: f32 = std::f32::consts::SQRT_2;
@@ -104,28 +117,33 @@ fn line<S: Simd>(simd: S, a: S::Vector, factor: f32, b: S::Vector) -> S::Vector 
     simd.multiply_add(a, simd.splat(factor), b)
 }
 
-/// Writes `N × N` values transformed along both dimensions to a tile of 6×6.
+/// Writes `N × N` values transformed along both dimensions, each to `M` values.
+///
+/// The arrays of a tile exceed the registers: a loop that consumed one would copy it in memory first, so that all loops
+/// borrow.
 #[inline(always)]
-fn transform_tile<S: Simd, const N: usize>(
+fn transform_tile<S: Simd, const N: usize, const M: usize>(
     simd: S,
-    along: impl Fn([S::Vector; N]) -> [S::Vector; EDGE],
+    along: impl Fn([S::Vector; N]) -> [S::Vector; M],
     value: impl Fn(usize, usize) -> S::Vector,
-    mut write: impl FnMut(usize, S::Vector),
+    mut write: impl FnMut(usize, usize, S::Vector),
 ) {
     let zero = simd.splat(0.0);
-    let mut columns = [[zero; N]; EDGE];
-    for row in 0..N {
+    let mut rows = [[zero; M]; N];
+    for (row, to) in rows.iter_mut().enumerate() {
         let mut values = [zero; N];
         for (column, to) in values.iter_mut().enumerate() {
             *to = value(row, column);
         }
-        for (column, value) in columns.iter_mut().zip(along(values)) {
-            column[row] = value;
-        }
+        *to = along(values);
     }
-    for (column, values) in columns.into_iter().enumerate() {
-        for (row, value) in along(values).into_iter().enumerate() {
-            write(row * EDGE + column, value);
+    for column in 0..M {
+        let mut values = [zero; N];
+        for (to, row) in values.iter_mut().zip(&rows) {
+            *to = row[column];
+        }
+        for (row, &value) in along(values).iter().enumerate() {
+            write(row, column, value);
         }
     }
 }
@@ -164,8 +182,12 @@ impl Kernel for InputTransform<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { from, tiles } = self;
         let (channels, layout) = (from.channels, from.layout);
+        let places_of = |tile: usize| from.grid.places::<EDGE>(from.first_row, tile, 1, channels);
         for tile in 0..from.tiles() {
-            let places = from.grid.places::<EDGE>(from.first_row, tile, 1, channels);
+            let places = places_of(tile);
+            if tile + 1 < from.tiles() {
+                places_of(tile + 1).prefetch(simd, from.source, channels);
+            }
             for first in (0..channels).step_by(LANES) {
                 let range = [first, channels.min(first + LANES)];
                 let room = layout.room(channels, first);
@@ -177,7 +199,9 @@ impl Kernel for InputTransform<'_> {
                     #[inline(always)]
                     |row, column| places.load(simd, from.source, row, column, range),
                     #[inline(always)]
-                    |element, value| simd.store(&mut tiles[at + element * layout.element..][..room], value),
+                    |row, column, value| {
+                        simd.store(&mut tiles[at + (row * EDGE + column) * layout.element..][..room], value);
+                    },
                 );
             }
         }
@@ -218,8 +242,12 @@ impl Kernel for GradientTransform<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { from, tiles } = self;
         let (channels, layout) = (from.channels, from.layout);
+        let places_of = |tile: usize| from.grid.places::<CELL>(from.first_row, tile, 0, channels);
         for tile in 0..from.tiles() {
-            let places = from.grid.places::<CELL>(from.first_row, tile, 0, channels);
+            let places = places_of(tile);
+            if tile + 1 < from.tiles() {
+                places_of(tile + 1).prefetch(simd, from.source, channels);
+            }
             for first in (0..channels).step_by(LANES) {
                 let range = [first, channels.min(first + LANES)];
                 let room = layout.room(channels, first);
@@ -231,7 +259,9 @@ impl Kernel for GradientTransform<'_> {
                     #[inline(always)]
                     |row, column| places.load(simd, from.source, row, column, range),
                     #[inline(always)]
-                    |element, value| simd.store(&mut tiles[at + element * layout.element..][..room], value),
+                    |row, column, value| {
+                        simd.store(&mut tiles[at + (row * EDGE + column) * layout.element..][..room], value);
+                    },
                 );
             }
         }
@@ -280,30 +310,28 @@ impl Kernel for OutputTransform<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { grid, tiles, channels, first_row, rows, output } = self;
         let count = rows * grid.across;
-        let zero = simd.splat(0.0);
         for tile in 0..count {
             let places = grid.places::<CELL>(first_row, tile, 0, channels);
             for first in (0..channels).step_by(LANES) {
                 let last = channels.min(first + LANES);
-                let mut columns = [[zero; EDGE]; CELL];
-                for row in 0..EDGE {
-                    let mut elements = [zero; EDGE];
-                    for (column, element) in elements.iter_mut().enumerate() {
+                transform_tile(
+                    simd,
+                    #[inline(always)]
+                    |values| output_along(simd, values),
+                    #[inline(always)]
+                    |row, column| {
                         let at = (tile * EDGE * EDGE + EDGE * row + column) * channels;
-                        *element = simd.load(&tiles[at + first..at + last]);
-                    }
-                    for (column, value) in columns.iter_mut().zip(output_along(simd, elements)) {
-                        column[row] = value;
-                    }
-                }
-                for (values, &column) in columns.into_iter().zip(&places.columns) {
-                    for (value, &row) in output_along(simd, values).into_iter().zip(&places.rows) {
+                        simd.load(&tiles[at + first..at + last])
+                    },
+                    #[inline(always)]
+                    |row, column, value| {
+                        let (row, column) = (places.rows[row], places.columns[column]);
                         // the last tiles reach beyond the image, and a band may end within its last tiles
                         if row < output.len() && column != OUTSIDE {
                             simd.store(&mut output[row + column + first..row + column + last], value);
                         }
-                    }
-                }
+                    },
+                );
             }
         }
     }
