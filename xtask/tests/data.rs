@@ -120,7 +120,7 @@ fn too_many_images_for_validation_are_refused_at_their_line() {
     let folder = tempfile::tempdir().unwrap();
     let config = std::fs::read_to_string(BASE).unwrap();
     let config = config.replace("source = \"fashion-mnist\"", "source = \"synthetic-garments\"");
-    std::fs::write(folder.path().join("config.toml"), config.replace("validation = 5000", "validation = 12000"))
+    std::fs::write(folder.path().join("config.toml"), config.replace("validation = 1000", "validation = 12000"))
         .unwrap();
     let said = refused(&mut offline(folder.path(), &["experiment", "config.toml", "--out", "run"]), 2);
     assert!(said.contains("config.toml:") && said.contains("| validation = 12000"), "{said}");

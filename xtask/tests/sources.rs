@@ -12,7 +12,7 @@ use program::xtask;
 
 /// A network and budgets of a second.
 const SMALL: [&str; 40] = [
-    "train.epochs=1",
+    "train.epochs=3",
     "train.batch_size=20",
     "train.checkpoint_steps=0",
     "data.validation=20",

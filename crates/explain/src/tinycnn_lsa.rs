@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn every_tensor_belongs_to_one_layer() {
-        let config = TinyCnnLsaConfig { closing_blocks: 1, ..TinyCnnLsaConfig::default() };
+        let mut config = TinyCnnLsaConfig::default();
+        config.attention.blocks = 2;
         let model = config.init(&Device::flex()).unwrap();
         let layers = layers(&model);
         for tensor in state_of(&model).keys() {

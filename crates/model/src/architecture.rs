@@ -248,10 +248,15 @@ impl HeadSpec {
         let (rows, class_attention) = match config.head.kind {
             HeadKind::Mean => (1, None),
             HeadKind::ClassAttention => {
-                let name = |part: &str| format!("class_attention.{part}");
-                let keys =
-                    LinearSpec { name: name("keys"), rows: tokens, inputs: width, outputs: key_width, scaled: false };
-                let queries = QueriesSpec { name: name("queries"), tokens, classes, key_width };
+                let name = "class_attention".to_owned();
+                let keys = LinearSpec {
+                    name: format!("{name}.keys"),
+                    rows: tokens,
+                    inputs: width,
+                    outputs: key_width,
+                    scaled: false,
+                };
+                let queries = QueriesSpec { name, tokens, classes, key_width };
                 (tokens, Some(ClassAttentionSpec { keys, queries }))
             }
         };

@@ -139,10 +139,10 @@ impl Default for TinyCnnLsaConfig {
             classes: 10,
             input_mean: vec![0.286],
             input_deviation: vec![0.353],
-            positions: true,
-            stages: vec![stage(32, 1, true), stage(64, 1, true), stage(96, 1, false)],
+            positions: false,
+            stages: vec![stage(32, 1, true), stage(64, 1, true), stage(88, 1, false)],
             attention: AttentionConfig::default(),
-            closing_blocks: 0,
+            closing_blocks: 1,
             head: HeadConfig::default(),
         }
     }
@@ -151,22 +151,22 @@ impl Default for TinyCnnLsaConfig {
 impl Default for AttentionConfig {
     fn default() -> Self {
         Self {
-            blocks: 2,
+            blocks: 1,
             heads: 4,
-            key_width: None,
-            mlp_width: 192,
+            key_width: Some(12),
+            mlp_width: 0,
             kind: AttentionKind::Linear,
-            feature_map: FeatureMap::EluPlusOne,
+            feature_map: FeatureMap::Exp,
             gate: false,
-            local: false,
-            branch_start: BranchStart::Random,
+            local: true,
+            branch_start: BranchStart::ZeroScales,
         }
     }
 }
 
 impl Default for HeadConfig {
     fn default() -> Self {
-        Self { kind: HeadKind::Mean, key_width: 24 }
+        Self { kind: HeadKind::ClassAttention, key_width: 24 }
     }
 }
 

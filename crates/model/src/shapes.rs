@@ -43,7 +43,7 @@ impl LayerSpec<'_> {
                 parts(name, &[("weight", &[1, 3, 3, *width]), ("bias", &[*width])])
             }
             Self::Queries(QueriesSpec { name, classes, key_width, .. }) => {
-                vec![(name.clone(), vec![1, *classes, *key_width])]
+                parts(name, &[("queries", &[1, *classes, *key_width])])
             }
         }
     }

@@ -146,14 +146,11 @@ fn a_description_of_other_tensors_is_refused() {
         assert!(error.starts_with("the weights do not fit the model's config: "), "{error}");
         assert!(error.contains(expected), "{error}");
     };
-    check(
-        "\"mlp_width\":192",
-        "\"mlp_width\":4096",
-        "blocks.0.contract.weight has shape [192, 96], expected [4096, 96]",
-    );
-    check("\"blocks\":2", "\"blocks\":16", "the tensor blocks.10.attention_norm.beta is missing");
-    check("\"blocks\":2", "\"blocks\":1", "the tensor blocks.1.attention_norm.beta belongs to no part");
-    check("\"channels\":96", "\"channels\":1024", "has shape [96], expected [1024]");
+    check("\"key_width\":12", "\"key_width\":16", "blocks.0.query_key_value.bias has shape [184], expected [216]");
+    check("\"mlp_width\":0", "\"mlp_width\":4096", "the tensor blocks.0.contract.bias is missing");
+    check("\"blocks\":1", "\"blocks\":16", "the tensor blocks.1.attention_norm.beta is missing");
+    check("\"blocks\":1", "\"blocks\":0", "the tensor blocks.0.attention_norm.beta belongs to no part");
+    check("\"channels\":88", "\"channels\":1024", "has shape [88], expected [1024]");
 }
 
 /// The kind of `huge.safetensors`: a few bytes that describe a network of gigabytes, for which nothing may be allocated.
@@ -175,7 +172,7 @@ fn a_small_file_that_describes_a_huge_network_is_refused() {
     assert!(error.contains("parameters, expected at most 268435456"), "{error}");
     let error = replaced(17, 8, 0);
     assert!(error.contains("stages is a list of 17, expected at most 16 stages"), "{error}");
-    let error = described("\"mlp_width\":192", "\"mlp_width\":1000000000");
+    let error = described("\"mlp_width\":0", "\"mlp_width\":1000000000");
     assert!(error.contains("attention.mlp_width is 1000000000, expected 0 to 4096"), "{error}");
 }
 
@@ -237,9 +234,9 @@ fn a_state_must_fit_the_module() {
     let state = state_of(&model);
 
     let mut missing = state.clone();
-    missing.remove("positions");
+    missing.remove("class_attention.queries");
     let error = with_state(model.clone(), &missing).unwrap_err();
-    assert_eq!(error, StateError::Missing { name: "positions".to_owned() });
+    assert_eq!(error, StateError::Missing { name: "class_attention.queries".to_owned() });
 
     let mut unexpected = state.clone();
     unexpected.insert("zebra".to_owned(), HostTensor { shape: vec![1], values: vec![0.0] });
@@ -247,9 +244,12 @@ fn a_state_must_fit_the_module() {
     assert_eq!(error, StateError::Unexpected { name: "zebra".to_owned() });
 
     let mut reshaped = state;
-    reshaped.get_mut("positions").unwrap().shape.reverse();
+    reshaped.get_mut("blocks.0.projection.weight").unwrap().shape = vec![44, 176];
     let error = with_state(model, &reshaped).unwrap_err();
-    assert!(error.to_string().starts_with("the tensor positions has shape [96, 49], expected [49, 96]"), "{error}");
+    assert!(
+        error.to_string().starts_with("the tensor blocks.0.projection.weight has shape [44, 176], expected [88, 88]"),
+        "{error}"
+    );
 }
 
 #[test]

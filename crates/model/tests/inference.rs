@@ -223,12 +223,12 @@ fn tensors_that_do_not_fit_are_named() {
     let name = "stages.1.residual.0.first.running_mean".to_owned();
     check(&|state| drop(state.remove(&name)), StateError::Missing { name: name.clone() });
     check(
-        &|state| drop(state.insert("zebra".to_owned(), state["positions"].clone())),
+        &|state| drop(state.insert("zebra".to_owned(), state["norm.beta"].clone())),
         StateError::Unexpected { name: "zebra".to_owned() },
     );
     check(
-        &|state| drop(state.insert("head.bias".to_owned(), state["positions"].clone())),
-        StateError::Shape { name: "head.bias".to_owned(), found: vec![49, 96], expected: vec![10] },
+        &|state| drop(state.insert("head.bias".to_owned(), state["norm.beta"].clone())),
+        StateError::Shape { name: "head.bias".to_owned(), found: vec![88], expected: vec![10] },
     );
 }
 

@@ -81,12 +81,12 @@ impl Default for TrainConfig {
     /// The recipe of `configs/base.toml`.
     fn default() -> Self {
         Self {
-            epochs: 10,
+            epochs: 13,
             batch_size: 128,
             label_smoothing: 0.05,
             gradient_norm: 1.0,
             norm_momentum: 0.1,
-            keep: KeptEpoch::Best,
+            keep: KeptEpoch::Last,
             patience: 0,
             checkpoint_steps: 200,
             prefetch: 4,
@@ -94,7 +94,7 @@ impl Default for TrainConfig {
             schedule: ScheduleConfig::default(),
             ema: EmaConfig::default(),
             optimizer: OptimizerConfig::default(),
-            augmentation: AugmentationConfig::default(),
+            augmentation: AugmentationConfig { alternating_flip: true, ..AugmentationConfig::default() },
             mixing: MixingConfig::default(),
             distillation: DistillationConfig::default(),
         }
@@ -103,7 +103,7 @@ impl Default for TrainConfig {
 
 impl Default for ScheduleConfig {
     fn default() -> Self {
-        Self { warmup_epochs: 0.25, last_fraction: 0.01 }
+        Self { warmup_epochs: 0.25, last_fraction: 0.0 }
     }
 }
 

@@ -80,7 +80,7 @@ fn weights_of_another_network_and_of_other_classes_are_refused() {
     let error = refused(&plan).to_string();
     assert!(error.ends_with("calls class 0 \"Trouser\", expected \"T-shirt/top\" as the dataset"), "{error}");
 
-    plan.model.attention.blocks = 1;
+    plan.model.attention.blocks = 2;
     let error = refused(&plan);
     assert!(matches!(error, TrainError::OtherNetwork { .. }), "{error}");
     std::fs::remove_file(path).unwrap();

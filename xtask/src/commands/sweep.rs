@@ -14,7 +14,7 @@ use tinylsa_experiment::sweep::{
 /// Arguments of the `sweep` command.
 #[derive(Args, Debug)]
 pub(crate) struct SweepArguments {
-    /// The sweep's file, such as configs/sweeps/recipe.toml.
+    /// The sweep's file, such as configs/sweeps/recipe-short.toml.
     sweep: PathBuf,
     /// Where the files of the images are, instead of what the config says.
     #[arg(long, value_name = "DIR")]

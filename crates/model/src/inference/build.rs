@@ -138,7 +138,7 @@ impl<'a> Tensors<'a> {
     /// From a token to the scores of its softmax, one for each class: keys and queries in one linear map.
     fn class_scores(&mut self, spec: &ClassAttentionSpec) -> Result<Linear, StateError> {
         let &QueriesSpec { ref name, classes, key_width, .. } = &spec.queries;
-        let queries = self.take(name, &[1, classes, key_width])?;
+        let queries = self.take(&format!("{name}.queries"), &[1, classes, key_width])?;
         let LinearSpec { name, inputs, outputs, .. } = &spec.keys;
         let weight = self.take(&format!("{name}.weight"), &[*inputs, *outputs])?;
         let bias = self.take(&format!("{name}.bias"), &[*outputs])?;
