@@ -44,7 +44,7 @@ pub(crate) fn logits(class_attention: Option<&ClassAttention>, head: &Linear, to
     match class_attention {
         None => {
             let pooled = mean_tokens(tokens);
-            head.forward(pooled.unsqueeze_dim(1), Activation::Identity).squeeze_dim(1)
+            head.forward(pooled, Activation::Identity)
         }
         // the rows of the attention sum to 1, so that the bias of each token is that of the logit
         Some(class_attention) => {

@@ -7,6 +7,12 @@ use tinylsa_random::{Draw, Purpose};
 use crate::config::BranchStart;
 use crate::path::ModulePath;
 
+/// A network with the initial weights of a seed.
+#[cfg(feature = "networks")]
+pub(crate) fn with_initial_weights<M: burn::module::Module>(network: M, seed: u64) -> M {
+    network.map(&mut InitialWeights::new(seed, BranchStart::Random))
+}
+
 /// Draws every weight by its name, so that a weight does not depend on the others or on their order.
 pub(crate) struct InitialWeights {
     seed: u64,
@@ -53,7 +59,7 @@ impl ModuleMapper for InitialWeights {
             // nine values are added up for each of a depthwise convolution
             ("weight", &[1, 3, 3, _]) if self.path.parent() == Some("local") => 1.0 / 3.0,
             ("weight", &[_, inputs, height, width]) => (2.0 / (inputs * height * width) as f32).sqrt(),
-            ("weight", &[inputs, _]) => (1.0 / inputs as f32).sqrt(),
+            ("weight" | "reduction", &[inputs, _]) => (1.0 / inputs as f32).sqrt(),
             ("positions", _) => 0.02,
             // A residual block begins as the identity (Goyal et al. 2017): the last scale of its branch is zero.
             ("gamma", _) if self.path.parent() == Some("second") => {

@@ -87,18 +87,6 @@ impl ConvNorm {
             }
         }
     }
-
-    /// Moves the running statistics towards those of a batch by the fraction `momentum`.
-    pub(crate) fn update_running(self, batch: &BatchStatistics, momentum: f64) -> Self {
-        let towards = |running: Param<Tensor<1>>, seen: &Tensor<1>| {
-            running.map(|old| (old.detach() * (1.0 - momentum) + seen.clone().detach() * momentum).detach())
-        };
-        Self {
-            running_mean: towards(self.running_mean, &batch.mean),
-            running_variance: towards(self.running_variance, &batch.variance),
-            ..self
-        }
-    }
 }
 
 /// A linear layer, whose outputs are multiplied by a scale if the spec has one.
@@ -114,18 +102,24 @@ pub(crate) struct Linear {
 
 impl Linear {
     pub(crate) fn zeros(spec: &LinearSpec, device: &Device) -> Self {
-        let (inputs, outputs) = (spec.inputs, spec.outputs);
+        let &LinearSpec { inputs, outputs, scaled, .. } = spec;
+        let scale = scaled.then(|| Param::from_tensor(Tensor::zeros([outputs], device)));
+        Self { scale, ..Self::new(inputs, outputs, device) }
+    }
+
+    /// Without a scale.
+    pub(crate) fn new(inputs: usize, outputs: usize, device: &Device) -> Self {
         Self {
             weight: Param::from_tensor(Tensor::zeros([inputs, outputs], device)),
             bias: Param::from_tensor(Tensor::zeros([outputs], device)),
-            scale: spec.scaled.then(|| Param::from_tensor(Tensor::zeros([outputs], device))),
+            scale: None,
         }
     }
 
     /// # Shapes
-    /// - x: `[batch, tokens, in]`
-    /// - output: `[batch, tokens, out]`
-    pub(crate) fn forward(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
+    /// - x: `[…, in]`
+    /// - output: `[…, out]`
+    pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>, activation: Activation) -> Tensor<D> {
         let (weight, bias) = self.parameters();
         linear(x, weight, Some(bias), activation)
     }
@@ -189,13 +183,20 @@ pub(crate) struct LayerNorm {
     gamma: Param<Tensor<1>>,
     /// `[width]`
     beta: Param<Tensor<1>>,
+    /// Added to the variance.
+    epsilon: f64,
 }
 
 impl LayerNorm {
     pub(crate) fn ones(spec: &NormSpec, device: &Device) -> Self {
+        Self::new(spec.width, EPSILON, device)
+    }
+
+    pub(crate) fn new(width: usize, epsilon: f64, device: &Device) -> Self {
         Self {
-            gamma: Param::from_tensor(Tensor::ones([spec.width], device)),
-            beta: Param::from_tensor(Tensor::zeros([spec.width], device)),
+            gamma: Param::from_tensor(Tensor::ones([width], device)),
+            beta: Param::from_tensor(Tensor::zeros([width], device)),
+            epsilon,
         }
     }
 
@@ -203,7 +204,7 @@ impl LayerNorm {
     /// - x and output: `[batch, tokens, width]`
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let (gamma, beta) = self.parameters();
-        layer_norm(x, gamma, beta, EPSILON)
+        layer_norm(x, gamma, beta, self.epsilon)
     }
 
     /// Scale and shift.

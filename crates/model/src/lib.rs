@@ -49,13 +49,13 @@
 
 mod architecture;
 mod attention;
-mod baselines;
 mod classifier;
 mod config;
 mod cost;
 mod file;
 mod folding;
 mod head;
+mod images;
 mod inference;
 mod init_error;
 mod initial;
@@ -64,12 +64,15 @@ mod memory;
 mod mixing;
 mod modules;
 mod network;
+#[cfg(feature = "networks")]
+pub mod networks;
 mod path;
 mod precision;
 mod predictor;
 #[cfg(feature = "pretrained")]
 mod pretrained;
 mod random;
+mod running;
 mod shapes;
 mod state;
 mod stem;
@@ -82,7 +85,6 @@ pub use tinylsa_kernels::max_pool2x2;
 pub use tinylsa_settings::InvalidSetting;
 pub use tinylsa_shape::ImageShape;
 
-pub use baselines::{Baseline, BaselineInput};
 pub use classifier::{Classifier, ForwardPredictor, ModelConfig, TrainingOutput};
 pub use config::{
     AttentionConfig, AttentionKind, BranchStart, FeatureMap, HeadConfig, HeadKind, StageConfig, TinyCnnLsaConfig,

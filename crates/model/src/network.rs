@@ -2,7 +2,6 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_kernels::add_positions;
 use tinylsa_settings::InvalidSetting;
-use tinylsa_shape::ImageShape;
 
 use crate::architecture::PositionsSpec;
 use crate::attention::AttentionBlock;
@@ -11,6 +10,7 @@ use crate::config::TinyCnnLsaConfig;
 use crate::head::{ClassAttention, logits, readout};
 use crate::initial::InitialWeights;
 use crate::layers::{BatchStatistics, LayerNorm, Linear, Statistics};
+use crate::running::with_running_towards;
 use crate::stem::{ResidualBlock, Stage};
 use crate::trace::Trace;
 
@@ -198,33 +198,13 @@ impl TinyCnnLsa {
     /// Moves the running statistics towards those of a training batch by the fraction `momentum`.
     #[must_use]
     pub fn update_running(self, statistics: Vec<BatchStatistics>, momentum: f64) -> Self {
-        let mut seen = statistics.into_iter();
-        let stages = self.stages.into_iter().map(|stage| stage.update_running(&mut seen, momentum)).collect();
-        let closing = self.closing.into_iter().map(|block| block.update_running(&mut seen, momentum)).collect();
-        Self { stages, closing, ..self }
+        with_running_towards(self, statistics, momentum)
     }
 
     /// The normalised images through the stages: `[batch, rows, columns, width]`.
     fn stem(&self, images: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
-        let expected = self.config.input;
-        let [_, channels, height, width] = images.dims();
-        let found = ImageShape { channels, height, width };
-        assert_eq!(found, expected, "TinyCnnLsa was made for images of {expected}, found {found}");
-        self.stages.iter().fold(self.normalised(images), |x, stage| stage.forward(x, statistics))
-    }
-
-    /// Takes off the mean and divides by the deviation of each channel: `[batch, height, width, channels]`.
-    fn normalised(&self, images: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = images.dims();
-        let (mean, deviation) = (&self.config.input_mean, &self.config.input_deviation);
-        if let ([mean], [deviation]) = (mean.as_slice(), deviation.as_slice()) {
-            // One channel: channels first and channels last are the same memory.
-            return (images.reshape([batch, height, width, 1]) - *mean) / *deviation;
-        }
-        let device = images.device();
-        let of_channels =
-            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 1, channels]), &device);
-        (images.permute([0, 2, 3, 1]) - of_channels(mean)) / of_channels(deviation)
+        let normalised = self.config.images().normalised(images);
+        self.stages.iter().fold(normalised, |x, stage| stage.forward(x, statistics))
     }
 
     /// The map as tokens with their positions, if there are any: `[batch, tokens, width]`.

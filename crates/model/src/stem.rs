@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::architecture::{ResidualSpec, StageSpec};
-use crate::layers::{BatchStatistics, ConvNorm, Statistics};
+use crate::layers::{ConvNorm, Statistics};
 
 /// An entry convolution, then residual blocks at one resolution.
 #[derive(Module, Debug)]
@@ -28,21 +28,6 @@ impl Stage {
         let entered = self.entry.forward(x, None, statistics);
         self.residual.iter().fold(entered, |x, block| block.forward(x, statistics))
     }
-
-    /// Takes as many batch statistics as the stage has convolutions, in the order of the forward pass.
-    pub(crate) fn update_running(self, seen: &mut impl Iterator<Item = BatchStatistics>, momentum: f64) -> Self {
-        Self {
-            entry: update_next(self.entry, seen, momentum),
-            residual: self.residual.into_iter().map(|block| block.update_running(seen, momentum)).collect(),
-        }
-    }
-}
-
-fn update_next(layer: ConvNorm, seen: &mut impl Iterator<Item = BatchStatistics>, momentum: f64) -> ConvNorm {
-    match seen.next() {
-        Some(batch) => layer.update_running(&batch, momentum),
-        None => layer,
-    }
 }
 
 /// `relu(norm(conv(relu(norm(conv(x))))) + x)` (He et al. 2016).
@@ -62,10 +47,5 @@ impl ResidualBlock {
     pub(crate) fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
         let hidden = self.first.forward(x.clone(), None, statistics);
         self.second.forward(hidden, Some(x), statistics)
-    }
-
-    /// Takes two batch statistics, in the order of the forward pass.
-    pub(crate) fn update_running(self, seen: &mut impl Iterator<Item = BatchStatistics>, momentum: f64) -> Self {
-        Self { first: update_next(self.first, seen, momentum), second: update_next(self.second, seen, momentum) }
     }
 }

@@ -1,12 +1,11 @@
 //! The ranges of a config, and how its sizes fit together.
 
-use std::ops::RangeInclusive;
-
-use tinylsa_settings::{InvalidSetting, counted, require, require_within};
+use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_shape::ImageShape;
 
 use crate::architecture::StageSpec;
 use crate::config::{AttentionConfig, StageConfig, TinyCnnLsaConfig};
+use crate::images::Images;
 
 /// Stages of the stem, at the most: ten halvings take the largest image to one token.
 const MOST_STAGES: usize = 16;
@@ -19,12 +18,7 @@ impl TinyCnnLsaConfig {
     /// # Errors
     /// [`InvalidSetting`] names the first key that does not fit.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        require_within("input.channels", self.input.channels, 1..=256)?;
-        require_within("input.height", self.input.height, 4..=1024)?;
-        require_within("input.width", self.input.width, 4..=1024)?;
-        require_within("classes", self.classes, 2..=10_000)?;
-        self.require_each_channel("input_mean", &self.input_mean, 0.0..=1.0)?;
-        self.require_each_channel("input_deviation", &self.input_deviation, 1e-3..=10.0)?;
+        self.images().validate()?;
         require("stages", !self.stages.is_empty(), || "empty".to_owned(), "at least one stage")?;
         let count = self.stages.len();
         require(
@@ -49,23 +43,10 @@ impl TinyCnnLsaConfig {
         )
     }
 
-    fn require_each_channel(
-        &self,
-        key: &str,
-        values: &[f32],
-        range: RangeInclusive<f32>,
-    ) -> Result<(), InvalidSetting> {
-        let channels = self.input.channels;
-        require(
-            key,
-            values.len() == channels,
-            || format!("a list of {}", values.len()),
-            &format!("one number for each of the {}", counted(channels, "channel")),
-        )?;
-        values
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, &value)| require_within(&format!("{key}.{index}"), value, range.clone()))
+    /// The images that the network takes.
+    pub(crate) fn images(&self) -> Images<'_> {
+        let Self { input, classes, input_mean, input_deviation, .. } = self;
+        Images { input: *input, classes: *classes, mean: input_mean, deviation: input_deviation }
     }
 }
 

@@ -70,6 +70,18 @@ fn pytorch_gives_the_same_logits() {
         input_deviation: vec![0.2, 0.25, 0.3],
         ..TinyCnnLsaConfig::default()
     };
+    // the network of the weights that ship
+    let mut two_blocks = TinyCnnLsaConfig { positions: true, closing_blocks: 0, ..TinyCnnLsaConfig::default() };
+    two_blocks.attention = AttentionConfig {
+        blocks: 2,
+        key_width: None,
+        mlp_width: 192,
+        feature_map: FeatureMap::EluPlusOne,
+        local: false,
+        branch_start: BranchStart::Random,
+        ..two_blocks.attention
+    };
+    two_blocks.head.kind = HeadKind::Mean;
     let mut gated = TinyCnnLsaConfig { positions: false, ..TinyCnnLsaConfig::default() };
     gated.attention = AttentionConfig {
         key_width: Some(12),
@@ -82,7 +94,7 @@ fn pytorch_gives_the_same_logits() {
     };
     gated.closing_blocks = 1;
     gated.head.kind = HeadKind::ClassAttention;
-    for config in [TinyCnnLsaConfig::default(), strided, softmax, softplus, colour, gated] {
+    for config in [TinyCnnLsaConfig::default(), two_blocks, strided, softmax, softplus, colour, gated] {
         let folder = tempfile::tempdir().unwrap();
         write_case(folder.path(), &config);
         let output = Command::new(&python)

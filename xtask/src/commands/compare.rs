@@ -22,7 +22,7 @@ pub(crate) struct CompareArguments {
     /// A run directory, whose network and accuracy are compared; may be given several times.
     #[arg(long = "run", value_name = "DIR")]
     runs: Vec<PathBuf>,
-    /// Height and width to which the images are enlarged for the baselines, a multiple of 32.
+    /// Height and width to which the images are enlarged for the large networks; the windows of Swin divide multiples of 224.
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
     baseline_size: usize,
     /// Print one JSON document.

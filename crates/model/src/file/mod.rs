@@ -16,6 +16,8 @@ pub use metadata::{HeldOut, LogitError, ModelMetadata};
 pub(crate) use network::model_state;
 pub use network::{LoadedModel, LoadedPredictor, ModelFile, load_predictor, model_to_safetensors};
 pub use read::{model_kind, read_model_file};
+#[cfg(feature = "networks")]
+pub(crate) use tensors::floats_from_safetensors;
 pub use tensors::{state_from_safetensors, state_to_safetensors};
 pub(crate) use values::require_finite_folds;
 pub use values::require_sound;

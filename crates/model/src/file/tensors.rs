@@ -48,6 +48,16 @@ pub fn state_from_safetensors(bytes: &[u8], key: &str) -> Result<(State, String)
     Ok((state, text))
 }
 
+/// The floating-point tensors in the bytes of a safetensors file; integers, which count batches or look something up, are
+/// left out.
+#[cfg(feature = "networks")]
+pub(crate) fn floats_from_safetensors(bytes: &[u8]) -> Result<State, ModelFileError> {
+    use safetensors::Dtype;
+    let tensors = SafeTensors::deserialize(bytes)?.tensors();
+    let floats = tensors.iter().filter(|(_, view)| !matches!(view.dtype(), Dtype::I64 | Dtype::I32));
+    floats.map(|(name, view)| Ok((name.clone(), host_tensor(name, view)?))).collect()
+}
+
 fn host_tensor(name: &str, view: &TensorView<'_>) -> Result<HostTensor, ModelFileError> {
     let unknown = || ModelFileError::ElementType { name: name.to_owned(), found: format!("{:?}", view.dtype()) };
     let precision = Precision::of(view.dtype()).ok_or_else(unknown)?;
