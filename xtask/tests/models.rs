@@ -309,7 +309,7 @@ fn a_run_is_compared_by_its_own_network_from_anywhere() {
     };
     let (manifest, evaluation) = (json(&run_dir().join("manifest.json")), json(&run_dir().join("evaluation.json")));
     let rows = compared(&["--run", run, "--run", run]);
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), 8);
     for row in &rows[..2] {
         for key in ["parameters", "macs"] {
             assert_eq!(row[key], manifest[key], "{key}");

@@ -1,18 +1,13 @@
 //! Config, sizes, costs and names of MobileNetV3.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_shape::ImageShape;
 
 use super::super::convolution::ConvolutionShape;
 use super::super::torchvision::{Torchvision, TorchvisionConfig};
-use super::MobileNet;
-use crate::classifier::ModelConfig;
 use crate::cost::{Cost, LayerCost};
 use crate::images::Images;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
 
 /// The config of a [`MobileNet`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,7 +149,28 @@ impl MobileNetConfig {
         ConvolutionShape::new(inputs, LAST_EXPANSION * inputs, 1, 1)
     }
 
-    fn cost(&self) -> Cost {
+    /// Checks every range, and that the sizes fit together.
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        self.images().validate()?;
+        require_within("entry_stride", self.entry_stride, 1..=2)?;
+        require("blocks", !self.blocks.is_empty(), || "empty".to_owned(), "at least one block")?;
+        for (index, block) in self.blocks.iter().enumerate() {
+            let key = |part: &str| format!("blocks.{index}.{part}");
+            require(
+                &key("side"),
+                block.side % 2 == 1 && block.side <= 11,
+                || block.side.to_string(),
+                "an odd number up to 11",
+            )?;
+            require_within(&key("expanded"), block.expanded, 1..=4096)?;
+            require_within(&key("outputs"), block.outputs, 1..=4096)?;
+            require_within(&key("stride"), block.stride, 1..=2)?;
+        }
+        require_within("hidden", self.hidden, 1..=16_384)?;
+        require_within("dropout", self.dropout, 0.0..=0.95)
+    }
+
+    pub(super) fn cost(&self) -> Cost {
         let entry = self.entry();
         let mut layers = vec![entry.cost("entry", self.input, 2)];
         let mut map = entry.output(self.input);
@@ -228,57 +244,5 @@ impl TorchvisionConfig for MobileNetConfig {
         table.linear("hidden", "classifier.0");
         table.linear("head", "classifier.3");
         table
-    }
-}
-
-impl ModelConfig for MobileNetConfig {
-    type Model = MobileNet;
-
-    const KIND: &'static str = "mobilenet-v3";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<MobileNet, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(MobileNet::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        self.images().validate()?;
-        require_within("entry_stride", self.entry_stride, 1..=2)?;
-        require("blocks", !self.blocks.is_empty(), || "empty".to_owned(), "at least one block")?;
-        for (index, block) in self.blocks.iter().enumerate() {
-            let key = |part: &str| format!("blocks.{index}.{part}");
-            require(
-                &key("side"),
-                block.side % 2 == 1 && block.side <= 11,
-                || block.side.to_string(),
-                "an odd number up to 11",
-            )?;
-            require_within(&key("expanded"), block.expanded, 1..=4096)?;
-            require_within(&key("outputs"), block.outputs, 1..=4096)?;
-            require_within(&key("stride"), block.stride, 1..=2)?;
-        }
-        require_within("hidden", self.hidden, 1..=16_384)?;
-        require_within("dropout", self.dropout, 0.0..=0.95)
-    }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<MobileNet, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<MobileNet, InitError> {
-        self.validate()?;
-        Ok(MobileNet::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
     }
 }

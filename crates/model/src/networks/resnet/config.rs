@@ -1,18 +1,13 @@
 //! Config, sizes, costs and names of residual networks.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_shape::ImageShape;
 
 use super::super::convolution::ConvolutionShape;
 use super::super::torchvision::{Torchvision, TorchvisionConfig};
-use super::ResNet;
-use crate::classifier::ModelConfig;
 use crate::cost::{Cost, LayerCost};
 use crate::images::Images;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
 
 /// The config of a [`ResNet`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -205,7 +200,30 @@ impl ResNetConfig {
         self.stages.last().map_or(0, |stage| stage.channels) * self.block.expansion()
     }
 
-    fn cost(&self) -> Cost {
+    /// Checks every range, and that the sizes fit together.
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        self.images().validate()?;
+        require("stages", !self.stages.is_empty(), || "empty".to_owned(), "at least one stage")?;
+        let mut channels_before = 0;
+        for (index, stage) in self.stages.iter().enumerate() {
+            let key = |part: &str| format!("stages.{index}.{part}");
+            require_within(&key("channels"), stage.channels, 1..=4096)?;
+            require_within(&key("blocks"), stage.blocks, 1..=64)?;
+            let pads = self.shortcut == Shortcut::Padding;
+            require(
+                &key("channels"),
+                !pads || stage.channels >= channels_before,
+                || stage.channels.to_string(),
+                &format!(
+                    "at least the {channels_before} of the stage before, which `shortcut = \"padding\"` adds zeros to"
+                ),
+            )?;
+            channels_before = stage.channels;
+        }
+        Ok(())
+    }
+
+    pub(super) fn cost(&self) -> Cost {
         let entry = self.entry();
         let mut layers = vec![entry.cost("entry", self.input, 2)];
         let mut map = entry.output(self.input);
@@ -253,59 +271,5 @@ impl TorchvisionConfig for ResNetConfig {
         }
         table.linear("head", "fc");
         table
-    }
-}
-
-impl ModelConfig for ResNetConfig {
-    type Model = ResNet;
-
-    const KIND: &'static str = "resnet";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<ResNet, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(ResNet::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        self.images().validate()?;
-        require("stages", !self.stages.is_empty(), || "empty".to_owned(), "at least one stage")?;
-        let mut channels_before = 0;
-        for (index, stage) in self.stages.iter().enumerate() {
-            let key = |part: &str| format!("stages.{index}.{part}");
-            require_within(&key("channels"), stage.channels, 1..=4096)?;
-            require_within(&key("blocks"), stage.blocks, 1..=64)?;
-            let pads = self.shortcut == Shortcut::Padding;
-            require(
-                &key("channels"),
-                !pads || stage.channels >= channels_before,
-                || stage.channels.to_string(),
-                &format!(
-                    "at least the {channels_before} of the stage before, which `shortcut = \"padding\"` adds zeros to"
-                ),
-            )?;
-            channels_before = stage.channels;
-        }
-        Ok(())
-    }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<ResNet, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<ResNet, InitError> {
-        self.validate()?;
-        Ok(ResNet::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
     }
 }

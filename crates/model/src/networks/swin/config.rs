@@ -1,6 +1,5 @@
 //! Config, sizes, costs and names of the Swin Transformer.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_shape::ImageShape;
@@ -8,12 +7,8 @@ use tinylsa_shape::ImageShape;
 use super::super::convolution::ConvolutionShape;
 use super::super::torchvision::{Torchvision, TorchvisionConfig};
 use super::super::transformer::EncoderShape;
-use super::Swin;
-use crate::classifier::ModelConfig;
 use crate::cost::{Cost, LayerCost};
 use crate::images::Images;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
 
 /// The config of a [`Swin`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,7 +125,46 @@ impl SwinConfig {
         self.stage_shapes().last().map_or(self.width, |stage| stage.width)
     }
 
-    fn cost(&self) -> Cost {
+    /// Checks every range, and that the sizes fit together.
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        self.images().validate()?;
+        require_within("patch", self.patch, 1..=1024)?;
+        require_within("window", self.window, 1..=64)?;
+        require_within("width", self.width, 1..=4096)?;
+        require_within("mlp_ratio", self.mlp_ratio, 1..=16)?;
+        require_within("stochastic_depth", self.stochastic_depth, 0.0..=0.9)?;
+        let count = self.stages.len();
+        require("stages", (1..=6).contains(&count), || format!("a list of {count}"), "1 to 6 stages")?;
+        let ImageShape { height, width, .. } = self.input;
+        let pixels = self.patch << (count - 1);
+        require(
+            "patch",
+            height.is_multiple_of(pixels) && width.is_multiple_of(pixels),
+            || self.patch.to_string(),
+            &format!("patches whose grid can be halved {} times on an image of {height} × {width}", count - 1),
+        )?;
+        for (index, stage) in self.stage_shapes().iter().enumerate() {
+            let [rows, columns] = stage.grid;
+            require(
+                "window",
+                rows.is_multiple_of(self.window) && columns.is_multiple_of(self.window),
+                || self.window.to_string(),
+                &format!("a divisor of {rows} and {columns}, the sides of the grid of stage {index}"),
+            )?;
+            let key = |part: &str| format!("stages.{index}.{part}");
+            require_within(&key("blocks"), stage.blocks, 1..=64)?;
+            require_within(&key("heads"), stage.heads, 1..=64)?;
+            require(
+                &key("heads"),
+                stage.width.is_multiple_of(stage.heads),
+                || stage.heads.to_string(),
+                &format!("a divisor of the width {}", stage.width),
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn cost(&self) -> Cost {
         let mut layers = vec![self.patches().cost("patches", self.input, 1)];
         let norm = |name: &str, tokens: usize, width: usize| LayerCost::new(name, &[tokens, width], 2 * width, 0);
         for (index, stage) in self.stage_shapes().iter().enumerate() {
@@ -185,75 +219,5 @@ impl TorchvisionConfig for SwinConfig {
         table.layer_norm("norm", "norm");
         table.linear("head", "head");
         table
-    }
-}
-
-impl ModelConfig for SwinConfig {
-    type Model = Swin;
-
-    const KIND: &'static str = "swin";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<Swin, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(Swin::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        self.images().validate()?;
-        require_within("patch", self.patch, 1..=1024)?;
-        require_within("window", self.window, 1..=64)?;
-        require_within("width", self.width, 1..=4096)?;
-        require_within("mlp_ratio", self.mlp_ratio, 1..=16)?;
-        require_within("stochastic_depth", self.stochastic_depth, 0.0..=0.9)?;
-        let count = self.stages.len();
-        require("stages", (1..=6).contains(&count), || format!("a list of {count}"), "1 to 6 stages")?;
-        let ImageShape { height, width, .. } = self.input;
-        let pixels = self.patch << (count - 1);
-        require(
-            "patch",
-            height.is_multiple_of(pixels) && width.is_multiple_of(pixels),
-            || self.patch.to_string(),
-            &format!("patches whose grid can be halved {} times on an image of {height} × {width}", count - 1),
-        )?;
-        for (index, stage) in self.stage_shapes().iter().enumerate() {
-            let [rows, columns] = stage.grid;
-            require(
-                "window",
-                rows.is_multiple_of(self.window) && columns.is_multiple_of(self.window),
-                || self.window.to_string(),
-                &format!("a divisor of {rows} and {columns}, the sides of the grid of stage {index}"),
-            )?;
-            let key = |part: &str| format!("stages.{index}.{part}");
-            require_within(&key("blocks"), stage.blocks, 1..=64)?;
-            require_within(&key("heads"), stage.heads, 1..=64)?;
-            require(
-                &key("heads"),
-                stage.width.is_multiple_of(stage.heads),
-                || stage.heads.to_string(),
-                &format!("a divisor of the width {}", stage.width),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<Swin, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<Swin, InitError> {
-        self.validate()?;
-        Ok(Swin::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
     }
 }

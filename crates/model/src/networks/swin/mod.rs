@@ -6,6 +6,8 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use tinylsa_kernels::{Activation, linear, mean_tokens};
+use tinylsa_settings::InvalidSetting;
+use tinylsa_shape::ImageShape;
 
 use config::StageShape;
 pub use config::{SwinConfig, SwinStageConfig};
@@ -13,11 +15,50 @@ pub use config::{SwinConfig, SwinStageConfig};
 use super::convolution::Convolution;
 use super::transformer::{EncoderParts, mixed};
 use super::windows::Windows;
-use crate::classifier::{Classifier, TrainingOutput};
+use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
+use crate::cost::Cost;
+use crate::init_error::InitError;
+use crate::initial::with_initial_weights;
 use crate::layers::{LayerNorm, Linear};
 
 /// What the normalisations add to a variance.
 const EPSILON: f64 = 1e-5;
+
+impl ModelConfig for SwinConfig {
+    type Model = Swin;
+
+    const KIND: &'static str = "swin";
+
+    fn input(&self) -> ImageShape {
+        self.input
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn init(&self, device: &Device) -> Result<Swin, InvalidSetting> {
+        self.validate()?;
+        Ok(with_initial_weights(Swin::zeros(self, device), 0))
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        self.check()
+    }
+
+    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<Swin, InitError> {
+        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
+    }
+
+    fn init_for_loading(&self, device: &Device) -> Result<Swin, InitError> {
+        self.validate()?;
+        Ok(Swin::zeros(self, device))
+    }
+
+    fn known_cost(&self) -> Option<Cost> {
+        Some(self.cost())
+    }
+}
 
 /// Transformer blocks whose attention stays within windows of a grid that gets coarser from stage to stage, then the mean
 /// of the tokens and a linear layer.
