@@ -9,7 +9,7 @@ use super::super::torchvision::{Torchvision, TorchvisionConfig};
 use crate::cost::{Cost, LayerCost};
 use crate::images::Images;
 
-/// The config of a [`MobileNet`].
+/// The config of a [`MobileNet`](crate::networks::MobileNet).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MobileNetConfig {

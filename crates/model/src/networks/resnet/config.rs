@@ -9,7 +9,7 @@ use super::super::torchvision::{Torchvision, TorchvisionConfig};
 use crate::cost::{Cost, LayerCost};
 use crate::images::Images;
 
-/// The config of a [`ResNet`].
+/// The config of a [`ResNet`](crate::networks::ResNet).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResNetConfig {

@@ -10,7 +10,7 @@ use super::super::transformer::EncoderShape;
 use crate::cost::{Cost, LayerCost};
 use crate::images::Images;
 
-/// The config of a [`Swin`].
+/// The config of a [`Swin`](crate::networks::Swin).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwinConfig {
