@@ -14,6 +14,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use tinylsa_data::to_unit;
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_experiment::models::load_model_or_pretrained;
 use tinylsa_model::values_of;
@@ -32,9 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut largest, mut of_sums, mut of_rows) = (0.0_f32, 0.0_f32, 0.0_f32);
     for first in (0..images.test.len()).step_by(BATCH) {
         let count = BATCH.min(images.test.len() - first);
-        let pixels: Vec<f32> = (first..first + count)
-            .flat_map(|index| images.test.image(index).iter().map(|&value| f32::from(value) / 255.0))
-            .collect();
+        let pixels: Vec<f32> = (first..first + count).flat_map(|index| to_unit(images.test.image(index))).collect();
         let batch = Tensor::<4>::from_data(TensorData::new(pixels, [count, channels, height, width]), &device);
         let trace = model.forward_traced(batch.clone());
         let logits = model.forward(batch);

@@ -74,14 +74,40 @@ impl ConvNorm {
     ) -> Tensor<4> {
         let convolved = conv3x3(x, self.weight.val(), self.stride);
         let options = NormOptions { epsilon: EPSILON, activation: Activation::Relu, pool: self.pool };
+        let Self { gamma, beta, running_mean, running_variance, .. } = self;
+        let norm = BatchNormTensors { gamma, beta, running_mean, running_variance };
+        norm.apply(convolved, residual, &options, statistics)
+    }
+}
+
+/// The tensors of a batch normalisation, `[channels]` each.
+pub(crate) struct BatchNormTensors<'a> {
+    pub(crate) gamma: &'a Param<Tensor<1>>,
+    pub(crate) beta: &'a Param<Tensor<1>>,
+    pub(crate) running_mean: &'a Param<Tensor<1>>,
+    pub(crate) running_variance: &'a Param<Tensor<1>>,
+}
+
+impl BatchNormTensors<'_> {
+    /// The residual is added before the activation.
+    ///
+    /// # Shapes
+    /// - x and residual: `[batch, height, width, channels]`
+    pub(crate) fn apply(
+        &self,
+        x: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        options: &NormOptions,
+        statistics: &mut Statistics<'_>,
+    ) -> Tensor<4> {
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
         match statistics {
             Statistics::Running => {
                 let (mean, variance) = (self.running_mean.val(), self.running_variance.val());
-                batch_norm_eval(convolved, gamma, beta, mean, variance, residual, &options)
+                batch_norm_eval(x, gamma, beta, mean, variance, residual, options)
             }
             Statistics::Batch(seen) => {
-                let normed = batch_norm_train(convolved, gamma, beta, residual, &options);
+                let normed = batch_norm_train(x, gamma, beta, residual, options);
                 seen.push(BatchStatistics { mean: normed.mean, variance: normed.variance });
                 normed.output
             }

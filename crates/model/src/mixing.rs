@@ -76,7 +76,7 @@ pub(crate) fn softmax_attention(queries: Tensor<4>, keys: Tensor<4>) -> Tensor<4
 }
 
 /// `[batch, heads, tokens, d]` to `[batch, tokens, heads · d]`.
-fn join_heads(context: Tensor<4>) -> Tensor<3> {
+pub(crate) fn join_heads(context: Tensor<4>) -> Tensor<3> {
     let [batch, heads, tokens, width] = context.dims();
     context.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }

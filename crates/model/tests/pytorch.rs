@@ -1,5 +1,7 @@
 //! The network rebuilt in PyTorch from docs/model.md gives the same logits, where Python and torch are present.
 
+mod common;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -13,13 +15,6 @@ use tinylsa_random::{Draw, Purpose};
 
 const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benchmarks/peers");
 const IMAGES: usize = 16;
-
-/// The Python to ask: `PYTHON`, or the one on the path. `None` if it lacks what the comparison needs.
-fn python() -> Option<String> {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let probe = Command::new(&python).args(["-c", "import torch, numpy, safetensors"]).output().ok()?;
-    probe.status.success().then_some(python)
-}
 
 /// Writes a network with every weight away from zero and one, images, and its logits for them.
 fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
@@ -50,13 +45,7 @@ fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
 
 #[test]
 fn pytorch_gives_the_same_logits() {
-    let Some(python) = python() else {
-        #[expect(clippy::print_stderr, reason = "a comparison that is left out should say so")]
-        {
-            eprintln!("left out: there is no Python with torch, numpy and safetensors");
-        }
-        return;
-    };
+    let Some(python) = common::python("torch, numpy, safetensors") else { return };
     let mut strided = TinyCnnLsaConfig::default();
     strided.stages[0].stride = 2;
     strided.stages[0].pool = false;

@@ -1,5 +1,7 @@
 //! torchvision's models with the same weights give the same logits, where Python and torchvision are present.
 
+mod common;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -10,18 +12,7 @@ use tinylsa_model::{Classifier, state_from_safetensors, values_of};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benchmarks/peers/torchvision_case.py");
 /// Of the largest logit.
 const TOLERANCE: f32 = 1e-4;
-
-/// The Python to ask: `PYTHON`, or the one on the path. `None` if it lacks what the comparison needs.
-fn python() -> Option<String> {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let probe = Command::new(&python).args(["-c", "import torch, torchvision, safetensors"]).output().ok()?;
-    probe.status.success().then_some(python)
-}
-
-#[expect(clippy::print_stderr, reason = "what is left out and how far the logits are apart is worth knowing")]
-fn say(line: &str) {
-    eprintln!("{line}");
-}
+const MODULES: &str = "torch, torchvision, safetensors";
 
 fn check<C: TorchvisionConfig>(python: &str, name: &str, config: &C) {
     let folder = tempfile::tempdir().unwrap();
@@ -39,16 +30,13 @@ fn check<C: TorchvisionConfig>(python: &str, name: &str, config: &C) {
     let largest = expected.values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     let difference =
         found.iter().zip(&expected.values).fold(0.0_f32, |largest, (found, value)| largest.max((found - value).abs()));
-    say(&format!("{name}: {:.1e} of the largest logit", difference / largest));
+    common::say(&format!("{name}: {:.1e} of the largest logit", difference / largest));
     assert!(difference <= TOLERANCE * largest, "{name}: {difference} of {largest}");
 }
 
 #[test]
 fn torchvision_gives_the_same_logits() {
-    let Some(python) = python() else {
-        say("left out: there is no Python with torch, torchvision and safetensors");
-        return;
-    };
+    let Some(python) = common::python(MODULES) else { return };
     let python = python.as_str();
     check(python, "vgg19-small", &VggConfig::vgg19_small());
     check(python, "resnet18", &ResNetConfig::resnet18());
@@ -66,7 +54,7 @@ fn torchvision_gives_the_same_logits() {
 #[test]
 #[ignore = "takes a gigabyte of memory and minutes"]
 fn torchvision_gives_the_same_logits_of_the_largest() {
-    let python = python().expect("a Python with torch, torchvision and safetensors");
+    let python = common::python(MODULES).expect("a Python with torchvision");
     check(&python, "vgg19", &VggConfig::vgg19(false));
     check(&python, "vgg19-bn", &VggConfig::vgg19(true));
     check(&python, "vit-b16", &VitConfig::vit_b16());

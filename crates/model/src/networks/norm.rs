@@ -2,10 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, NormOptions, batch_norm_eval, batch_norm_train};
+use tinylsa_kernels::{Activation, NormOptions};
 
 use super::convolution::{Convolution, ConvolutionShape};
-use crate::layers::{BatchStatistics, Statistics};
+use crate::layers::{BatchNormTensors, Statistics};
 
 /// Batch normalisation of each channel.
 #[derive(Module, Debug)]
@@ -20,23 +20,8 @@ pub(super) struct BatchNorm {
     running_variance: Param<Tensor<1>>,
 }
 
-/// What follows a normalisation.
-#[derive(Clone, Copy)]
-pub(super) struct Behind {
-    pub(super) activation: Activation,
-    /// 2×2 maximum pooling.
-    pub(super) pool: bool,
-    /// What the normalisation adds to a variance.
-    pub(super) epsilon: f64,
-}
-
-impl Behind {
-    /// What torchvision adds to a variance where it says nothing else.
-    const EPSILON: f64 = 1e-5;
-
-    pub(super) const NOTHING: Self = Self { activation: Activation::Identity, pool: false, epsilon: Self::EPSILON };
-    pub(super) const RELU: Self = Self { activation: Activation::Relu, ..Self::NOTHING };
-}
+/// What the kernels take for a normalisation with a rectifier behind it; with nothing behind it that is the default.
+pub(super) const RELU: NormOptions = NormOptions { epsilon: 1e-5, activation: Activation::Relu, pool: false };
 
 impl BatchNorm {
     pub(super) fn new(channels: usize, device: &Device) -> Self {
@@ -56,23 +41,11 @@ impl BatchNorm {
         &self,
         x: Tensor<4>,
         residual: Option<Tensor<4>>,
-        behind: Behind,
+        options: &NormOptions,
         statistics: &mut Statistics<'_>,
     ) -> Tensor<4> {
-        let Behind { activation, pool, epsilon } = behind;
-        let options = NormOptions { epsilon, activation, pool };
-        let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        match statistics {
-            Statistics::Running => {
-                let (mean, variance) = (self.running_mean.val(), self.running_variance.val());
-                batch_norm_eval(x, gamma, beta, mean, variance, residual, &options)
-            }
-            Statistics::Batch(seen) => {
-                let normed = batch_norm_train(x, gamma, beta, residual, &options);
-                seen.push(BatchStatistics { mean: normed.mean, variance: normed.variance });
-                normed.output
-            }
-        }
+        let Self { gamma, beta, running_mean, running_variance } = self;
+        BatchNormTensors { gamma, beta, running_mean, running_variance }.apply(x, residual, options, statistics)
     }
 }
 
@@ -95,9 +68,9 @@ impl NormedConvolution {
         &self,
         x: Tensor<4>,
         residual: Option<Tensor<4>>,
-        behind: Behind,
+        options: &NormOptions,
         statistics: &mut Statistics<'_>,
     ) -> Tensor<4> {
-        self.norm.forward(self.convolution.forward(x), residual, behind, statistics)
+        self.norm.forward(self.convolution.forward(x), residual, options, statistics)
     }
 }

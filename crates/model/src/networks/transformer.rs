@@ -33,7 +33,6 @@ pub(super) struct EncoderShape {
     pub(super) tokens: usize,
     pub(super) width: usize,
     pub(super) hidden: usize,
-    pub(super) heads: usize,
     /// Tokens that a token attends to.
     pub(super) seen: usize,
 }
@@ -87,14 +86,6 @@ impl EncoderParts {
             part.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)
         })
     }
-}
-
-/// The sum of the values, `[batch, heads, tokens, d]`, weighed by the attention: `[batch, tokens, heads · d]`.
-pub(super) fn mixed(attention: Tensor<4>, values: Tensor<4>) -> Tensor<3> {
-    let [batch, heads, _, width] = values.dims();
-    let context = attention.matmul(values);
-    let tokens = context.dims()[2];
-    context.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
 impl Torchvision {

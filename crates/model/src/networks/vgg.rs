@@ -5,13 +5,13 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use tinylsa_kernels::{Activation, max_pool2x2};
+use tinylsa_kernels::{Activation, NormOptions, max_pool2x2};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_shape::ImageShape;
 
 use super::convolution::{Convolution, ConvolutionShape};
 use super::dropped;
-use super::norm::{BatchNorm, Behind};
+use super::norm::{BatchNorm, RELU};
 use super::torchvision::{Torchvision, TorchvisionConfig};
 use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
 use crate::cost::{Cost, LayerCost};
@@ -217,7 +217,7 @@ impl Layer {
     fn forward(&self, x: Tensor<4>, pool: bool, statistics: &mut Statistics<'_>) -> Tensor<4> {
         let convolved = self.convolution.forward(x);
         match &self.norm {
-            Some(norm) => norm.forward(convolved, None, Behind { pool, ..Behind::RELU }, statistics),
+            Some(norm) => norm.forward(convolved, None, &NormOptions { pool, ..RELU }, statistics),
             // the rectifier of the maximum is the maximum of the rectified
             None if pool => relu(max_pool2x2(convolved)),
             None => relu(convolved),

@@ -9,14 +9,14 @@ use tinylsa_shape::ImageShape;
 
 use super::convolution::{Convolution, ConvolutionShape};
 use super::torchvision::{Torchvision, TorchvisionConfig};
-use super::transformer::{EncoderParts, EncoderShape, mixed};
+use super::transformer::{EncoderParts, EncoderShape};
 use crate::classifier::{Classifier, ModelConfig};
 use crate::cost::{Cost, LayerCost};
 use crate::images::Images;
 use crate::init_error::InitError;
 use crate::initial::with_initial_weights;
 use crate::layers::{LayerNorm, Linear};
-use crate::mixing::softmax_attention;
+use crate::mixing::{join_heads, softmax_attention};
 
 /// What the normalisations add to a variance, as in the reference implementations.
 const EPSILON: f64 = 1e-6;
@@ -99,8 +99,8 @@ impl VitConfig {
     }
 
     fn encoder(&self) -> EncoderShape {
-        let &Self { width, heads, mlp_width: hidden, .. } = self;
-        EncoderShape { tokens: self.tokens(), width, hidden, heads, seen: self.tokens() }
+        let &Self { width, mlp_width: hidden, .. } = self;
+        EncoderShape { tokens: self.tokens(), width, hidden, seen: self.tokens() }
     }
 
     fn cost(&self) -> Cost {
@@ -244,7 +244,7 @@ impl Vit {
             let [queries, keys, values] = block.projections(block.attention_norm.forward(x.clone()), self.config.heads);
             let attention = softmax_attention(queries, keys);
             see(&attention);
-            x = x + block.projection.forward(mixed(attention, values), Activation::Identity);
+            x = x + block.projection.forward(join_heads(attention.matmul(values)), Activation::Identity);
             x = x.clone() + block.perceptron.forward(block.perceptron_norm.forward(x));
         }
         let class = self.norm.forward(x.narrow(1, 0, 1)).reshape([batch, width]);

@@ -5,7 +5,7 @@ mod config;
 use burn::module::Module;
 use burn::tensor::activation::{hard_sigmoid, relu};
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, mean_tokens};
+use tinylsa_kernels::{Activation, NormOptions, mean_tokens};
 use tinylsa_settings::InvalidSetting;
 use tinylsa_shape::ImageShape;
 
@@ -14,7 +14,7 @@ pub use config::{InvertedResidualConfig, MobileNetConfig, Nonlinearity};
 
 use super::convolution::Convolution;
 use super::dropped;
-use super::norm::{Behind, NormedConvolution};
+use super::norm::NormedConvolution;
 use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
 use crate::cost::Cost;
 use crate::init_error::InitError;
@@ -22,8 +22,8 @@ use crate::initial::with_initial_weights;
 use crate::layers::{BatchStatistics, Linear, Statistics};
 use crate::running::with_running_towards;
 
-/// What the normalisations add to a variance, as in torchvision.
-const EPSILON: f64 = 1e-3;
+/// A normalisation with nothing behind it. What it adds to a variance is torchvision's.
+const NORM: NormOptions = NormOptions { epsilon: 1e-3, activation: Activation::Identity, pool: false };
 
 impl ModelConfig for MobileNetConfig {
     type Model = MobileNet;
@@ -88,20 +88,21 @@ struct Block {
 }
 
 /// `min(max(x + 3, 0), 6) / 6`.
-fn hard_gate(x: Tensor<4>) -> Tensor<4> {
+fn hard_gate<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     hard_sigmoid(x, 1.0 / 6.0, 0.5)
+}
+
+/// `x · min(max(x + 3, 0), 6) / 6`.
+fn hard_swish<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clone() * hard_gate(x)
 }
 
 impl Nonlinearity {
     /// A convolution and its normalisation with this behind them.
     fn behind(self, layer: &NormedConvolution, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
-        let nothing = Behind { epsilon: EPSILON, ..Behind::NOTHING };
         match self {
-            Self::Relu => layer.forward(x, None, Behind { epsilon: EPSILON, ..Behind::RELU }, statistics),
-            Self::HardSwish => {
-                let x = layer.forward(x, None, nothing, statistics);
-                x.clone() * hard_gate(x)
-            }
+            Self::Relu => layer.forward(x, None, &NormOptions { activation: Activation::Relu, ..NORM }, statistics),
+            Self::HardSwish => hard_swish(layer.forward(x, None, &NORM, statistics)),
         }
     }
 }
@@ -132,7 +133,7 @@ impl Block {
             let mean = mean_of(spatial.clone()).reshape([batch, 1, 1, channels]);
             spatial = spatial * hard_gate(excite.forward(relu(squeeze.forward(mean))));
         }
-        self.project.forward(spatial, residual, Behind { epsilon: EPSILON, ..Behind::NOTHING }, statistics)
+        self.project.forward(spatial, residual, &NORM, statistics)
     }
 }
 
@@ -185,8 +186,7 @@ impl MobileNet {
     }
 
     fn classify(&self, map: Tensor<4>, dropout: f64) -> Tensor<2> {
-        let hidden = self.hidden.forward(mean_of(map), Activation::Identity);
-        let hidden = hidden.clone() * hard_sigmoid(hidden, 1.0 / 6.0, 0.5);
+        let hidden = hard_swish(self.hidden.forward(mean_of(map), Activation::Identity));
         self.head.forward(dropped(hidden, dropout), Activation::Identity)
     }
 }

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, mean_tokens};
+use tinylsa_kernels::{Activation, NormOptions, mean_tokens};
 use tinylsa_settings::InvalidSetting;
 use tinylsa_shape::ImageShape;
 
@@ -14,7 +14,7 @@ use config::BlockShape;
 pub use config::{ResNetBlock, ResNetConfig, ResNetStageConfig, ResNetStem, Shortcut};
 
 use super::convolution::{ConvolutionShape, every};
-use super::norm::{Behind, NormedConvolution};
+use super::norm::{NormedConvolution, RELU};
 use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
 use crate::cost::Cost;
 use crate::init_error::InitError;
@@ -97,15 +97,15 @@ impl Block {
 
     fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
         let around = match &self.shortcut {
-            Some(projection) => projection.forward(x.clone(), None, Behind::NOTHING, statistics),
+            Some(projection) => projection.forward(x.clone(), None, &NormOptions::default(), statistics),
             None => self.padded(x.clone()),
         };
         let reduced = match &self.reduce {
-            Some(reduce) => reduce.forward(x, None, Behind::RELU, statistics),
+            Some(reduce) => reduce.forward(x, None, &RELU, statistics),
             None => x,
         };
-        let inner = self.spatial.forward(reduced, None, Behind::RELU, statistics);
-        self.expand.forward(inner, Some(around), Behind::RELU, statistics)
+        let inner = self.spatial.forward(reduced, None, &RELU, statistics);
+        self.expand.forward(inner, Some(around), &RELU, statistics)
     }
 
     /// As many rows, columns and channels as leave the block.
@@ -148,7 +148,7 @@ impl ResNet {
 
     /// `[batch, height', width', channels']`
     fn features(&self, images: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
-        let mut x = self.entry.forward(self.config.images().normalised(images), None, Behind::RELU, statistics);
+        let mut x = self.entry.forward(self.config.images().normalised(images), None, &RELU, statistics);
         if self.config.stem == ResNetStem::Large {
             let pooling = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
             x = max_pool2d(x.permute([0, 3, 1, 2]), pooling).permute([0, 2, 3, 1]);

@@ -110,9 +110,9 @@ impl SwinConfig {
     }
 
     pub(super) fn encoder(&self, stage: &StageShape) -> EncoderShape {
-        let StageShape { grid: [rows, columns], width, heads, .. } = *stage;
+        let StageShape { grid: [rows, columns], width, .. } = *stage;
         let (hidden, seen) = (self.mlp_ratio * width, self.window * self.window);
-        EncoderShape { tokens: rows * columns, width, hidden, heads, seen }
+        EncoderShape { tokens: rows * columns, width, hidden, seen }
     }
 
     /// Distances along one side that two tokens of a window can have.
@@ -169,7 +169,7 @@ impl SwinConfig {
         let norm = |name: &str, tokens: usize, width: usize| LayerCost::new(name, &[tokens, width], 2 * width, 0);
         for (index, stage) in self.stage_shapes().iter().enumerate() {
             let encoder = self.encoder(stage);
-            let EncoderShape { tokens, width, heads, .. } = encoder;
+            let EncoderShape { tokens, width, .. } = encoder;
             let name = |part: &str| format!("stages.{index}.{part}");
             if index == 0 {
                 layers.push(norm("patch_norm", tokens, width));
@@ -179,7 +179,7 @@ impl SwinConfig {
                 let weights = 2 * width * width;
                 layers.push(LayerCost::new(&name("merging.reduction"), &[tokens, width], weights, tokens * weights));
             }
-            let biases = self.distances().pow(2) * heads;
+            let biases = self.distances().pow(2) * stage.heads;
             for block in 0..stage.blocks {
                 layers.extend(encoder.costs(&name(&format!("blocks.{block}.parts")), biases));
             }

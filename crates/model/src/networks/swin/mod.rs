@@ -13,13 +13,14 @@ use config::StageShape;
 pub use config::{SwinConfig, SwinStageConfig};
 
 use super::convolution::Convolution;
-use super::transformer::{EncoderParts, mixed};
+use super::transformer::EncoderParts;
 use super::windows::Windows;
 use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
 use crate::cost::Cost;
 use crate::init_error::InitError;
 use crate::initial::with_initial_weights;
 use crate::layers::{LayerNorm, Linear};
+use crate::mixing::join_heads;
 
 /// What the normalisations add to a variance.
 const EPSILON: f64 = 1e-5;
@@ -129,15 +130,7 @@ impl Block {
 
     /// # Shapes
     /// - x and output: `[batch, rows · columns, width]`
-    /// - see: is given the attention, `[batch · windows, heads, side², side²]`
-    fn forward(
-        &self,
-        x: Tensor<3>,
-        windows: &Windows,
-        heads: usize,
-        left_out: f64,
-        see: &mut impl FnMut(&Tensor<4>),
-    ) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, windows: &Windows, heads: usize, left_out: f64) -> Tensor<3> {
         let Self { parts, .. } = self;
         let [queries, keys, values] = parts.projections(windows.cut(parts.attention_norm.forward(x.clone())), heads);
         let [cut, _, tokens, width] = queries.dims();
@@ -148,10 +141,8 @@ impl Block {
             let mask = mask.reshape([1, of_image, 1, tokens * tokens]);
             scores = (by_image + mask).reshape([cut, heads, tokens, tokens]);
         }
-        let attention = softmax(scores, 3);
-        see(&attention);
-        let mixed = windows.joined(mixed(attention, values));
-        let x = x + kept(parts.projection.forward(mixed, Activation::Identity), left_out);
+        let context = windows.joined(join_heads(softmax(scores, 3).matmul(values)));
+        let x = x + kept(parts.projection.forward(context, Activation::Identity), left_out);
         x.clone() + kept(parts.perceptron.forward(parts.perceptron_norm.forward(x)), left_out)
     }
 }
@@ -199,7 +190,7 @@ impl Swin {
     /// - images: `[batch, channels, height, width]`, values from 0 to 1
     /// - output: `[batch, width, rows, columns]`
     pub fn feature_map(&self, images: Tensor<4>) -> Tensor<4> {
-        let tokens = self.features(images, 0.0, &mut |_| ());
+        let tokens = self.features(images, 0.0);
         let [batch, _, width] = tokens.dims();
         let [rows, columns] = self.config.stage_shapes().last().map_or([0; 2], |stage| stage.grid);
         tokens.reshape([batch, rows, columns, width]).permute([0, 3, 1, 2])
@@ -216,7 +207,7 @@ impl Swin {
     }
 
     /// `[batch, tokens, width]` behind the last stage.
-    fn features(&self, images: Tensor<4>, stochastic_depth: f64, see: &mut impl FnMut(&Tensor<4>)) -> Tensor<3> {
+    fn features(&self, images: Tensor<4>, stochastic_depth: f64) -> Tensor<3> {
         let patches = self.patches.forward(self.config.images().normalised(images));
         let [batch, rows, columns, width] = patches.dims();
         let mut x = self.patch_norm.forward(patches.reshape([batch, rows * columns, width]));
@@ -230,7 +221,7 @@ impl Swin {
             for (index, block) in stage.blocks.iter().enumerate() {
                 let windows = Windows::of_block(index, shape.grid, self.config.window);
                 let left_out = stochastic_depth * number as f64 / last as f64;
-                x = block.forward(x, &windows, shape.heads, left_out, see);
+                x = block.forward(x, &windows, shape.heads, left_out);
                 number += 1;
             }
         }
@@ -250,11 +241,11 @@ impl Classifier for Swin {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.classify(self.features(images, 0.0, &mut |_| ()))
+        self.classify(self.features(images, 0.0))
     }
 
     fn forward_training(&self, images: Tensor<4>) -> TrainingOutput {
-        let tokens = self.features(images, self.config.stochastic_depth, &mut |_| ());
+        let tokens = self.features(images, self.config.stochastic_depth);
         TrainingOutput { logits: self.classify(tokens), statistics: Vec::new() }
     }
 
