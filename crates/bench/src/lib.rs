@@ -28,6 +28,7 @@
 mod explain;
 mod images;
 mod infer;
+mod models;
 mod peers;
 mod photographs;
 mod plan;

@@ -7,13 +7,13 @@ use anyhow::Result;
 use burn::tensor::Device;
 use tinylsa_data::{Dataset, ImageForm, Publication, channel_statistics};
 use tinylsa_experiment::matching::require_classes;
-use tinylsa_experiment::models::load_model;
 use tinylsa_experiment::schema::ExperimentConfig;
-use tinylsa_model::{ModelMetadata, TinyCnnLsaConfig};
+use tinylsa_model::{ModelConfig, ModelMetadata, TinyCnnLsaConfig};
 use tinylsa_settings::UsageError;
 use tinylsa_train::TrainConfig;
 
 use crate::images::{MeasuredImages, SharedFiles, SharedModel, with_open_branches};
+use crate::models::{load_own, require_own};
 use crate::peers::Python;
 use crate::protocol::{Contestant, ContestantError, Ready};
 use crate::worker::{BlockLength, Job};
@@ -88,12 +88,13 @@ impl Plan {
     /// Everything that is measured beside the config: images, the network that fits them, and its weights.
     pub(crate) fn subject(&self) -> Result<Subject> {
         let network = self.config.untrained_network();
-        let drawn =
-            network.map_or(Publication::FORM, |network| ImageForm { shape: network.input, classes: network.classes });
+        let drawn = network
+            .map_or(Publication::FORM, |network| ImageForm { shape: network.input(), classes: network.classes() });
         let dataset = self.images.training(drawn)?;
         let form = ImageForm { shape: dataset.shape, classes: dataset.classes() };
         let all: Vec<u32> = (0..dataset.len() as u32).collect();
         let network = self.config.model.completed(form, &channel_statistics(&dataset, &all)?).network()?;
+        let network = require_own(network)?;
         if (network.input, network.classes) != (form.shape, form.classes) {
             let text = format!(
                 "the images of {} are {} in {} classes, the network takes {} in {} classes",
@@ -102,7 +103,7 @@ impl Plan {
             return Err(UsageError(text).into());
         }
         let model = if let Some(path) = &self.model {
-            let loaded = load_model(path)?;
+            let loaded = load_own(path)?;
             if matches!(self.images, MeasuredImages::Of(_)) {
                 require_classes(&loaded.metadata, &dataset)?;
             }

@@ -146,7 +146,7 @@ impl Setting<'_> {
 
     fn ours(&self) -> Result<Contestant> {
         let job = TrainJob {
-            model: self.subject.network.clone(),
+            model: self.subject.network.clone().into(),
             train: self.train.clone(),
             seed: self.plan.config.run.seed,
             threads: self.threads,

@@ -17,6 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use tinylsa_data::to_unit;
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_experiment::models::load_model_or_pretrained;
+use tinylsa_model::networks::AnyNetwork;
 use tinylsa_model::values_of;
 
 const BATCH: usize = 100;
@@ -28,7 +29,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let images = ImagesOf { metadata: &loaded.metadata, file: file.as_deref() };
     let images =
         images.at_hand(&ImageRequest::default())?.ok_or("the images of the weights are not on this machine")?;
-    let (model, device) = (loaded.model, Device::flex());
+    let AnyNetwork::TinyCnnLsa(model) = loaded.model.any() else {
+        return Err("the scores of this network are no sums over tokens".into());
+    };
+    let device = Device::flex();
     let [channels, height, width] = model.config().input.dims();
     let (mut largest, mut of_sums, mut of_rows) = (0.0_f32, 0.0_f32, 0.0_f32);
     for first in (0..images.test.len()).step_by(BATCH) {

@@ -21,8 +21,8 @@ use tinylsa_experiment::matching::validation_split;
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_experiment::models::load_model_or_pretrained;
 use tinylsa_explain::{
-    Background, ExplainConfig, ExplainedNetwork, Explainer, ImageExplanation, Maps, MethodExplanation, MethodId,
-    Request, SharedSettings, execution,
+    Background, ExplainConfig, Explainer, ImageExplanation, Maps, MethodExplanation, MethodId, Request, SharedSettings,
+    execution, explained,
 };
 use tinylsa_xai::{
     AttributionKind, Baseline, Cancellation, Execution, FillConfig, GridConfig, Probe, ScoreScale, Scorer,
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let images =
         images.at_hand(&ImageRequest::default())?.ok_or("the images of the weights are not on this machine")?;
     let held_out = validation_split(&loaded.metadata, &images.train)?;
-    let model = ExplainedNetwork::from(loaded.model);
+    let model = explained(&loaded.model);
     let methods: Vec<MethodId> = METHODS.iter().filter_map(|name| MethodId::named(name)).collect();
     let (background, request) = (Background::default(), Request::new(&methods, &loaded.metadata.class_names));
     for number in 0..count {
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let shared = SharedSettings { segmentation: segmentation.clone(), ..SharedSettings::default() };
             let config = ExplainConfig { methods: methods.clone(), shared, ..ExplainConfig::default() };
             let execution = execution(Device::flex(), config.batch_size, 0, Cancellation::default());
-            let explainer = Explainer { model: &model, config: &config, background: &background, execution };
+            let explainer = Explainer { model: model.as_ref(), config: &config, background: &background, execution };
             let subject = validation_subject(&images.train, &held_out, number)?;
             let explanation = explainer.explain(subject, &request)?;
             for method in &explanation.methods {

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_data::encode_png;
-use tinylsa_model::LoadedInferenceModel;
 use tinylsa_settings::printable_path;
 use tinylsa_system::{OutputDir, write_atomically};
 
 use crate::error::ExperimentError;
 use crate::image_file::{InputImage, load_image};
+use crate::models::AskedNetwork;
 
 /// What a directory of prepared images is marked as.
 const PREPARED: &str = "prepared images";
@@ -40,16 +40,13 @@ pub struct ClassProbability {
 ///
 /// # Errors
 /// If the file cannot be read or holds no garment.
-pub fn classify_photograph(
-    loaded: &LoadedInferenceModel,
-    path: &Path,
-) -> Result<ClassifiedPhotograph, ExperimentError> {
+pub fn classify_photograph(loaded: &AskedNetwork, path: &Path) -> Result<ClassifiedPhotograph, ExperimentError> {
     Ok(classified(loaded, path)?)
 }
 
-fn classified(loaded: &LoadedInferenceModel, path: &Path) -> Result<ClassifiedPhotograph> {
+fn classified(loaded: &AskedNetwork, path: &Path) -> Result<ClassifiedPhotograph> {
     let prepared = load_image(path, &loaded.metadata)?;
-    let probabilities = loaded.metadata.probabilities(&loaded.model.logits(&prepared.to_unit())?)?;
+    let probabilities = loaded.metadata.probabilities(&loaded.network.logits(&prepared.to_unit())?)?;
     let mut classes: Vec<ClassProbability> = probabilities
         .into_iter()
         .enumerate()

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde::Serialize;
-use tinylsa_model::networks::{MobileNetConfig, ResNetConfig, SwinConfig, VggConfig, VitConfig};
-use tinylsa_model::{Cost, ImageShape, ModelConfig, TinyCnnLsaConfig};
+use tinylsa_model::networks::{MobileNetConfig, NetworkConfig, ResNetConfig, SwinConfig, VggConfig, VitConfig};
+use tinylsa_model::{Cost, ImageShape, ModelConfig};
 use tinylsa_settings::{InvalidSetting, UsageError};
 
 use crate::error::ExperimentError;
@@ -17,7 +17,7 @@ pub struct OwnNetwork {
     /// What the network is called in the comparison.
     pub name: String,
     /// Its layers.
-    pub model: TinyCnnLsaConfig,
+    pub model: NetworkConfig,
     /// What its run measured, a fraction; none without a run.
     pub accuracy: Option<f64>,
     /// On which images the run measured.
@@ -49,8 +49,8 @@ pub struct ComparedNetwork {
 
 impl OwnNetwork {
     /// A network that nobody trained yet.
-    pub fn untrained(model: TinyCnnLsaConfig) -> Self {
-        Self { name: "TinyCNN + LSA".to_owned(), model, accuracy: None, split: None }
+    pub fn untrained(model: impl Into<NetworkConfig>) -> Self {
+        Self { name: "TinyCNN + LSA".to_owned(), model: model.into(), accuracy: None, split: None }
     }
 
     /// The network of the finished run in a directory.
@@ -76,15 +76,15 @@ impl OwnNetwork {
 /// images of this size.
 pub fn compare(ours: &[OwnNetwork], baseline_size: usize) -> Result<Vec<ComparedNetwork>, UsageError> {
     let first = ours.first().ok_or_else(|| UsageError("there is no network to compare".to_owned()))?;
-    let (first_cost, classes) = (first.model.cost(), first.model.classes);
-    if let Some(other) = ours.iter().find(|other| other.model.classes != classes) {
-        let text = format!("{} has {} classes, {} has {classes}", other.name, other.model.classes, first.name);
+    let (first_cost, classes) = (first.model.cost(), first.model.classes());
+    if let Some(other) = ours.iter().find(|other| other.model.classes() != classes) {
+        let text = format!("{} has {} classes, {} has {classes}", other.name, other.model.classes(), first.name);
         return Err(UsageError(text));
     }
     let of_ours = ours.iter().map(|OwnNetwork { name, model, accuracy, split }| ComparedNetwork {
         accuracy: *accuracy,
         split: *split,
-        ..counted(name, [model.input.height, model.input.width], &model.cost(), &first_cost)
+        ..counted(name, [model.input().height, model.input().width], &model.cost(), &first_cost)
     });
     let mut compared: Vec<ComparedNetwork> = of_ours.collect();
     for (name, cost) in large_costs(baseline_size, classes) {
@@ -96,18 +96,19 @@ pub fn compare(ours: &[OwnNetwork], baseline_size: usize) -> Result<Vec<Compared
 
 /// What the large networks cost on colour images of a side, in the order of their papers.
 fn large_costs(side: usize, classes: usize) -> Vec<(&'static str, Result<Cost, InvalidSetting>)> {
-    fn cost(config: &impl ModelConfig) -> Result<Cost, InvalidSetting> {
+    fn cost(config: impl Into<NetworkConfig>) -> Result<Cost, InvalidSetting> {
+        let config = config.into();
         config.validate()?;
-        Ok(config.known_cost().unwrap_or(Cost { layers: Vec::new() }))
+        Ok(config.cost())
     }
     let input = ImageShape { channels: 3, height: side, width: side };
     vec![
-        ("VGG-19", cost(&VggConfig { input, classes, ..VggConfig::vgg19(false) })),
-        ("ResNet-18", cost(&ResNetConfig { input, classes, ..ResNetConfig::resnet18() })),
-        ("ResNet-50", cost(&ResNetConfig { input, classes, ..ResNetConfig::resnet50() })),
-        ("MobileNetV3-Small", cost(&MobileNetConfig { input, classes, ..MobileNetConfig::v3_small() })),
-        ("ViT-B/16", cost(&VitConfig { input, classes, ..VitConfig::vit_b16() })),
-        ("Swin-T", cost(&SwinConfig { input, classes, ..SwinConfig::swin_t() })),
+        ("VGG-19", cost(VggConfig { input, classes, ..VggConfig::vgg19(false) })),
+        ("ResNet-18", cost(ResNetConfig { input, classes, ..ResNetConfig::resnet18() })),
+        ("ResNet-50", cost(ResNetConfig { input, classes, ..ResNetConfig::resnet50() })),
+        ("MobileNetV3-Small", cost(MobileNetConfig { input, classes, ..MobileNetConfig::v3_small() })),
+        ("ViT-B/16", cost(VitConfig { input, classes, ..VitConfig::vit_b16() })),
+        ("Swin-T", cost(SwinConfig { input, classes, ..SwinConfig::swin_t() })),
     ]
 }
 
@@ -128,6 +129,8 @@ fn counted(network: &str, image_size: [usize; 2], cost: &Cost, first: &Cost) -> 
 
 #[cfg(test)]
 mod tests {
+    use tinylsa_model::TinyCnnLsaConfig;
+
     use super::*;
 
     #[test]

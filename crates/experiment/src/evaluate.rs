@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use tinylsa_data::{Dataset, to_unit};
-use tinylsa_model::{HostTensor, LoadedInferenceModel, State, state_to_safetensors};
+use tinylsa_model::{HostTensor, ModelConfig, State, state_to_safetensors};
 use tinylsa_settings::UsageError;
 use tracing::info;
 
@@ -16,7 +16,7 @@ use crate::evaluation::{EvaluationReport, MeasuredModel, SplitName, SplitView, m
 use crate::finished::FinishedRun;
 use crate::matching::{AskedSplit, require_classes, split_of_training};
 use crate::model_images::{ImageRequest, ImagesOf};
-use crate::models::{load_inference_model, load_inference_model_or_pretrained};
+use crate::models::{AskedNetwork, load_model, load_model_or_pretrained};
 
 /// The most images whose logits [`EvaluatedModel::compared_logits`] holds.
 const COMPARED: usize = 256;
@@ -61,7 +61,7 @@ pub struct EvaluatedModel {
     /// The figures.
     pub report: EvaluationReport,
     /// The model.
-    pub loaded: LoadedInferenceModel,
+    pub loaded: AskedNetwork,
     /// The dataset that holds the images.
     pub dataset: Dataset,
     /// The images of the split by their place in the dataset.
@@ -70,7 +70,7 @@ pub struct EvaluatedModel {
 
 /// A model and the images to measure it on.
 struct Subject {
-    loaded: LoadedInferenceModel,
+    loaded: AskedNetwork,
     images: LoadedDataset,
     asked: AskedSplit,
 }
@@ -103,7 +103,7 @@ pub fn evaluate_model_on(
     images: LoadedDataset,
     split: SplitName,
 ) -> Result<EvaluatedModel, ExperimentError> {
-    let loaded = load_inference_model(path)?;
+    let loaded = load_model(path)?.into();
     images.check().map_err(anyhow::Error::from)?;
     Ok(Subject { loaded, images, asked: AskedSplit::default() }.measure(split)?)
 }
@@ -121,11 +121,11 @@ impl Subject {
                 let run = FinishedRun::read(run_dir)?;
                 let validation = Some(run.config.data.validation);
                 let asked = AskedSplit { validation, seed: request.seed.or(Some(run.config.split_seed())) };
-                let loaded = load_inference_model(&run.model_path())?;
+                let loaded = load_model(&run.model_path())?.into();
                 Ok(Self { loaded, images: run.images(data_dir.as_deref(), &request.stop)?, asked })
             }
             ModelSource::File(file) => {
-                let loaded = load_inference_model_or_pretrained(file.path.as_deref())?;
+                let loaded = AskedNetwork::from(load_model_or_pretrained(file.path.as_deref())?);
                 let images_of = ImagesOf { metadata: &loaded.metadata, file: file.path.as_deref() };
                 let images = images_of.obtain(&request.collection, &request.stop)?;
                 Ok(Self { loaded, images, asked: AskedSplit { validation: file.validation, seed: request.seed } })
@@ -135,7 +135,7 @@ impl Subject {
 
     fn measure(self, split: SplitName) -> Result<EvaluatedModel> {
         let Self { loaded, images, asked } = self;
-        require_size(&images.test, loaded.metadata.config.input)?;
+        require_size(&images.test, loaded.metadata.config.input())?;
         require_classes(&loaded.metadata, &images.test)?;
         let training = || -> Result<_> {
             let split = split_of_training(&loaded.metadata, &images.train, asked)?;
@@ -174,8 +174,8 @@ impl EvaluatedModel {
         let shown = &indices[..COMPARED.min(indices.len())];
         let pixels: Vec<f32> = shown.iter().flat_map(|&index| to_unit(dataset.image(index as usize))).collect();
         let shape = [&[shown.len()], &dataset.shape.dims()[..]].concat();
-        let logits = loaded.model.logits(&pixels)?;
-        let classes = loaded.metadata.config.classes;
+        let logits = loaded.network.logits(&pixels)?;
+        let classes = loaded.metadata.config.classes();
         let state = State::from([
             ("images".to_owned(), HostTensor { shape, values: pixels }),
             ("logits".to_owned(), HostTensor { shape: vec![shown.len(), classes], values: logits }),

@@ -5,11 +5,13 @@ use std::fmt;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{Dataset, DatasetName};
-use tinylsa_model::{InferenceModel, LoadedInferenceModel};
+use tinylsa_model::Predictor;
+use tinylsa_model::networks::NetworkConfig;
 use tinylsa_report::ClassScores;
 use tinylsa_train::{CalibrationBin, Evaluation, Interval, Logits, Views, evaluate, predict};
 
 use crate::error::ExperimentError;
+use crate::models::AskedNetwork;
 
 /// The figures of one model on one split. Intervals are of 95 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,18 +109,25 @@ pub struct SplitView<'a> {
 
 /// A network and what is known of it.
 pub struct MeasuredModel<'a> {
-    /// The network in its folded form.
-    pub network: &'a InferenceModel,
+    /// The network.
+    pub network: &'a dyn Predictor,
+    /// The config that it was made from.
+    pub config: &'a NetworkConfig,
     /// In the order of the logits, as many as there are.
     pub class_names: &'a [String],
     /// The temperature that is stored with the weights.
     pub temperature: Option<f64>,
 }
 
-impl<'a> From<&'a LoadedInferenceModel> for MeasuredModel<'a> {
-    fn from(loaded: &'a LoadedInferenceModel) -> Self {
-        let LoadedInferenceModel { model: network, metadata, .. } = loaded;
-        Self { network, class_names: &metadata.class_names, temperature: metadata.temperature }
+impl<'a> From<&'a AskedNetwork> for MeasuredModel<'a> {
+    fn from(loaded: &'a AskedNetwork) -> Self {
+        let AskedNetwork { network, metadata, .. } = loaded;
+        Self {
+            network: network.as_ref(),
+            config: &metadata.config,
+            class_names: &metadata.class_names,
+            temperature: metadata.temperature,
+        }
     }
 }
 
@@ -141,13 +150,13 @@ pub(crate) fn measured(
     augmented: bool,
     seed: u64,
 ) -> Result<EvaluationReport> {
-    let MeasuredModel { network, class_names, temperature } = *model;
+    let MeasuredModel { network, config, class_names, temperature } = *model;
     let look = |views| predict(network, split.dataset, split.indices, views);
     let plain = evaluate(&look(Views::Plain)?, seed)?;
     let with_views = augmented.then(|| look(Views::MirroredAndShifted)).transpose()?;
     let with_views = with_views.map(|predictions| predictions.accuracy_with_interval());
     let calibrated = |temperature| calibrated(network, split, temperature, seed);
-    let cost = network.config().cost();
+    let cost = config.cost();
     Ok(EvaluationReport {
         dataset: split.dataset.name.clone(),
         split: split.name,
@@ -169,12 +178,7 @@ pub(crate) fn measured(
     })
 }
 
-fn calibrated(
-    network: &InferenceModel,
-    split: &SplitView<'_>,
-    temperature: f64,
-    seed: u64,
-) -> Result<CalibratedReport> {
+fn calibrated(network: &dyn Predictor, split: &SplitView<'_>, temperature: f64, seed: u64) -> Result<CalibratedReport> {
     let measured = Logits::of(network, split.dataset, split.indices)?.calibration(temperature, seed)?;
     Ok(CalibratedReport {
         temperature,

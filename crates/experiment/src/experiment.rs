@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use tinylsa_model::{ModelMetadata, Precision, TinyCnnLsa, TinyCnnLsaConfig, model_to_safetensors};
+use tinylsa_model::networks::{Network, NetworkConfig};
+use tinylsa_model::{Classifier, Precision, Predictor, model_to_safetensors};
 use tinylsa_settings::counted;
 use tinylsa_system::sha256_hex;
 use tinylsa_train::{BEST_CHECKPOINT, LAST_CHECKPOINT, Trained, Training, TrainingOutcome, TrainingPlan};
@@ -22,13 +23,14 @@ use crate::folder::{
 };
 use crate::machine::{Machine, git_revision, now, set_threads};
 use crate::matching::held_out;
+use crate::models::NetworkMetadata;
 use crate::page::{self, PageContents};
 use crate::prepare::{Experiment, Prepared, described};
 use crate::progress::{RunProgress, StartedRun};
 use crate::run::{CompletedRun, RunOptions};
 use crate::run_figures::figures;
 use crate::schema::{ExperimentConfig, MeasuredSplit};
-use tinylsa_explain::ExplainedNetwork;
+use tinylsa_explain::{Explainable, explained};
 use tinylsa_settings::config::to_toml;
 
 impl Experiment {
@@ -67,7 +69,7 @@ impl Experiment {
     /// let options = RunOptions { out: Some(directory.path().join("run")), ..RunOptions::default() };
     /// let flags = LoadedDataset::in_memory(split(Split::Train, 30), split(Split::Test, 10));
     /// let run = experiment.run_on(flags, &options, &mut Unwatched)?;
-    /// assert_eq!(run.config.model.network().unwrap().classes, 2);
+    /// assert_eq!(run.evaluation.classes.len(), 2);
     /// assert_eq!(run.evaluation.images, 10);
     /// # Ok::<(), ExperimentError>(())
     /// ```
@@ -155,7 +157,7 @@ fn finished_already(run: &ExistingRun, config: &ExperimentConfig) -> Result<Comp
 }
 
 /// The training run, from its last checkpoint if it has one.
-fn ready(plan: &TrainingPlan<TinyCnnLsaConfig>, resumed: bool) -> Result<Training<'_, TinyCnnLsaConfig>> {
+fn ready(plan: &TrainingPlan<NetworkConfig>, resumed: bool) -> Result<Training<'_, NetworkConfig>> {
     let has_checkpoint = [LAST_CHECKPOINT, BEST_CHECKPOINT].iter().any(|name| plan.checkpoints.join(name).exists());
     if resumed && !has_checkpoint {
         info!("there is no checkpoint yet: starting from the beginning");
@@ -165,7 +167,7 @@ fn ready(plan: &TrainingPlan<TinyCnnLsaConfig>, resumed: bool) -> Result<Trainin
 }
 
 /// Refuses teachers and initial weights that were replaced since their checksums were taken.
-fn require_same_files(manifest: &Manifest, training: &Training<'_, TinyCnnLsaConfig>) -> Result<()> {
+fn require_same_files(manifest: &Manifest, training: &Training<'_, NetworkConfig>) -> Result<()> {
     for (teacher, loaded) in manifest.teachers.iter().zip(training.teacher_digests()) {
         if teacher.sha256 != loaded {
             bail!("the teacher {} was replaced while it was read", teacher.file);
@@ -194,7 +196,8 @@ struct Run<'a> {
 /// What the measurement at the end leaves.
 struct Measured {
     model_bytes: Vec<u8>,
-    model: ExplainedNetwork,
+    predictor: Box<dyn Predictor>,
+    model: Box<dyn Explainable>,
     evaluation: EvaluationReport,
     evaluation_bytes: Vec<u8>,
 }
@@ -211,7 +214,7 @@ impl Run<'_> {
 
     fn complete(
         &mut self,
-        training: Training<'_, TinyCnnLsaConfig>,
+        training: Training<'_, NetworkConfig>,
         progress: &mut dyn RunProgress,
     ) -> Result<CompletedRun> {
         let trained = self.train(training, progress)?;
@@ -235,9 +238,9 @@ impl Run<'_> {
 
     fn train(
         &mut self,
-        training: Training<'_, TinyCnnLsaConfig>,
+        training: Training<'_, NetworkConfig>,
         progress: &mut dyn RunProgress,
-    ) -> Result<Trained<TinyCnnLsa>> {
+    ) -> Result<Trained<Network>> {
         match training.run(&self.stop, progress)? {
             TrainingOutcome::Finished(trained) => Ok(*trained),
             TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
@@ -255,33 +258,44 @@ impl Run<'_> {
     }
 
     /// The test set is read here, once, after every choice is made.
-    fn measure(&self, trained: &Trained<TinyCnnLsa>) -> Result<Measured> {
+    fn measure(&self, trained: &Trained<Network>) -> Result<Measured> {
         let Prepared { images, split, .. } = self.prepared;
-        let metadata = ModelMetadata {
+        let metadata = NetworkMetadata {
             held_out: Some(held_out(&images.train, split.validation.len(), self.config.split_seed())),
             ..described(trained.model.config(), images)
         };
         let model_bytes = model_to_safetensors(&trained.model, &metadata, Precision::Single)?;
         self.folder.write("model.safetensors", &model_bytes)?;
         self.folder.write("metrics.jsonl", metrics_lines(&trained.history)?.as_bytes())?;
-        let model = ExplainedNetwork::from(trained.model.clone());
+        let predictor = trained.model.predictor();
         let (name, dataset, indices) = match self.config.evaluate.split {
             MeasuredSplit::Test => (SplitName::Test, &images.test, all_indices(&images.test)),
             MeasuredSplit::Validation => (SplitName::Validation, &images.train, split.validation.clone()),
         };
         let view = SplitView { name, dataset, indices: &indices };
         let augmented = self.config.evaluate.test_time_augmentation;
-        let subject = MeasuredModel { network: &model.folded, class_names: &metadata.class_names, temperature: None };
+        let subject = MeasuredModel {
+            network: predictor.as_ref(),
+            config: &metadata.config,
+            class_names: &metadata.class_names,
+            temperature: None,
+        };
         let evaluation = measured(&subject, &view, augmented, self.config.run.seed)?;
         let evaluation_bytes = self.folder.write_json("evaluation.json", &evaluation)?;
-        Ok(Measured { model_bytes, model, evaluation, evaluation_bytes })
+        Ok(Measured { model_bytes, predictor, model: explained(&trained.model), evaluation, evaluation_bytes })
     }
 
     fn explain(&mut self, measured: &Measured, progress: &mut dyn RunProgress) -> Result<RunExplanations> {
         let Prepared { device, images, .. } = self.prepared;
         let model_digest = sha256_hex(&measured.model_bytes);
         let stop = Arc::clone(&self.stop);
-        let run = ExplainedRun { config: self.config, model: &measured.model, model_digest, folder: self.folder };
+        let run = ExplainedRun {
+            config: self.config,
+            predictor: measured.predictor.as_ref(),
+            model: measured.model.as_ref(),
+            model_digest,
+            folder: self.folder,
+        };
         explain_run(&run, images, device, stop, progress).or_else(|error| {
             if !self.stop.load(Ordering::Relaxed) {
                 return Err(error.context("failed to explain the test images"));
@@ -315,7 +329,7 @@ impl Run<'_> {
     /// The manifest is the last file: it says "finished" when everything else is on the disk.
     fn finish(
         &mut self,
-        trained: &Trained<TinyCnnLsa>,
+        trained: &Trained<Network>,
         measured: &Measured,
         explained: Option<&RunExplanations>,
     ) -> Result<()> {

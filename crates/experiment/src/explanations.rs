@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
+use tinylsa_model::Predictor;
 use tinylsa_report::Section;
 use tinylsa_system::sha256_hex;
 use tinylsa_train::{Views, predict};
@@ -13,7 +14,7 @@ use tracing::info;
 use tinylsa_explain::page::{self, DrawnExplanation, Placement, SideBySide};
 use tinylsa_explain::scores::{ScoreTable, Scoring};
 use tinylsa_explain::{
-    ExplainProgress, ExplainedNetwork, Explainer, ImageDirectory, Origin, Request, RequestedClass, Scaling, execution,
+    ExplainProgress, Explainable, Explainer, ImageDirectory, Origin, Request, RequestedClass, Scaling, execution,
     shown_beside, side_by_side, write_image,
 };
 
@@ -39,7 +40,8 @@ pub(crate) struct RunExplanations {
 /// A run whose network is explained.
 pub(crate) struct ExplainedRun<'a> {
     pub(crate) config: &'a ExperimentConfig,
-    pub(crate) model: &'a ExplainedNetwork,
+    pub(crate) predictor: &'a dyn Predictor,
+    pub(crate) model: &'a dyn Explainable,
     /// SHA-256 of `model.safetensors`.
     pub(crate) model_digest: String,
     pub(crate) folder: &'a RunFolder,
@@ -57,9 +59,9 @@ pub(crate) fn explain_run(
     stop: Arc<AtomicBool>,
     progress: &mut dyn ExplainProgress,
 ) -> Result<RunExplanations> {
-    let ExplainedRun { config, model, folder, .. } = *run;
+    let ExplainedRun { config, predictor, model, folder, .. } = *run;
     let (explain, seed) = (&config.explain, config.run.seed);
-    let predictions = predict(&model.folded, &collection.test, &all_indices(&collection.test), Views::Plain)?;
+    let predictions = predict(predictor, &collection.test, &all_indices(&collection.test), Views::Plain)?;
     let ChosenImages { images: subjects, sample } = chosen(&collection.test, &predictions, &explain.images, seed)?;
     let background = background(&collection.train, &explain.shared.background, seed)?;
     let execution = execution(device.clone(), explain.batch_size, seed, stop.into());

@@ -6,18 +6,20 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{LoadedModel, ModelFile, Precision, TinyCnnLsa};
+use tinylsa_model::networks::Network;
+use tinylsa_model::{Classifier, ModelFile, Precision};
 use tinylsa_train::{Logits, TemperatureFit, fit_temperature};
 
 use crate::error::ExperimentError;
 use crate::finished::FinishedRun;
 use crate::matching::{held_out, require_classes};
+use crate::models::LoadedNetwork;
 
 /// A model with the temperature that calibrates it.
 #[derive(Debug)]
 pub struct CalibratedModel {
     /// The model. Its weights are those that a file of the asked precision gives back.
-    pub loaded: LoadedModel,
+    pub loaded: LoadedNetwork,
     /// How the temperature was fitted to the validation split of the run.
     pub fit: TemperatureFit,
 }
@@ -42,12 +44,12 @@ fn calibrated(
     stop: &Arc<AtomicBool>,
 ) -> Result<CalibratedModel> {
     let device = Device::flex();
-    let mut loaded = TinyCnnLsa::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
+    let mut loaded = Network::from_safetensors(&run.load_model()?.to_safetensors(precision)?, &device)?;
     let images = run.images(data_dir, stop)?;
     require_classes(&loaded.metadata, &images.train)?;
     let validation = run.split(&images)?.validation;
-    let logits =
-        Logits::of(&loaded.model.for_inference(), &images.train, &validation).context("failed to measure the model")?;
+    let predictor = loaded.model.predictor();
+    let logits = Logits::of(predictor.as_ref(), &images.train, &validation).context("failed to measure the model")?;
     let fit = fit_temperature(&logits, run.config.run.seed).context("failed to calibrate the model")?;
     loaded.metadata.temperature = Some(fit.temperature);
     loaded.metadata.held_out = Some(held_out(&images.train, validation.len(), run.config.split_seed()));

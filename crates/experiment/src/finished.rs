@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
-use burn::tensor::Device;
+use anyhow::{Result, bail};
 use tinylsa_data::{DatasetName, SourceName, SplitIndices, stratified_split};
-use tinylsa_model::{LoadedModel, ModelFile, TinyCnnLsa};
+use tinylsa_model::ModelConfig;
 
 use crate::dataset::{LoadedDataset, obtain, require_size};
 use crate::error::ExperimentError;
 use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, Status, read_json, require_checksums};
+use crate::models::{LoadedNetwork, load_model};
 use crate::schema::ExperimentConfig;
 use tinylsa_settings::UsageError;
 use tinylsa_settings::config::{ConfigSource, load};
@@ -65,14 +65,13 @@ impl FinishedRun {
     ///
     /// # Errors
     /// If the file is missing or damaged, or of another network than the run's.
-    pub fn load_model(&self) -> Result<LoadedModel, ExperimentError> {
+    pub fn load_model(&self) -> Result<LoadedNetwork, ExperimentError> {
         Ok(self.model()?)
     }
 
-    fn model(&self) -> Result<LoadedModel> {
+    fn model(&self) -> Result<LoadedNetwork> {
         let path = self.model_path();
-        let loaded = TinyCnnLsa::load(&path, &Device::flex())
-            .with_context(|| format!("failed to load the model {}", path.display()))?;
+        let loaded = load_model(&path)?;
         if loaded.metadata.config != self.config.model.network()? {
             bail!("{} holds another network than {}", path.display(), self.folder.join("config.toml").display());
         }
@@ -110,7 +109,7 @@ impl FinishedRun {
                 images.name()
             );
         }
-        require_size(&images.train, self.config.model.network()?.input)?;
+        require_size(&images.train, self.config.model.network()?.input())?;
         if images.checksums != self.manifest.checksums {
             bail!("the images have other checksums than those of the run in {}", self.folder.display());
         }

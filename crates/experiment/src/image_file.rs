@@ -4,11 +4,12 @@ use std::path::Path;
 
 use tinylsa_data::photograph::{Doubt, Found, Photograph, PhotographError, Polarity, PreparedImage, prepare};
 use tinylsa_data::{ImageShape, to_unit};
-use tinylsa_model::ModelMetadata;
+use tinylsa_model::ModelConfig;
 use tinylsa_settings::printable_path;
 use tracing::warn;
 
 use crate::model_images::ImagesOf;
+use crate::models::NetworkMetadata;
 
 /// A file as the network sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +46,8 @@ impl InputImage {
 ///
 /// # Errors
 /// [`PhotographError`] names the file and says what is wrong with it.
-pub fn load_image(path: &Path, metadata: &ModelMetadata) -> Result<InputImage, PhotographError> {
-    let shape = metadata.config.input;
+pub fn load_image(path: &Path, metadata: &NetworkMetadata) -> Result<InputImage, PhotographError> {
+    let shape = metadata.config.input();
     let photograph = Photograph::read(path)?;
     let images = ImagesOf { metadata, file: None };
     let in_shape = if images.source().is_some_and(|source| source.source().is_on_black()) {
@@ -77,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    fn metadata(dataset: &str, input: ImageShape) -> ModelMetadata {
+    fn metadata(dataset: &str, input: ImageShape) -> NetworkMetadata {
         let channels = vec![0.5; input.channels];
         let config = TinyCnnLsaConfig {
             input,
@@ -86,7 +87,7 @@ mod tests {
             input_deviation: channels,
             ..TinyCnnLsaConfig::default()
         };
-        ModelMetadata::new(&config, &["a", "b"], dataset)
+        NetworkMetadata::new(&config.into(), &["a", "b"], dataset)
     }
 
     #[test]

@@ -5,11 +5,13 @@ use tinylsa_model::{HeldOut, ModelMetadata};
 
 use tinylsa_settings::UsageError;
 
+use crate::models::NetworkMetadata;
+
 /// Refuses images of other classes than those of the model, and of the same classes under other numbers.
 ///
 /// # Errors
 /// [`UsageError`] says what differs.
-pub fn require_classes(metadata: &ModelMetadata, dataset: &Dataset) -> Result<(), UsageError> {
+pub fn require_classes<C>(metadata: &ModelMetadata<C>, dataset: &Dataset) -> Result<(), UsageError> {
     let (model, images) = (&metadata.class_names, &dataset.class_names);
     if model.len() != images.len() {
         return Err(UsageError(format!(
@@ -49,7 +51,7 @@ pub(crate) struct AskedSplit {
 /// [`UsageError`] if the file does not say it and neither do the arguments; if they contradict each other; if these are
 /// not the images that the model was trained on.
 pub(crate) fn split_of_training(
-    metadata: &ModelMetadata,
+    metadata: &NetworkMetadata,
     training_set: &Dataset,
     asked: AskedSplit,
 ) -> Result<SplitIndices, UsageError> {
@@ -96,7 +98,7 @@ pub(crate) fn split_of_training(
 ///
 /// # Errors
 /// [`UsageError`] if the file does not record it, or these are not the images that the model was trained on.
-pub fn validation_split(metadata: &ModelMetadata, training_set: &Dataset) -> Result<Vec<u32>, UsageError> {
+pub fn validation_split(metadata: &NetworkMetadata, training_set: &Dataset) -> Result<Vec<u32>, UsageError> {
     if metadata.held_out.is_none() {
         let text = "the model file does not say which images the model was not trained on, so that there is no \
                     validation split to count in; --split test counts in the test split";
@@ -116,9 +118,12 @@ mod tests {
         synthetic_garments(&SyntheticConfig { train: 200, test: 10, seed }).unwrap().train
     }
 
-    fn metadata(held_out: Option<HeldOut>) -> ModelMetadata {
+    fn metadata(held_out: Option<HeldOut>) -> NetworkMetadata {
         let config = TinyCnnLsaConfig::default();
-        ModelMetadata { held_out, ..ModelMetadata::new(&config, &FASHION_MNIST_CLASSES, "synthetic-garments") }
+        NetworkMetadata {
+            held_out,
+            ..NetworkMetadata::new(&config.into(), &FASHION_MNIST_CLASSES, "synthetic-garments")
+        }
     }
 
     #[test]
@@ -143,7 +148,7 @@ mod tests {
         let dataset = garments(0);
         let expected = stratified_split(&dataset.labels, 40, 3).unwrap();
         let recorded = metadata(Some(held_out(&dataset, 40, 3)));
-        let split = |metadata: &ModelMetadata, validation, seed| {
+        let split = |metadata: &NetworkMetadata, validation, seed| {
             split_of_training(metadata, &dataset, AskedSplit { validation, seed }).map_err(|error| error.to_string())
         };
         assert_eq!(split(&recorded, None, None), Ok(expected.clone()));
@@ -175,7 +180,7 @@ mod tests {
         let recorded = metadata(Some(held_out(&garments(0), 40, 3)));
         let error = split_of_training(&recorded, &garments(1), AskedSplit::default()).unwrap_err().to_string();
         assert!(error.contains("trained on other images of synthetic garments than these"), "{error}");
-        let elsewhere = ModelMetadata { dataset: "fashion-mnist".to_owned(), ..recorded };
+        let elsewhere = NetworkMetadata { dataset: "fashion-mnist".to_owned(), ..recorded };
         let error = split_of_training(&elsewhere, &garments(0), AskedSplit::default()).unwrap_err().to_string();
         assert!(error.contains("trained on fashion-mnist, so synthetic garments has no"), "{error}");
     }

@@ -9,13 +9,14 @@ use tinylsa_data::{
     DataConfig, DataDirectory, DatasetName, DownloadPolicy, FolderConfig, IdxConfig, NamedBy, Place, SourceError,
     SourceName, Unavailable,
 };
-use tinylsa_model::ModelMetadata;
+use tinylsa_model::ModelConfig;
 use tinylsa_settings::{UsageError, printable, printable_path};
 use tracing::warn;
 
 use crate::dataset::{LoadedDataset, obtain, read, refusal};
 use crate::error::{ExperimentError, chain};
 use crate::finished::FinishedRun;
+use crate::models::NetworkMetadata;
 
 /// The name of the model file in a run directory.
 const MODEL: &str = "model.safetensors";
@@ -33,7 +34,7 @@ pub struct ImageRequest {
 #[derive(Clone, Copy, Debug)]
 pub struct ImagesOf<'a> {
     /// What its file says.
-    pub metadata: &'a ModelMetadata,
+    pub metadata: &'a NetworkMetadata,
     /// The file; none for the weights that ship.
     pub file: Option<&'a Path>,
 }
@@ -69,7 +70,7 @@ impl ImagesOf<'_> {
     fn section_of(&self, source: SourceName) -> DataConfig {
         let is_own = self.source() == Some(source);
         let name = self.metadata.dataset.split_once('/').filter(|_| is_own).map(|(_, name)| name.to_owned());
-        let input = self.metadata.config.input;
+        let input = self.metadata.config.input();
         DataConfig {
             source,
             idx: Some(IdxConfig {
@@ -159,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    fn metadata(dataset: &str) -> ModelMetadata {
+    fn metadata(dataset: &str) -> NetworkMetadata {
         let config = TinyCnnLsaConfig {
             input: ImageShape { channels: 3, height: 20, width: 30 },
             classes: 2,
@@ -167,7 +168,7 @@ mod tests {
             input_deviation: vec![0.5; 3],
             ..TinyCnnLsaConfig::default()
         };
-        ModelMetadata::new(&config, &["cat", "dog"], dataset)
+        NetworkMetadata::new(&config.into(), &["cat", "dog"], dataset)
     }
 
     #[test]

@@ -2,49 +2,63 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{InferenceModel, LoadedInferenceModel, LoadedModel, ModelFile, TinyCnnLsa};
+use tinylsa_model::networks::{Network, NetworkConfig};
+use tinylsa_model::{Classifier, LoadedModel, ModelFile, ModelMetadata, Predictor, TinyCnnLsa};
 
 use crate::error::ExperimentError;
 
-const SHIPPED: &str = "failed to load the weights that ship with the program";
+/// What the file of any of the networks says.
+pub type NetworkMetadata = ModelMetadata<NetworkConfig>;
+/// Any of the networks, read from a file.
+pub type LoadedNetwork = LoadedModel<Network>;
+
+/// A network read from a file to be asked, and what the file says of it.
+#[derive(Debug)]
+pub struct AskedNetwork {
+    /// The network in its quickest form.
+    pub network: Box<dyn Predictor>,
+    /// The file's metadata.
+    pub metadata: NetworkMetadata,
+    /// The SHA-256 of the file that it was read from, in hexadecimal.
+    pub sha256: String,
+}
+
+impl From<LoadedNetwork> for AskedNetwork {
+    fn from(loaded: LoadedNetwork) -> Self {
+        let LoadedModel { model, metadata, sha256 } = loaded;
+        Self { network: model.predictor(), metadata, sha256 }
+    }
+}
 
 /// Reads a model file, on the default device.
 ///
 /// # Errors
 /// If the file is missing or damaged.
-pub fn load_model(path: &Path) -> Result<LoadedModel, ExperimentError> {
-    let loaded = TinyCnnLsa::load(path, &Device::flex());
-    Ok(loaded.with_context(|| format!("failed to load the model {}", path.display()))?)
+pub fn load_model(path: &Path) -> Result<LoadedNetwork, ExperimentError> {
+    Ok(loaded(path)?)
 }
 
 /// Reads a model file on the default device; without one, the weights that ship with `tinylsa-model`.
 ///
 /// # Errors
 /// If the file is missing or damaged.
-pub fn load_model_or_pretrained(path: Option<&Path>) -> Result<LoadedModel, ExperimentError> {
+pub fn load_model_or_pretrained(path: Option<&Path>) -> Result<LoadedNetwork, ExperimentError> {
     match path {
         Some(path) => load_model(path),
-        None => Ok(TinyCnnLsa::pretrained(&Device::flex()).context(SHIPPED)?),
+        None => Ok(shipped()?),
     }
 }
 
-/// Reads a model file, for inference.
-///
-/// # Errors
-/// If the file is missing or damaged.
-pub fn load_inference_model(path: &Path) -> Result<LoadedInferenceModel, ExperimentError> {
-    Ok(InferenceModel::load(path).with_context(|| format!("failed to load the model {}", path.display()))?)
+fn loaded(path: &Path) -> Result<LoadedNetwork> {
+    Network::load(path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
 }
 
-/// The same; without a file, the weights that ship with `tinylsa-model`.
-///
-/// # Errors
-/// If the file is missing or damaged.
-pub fn load_inference_model_or_pretrained(path: Option<&Path>) -> Result<LoadedInferenceModel, ExperimentError> {
-    match path {
-        Some(path) => load_inference_model(path),
-        None => Ok(InferenceModel::pretrained().context(SHIPPED)?),
-    }
+fn shipped() -> Result<LoadedNetwork> {
+    let pretrained = TinyCnnLsa::pretrained(&Device::flex());
+    let LoadedModel { model, metadata, sha256 } =
+        pretrained.context("failed to load the weights that ship with the program")?;
+    let metadata = metadata.with_config(|config| Ok::<_, std::convert::Infallible>(config.into()))?;
+    Ok(LoadedModel { model: model.into(), metadata, sha256 })
 }

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use tinylsa_data::{ChannelStatistics, FileChecksum, ImageForm, SplitIndices, channel_statistics};
 use tinylsa_kernels::instruction_set;
-use tinylsa_model::{ModelMetadata, TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
+use tinylsa_model::networks::{Network, NetworkConfig};
+use tinylsa_model::{ImageKeys, ModelConfig, load_predictor};
 use tinylsa_settings::{InvalidSetting, require};
 use tinylsa_system::{read_at_most, sha256_hex};
 use tinylsa_train::{BURN_VERSION, Training, TrainingPlan};
@@ -18,6 +19,7 @@ use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
 use crate::dataset::{LoadedDataset, validation_split};
 use crate::folder::{Basis, Identity};
 use crate::machine::device;
+use crate::models::NetworkMetadata;
 use crate::network::unknown_statistics;
 use crate::schema::ExperimentConfig;
 
@@ -41,7 +43,7 @@ pub(crate) struct Prepared {
     /// Of the training images.
     pub(crate) split: SplitIndices,
     /// The plan of the training run, without a place for its checkpoints.
-    plan: TrainingPlan<TinyCnnLsaConfig>,
+    plan: TrainingPlan<NetworkConfig>,
     pub(crate) basis: Basis,
     pub(crate) identity: Identity,
 }
@@ -113,7 +115,7 @@ impl Experiment {
             validation_indices: split.validation.clone().into(),
             device: device.clone(),
             checkpoints: PathBuf::new(),
-            load_teacher: load_predictor::<TinyCnnLsa>,
+            load_teacher: load_predictor::<Network>,
         };
         // What else is wrong with the plan, such as a teacher of another task.
         Training::start(&plan)?;
@@ -134,12 +136,12 @@ impl Experiment {
 
 impl Prepared {
     /// The network that is trained.
-    pub(crate) fn network(&self) -> &TinyCnnLsaConfig {
+    pub(crate) fn network(&self) -> &NetworkConfig {
         &self.plan.model
     }
 
     /// The plan of the training run, with its checkpoints in this directory.
-    pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan<TinyCnnLsaConfig> {
+    pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan<NetworkConfig> {
         TrainingPlan { checkpoints, ..self.plan.clone() }
     }
 }
@@ -156,32 +158,32 @@ fn completed(config: &ExperimentConfig, images: &LoadedDataset, split: &SplitInd
 }
 
 /// The description of the model file that a run leaves.
-pub(crate) fn described(network: &TinyCnnLsaConfig, images: &LoadedDataset) -> ModelMetadata {
+pub(crate) fn described(network: &NetworkConfig, images: &LoadedDataset) -> NetworkMetadata {
     let class_names: Vec<&str> = images.train.class_names.iter().map(String::as_str).collect();
-    ModelMetadata::new(network, &class_names, images.name().id())
+    NetworkMetadata::new(network, &class_names, images.name().id())
 }
 
 /// Refuses what a config can have wrong with these images. Every part that has something to say is asked here, before a
 /// directory is made.
 fn check_plan(
     config: &ExperimentConfig,
-    network: &TinyCnnLsaConfig,
+    network: &NetworkConfig,
     images: &LoadedDataset,
 ) -> Result<(), InvalidSetting> {
-    let section = |error: InvalidSetting| error.within(config.model.kind.name()).within("model");
+    let section = |error: InvalidSetting| error.within(config.model.kind().name()).within("model");
     network.validate().map_err(section)?;
     let augmentation = config.train.augmentation.validate_for(images.train.shape);
     augmentation.map_err(|error| error.within("augmentation").within("train"))?;
-    let explained = Circumstances::new(network, Some(images.train.len()), images.test.len());
+    let explained = Circumstances::of_network(network, Some(images.train.len()), images.test.len());
     config.explain.validate_against(&explained).map_err(|error| error.within("explain"))
 }
 
 /// Refuses shape and classes that a config gives and that are not those of the images.
 fn check_form(config: &ExperimentConfig, images: &LoadedDataset) -> Result<(), InvalidSetting> {
-    let given = config.model.given_form();
-    let key = |key: &str| format!("model.{}.{key}", config.model.kind.name());
+    let ImageKeys { input, classes: given_classes, .. } = config.model.given();
+    let key = |key: &str| format!("model.{}.{key}", config.model.kind().name());
     let ImageForm { shape, classes } = images.form();
-    let sides = given.input.map(|input| {
+    let sides = input.map(|input| {
         [
             ("input.channels", input.channels, shape.channels),
             ("input.height", input.height, shape.height),
@@ -192,7 +194,7 @@ fn check_form(config: &ExperimentConfig, images: &LoadedDataset) -> Result<(), I
         let text = format!("{expected}, as the images are {shape}");
         require(&key(name), found == expected, || found.to_string(), &text)?;
     }
-    let Some(found) = given.classes else { return Ok(()) };
+    let Some(found) = given_classes else { return Ok(()) };
     let expected = format!("{classes}, the number of classes of {}", images.name());
     require(&key("classes"), found == classes, || found.to_string(), &expected)
 }

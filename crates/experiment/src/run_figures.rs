@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tinylsa_model::TinyCnnLsa;
+use tinylsa_model::networks::Network;
 use tinylsa_system::peak_memory;
 use tinylsa_train::{EpochRecord, Trained};
 
@@ -11,7 +11,7 @@ use crate::folder::RunFigures;
 use crate::machine::now;
 use crate::statistics::Spread;
 
-pub(crate) fn figures(trained: &Trained<TinyCnnLsa>, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
+pub(crate) fn figures(trained: &Trained<Network>, evaluation: &EvaluationReport, started: Instant) -> RunFigures {
     RunFigures {
         finished: now(),
         training_seconds: trained.history.iter().map(|record| record.seconds).sum(),

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{ChannelStatistics, DataConfig, ImageForm};
 use tinylsa_explain::{Circumstances, ExplainConfig};
-use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_model::networks::NetworkConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
 
+pub use crate::network::ModelSection;
 use crate::network::unknown_statistics;
-pub use crate::network::{ModelKind, ModelSection, TinyCnnLsaSection};
 
 /// A whole config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,14 +108,7 @@ impl ExperimentConfig {
         self.train.validate().map_err(|error| error.within("train"))?;
         // Mean and deviation that are left out are known by the time that anything is explained.
         let explain = with_statistics(&self.explain, &unknown_statistics(1));
-        explain.validate().map_err(|error| error.within("explain"))?;
-        let has_attention = self.model.attention_blocks() > 0 || !self.explain.needs_attention();
-        require(
-            "model.tinycnn-lsa.attention.blocks",
-            has_attention,
-            || "0".to_owned(),
-            "at least 1 for the attention maps of explain.methods",
-        )
+        explain.validate().map_err(|error| error.within("explain"))
     }
 }
 
@@ -130,8 +123,8 @@ impl ExperimentConfig {
     ///
     /// # Errors
     /// [`InvalidSetting`] names what neither the config nor the source says.
-    pub fn untrained_network(&self) -> Result<TinyCnnLsaConfig, InvalidSetting> {
-        let given = self.model.given_form();
+    pub fn untrained_network(&self) -> Result<NetworkConfig, InvalidSetting> {
+        let given = self.model.given();
         let form = self.data.source.source().form(self.data.tables());
         let shape = given.input.or(form.map(|form| form.shape));
         let classes = given.classes.or(form.map(|form| form.classes));
@@ -161,7 +154,7 @@ impl ExperimentConfig {
     /// What is explained, if it is known of `data.source` what its images are.
     fn circumstances(&self) -> Result<Option<Circumstances>, InvalidSetting> {
         let Some(sizes) = self.data.source.source().sizes(self.data.tables()) else { return Ok(None) };
-        Ok(Some(Circumstances::new(&self.untrained_network()?, Some(sizes.train), sizes.test)))
+        Ok(Some(Circumstances::of_network(&self.untrained_network()?, Some(sizes.train), sizes.test)))
     }
 }
 
@@ -227,7 +220,7 @@ mod tests {
     #[test]
     fn the_base_config_is_of_the_default_network() {
         let config: ExperimentConfig = load(&shipped("base.toml"), &[], ExperimentConfig::validate).unwrap();
-        assert_eq!(config.model.network().unwrap(), TinyCnnLsaConfig::default());
+        assert_eq!(config.model.network().unwrap(), NetworkConfig::default());
     }
 
     #[test]
@@ -250,9 +243,13 @@ mod tests {
         check("run.name=../elsewhere", "letters, digits");
         check("data.dir=", "`data.dir` is \"\", expected the path of a directory");
         check("model.tinycnn-lsa.stages.1.stride=3", "`model.tinycnn-lsa.stages.1.stride` is 3");
-        check("model.kind=vit", "tinycnn-lsa");
+        check("model.kind=lstm", "tinycnn-lsa");
+        check("model.kind=vgg", "expected a method that does without attention, which the network does not give");
         check("model.image_size=28", "image_size");
-        check("model.tinycnn-lsa.attention.blocks=0", "at least 1 for the attention maps of explain.methods");
+        check(
+            "model.tinycnn-lsa.attention.blocks=0",
+            "`explain.methods.0` is self-attention, expected a method that does without attention",
+        );
         check("train.mixing.kind=blend", "mixup");
         check("explain.segmentation.grid.rows=29", "`explain.segmentation.grid.rows` is 29, expected 1 to 28");
         check("explain.images.indices=[10000]", "one of the 10000 test images, 0 to 9999");

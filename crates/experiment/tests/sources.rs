@@ -11,6 +11,7 @@ use tinylsa_experiment::evaluate::evaluate_model_on;
 use tinylsa_experiment::evaluation::SplitName;
 use tinylsa_experiment::finished::FinishedRun;
 use tinylsa_experiment::{Experiment, ExperimentError, RunOptions, Unwatched};
+use tinylsa_model::ConfigOfImages;
 use tinylsa_system::sha256_hex;
 
 const SMALL: [&str; 17] = [
@@ -84,7 +85,11 @@ fn digits_and_characters_are_trained_measured_and_explained() {
         let split = stratified_split(&images.train.labels, 20, 0).unwrap();
         let statistics = channel_statistics(&images.train, &split.train).unwrap();
         let network = run.config.model.network().unwrap();
-        assert_eq!((&network.input_mean, &network.input_deviation), (&statistics.mean, &statistics.deviation));
+        let keys = network.image_keys();
+        assert_eq!(
+            (keys.mean.as_ref(), keys.deviation.as_ref()),
+            (Some(&statistics.mean), Some(&statistics.deviation))
+        );
         assert_eq!(run.config.explain.shared.fill.mean.as_ref(), Some(&statistics.mean));
         assert_eq!(FinishedRun::read(&run.path).unwrap().config, run.config, "what the run directory says");
 

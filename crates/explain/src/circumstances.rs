@@ -1,7 +1,8 @@
 use std::ops::RangeInclusive;
 
-use tinylsa_model::TinyCnnLsaConfig;
 use tinylsa_settings::{InvalidSetting, require_within};
+
+use crate::explainable::Given;
 
 /// What is explained, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +11,10 @@ pub struct Circumstances {
     pub image: [usize; 3],
     /// The number of classes.
     pub classes: usize,
-    /// The number of tokens of the attention.
+    /// The number of tokens of the attention that lie on the image; 0 without attention.
     pub tokens: usize,
+    /// What the model gives beside its scores.
+    pub given: Given,
     /// The number of training images, of which a background is drawn; nothing if there are none at hand.
     pub training: Option<usize>,
     /// The number of test images, of which a run explains some.
@@ -19,12 +22,6 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
-    /// Those of a network and the images that it is trained and tested on.
-    pub fn new(model: &TinyCnnLsaConfig, training: Option<usize>, test: usize) -> Self {
-        let image = model.input.dims();
-        Self { image, classes: model.classes, tokens: model.tokens(), training, test }
-    }
-
     pub(crate) fn pixels(&self) -> usize {
         self.image[1] * self.image[2]
     }

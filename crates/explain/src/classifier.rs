@@ -9,7 +9,7 @@ use tinylsa_xai::{
 
 use crate::cascade::cascade;
 use crate::error::Result;
-use crate::explainable::{AttentionSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel};
+use crate::explainable::{AttentionFacts, AttentionSource, Explainable, FeatureMaps, ImageAttention, RandomisedModel};
 
 /// A forward pass from images to logits in which every attention layer hands its matrices to
 /// [`AttentionTap::record`] and goes on with what that returns.
@@ -46,6 +46,8 @@ struct TappedClassifier<M> {
     model: M,
     grid: TokenGrid,
     forward: TappedForward<M>,
+    /// What changes the tokens beside the attention.
+    beside: &'static [&'static str],
 }
 
 /// A classifier cut in two behind its last feature maps.
@@ -71,8 +73,18 @@ impl<M: Classifier> ExplainedClassifier<M> {
     /// the matrices over on the way. `grid` says where the tokens lie on the image.
     #[must_use]
     pub fn with_attention(self, grid: TokenGrid, forward: TappedForward<M>) -> Self {
-        let attention = Some(TappedClassifier { model: self.model.clone(), grid, forward });
+        let attention = Some(TappedClassifier { model: self.model.clone(), grid, forward, beside: &[] });
         Self { attention, ..self }
+    }
+
+    /// The same, with what changes the tokens beside the attention and is in none of its maps, such as "a perceptron on each
+    /// token". Readers of the maps are told.
+    #[must_use]
+    pub fn with_beside(mut self, beside: &'static [&'static str]) -> Self {
+        if let Some(tapped) = &mut self.attention {
+            tapped.beside = beside;
+        }
+        self
     }
 
     /// The same cut in two behind its last feature maps: `features` computes the maps `[batch, maps, rows, columns]` of
@@ -138,6 +150,11 @@ impl<M: Classifier> TappedClassifier<M> {
 }
 
 impl<M: Classifier> AttentionSource for TappedClassifier<M> {
+    fn facts(&self) -> AttentionFacts {
+        let beside = self.beside.iter().map(|&part| part.to_owned()).collect();
+        AttentionFacts { beside, ..AttentionFacts::default() }
+    }
+
     fn trace(&self, images: Tensor<4>) -> Result<ImageAttention, ExplainError> {
         let layers = self.traced(&images, Target::Predicted)?.layers;
         Ok(ImageAttention { grid: self.grid, layers, checks: Vec::new(), readout: Vec::new(), evidence: Vec::new() })

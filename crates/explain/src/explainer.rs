@@ -15,7 +15,7 @@ use tracing::{info, info_span};
 use crate::background::Background;
 use crate::config::ExplainConfig;
 use crate::error::{Context, Result};
-use crate::explainable::{AttentionSource, Explainable};
+use crate::explainable::{AttentionSource, Explainable, Given};
 use crate::explanation::{ImageExplanation, MethodExplanation, Source};
 use crate::method::{Explained, Method, MethodContext, Needs};
 use crate::registry::MethodId;
@@ -260,13 +260,8 @@ impl Explainer<'_> {
 
     /// Refuses methods that the model cannot serve.
     fn require_support(&self, methods: &[MethodId]) -> Result<(), UsageError> {
-        let lacks = |method: &MethodId| match method.facts().needs {
-            Needs::Attention => self.model.attention().is_none(),
-            Needs::FeatureMaps => self.model.feature_maps().is_none(),
-            Needs::TokenEvidence => self.model.token_evidence().is_none(),
-            Needs::Scores | Needs::Gradients => false,
-        };
-        match methods.iter().find(|method| lacks(method)) {
+        let given = Given::by(self.model);
+        match methods.iter().find(|method| !given.serves(method.facts().needs)) {
             Some(method) => {
                 let what = method.facts().needs.describe();
                 Err(UsageError(format!("{method} needs {what}, which the model does not give")))

@@ -66,6 +66,8 @@ mod maps;
 mod method;
 mod methods;
 mod names;
+#[cfg(feature = "networks")]
+mod networks;
 pub mod page;
 mod registry;
 pub mod scores;
@@ -81,7 +83,7 @@ pub use directory::ImageDirectory;
 pub use drawing::{NamedDrawing, Scaling, draw, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
 pub use explainable::{
-    AttentionFacts, AttentionSource, EvidenceSource, Explainable, FeatureMaps, FromFunction, ImageAttention,
+    AttentionFacts, AttentionSource, EvidenceSource, Explainable, FeatureMaps, FromFunction, Given, ImageAttention,
     RandomisedModel, TokenEvidence,
 };
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, RequestedClass, Unwatched, execution};
@@ -99,9 +101,11 @@ pub use methods::{
     MultiHeadAttention, SelfAttention,
 };
 pub use names::names_of_files;
+#[cfg(feature = "networks")]
+pub use networks::explained;
 pub use registry::{ALL_METHODS, MethodId};
 pub use shared::{BackgroundConfig, SharedSettings};
-pub use tinycnn_lsa::ExplainedNetwork;
+pub use tinycnn_lsa::ExplainedTinyCnnLsa;
 
 /// The example of the README is tested.
 #[cfg(doctest)]

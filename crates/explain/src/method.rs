@@ -135,7 +135,7 @@ pub enum Needs {
 
 impl Needs {
     /// In the words of an error.
-    pub(crate) fn describe(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Scores => "scores",
             Self::Gradients => "differentiable scores",

@@ -17,20 +17,20 @@ use crate::maps::NamedTensor;
 
 /// `TinyCNN` + LSA in the two forms that methods ask.
 #[derive(Debug)]
-pub struct ExplainedNetwork {
+pub struct ExplainedTinyCnnLsa {
     /// Gives gradients and attention.
     pub network: TinyCnnLsa,
     /// Gives logits alone, the same but for rounding, and sooner.
     pub folded: InferenceModel,
 }
 
-impl From<TinyCnnLsa> for ExplainedNetwork {
+impl From<TinyCnnLsa> for ExplainedTinyCnnLsa {
     fn from(network: TinyCnnLsa) -> Self {
         Self { folded: network.for_inference(), network }
     }
 }
 
-impl Explainable for ExplainedNetwork {
+impl Explainable for ExplainedTinyCnnLsa {
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         self.folded.forward(images)
     }

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use tinylsa_explain::{
-    Background, Elements, ExplainConfig, Explainable, ExplainedNetwork, Explainer, ExplanationError, FromFunction,
+    Background, Elements, ExplainConfig, Explainable, ExplainedTinyCnnLsa, Explainer, ExplanationError, FromFunction,
     ImageExplanation, ImageToExplain, Maps, MethodExplanation, MethodId, Request, RequestedClass,
 };
 use tinylsa_model::{
@@ -90,7 +90,7 @@ fn assert_near(found: f64, expected: f64) {
 #[test]
 fn the_values_of_the_tokens_sum_to_the_logit_less_its_bias() {
     for kind in [HeadKind::Mean, HeadKind::ClassAttention] {
-        let model = ExplainedNetwork::from(network(kind));
+        let model = ExplainedTinyCnnLsa::from(network(kind));
         for class in 0..CLASSES {
             let found = explain(&model, RequestedClass::Class(class), None, &["class-evidence"]).unwrap();
             let (values, map) = values_and_map(&found.methods[0]);
@@ -106,7 +106,7 @@ fn the_values_of_the_tokens_sum_to_the_logit_less_its_bias() {
 
 #[test]
 fn a_contrast_is_the_difference_of_two_maps() {
-    let model = ExplainedNetwork::from(network(HeadKind::ClassAttention));
+    let model = ExplainedTinyCnnLsa::from(network(HeadKind::ClassAttention));
     let values = |class, against| {
         let found = explain(&model, RequestedClass::Class(class), against, &["class-evidence"]).unwrap();
         values_and_map(&found.methods[0]).0
@@ -119,7 +119,7 @@ fn a_contrast_is_the_difference_of_two_maps() {
 
 #[test]
 fn rollout_and_flow_are_read_as_the_class_reads_the_tokens() {
-    let model = ExplainedNetwork::from(network(HeadKind::ClassAttention));
+    let model = ExplainedTinyCnnLsa::from(network(HeadKind::ClassAttention));
     let methods = ["class-evidence", "attention-rollout", "attention-flow"];
     let of_class = |class| {
         let found = explain(&model, RequestedClass::Class(class), None, &methods).unwrap();

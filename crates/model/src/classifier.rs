@@ -141,6 +141,22 @@ pub trait ModelConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned 
     /// The name of the kind of network in files and configs, such as `tinycnn-lsa`. No other kind has it.
     const KIND: &'static str;
 
+    /// The kind of this network. An enumeration of networks says that of the one it holds.
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    /// The config of a network of a kind, as a file holds it. An enumeration of networks takes more than one kind.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] if it is another kind, or what is there is no config of it.
+    fn of_kind(kind: String, config: serde_json::Value) -> Result<Self, ModelFileError> {
+        if kind != Self::KIND {
+            return Err(ModelFileError::Kind { found: kind, expected: Self::KIND });
+        }
+        serde_json::from_value(config).map_err(ModelFileError::Metadata)
+    }
+
     /// The images that the network takes.
     fn input(&self) -> ImageShape;
 

@@ -1,32 +1,26 @@
 use serde::{Deserialize, Serialize};
 use tinylsa_shape::ImageShape;
 
-/// The config of a [`TinyCnnLsa`](crate::TinyCnnLsa).
-///
-/// The default is the network of `configs/base.toml`. The paper that the project follows fixes no layer sizes; these
-/// are our own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TinyCnnLsaConfig {
-    /// Channels, height and width of an image.
-    pub input: ImageShape,
-    /// Number of classes, the length of the logits.
-    pub classes: usize,
-    /// Mean of each channel over the training images, on a scale from 0 to 1. The network subtracts it from its input.
-    pub input_mean: Vec<f32>,
-    /// Standard deviation of each channel over the training images. The network divides its input by it.
-    pub input_deviation: Vec<f32>,
-    /// Whether learned positions are added to the tokens. Without them a block knows where a token lies only if it is
-    /// [local](AttentionConfig::local).
-    pub positions: bool,
-    /// The convolutional stem, from the image to the token grid.
-    pub stages: Vec<StageConfig>,
-    /// The attention blocks on the token grid; their width is the channels of the last stage.
-    pub attention: AttentionConfig,
-    /// Residual blocks of two 3×3 convolutions each, on the token grid behind the attention.
-    pub closing_blocks: usize,
-    /// From the tokens to the logits.
-    pub head: HeadConfig,
+use crate::images::config_of_images;
+
+config_of_images! {
+    /// The config of a [`TinyCnnLsa`](crate::TinyCnnLsa).
+    ///
+    /// The default is the network of `configs/base.toml`. The paper that the project follows fixes no layer sizes; these
+    /// are our own.
+    pub struct TinyCnnLsaConfig {
+        /// Whether learned positions are added to the tokens. Without them a block knows where a token lies only if it is
+        /// [local](AttentionConfig::local).
+        pub positions: bool,
+        /// The convolutional stem, from the image to the token grid.
+        pub stages: Vec<StageConfig>,
+        /// The attention blocks on the token grid; their width is the channels of the last stage.
+        pub attention: AttentionConfig,
+        /// Residual blocks of two 3×3 convolutions each, on the token grid behind the attention.
+        pub closing_blocks: usize,
+        /// From the tokens to the logits.
+        pub head: HeadConfig,
+    }
 }
 
 /// One stage of the convolutional stem: an entry convolution, then residual blocks.

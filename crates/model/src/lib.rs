@@ -95,6 +95,7 @@ pub use file::{
     load_predictor, model_kind, model_to_safetensors, read_model_file, require_sound, state_from_safetensors,
     state_to_safetensors,
 };
+pub use images::{ConfigOfImages, ImageKeys};
 pub use inference::{Classification, ClassifyError, InferenceModel, LoadedInferenceModel, RankedClass};
 pub use init_error::InitError;
 pub use layers::{BatchStatistics, EPSILON};

@@ -5,7 +5,6 @@ use tinylsa_shape::ImageShape;
 
 use crate::architecture::StageSpec;
 use crate::config::{AttentionConfig, StageConfig, TinyCnnLsaConfig};
-use crate::images::Images;
 
 /// Stages of the stem, at the most: ten halvings take the largest image to one token.
 const MOST_STAGES: usize = 16;
@@ -41,12 +40,6 @@ impl TinyCnnLsaConfig {
             || format!("with `attention` a network of {parameters} parameters"),
             &format!("at most {MOST_PARAMETERS}"),
         )
-    }
-
-    /// The images that the network takes.
-    pub(crate) fn images(&self) -> Images<'_> {
-        let Self { input, classes, input_mean, input_deviation, .. } = self;
-        Images { input: *input, classes: *classes, mean: input_mean, deviation: input_deviation }
     }
 }
 

@@ -11,8 +11,7 @@ use tinylsa_bench::{
 };
 use tinylsa_data::{DataConfig, SourceName};
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
-use tinylsa_experiment::models::load_model;
-use tinylsa_model::ModelMetadata;
+use tinylsa_experiment::models::{NetworkMetadata, load_model};
 
 use super::config_or_base;
 use super::images::source;
@@ -288,7 +287,7 @@ fn plan(arguments: &BenchArguments) -> Result<Plan> {
 fn images(
     arguments: &BenchArguments,
     config: &ExperimentConfig,
-    metadata: Option<&ModelMetadata>,
+    metadata: Option<&NetworkMetadata>,
 ) -> Result<MeasuredImages> {
     let request = ImageRequest { source: arguments.source, data_dir: arguments.data_dir.clone() };
     if request == ImageRequest::default() {

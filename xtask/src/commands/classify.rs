@@ -6,8 +6,7 @@ use serde::Serialize;
 use tinylsa_data::photograph::{Found, Polarity};
 use tinylsa_experiment::chain;
 use tinylsa_experiment::classify::{ClassProbability, ClassifiedPhotograph, PreparedDirectory, classify_photograph};
-use tinylsa_experiment::models::load_inference_model_or_pretrained;
-use tinylsa_model::LoadedInferenceModel;
+use tinylsa_experiment::models::{AskedNetwork, load_model_or_pretrained};
 use tinylsa_settings::printable_path;
 use tracing::error;
 
@@ -78,7 +77,7 @@ struct ImageName {
 
 /// Says what is on each image. An image that cannot be classified does not keep the others from being classified.
 pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
-    let loaded = load_inference_model_or_pretrained(arguments.model.as_deref())?;
+    let loaded = AskedNetwork::from(load_model_or_pretrained(arguments.model.as_deref())?);
     let output = arguments.save_prepared.as_deref().map(PreparedDirectory::claim).transpose()?;
     let mut entries = Vec::with_capacity(arguments.images.len());
     let mut failures = 0;
@@ -110,7 +109,7 @@ pub(crate) fn run(arguments: &ClassifyArguments) -> Result<()> {
 }
 
 fn classify(
-    loaded: &LoadedInferenceModel,
+    loaded: &AskedNetwork,
     path: &Path,
     output: Option<&PreparedDirectory>,
     number: usize,

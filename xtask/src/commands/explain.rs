@@ -3,7 +3,8 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use tinylsa_data::ChannelStatistics;
-use tinylsa_model::{LoadedModel, TinyCnnLsaConfig};
+use tinylsa_model::networks::NetworkConfig;
+use tinylsa_model::{ConfigOfImages, LoadedModel};
 use tinylsa_system::{ClaimError, OutputDir};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
@@ -14,16 +15,15 @@ use tinylsa_experiment::choice::background;
 use tinylsa_experiment::dataset::LoadedDataset;
 use tinylsa_experiment::machine::set_threads;
 use tinylsa_experiment::matching::require_classes;
-use tinylsa_experiment::models::load_model_or_pretrained;
+use tinylsa_experiment::models::{LoadedNetwork, load_model_or_pretrained};
 
 use super::config_or_base;
 use tinylsa_experiment::schema::{ExperimentConfig, with_statistics};
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::scores::{Scoring, first_variant};
 use tinylsa_explain::{
-    Circumstances, ExplainConfig, ExplainedNetwork, Explainer, ImageDirectory, ImageExplanation, ImageToExplain,
-    MethodId, Needs, Origin, Request, RequestedClass, SharedSetting, execution, noise_background, shown_beside,
-    write_image,
+    Circumstances, ExplainConfig, Explainer, Given, ImageDirectory, ImageExplanation, ImageToExplain, MethodId, Origin,
+    Request, RequestedClass, SharedSetting, execution, explained, noise_background, shown_beside, write_image,
 };
 use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 use tinylsa_settings::{counted, printable};
@@ -49,12 +49,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     set_threads(arguments.threads)?;
     let loaded = load_model_or_pretrained(arguments.model.as_deref())?;
     let (config, class_names) = (&loaded.metadata.config, &loaded.metadata.class_names);
-    let settings = settings.with_statistics_of(config);
-    if config.attention.blocks == 0
-        && let Some(method) = settings.methods.iter().find(|method| method.facts().needs == Needs::Attention)
-    {
-        return Err(UsageError(format!("the model has no attention for {} to show", method.name())).into());
-    }
+    let given = Circumstances::of_network(config, None, 0).given;
+    let settings = settings.with_statistics_of(config).of_methods_for(given)?;
     let class = |name: &Option<String>| name.as_deref().map(|class| class_of(class, class_names)).transpose();
     let target = Asked {
         class: match arguments.target.as_deref() {
@@ -73,7 +69,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
     }
     let collection = collection(arguments, &loaded.metadata, &settings.methods)?;
     let training = collection.as_ref().map(|images| images.train.len());
-    settings.check(&Circumstances::new(config, training, 0), arguments.scores)?;
+    settings.check(&Circumstances::of_network(config, training, 0), arguments.scores)?;
     let mut failures = Vec::new();
     let subjects = match &collection {
         Some(images) if !arguments.index.is_empty() => {
@@ -113,7 +109,7 @@ impl Asked {
 #[expect(clippy::too_many_arguments, reason = "everything that was found out about one call")]
 fn explain(
     settings: &Settings,
-    loaded: LoadedModel,
+    loaded: LoadedNetwork,
     target: Asked,
     collection: Option<&LoadedDataset>,
     subjects: Vec<ImageToExplain>,
@@ -136,8 +132,9 @@ fn explain(
         dataset: from_collection.map(|images| images.name().title().to_owned()),
         seed: settings.seed,
     };
-    let network = ExplainedNetwork::from(model);
-    let explainer = Explainer { model: &network, config: &settings.explain, background: &background, execution };
+    let network = explained(&model);
+    let explainer =
+        Explainer { model: network.as_ref(), config: &settings.explain, background: &background, execution };
     let request = Request {
         methods: &settings.methods,
         target: target.class,
@@ -151,9 +148,9 @@ fn explain(
     let every_class = target.class == RequestedClass::Every;
     let (mut finished, mut number) = (Finished::default(), 0);
     let mut scoring = arguments.scores.then(|| Scoring::new(&explainer, names.len())).transpose()?;
-    let ended: Result<()> = explainer.explain_all(subjects, &request, &mut ExplainBar::default(), |explained| {
+    let ended: Result<()> = explainer.explain_all(subjects, &request, &mut ExplainBar::default(), |outcome| {
         number += 1;
-        let explanation = match explained {
+        let explanation = match outcome {
             Ok(explanation) => explanation,
             // one image that cannot be explained does not keep the others from it
             Err(failure) => {
@@ -223,6 +220,8 @@ struct Settings {
     overrides: Vec<String>,
     explain: ExplainConfig,
     methods: Vec<MethodId>,
+    /// Whether the command line named the methods.
+    are_named: bool,
     seed: u64,
 }
 
@@ -234,12 +233,15 @@ impl Settings {
         let ExperimentConfig { explain, run, .. } = load(&source, &overrides, ExperimentConfig::validate_ranges)?;
         let methods =
             if arguments.methods.is_empty() { explain.methods.clone() } else { MethodId::chosen(&arguments.methods)? };
-        Ok(Self { source, is_built_in, overrides, explain, methods, seed: arguments.seed.unwrap_or(run.seed) })
+        let are_named =
+            !arguments.methods.is_empty() || overrides.iter().any(|change| change.contains("explain.methods"));
+        let seed = arguments.seed.unwrap_or(run.seed);
+        Ok(Self { source, is_built_in, overrides, explain, methods, are_named, seed })
     }
 
     /// Mean and deviation of the images are those that the network was trained with, unless the caller gives them: the
     /// config that the program brings along has those of Fashion-MNIST.
-    fn with_statistics_of(mut self, network: &TinyCnnLsaConfig) -> Self {
+    fn with_statistics_of(mut self, network: &NetworkConfig) -> Self {
         let is_given = |key: &str| {
             !self.is_built_in
                 || self.overrides.iter().any(|change| change.trim_start().starts_with(&format!("explain.{key}")))
@@ -255,9 +257,26 @@ impl Settings {
                 *list = None;
             }
         }
-        let (mean, deviation) = (network.input_mean.clone(), network.input_deviation.clone());
+        let keys = network.image_keys();
+        let (mean, deviation) = (keys.mean.unwrap_or_default(), keys.deviation.unwrap_or_default());
         let explain = with_statistics(&self.explain, &ChannelStatistics { mean, deviation });
         Self { explain, ..self }
+    }
+
+    /// Of the methods that nobody named, those that the network serves; one that was named and that it does not serve is
+    /// refused.
+    fn of_methods_for(mut self, given: Given) -> Result<Self, UsageError> {
+        let serves = |method: &MethodId| given.serves(method.facts().needs);
+        let Some(refused) = self.methods.iter().copied().find(|method| !serves(method)) else { return Ok(self) };
+        if !self.is_built_in || self.are_named {
+            let needs = refused.facts().needs.describe();
+            return Err(UsageError(format!("{refused} needs {needs}, which the model does not give")));
+        }
+        let (served, others): (Vec<MethodId>, Vec<MethodId>) = self.methods.iter().partition(|method| serves(method));
+        let names: Vec<&str> = others.iter().map(|method| method.name()).collect();
+        info!("the model does not give what these methods need, so that they are left out: {}", names.join(", "));
+        self.methods = served;
+        Ok(self)
     }
 
     /// Checks the settings of the chosen methods, and of their scores if they are scored, against the images and the network, and names the line of a mistake.

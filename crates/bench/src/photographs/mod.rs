@@ -17,7 +17,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tinylsa_data::photograph::{Photograph, prepare};
 use tinylsa_data::{Dataset, DatasetName, stratified_split, to_unit};
-use tinylsa_model::{InferenceModel, LoadedInferenceModel};
+use tinylsa_experiment::models::{AskedNetwork, load_model_or_pretrained};
+use tinylsa_model::{ModelConfig, Predictor};
 use tracing::info;
 
 use garment::Garment;
@@ -106,7 +107,7 @@ enum Answer {
 }
 
 pub(super) fn run(plan: &PhotographsPlan) -> Result<PhotographsReport> {
-    let loaded = tinylsa_experiment::models::load_inference_model_or_pretrained(plan.model.as_deref())?;
+    let loaded = AskedNetwork::from(load_model_or_pretrained(plan.model.as_deref())?);
     let images = fashion_mnist(plan.data_dir.as_deref(), &plan.stop)?;
     let (dataset, mut indices) = match plan.split {
         PhotographsSplit::Validation => {
@@ -123,17 +124,17 @@ pub(super) fn run(plan: &PhotographsPlan) -> Result<PhotographsReport> {
 }
 
 fn measure(
-    loaded: &LoadedInferenceModel,
+    loaded: &AskedNetwork,
     dataset: &Dataset,
     indices: &[u32],
     plan: &PhotographsPlan,
 ) -> Result<PhotographsReport> {
-    ensure!(loaded.metadata.config.input == dataset.shape, "the model does not take images of {}", dataset.shape);
+    ensure!(loaded.metadata.config.input() == dataset.shape, "the model does not take images of {}", dataset.shape);
     let mut reports: Vec<KindReport> = Vec::new();
     let mut plain = None;
     for kind in kinds(plan.strengths) {
         info!("{} ({})", kind.name, kind.strength);
-        let answers = answers(&loaded.model, dataset, indices, |garment, index| {
+        let answers = answers(loaded.network.as_ref(), dataset, indices, |garment, index| {
             let file = kind.scene.photograph(garment, plan.seed, index)?;
             let prepared = Photograph::decode(&file).and_then(|photograph| prepare(&photograph, dataset.shape));
             Ok(prepared.ok().map(|prepared| prepared.pixels))
@@ -143,7 +144,7 @@ fn measure(
     }
     let plain = plain.context("there are no kinds of photograph")?;
     let turned_images = angles(plan.strengths).into_iter().map(|angle| {
-        let answers = answers(&loaded.model, dataset, indices, |garment, _| Ok(Some(garment.turned(angle))))?;
+        let answers = answers(loaded.network.as_ref(), dataset, indices, |garment, _| Ok(Some(garment.turned(angle))))?;
         Ok(KindReport::new("turned images", format!("{angle}°"), &plain, &answers))
     });
     Ok(PhotographsReport {
@@ -159,7 +160,7 @@ fn measure(
 
 /// What the network says of every image, after something was done to it.
 fn answers(
-    model: &InferenceModel,
+    model: &dyn Predictor,
     dataset: &Dataset,
     indices: &[u32],
     prepared: impl Fn(&Garment, u64) -> Result<Option<Vec<u8>>> + Sync,
@@ -228,7 +229,7 @@ mod tests {
             strengths: Strengths::Tuned,
             stop: Arc::default(),
         };
-        let loaded = InferenceModel::pretrained().unwrap();
+        let loaded = AskedNetwork::from(load_model_or_pretrained(None).unwrap());
         let measured = || measure(&loaded, &garments.test, &[0, 1, 2], &plan).unwrap();
         let report = measured();
         assert_eq!(report.kinds.len(), kinds(Strengths::Tuned).len());

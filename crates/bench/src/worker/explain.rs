@@ -16,9 +16,9 @@ use tinylsa_xai::{
 
 use super::block::{BlockLength, block, next_block, tell, version};
 use crate::images::read_batch;
+use crate::models::load_own;
 use crate::protocol::{Block, Ready};
 use tinylsa_experiment::machine::set_threads;
-use tinylsa_experiment::models::load_model;
 
 /// Batch sizes among which the best one is sought.
 const BATCH_SIZES: [usize; 5] = [16, 32, 64, 128, 256];
@@ -120,7 +120,7 @@ impl Subject {
         let fill = FillConfig { kind: Fill::Black, black: vec![-1.0], ..FillConfig::default() };
         let masker = Masker::new(image.clone(), segmentation, &fill, &Execution::default())?;
         let layers = (0..FLOW[1]).map(uneven_layer).collect::<Result<_>>()?;
-        let model = load_model(&job.model)?.model;
+        let model = load_own(&job.model)?.model;
         Ok(Self { folded: model.for_inference(), model, image, masker, layers, device: Device::flex() })
     }
 

@@ -10,9 +10,9 @@ use tinylsa_model::{HostTensor, values_of};
 
 use super::block::{BlockLength, block, counted, next_block, tell, version};
 use crate::images::read_batch;
+use crate::models::load_own;
 use crate::protocol::Ready;
 use tinylsa_experiment::machine::set_threads;
-use tinylsa_experiment::models::load_model;
 
 /// Calls before the first block.
 const WARM_UP: usize = 3;
@@ -43,7 +43,7 @@ pub(crate) struct InferJob {
 pub(super) fn serve(job: &InferJob) -> Result<()> {
     set_threads(job.threads)?;
     let device = Device::flex();
-    let model = load_model(&job.model)?.model;
+    let model = load_own(&job.model)?.model;
     let folded = model.for_inference();
     let images = read_batch(&job.batch)?;
     let evaluate = |batch_size: usize| -> Result<()> {

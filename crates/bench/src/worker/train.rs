@@ -10,7 +10,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{BatchLoader, Dataset, ImageForm, LoaderConfig};
 use tinylsa_kernels::profile;
-use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
+use tinylsa_model::networks::{Network, NetworkConfig};
+use tinylsa_model::{ModelConfig, load_predictor};
 use tinylsa_train::{EpochRecord, Progress, TrainConfig, TrainingPlan, train};
 
 use super::block::{BlockLength, block, counted, next_block, tell, version};
@@ -26,7 +27,7 @@ const TIMED_BATCHES: usize = 8;
 /// A training that is measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct TrainJob {
-    pub(crate) model: TinyCnnLsaConfig,
+    pub(crate) model: NetworkConfig,
     /// Its batch size is the one that is measured.
     pub(crate) train: TrainConfig,
     pub(crate) seed: u64,
@@ -38,7 +39,7 @@ pub(crate) struct TrainJob {
 pub(super) fn serve(job: &TrainJob) -> Result<()> {
     set_threads(job.threads)?;
     let folder = tempfile::tempdir().context("failed to make a folder for checkpoints")?;
-    let form = ImageForm { shape: job.model.input, classes: job.model.classes };
+    let form = ImageForm { shape: job.model.input(), classes: job.model.classes() };
     let dataset = Arc::new(job.images.training(form)?);
     let plan = plan(job, &dataset, folder.path());
     let stop = AtomicBool::new(false);
@@ -58,7 +59,7 @@ pub(super) fn serve(job: &TrainJob) -> Result<()> {
 }
 
 /// One epoch without end, over the same images again and again.
-fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingPlan<TinyCnnLsaConfig> {
+fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingPlan<NetworkConfig> {
     let images = dataset.len() as u32;
     TrainingPlan {
         model: job.model.clone(),
@@ -69,12 +70,12 @@ fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingP
         validation_indices: (0..images.min(10)).collect(),
         device: Device::flex(),
         checkpoints: checkpoints.to_owned(),
-        load_teacher: load_predictor::<TinyCnnLsa>,
+        load_teacher: load_predictor::<Network>,
     }
 }
 
 /// What preparing a batch costs the thread that does it, beside the training.
-fn seconds_of_a_batch(plan: &TrainingPlan<TinyCnnLsaConfig>) -> Result<f64> {
+fn seconds_of_a_batch(plan: &TrainingPlan<NetworkConfig>) -> Result<f64> {
     let config = LoaderConfig {
         indices: plan.train_indices[..TIMED_BATCHES * plan.train.batch_size].into(),
         batch_size: plan.train.batch_size,

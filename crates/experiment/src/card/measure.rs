@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use tinylsa_model::{LoadedModel, ModelFile, Precision, TinyCnnLsa, state_of};
+use tinylsa_model::networks::Network;
+use tinylsa_model::{Classifier, ModelFile, Precision, state_of};
 use tinylsa_train::{Logits, robustness};
 use tracing::info;
 
@@ -14,6 +15,7 @@ use crate::error::ExperimentError;
 use crate::evaluation::{MeasuredModel, SplitName, SplitView, measured};
 use crate::finished::FinishedRun;
 use crate::matching::require_classes;
+use crate::models::LoadedNetwork;
 use crate::schema::ExperimentConfig;
 use tinylsa_settings::UsageError;
 use tinylsa_settings::config::{ConfigSource, load};
@@ -26,7 +28,7 @@ const CONFUSIONS: usize = 6;
 #[derive(Debug)]
 pub struct CardSubject {
     /// The weights.
-    pub loaded: LoadedModel,
+    pub loaded: LoadedNetwork,
     /// The runs of the recipe; the first one's weights must be those above.
     pub runs: Vec<FinishedRun>,
     /// The file that the runs were made from, with another seed for each.
@@ -54,7 +56,7 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
     })?;
     require_one_recipe(runs, config.as_deref())?;
 
-    let model = loaded.model.for_inference();
+    let model = loaded.model.predictor();
     let images = run.images(data_dir, stop)?;
     require_classes(&loaded.metadata, &images.test)?;
     let split = run.split(&images)?;
@@ -63,14 +65,15 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
     info!("measuring the weights on {} test images", indices.len());
     let view = SplitView { name: SplitName::Test, dataset: &images.test, indices: &indices };
     let subject = MeasuredModel {
-        network: &model,
+        network: model.as_ref(),
+        config: &loaded.metadata.config,
         class_names: &loaded.metadata.class_names,
         temperature: loaded.metadata.temperature,
     };
     let test = measured(&subject, &view, true, seed)?;
 
-    let validation = Logits::of(&model, &images.train, &split.validation)?;
-    let tested = Logits::of(&model, &images.test, &indices)?;
+    let validation = Logits::of(model.as_ref(), &images.train, &split.validation)?;
+    let tested = Logits::of(model.as_ref(), &images.test, &indices)?;
     let calibration = CardCalibration {
         temperature,
         validation_before: validation.calibration(1.0, seed)?,
@@ -80,7 +83,7 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
     };
 
     info!("measuring the weights on corrupted test images");
-    let robustness = robustness(&model, &images.test, &indices, seed)?;
+    let robustness = robustness(model.as_ref(), &images.test, &indices, seed)?;
     let runs: Vec<CardRun> = runs.iter().map(card_run).collect::<Result<_>>()?;
     Ok(ModelCard {
         data: CardData {
@@ -105,10 +108,10 @@ fn card(subject: &CardSubject, data_dir: Option<&Path>, stop: &Arc<AtomicBool>) 
 }
 
 /// The precision in which the weights are those of the run.
-fn precision_of(loaded: &LoadedModel, run: &FinishedRun) -> Result<Precision> {
+fn precision_of(loaded: &LoadedNetwork, run: &FinishedRun) -> Result<Precision> {
     let (weights, trained) = (state_of(&loaded.model), run.load_model()?);
     for precision in [Precision::Single, Precision::Half] {
-        let stored = TinyCnnLsa::from_safetensors(&trained.to_safetensors(precision)?, &Device::flex())?;
+        let stored = Network::from_safetensors(&trained.to_safetensors(precision)?, &Device::flex())?;
         if state_of(&stored.model) == weights {
             return Ok(precision);
         }
@@ -169,7 +172,7 @@ fn card_run(run: &FinishedRun) -> Result<CardRun> {
     })
 }
 
-fn card_weights(loaded: &LoadedModel, precision: Precision) -> Result<CardWeights> {
+fn card_weights(loaded: &LoadedNetwork, precision: Precision) -> Result<CardWeights> {
     let bytes = loaded.to_safetensors(precision)?;
     let cost = loaded.metadata.config.cost();
     Ok(CardWeights {

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use tinylsa_model::networks::NetworkConfig;
 use tinylsa_model::{TinyCnnLsa, TinyCnnLsaConfig};
 
 use super::*;
@@ -79,7 +80,7 @@ fn the_card_that_ships_is_of_the_weights_and_the_recipe_that_ship() {
     assert_eq!((card.weights.bytes, &card.weights.sha256), (bytes.len(), &sha256_hex(&bytes)));
     assert!(bytes.len() <= 2_000_000 && card.weights.parameters < 500_000);
     let pretrained = TinyCnnLsa::pretrained(&Device::flex()).unwrap();
-    assert_eq!(pretrained.metadata.config, card.model.network().unwrap());
+    assert_eq!(NetworkConfig::from(pretrained.metadata.config), card.model.network().unwrap());
     assert_eq!(pretrained.metadata.temperature, Some(card.calibration.temperature));
 
     let source = ConfigSource::new("born-again.toml", String::from_utf8(shipped("configs/born-again.toml")).unwrap());

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_data::{DatasetName, FileChecksum, Severity};
+use tinylsa_model::ModelConfig;
 use tinylsa_train::{Calibration, Interval, KeptEpoch, TrainConfig};
 
 use super::{CardRun, ModelCard};
@@ -75,7 +76,7 @@ fn over_runs(card: &ModelCard) -> String {
 
 fn use_and_limits(card: &ModelCard) -> Result<String> {
     let names: Vec<&str> = card.test.classes.iter().map(|class| class.name.as_str()).collect();
-    let input = card.model.network()?.input;
+    let input = card.model.network()?.input();
     if ![DatasetName::FASHION_MNIST, DatasetName::SYNTHETIC_GARMENTS].contains(&card.data.dataset) {
         let form = match input.channels {
             1 => "A grey image",

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_data::Dataset;
-use tinylsa_model::{TinyCnnLsa, load_predictor};
+use tinylsa_model::load_predictor;
+use tinylsa_model::networks::Network;
 use tinylsa_train::{Logits, fit_temperature};
 use tinylsa_xai::{MeanInterval, mean_interval};
 
@@ -73,7 +74,7 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Asks the network in a run directory.
     pub(super) fn of(variant: &str, seed: u64, run_dir: &Path, dataset: &Dataset, images: &[u32]) -> Result<Self> {
-        let model = load_predictor::<TinyCnnLsa>(&run_dir.join("model.safetensors"))
+        let model = load_predictor::<Network>(&run_dir.join("model.safetensors"))
             .with_context(|| format!("the run in {} has no usable network", run_dir.display()))?;
         let logits = Logits::of(model.predictor.as_ref(), dataset, images)?;
         let predictions = logits.predictions(fit_temperature(&logits, 0)?.temperature)?;

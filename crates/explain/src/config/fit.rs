@@ -44,6 +44,11 @@ impl ExplainConfig {
     /// # Errors
     /// The first key of `[explain]` that does not fit, and why.
     pub fn validate_methods(&self, methods: &[MethodId], at: &Circumstances) -> Result<(), InvalidSetting> {
+        for (place, method) in methods.iter().enumerate() {
+            let needs = method.facts().needs;
+            let expected = format!("a method that does without {}, which the network does not give", needs.describe());
+            require(&format!("methods.{place}"), at.given.serves(needs), || method.to_string(), &expected)?;
+        }
         self.validate_values(at)?;
         methods.iter().try_for_each(|&method| self.method(method).validate_against(&self.shared, at))
     }
@@ -130,6 +135,7 @@ impl ExplainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explainable::Given;
     use serde::Deserialize;
     use tinylsa_settings::config::{ConfigSource, load};
 
@@ -141,7 +147,14 @@ mod tests {
     }
 
     fn circumstances() -> Circumstances {
-        Circumstances { image: [1, 28, 28], classes: 10, tokens: 49, training: Some(500), test: 200 }
+        Circumstances {
+            image: [1, 28, 28],
+            classes: 10,
+            tokens: 49,
+            given: Given { attention: true, feature_maps: true, token_evidence: true },
+            training: Some(500),
+            test: 200,
+        }
     }
 
     /// What is wrong with configs/ci.toml changed in some keys of `[explain]`, with the line of the mistake.

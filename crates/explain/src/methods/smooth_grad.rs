@@ -92,6 +92,7 @@ impl Method for SmoothGradConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explainable::Given;
 
     #[test]
     fn sentences_tell_the_samples_and_their_error() {
@@ -109,7 +110,14 @@ mod tests {
     #[test]
     fn a_budget_of_an_odd_number_is_named_by_its_key() {
         let budget = Budget { steps: 32, background: 10, noisy: 15, coalitions: 200, permutations: 8 };
-        let at = Circumstances { image: [1, 28, 28], classes: 10, tokens: 49, training: None, test: 1 };
+        let at = Circumstances {
+            image: [1, 28, 28],
+            classes: 10,
+            tokens: 49,
+            given: Given::default(),
+            training: None,
+            test: 1,
+        };
         let check = |noisy| {
             SmoothGradConfig::default().validate_budget(&Budget { noisy, ..budget }, &SharedSettings::default(), &at)
         };

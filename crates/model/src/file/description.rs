@@ -16,24 +16,21 @@ pub(super) struct Description<C> {
 
 impl<C: ModelConfig> Description<C> {
     pub(super) fn parse(text: &str) -> Result<Self, ModelFileError> {
-        match kind_in(text)? {
-            None => return Err(ModelFileError::NoKind { expected: C::KIND }),
-            Some(found) if found != C::KIND => return Err(ModelFileError::Kind { found, expected: C::KIND }),
-            Some(_) => {}
-        }
+        let kind = kind_in(text)?.ok_or(ModelFileError::NoKind { expected: C::KIND })?;
         let mut keys: Keys = serde_json::from_str(text).map_err(ModelFileError::Metadata)?;
         keys.remove(KIND_KEY);
         let sha256 = keys.remove(CHECKSUM_KEY).map(serde_json::from_value).transpose();
-        let network = serde_json::from_value(keys.into());
+        let network: ModelMetadata<serde_json::Value> =
+            serde_json::from_value(keys.into()).map_err(ModelFileError::Metadata)?;
         Ok(Self {
             sha256: sha256.map_err(ModelFileError::Metadata)?,
-            network: network.map_err(ModelFileError::Metadata)?,
+            network: network.with_config(|config| C::of_kind(kind, config))?,
         })
     }
 
     /// The text of an unsealed file.
     pub(super) fn unsealed(network: &ModelMetadata<C>) -> serde_json::Result<String> {
-        let kind = serde_json::to_string(C::KIND)?;
+        let kind = serde_json::to_string(network.config.kind())?;
         let text = serde_json::to_string(network)?;
         Ok(text.replacen('{', &format!("{{\"{CHECKSUM_KEY}\":\"{UNSEALED}\",\"{KIND_KEY}\":{kind},"), 1))
     }

@@ -63,6 +63,17 @@ pub enum LogitError {
     },
 }
 
+impl<C> ModelMetadata<C> {
+    /// The same with another form of the config.
+    ///
+    /// # Errors
+    /// That of `convert`.
+    pub fn with_config<D, E>(self, convert: impl FnOnce(C) -> Result<D, E>) -> Result<ModelMetadata<D>, E> {
+        let Self { config, class_names, dataset, temperature, held_out } = self;
+        Ok(ModelMetadata { config: convert(config)?, class_names, dataset, temperature, held_out })
+    }
+}
+
 impl<C: ModelConfig> ModelMetadata<C> {
     /// The description of a network that was not calibrated, and of which it is not known what was held out.
     pub fn new(config: &C, class_names: &[impl AsRef<str>], dataset: &str) -> Self {

@@ -4,46 +4,36 @@ use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
 use tinylsa_kernels::{Activation, NormOptions, max_pool2x2};
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_shape::ImageShape;
 
 use super::convolution::{Convolution, ConvolutionShape};
 use super::dropped;
+use super::implement_model_config;
 use super::norm::{BatchNorm, RELU};
 use super::torchvision::{Torchvision, TorchvisionConfig};
-use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
+use crate::classifier::{Classifier, TrainingOutput};
 use crate::cost::{Cost, LayerCost};
-use crate::images::Images;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
+use crate::images::config_of_images;
 use crate::layers::{BatchStatistics, Linear, Statistics};
 use crate::running::with_running_towards;
 
-/// The config of a [`Vgg`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VggConfig {
-    /// Channels, height and width of an image.
-    pub input: ImageShape,
-    /// Number of classes.
-    pub classes: usize,
-    /// Mean of each channel over the training images.
-    pub input_mean: Vec<f32>,
-    /// Standard deviation of each channel over the training images.
-    pub input_deviation: Vec<f32>,
-    /// Channels of the 3×3 convolutions, stage by stage. 2×2 maximum pooling ends a stage, unless its map is a single row
-    /// or column.
-    pub stages: Vec<Vec<usize>>,
-    /// Whether a batch normalisation follows each convolution.
-    pub batch_norm: bool,
-    /// Rows and columns that the last map is averaged to.
-    pub grid: usize,
-    /// Hidden units of the linear layers between the last map and the classes.
-    pub hidden: Vec<usize>,
-    /// Probability with which a hidden unit is left out in training.
-    pub dropout: f64,
+config_of_images! {
+    /// The config of a [`Vgg`].
+    pub struct VggConfig {
+        /// Channels of the 3×3 convolutions, stage by stage. 2×2 maximum pooling ends a stage, unless its map is a single row
+        /// or column.
+        pub stages: Vec<Vec<usize>>,
+        /// Whether a batch normalisation follows each convolution.
+        pub batch_norm: bool,
+        /// Rows and columns that the last map is averaged to.
+        pub grid: usize,
+        /// Hidden units of the linear layers between the last map and the classes.
+        pub hidden: Vec<usize>,
+        /// Probability with which a hidden unit is left out in training.
+        pub dropout: f64,
+    }
 }
 
 impl VggConfig {
@@ -79,18 +69,14 @@ impl VggConfig {
         }
     }
 
-    fn images(&self) -> Images<'_> {
-        let Self { input, classes, input_mean, input_deviation, .. } = self;
-        Images { input: *input, classes: *classes, mean: input_mean, deviation: input_deviation }
-    }
-
     /// Values of the last map of an image as the linear layers take them.
     fn flat(&self) -> usize {
         let channels = self.stages.iter().flatten().next_back().copied().unwrap_or(self.input.channels);
         channels * self.grid * self.grid
     }
 
-    fn cost(&self) -> Cost {
+    /// What each layer costs for one image.
+    pub fn cost(&self) -> Cost {
         let mut layers = Vec::new();
         let mut map = self.input;
         for (stage, channels) in self.stages.iter().enumerate() {
@@ -147,25 +133,9 @@ impl TorchvisionConfig for VggConfig {
     }
 }
 
-impl ModelConfig for VggConfig {
-    type Model = Vgg;
-
-    const KIND: &'static str = "vgg";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<Vgg, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(Vgg::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
+impl VggConfig {
+    /// Checks every range, and that the sizes fit together.
+    fn check(&self) -> Result<(), InvalidSetting> {
         self.images().validate()?;
         require("stages", !self.stages.is_empty(), || "empty".to_owned(), "at least one stage")?;
         for (stage, channels) in self.stages.iter().enumerate() {
@@ -181,20 +151,9 @@ impl ModelConfig for VggConfig {
         }
         require_within("dropout", self.dropout, 0.0..=0.95)
     }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<Vgg, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<Vgg, InitError> {
-        self.validate()?;
-        Ok(Vgg::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
-    }
 }
+
+implement_model_config!(VggConfig, Vgg, "vgg");
 
 /// A stack of 3×3 convolutions with maximum pooling between its stages, then linear layers.
 #[derive(Module, Debug)]

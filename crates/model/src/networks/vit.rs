@@ -2,47 +2,37 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
 use tinylsa_kernels::Activation;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_shape::ImageShape;
 
 use super::convolution::{Convolution, ConvolutionShape};
+use super::implement_model_config;
 use super::torchvision::{Torchvision, TorchvisionConfig};
 use super::transformer::{EncoderParts, EncoderShape};
-use crate::classifier::{Classifier, ModelConfig};
+use crate::classifier::Classifier;
 use crate::cost::{Cost, LayerCost};
-use crate::images::Images;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
+use crate::images::config_of_images;
 use crate::layers::{LayerNorm, Linear};
 use crate::mixing::{join_heads, softmax_attention};
 
 /// What the normalisations add to a variance, as in the reference implementations.
 const EPSILON: f64 = 1e-6;
 
-/// The config of a [`Vit`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VitConfig {
-    /// Channels, height and width of an image.
-    pub input: ImageShape,
-    /// Number of classes.
-    pub classes: usize,
-    /// Mean of each channel over the training images.
-    pub input_mean: Vec<f32>,
-    /// Standard deviation of each channel over the training images.
-    pub input_deviation: Vec<f32>,
-    /// Rows and columns of a patch, which divide the image's.
-    pub patch: usize,
-    /// Width of a token.
-    pub width: usize,
-    /// Number of blocks.
-    pub blocks: usize,
-    /// Heads of a block; they share the width evenly.
-    pub heads: usize,
-    /// Hidden units of the perceptrons.
-    pub mlp_width: usize,
+config_of_images! {
+    /// The config of a [`Vit`].
+    pub struct VitConfig {
+        /// Rows and columns of a patch, which divide the image's.
+        pub patch: usize,
+        /// Width of a token.
+        pub width: usize,
+        /// Number of blocks.
+        pub blocks: usize,
+        /// Heads of a block; they share the width evenly.
+        pub heads: usize,
+        /// Hidden units of the perceptrons.
+        pub mlp_width: usize,
+    }
 }
 
 impl VitConfig {
@@ -84,11 +74,6 @@ impl VitConfig {
         [self.input.height / self.patch, self.input.width / self.patch]
     }
 
-    fn images(&self) -> Images<'_> {
-        let Self { input, classes, input_mean, input_deviation, .. } = self;
-        Images { input: *input, classes: *classes, mean: input_mean, deviation: input_deviation }
-    }
-
     fn patches(&self) -> ConvolutionShape {
         ConvolutionShape::patches(self.input.channels, self.width, self.patch)
     }
@@ -103,7 +88,8 @@ impl VitConfig {
         EncoderShape { tokens: self.tokens(), width, hidden, seen: self.tokens() }
     }
 
-    fn cost(&self) -> Cost {
+    /// What each layer costs for one image.
+    pub fn cost(&self) -> Cost {
         let (width, tokens) = (self.width, self.tokens());
         let mut layers = vec![
             self.patches().cost("patches", self.input, 1),
@@ -139,25 +125,9 @@ impl TorchvisionConfig for VitConfig {
     }
 }
 
-impl ModelConfig for VitConfig {
-    type Model = Vit;
-
-    const KIND: &'static str = "vit";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<Vit, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(Vit::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
+impl VitConfig {
+    /// Checks every range, and that the sizes fit together.
+    fn check(&self) -> Result<(), InvalidSetting> {
         self.images().validate()?;
         let ImageShape { height, width, .. } = self.input;
         require_within("patch", self.patch, 1..=1024)?;
@@ -178,20 +148,9 @@ impl ModelConfig for VitConfig {
         )?;
         require_within("mlp_width", self.mlp_width, 1..=32_768)
     }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<Vit, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<Vit, InitError> {
-        self.validate()?;
-        Ok(Vit::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
-    }
 }
+
+implement_model_config!(VitConfig, Vit, "vit");
 
 /// An encoder of transformer blocks over patches and a token of the class, which a linear layer reads at the end.
 #[derive(Module, Debug)]
@@ -230,11 +189,20 @@ impl Vit {
     /// - output: `[batch, classes]`, and `[batch, heads, tokens, tokens]` a block, whose rows sum to 1
     pub fn forward_traced(&self, images: Tensor<4>) -> VitTrace {
         let mut attentions = Vec::with_capacity(self.blocks.len());
-        let logits = self.classify(images, |attention| attentions.push(attention.clone()));
+        let logits = self.forward_attended(images, |attention| {
+            attentions.push(attention.clone());
+            attention
+        });
         VitTrace { logits, attentions }
     }
 
-    fn classify(&self, images: Tensor<4>, mut see: impl FnMut(&Tensor<4>)) -> Tensor<2> {
+    /// The logits, with what `attend` makes of the attention of every block in its place.
+    ///
+    /// # Shapes
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
+    /// - attention: `[batch, heads, tokens, tokens]`
+    /// - output: `[batch, classes]`
+    pub fn forward_attended(&self, images: Tensor<4>, mut attend: impl FnMut(Tensor<4>) -> Tensor<4>) -> Tensor<2> {
         let patches = self.patches.forward(self.config.images().normalised(images));
         let [batch, rows, columns, width] = patches.dims();
         let class = self.class_token.val().expand([batch, 1, width]);
@@ -242,8 +210,7 @@ impl Vit {
         let mut x = tokens + self.positions.val();
         for block in &self.blocks {
             let [queries, keys, values] = block.projections(block.attention_norm.forward(x.clone()), self.config.heads);
-            let attention = softmax_attention(queries, keys);
-            see(&attention);
+            let attention = attend(softmax_attention(queries, keys));
             x = x + block.projection.forward(join_heads(attention.matmul(values)), Activation::Identity);
             x = x.clone() + block.perceptron.forward(block.perceptron_norm.forward(x));
         }
@@ -269,7 +236,7 @@ impl Classifier for Vit {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.classify(images, |_| ())
+        self.forward_attended(images, |attention| attention)
     }
 
     fn draws_random_numbers(&self) -> bool {

@@ -47,6 +47,49 @@ impl Windows {
         map.reshape([batch, rows * columns, width])
     }
 
+    /// The attention of every window as that of the grid: `[batch · windows, heads, side², side²]` to `[batch, heads, tokens,
+    /// tokens]`, 0 between tokens of different windows.
+    pub(super) fn across_grid(&self, attention: Tensor<4>) -> Tensor<4> {
+        let ([cut, heads, inside, _], windows) = (attention.dims(), self.count());
+        let (batch, tokens, device) = (cut / windows, windows * inside, attention.device());
+        let rows = attention.reshape([batch, windows, heads, inside, 1, inside]);
+        let apart = rows * Tensor::<2>::eye(windows, &device).reshape([1, windows, 1, 1, windows, 1]);
+        let by_window = apart.permute([0, 2, 1, 3, 4, 5]).reshape([batch, heads, tokens, tokens]);
+        let mut order = vec![0; tokens];
+        for (place, token) in self.tokens().into_iter().enumerate() {
+            order[token] = place as i64;
+        }
+        ordered(by_window, order)
+    }
+
+    /// The way back from [`Windows::across_grid`].
+    pub(super) fn within(&self, attention: Tensor<4>) -> Tensor<4> {
+        let ([batch, heads, tokens, _], windows) = (attention.dims(), self.count());
+        let (inside, device) = (tokens / windows, attention.device());
+        let order = self.tokens().into_iter().map(|token| token as i64).collect();
+        let rows = ordered(attention, order).reshape([batch, heads, windows, inside, windows, inside]);
+        let own = rows * Tensor::<2>::eye(windows, &device).reshape([1, 1, windows, 1, windows, 1]);
+        let blocks: Tensor<5> = own.sum_dim(4).squeeze_dim(4);
+        blocks.swap_dims(1, 2).reshape([batch * windows, heads, inside, inside])
+    }
+
+    fn count(&self) -> usize {
+        self.grid.iter().map(|length| length / self.side).product()
+    }
+
+    /// The tokens of the grid in the order of [`Windows::cut`].
+    fn tokens(&self) -> Vec<usize> {
+        let ([rows, columns], side) = (self.grid, self.side);
+        let across = columns / side;
+        let token = |place: usize| {
+            let (window, inside) = (place / (side * side), place % (side * side));
+            let row = (window / across * side + inside / side + self.shift[0]) % rows;
+            let column = (window % across * side + inside % side + self.shift[1]) % columns;
+            row * columns + column
+        };
+        (0..rows * columns).map(token).collect()
+    }
+
     /// What is added to the scores of each window, `[windows, 1, side², side²]`: much less than 0 between tokens that come
     /// from opposite ends of the grid.
     pub(super) fn mask(&self, device: &Device) -> Option<Tensor<4>> {
@@ -79,5 +122,37 @@ impl Windows {
         }
         let windows = (rows / side) * (columns / side);
         Some(Tensor::from_data(TensorData::new(values, [windows, 1, side * side, side * side]), device))
+    }
+}
+
+/// Rows and columns of matrices in another order.
+fn ordered(matrices: Tensor<4>, order: Vec<i64>) -> Tensor<4> {
+    let count = order.len();
+    let order = Tensor::from_data(TensorData::new(order, [count]), &matrices.device());
+    matrices.select(2, order.clone()).select(3, order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::values_of;
+
+    #[test]
+    fn attention_of_windows_is_attention_of_the_grid() {
+        let device = Device::flex();
+        for index in 0..2 {
+            let windows = Windows::of_block(index, [4, 6], 2);
+            let values = |count: usize| (0..count).map(|value| (value % 7) as f32 + 1.0).collect::<Vec<_>>();
+            let attention = Tensor::<4>::from_data(TensorData::new(values(6 * 3 * 16), [6, 3, 4, 4]), &device);
+            let tokens = Tensor::<3>::from_data(TensorData::new(values(24 * 5), [1, 24, 5]), &device);
+            let spread = windows.across_grid(attention.clone());
+            assert_eq!(spread.dims(), [1, 3, 24, 24]);
+            assert_eq!(values_of(&windows.within(spread.clone())), values_of(&attention));
+            // the first head by windows, and by the grid
+            let cut = windows.cut(tokens.clone()).reshape([6, 1, 4, 5]);
+            let by_windows = windows.joined(attention.narrow(1, 0, 1).matmul(cut).reshape([6, 4, 5]));
+            let by_grid = spread.narrow(1, 0, 1).reshape([1, 24, 24]).matmul(tokens);
+            assert_eq!(values_of(&by_windows), values_of(&by_grid));
+        }
     }
 }

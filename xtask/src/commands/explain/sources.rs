@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use tinylsa_model::ModelMetadata;
+use tinylsa_model::ModelConfig;
 use tinylsa_xai::Image;
 use tracing::warn;
 
@@ -18,6 +18,7 @@ use tinylsa_experiment::choice::{subject, validation_subject};
 use tinylsa_experiment::image_file::load_image;
 use tinylsa_experiment::matching::validation_split;
 use tinylsa_experiment::model_images::ImagesOf;
+use tinylsa_experiment::models::NetworkMetadata;
 use tinylsa_settings::{printable, printable_path};
 
 /// The class with this number or name.
@@ -50,7 +51,7 @@ pub(super) fn class_of(class: &str, names: &[String]) -> Result<usize, UsageErro
 /// the command line says otherwise. Nothing for files whose model's images are not on this machine.
 pub(super) fn collection(
     arguments: &ExplainArguments,
-    metadata: &ModelMetadata,
+    metadata: &NetworkMetadata,
     methods: &[MethodId],
 ) -> Result<Option<LoadedDataset>> {
     let by_index = !arguments.index.is_empty();
@@ -62,7 +63,7 @@ pub(super) fn collection(
     let images =
         if by_index { Some(images_of.obtain(&request, &Arc::default())?) } else { images_of.at_hand(&request)? };
     match &images {
-        Some(images) => require_size(&images.train, metadata.config.input)?,
+        Some(images) => require_size(&images.train, metadata.config.input())?,
         None => {
             warn!("the background of expected-gradients is noise, since there are no training images on this machine");
         }
@@ -74,7 +75,7 @@ pub(super) fn collection(
 pub(super) fn from_dataset(
     arguments: &ExplainArguments,
     images: &LoadedDataset,
-    metadata: &ModelMetadata,
+    metadata: &NetworkMetadata,
 ) -> Result<Vec<ImageToExplain>> {
     let held_out = match arguments.split {
         Some(IndexedSplit::Validation) => validation_split(metadata, &images.train)?,
@@ -93,7 +94,7 @@ pub(super) fn from_dataset(
 /// One subject a file, called by its stem. Files that cannot be read are added to the failures.
 pub(super) fn from_files(
     images: &[PathBuf],
-    metadata: &ModelMetadata,
+    metadata: &NetworkMetadata,
     failures: &mut Vec<anyhow::Error>,
 ) -> Result<Vec<ImageToExplain>> {
     let mut subjects: Vec<ImageToExplain> = Vec::new();

@@ -7,28 +7,20 @@ use tinylsa_shape::ImageShape;
 use super::super::convolution::ConvolutionShape;
 use super::super::torchvision::{Torchvision, TorchvisionConfig};
 use crate::cost::{Cost, LayerCost};
-use crate::images::Images;
+use crate::images::config_of_images;
 
-/// The config of a [`MobileNet`](crate::networks::MobileNet).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MobileNetConfig {
-    /// Channels, height and width of an image.
-    pub input: ImageShape,
-    /// Number of classes.
-    pub classes: usize,
-    /// Mean of each channel over the training images.
-    pub input_mean: Vec<f32>,
-    /// Standard deviation of each channel over the training images.
-    pub input_deviation: Vec<f32>,
-    /// Stride of the first convolution, which has 16 channels.
-    pub entry_stride: usize,
-    /// The blocks.
-    pub blocks: Vec<InvertedResidualConfig>,
-    /// Hidden units of the linear layer before the last.
-    pub hidden: usize,
-    /// Probability with which a hidden unit is left out in training.
-    pub dropout: f64,
+config_of_images! {
+    /// The config of a [`MobileNet`](crate::networks::MobileNet).
+    pub struct MobileNetConfig {
+        /// Stride of the first convolution, which has 16 channels.
+        pub entry_stride: usize,
+        /// The blocks.
+        pub blocks: Vec<InvertedResidualConfig>,
+        /// Hidden units of the linear layer before the last.
+        pub hidden: usize,
+        /// Probability with which a hidden unit is left out in training.
+        pub dropout: f64,
+    }
 }
 
 /// A 1×1 convolution to many channels, a depthwise one, perhaps a gate for each channel, and a 1×1 convolution to few.
@@ -114,11 +106,6 @@ impl MobileNetConfig {
         }
     }
 
-    pub(super) fn images(&self) -> Images<'_> {
-        let Self { input, classes, input_mean, input_deviation, .. } = self;
-        Images { input: *input, classes: *classes, mean: input_mean, deviation: input_deviation }
-    }
-
     pub(super) fn entry(&self) -> ConvolutionShape {
         ConvolutionShape::new(self.input.channels, ENTRY_CHANNELS, 3, self.entry_stride)
     }
@@ -170,7 +157,8 @@ impl MobileNetConfig {
         require_within("dropout", self.dropout, 0.0..=0.95)
     }
 
-    pub(super) fn cost(&self) -> Cost {
+    /// What each layer costs for one image.
+    pub fn cost(&self) -> Cost {
         let entry = self.entry();
         let mut layers = vec![entry.cost("entry", self.input, 2)];
         let mut map = entry.output(self.input);

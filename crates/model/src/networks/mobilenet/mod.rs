@@ -6,60 +6,22 @@ use burn::module::Module;
 use burn::tensor::activation::{hard_sigmoid, relu};
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{Activation, NormOptions, mean_tokens};
-use tinylsa_settings::InvalidSetting;
-use tinylsa_shape::ImageShape;
 
 use config::BlockShape;
 pub use config::{InvertedResidualConfig, MobileNetConfig, Nonlinearity};
 
 use super::convolution::Convolution;
 use super::dropped;
+use super::implement_model_config;
 use super::norm::NormedConvolution;
-use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
-use crate::cost::Cost;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
+use crate::classifier::{Classifier, TrainingOutput};
 use crate::layers::{BatchStatistics, Linear, Statistics};
 use crate::running::with_running_towards;
 
 /// A normalisation with nothing behind it. What it adds to a variance is torchvision's.
 const NORM: NormOptions = NormOptions { epsilon: 1e-3, activation: Activation::Identity, pool: false };
 
-impl ModelConfig for MobileNetConfig {
-    type Model = MobileNet;
-
-    const KIND: &'static str = "mobilenet-v3";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<MobileNet, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(MobileNet::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        self.check()
-    }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<MobileNet, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<MobileNet, InitError> {
-        self.validate()?;
-        Ok(MobileNet::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
-    }
-}
+implement_model_config!(MobileNetConfig, MobileNet, "mobilenet-v3");
 
 /// Inverted residual blocks, then two linear layers on the mean of the last map.
 #[derive(Module, Debug)]

@@ -7,28 +7,20 @@ use tinylsa_shape::ImageShape;
 use super::super::convolution::ConvolutionShape;
 use super::super::torchvision::{Torchvision, TorchvisionConfig};
 use crate::cost::{Cost, LayerCost};
-use crate::images::Images;
+use crate::images::config_of_images;
 
-/// The config of a [`ResNet`](crate::networks::ResNet).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ResNetConfig {
-    /// Channels, height and width of an image.
-    pub input: ImageShape,
-    /// Number of classes.
-    pub classes: usize,
-    /// Mean of each channel over the training images.
-    pub input_mean: Vec<f32>,
-    /// Standard deviation of each channel over the training images.
-    pub input_deviation: Vec<f32>,
-    /// What comes before the blocks.
-    pub stem: ResNetStem,
-    /// What a block is made of.
-    pub block: ResNetBlock,
-    /// How the input of a block gets around it where its shape changes.
-    pub shortcut: Shortcut,
-    /// Stages of blocks; from the second on, the first block of each halves height and width.
-    pub stages: Vec<ResNetStageConfig>,
+config_of_images! {
+    /// The config of a [`ResNet`](crate::networks::ResNet).
+    pub struct ResNetConfig {
+        /// What comes before the blocks.
+        pub stem: ResNetStem,
+        /// What a block is made of.
+        pub block: ResNetBlock,
+        /// How the input of a block gets around it where its shape changes.
+        pub shortcut: Shortcut,
+        /// Stages of blocks; from the second on, the first block of each halves height and width.
+        pub stages: Vec<ResNetStageConfig>,
+    }
 }
 
 /// Blocks of one width.
@@ -149,11 +141,6 @@ impl ResNetConfig {
         Self { shortcut: Shortcut::Padding, stages: vec![stage(16), stage(32), stage(64)], ..Self::resnet18().small() }
     }
 
-    pub(super) fn images(&self) -> Images<'_> {
-        let Self { input, classes, input_mean, input_deviation, .. } = self;
-        Images { input: *input, classes: *classes, mean: input_mean, deviation: input_deviation }
-    }
-
     pub(super) fn entry(&self) -> ConvolutionShape {
         let channels = self.stages.first().map_or(0, |stage| stage.channels);
         let [side, stride] = match self.stem {
@@ -223,7 +210,8 @@ impl ResNetConfig {
         Ok(())
     }
 
-    pub(super) fn cost(&self) -> Cost {
+    /// What each layer costs for one image.
+    pub fn cost(&self) -> Cost {
         let entry = self.entry();
         let mut layers = vec![entry.cost("entry", self.input, 2)];
         let mut map = entry.output(self.input);

@@ -7,56 +7,18 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{Activation, NormOptions, mean_tokens};
-use tinylsa_settings::InvalidSetting;
-use tinylsa_shape::ImageShape;
 
 use config::BlockShape;
 pub use config::{ResNetBlock, ResNetConfig, ResNetStageConfig, ResNetStem, Shortcut};
 
 use super::convolution::{ConvolutionShape, every};
+use super::implement_model_config;
 use super::norm::{NormedConvolution, RELU};
-use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
-use crate::cost::Cost;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
+use crate::classifier::{Classifier, TrainingOutput};
 use crate::layers::{BatchStatistics, Linear, Statistics};
 use crate::running::with_running_towards;
 
-impl ModelConfig for ResNetConfig {
-    type Model = ResNet;
-
-    const KIND: &'static str = "resnet";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<ResNet, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(ResNet::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        self.check()
-    }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<ResNet, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<ResNet, InitError> {
-        self.validate()?;
-        Ok(ResNet::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
-    }
-}
+implement_model_config!(ResNetConfig, ResNet, "resnet");
 
 /// Convolutions around each pair or three of which the input of the first is added to the output of the last, then the mean
 /// of the map and a linear layer.

@@ -8,33 +8,25 @@ use super::super::convolution::ConvolutionShape;
 use super::super::torchvision::{Torchvision, TorchvisionConfig};
 use super::super::transformer::EncoderShape;
 use crate::cost::{Cost, LayerCost};
-use crate::images::Images;
+use crate::images::config_of_images;
 
-/// The config of a [`Swin`](crate::networks::Swin).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SwinConfig {
-    /// Channels, height and width of an image.
-    pub input: ImageShape,
-    /// Number of classes.
-    pub classes: usize,
-    /// Mean of each channel over the training images.
-    pub input_mean: Vec<f32>,
-    /// Standard deviation of each channel over the training images.
-    pub input_deviation: Vec<f32>,
-    /// Rows and columns of a patch, which divide the image's.
-    pub patch: usize,
-    /// Rows and columns of a window, which divide the grid of every stage.
-    pub window: usize,
-    /// Width of a token in the first stage; each further stage has twice as much on a grid of half the side.
-    pub width: usize,
-    /// Stages of blocks.
-    pub stages: Vec<SwinStageConfig>,
-    /// Hidden units of a perceptron, as a multiple of the width.
-    pub mlp_ratio: usize,
-    /// Probability with which the last block's branches are left out for an image in training; it grows evenly from 0 at
-    /// the first block.
-    pub stochastic_depth: f64,
+config_of_images! {
+    /// The config of a [`Swin`](crate::networks::Swin).
+    pub struct SwinConfig {
+        /// Rows and columns of a patch, which divide the image's.
+        pub patch: usize,
+        /// Rows and columns of a window, which divide the grid of every stage.
+        pub window: usize,
+        /// Width of a token in the first stage; each further stage has twice as much on a grid of half the side.
+        pub width: usize,
+        /// Stages of blocks.
+        pub stages: Vec<SwinStageConfig>,
+        /// Hidden units of a perceptron, as a multiple of the width.
+        pub mlp_ratio: usize,
+        /// Probability with which the last block's branches are left out for an image in training; it grows evenly from 0 at
+        /// the first block.
+        pub stochastic_depth: f64,
+    }
 }
 
 /// Blocks on one grid, every second one with shifted windows.
@@ -89,11 +81,6 @@ impl SwinConfig {
         }
     }
 
-    pub(super) fn images(&self) -> Images<'_> {
-        let Self { input, classes, input_mean, input_deviation, .. } = self;
-        Images { input: *input, classes: *classes, mean: input_mean, deviation: input_deviation }
-    }
-
     pub(super) fn patches(&self) -> ConvolutionShape {
         ConvolutionShape::patches(self.input.channels, self.width, self.patch)
     }
@@ -118,6 +105,11 @@ impl SwinConfig {
     /// Distances along one side that two tokens of a window can have.
     pub(super) fn distances(&self) -> usize {
         2 * self.window - 1
+    }
+
+    /// Rows and columns of the tokens of the last stage.
+    pub fn last_grid(&self) -> [usize; 2] {
+        self.stage_shapes().last().map_or([0; 2], |stage| stage.grid)
     }
 
     /// Width of a token behind the last stage.
@@ -164,7 +156,8 @@ impl SwinConfig {
         Ok(())
     }
 
-    pub(super) fn cost(&self) -> Cost {
+    /// What each layer costs for one image.
+    pub fn cost(&self) -> Cost {
         let mut layers = vec![self.patches().cost("patches", self.input, 1)];
         let norm = |name: &str, tokens: usize, width: usize| LayerCost::new(name, &[tokens, width], 2 * width, 0);
         for (index, stage) in self.stage_shapes().iter().enumerate() {

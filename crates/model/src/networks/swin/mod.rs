@@ -6,60 +6,22 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use tinylsa_kernels::{Activation, linear, mean_tokens};
-use tinylsa_settings::InvalidSetting;
-use tinylsa_shape::ImageShape;
 
 use config::StageShape;
 pub use config::{SwinConfig, SwinStageConfig};
 
 use super::convolution::Convolution;
+use super::implement_model_config;
 use super::transformer::EncoderParts;
 use super::windows::Windows;
-use crate::classifier::{Classifier, ModelConfig, TrainingOutput};
-use crate::cost::Cost;
-use crate::init_error::InitError;
-use crate::initial::with_initial_weights;
+use crate::classifier::{Classifier, TrainingOutput};
 use crate::layers::{LayerNorm, Linear};
 use crate::mixing::join_heads;
 
 /// What the normalisations add to a variance.
 const EPSILON: f64 = 1e-5;
 
-impl ModelConfig for SwinConfig {
-    type Model = Swin;
-
-    const KIND: &'static str = "swin";
-
-    fn input(&self) -> ImageShape {
-        self.input
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn init(&self, device: &Device) -> Result<Swin, InvalidSetting> {
-        self.validate()?;
-        Ok(with_initial_weights(Swin::zeros(self, device), 0))
-    }
-
-    fn validate(&self) -> Result<(), InvalidSetting> {
-        self.check()
-    }
-
-    fn init_with_seed(&self, seed: u64, device: &Device) -> Result<Swin, InitError> {
-        Ok(with_initial_weights(self.init_for_loading(device)?, seed))
-    }
-
-    fn init_for_loading(&self, device: &Device) -> Result<Swin, InitError> {
-        self.validate()?;
-        Ok(Swin::zeros(self, device))
-    }
-
-    fn known_cost(&self) -> Option<Cost> {
-        Some(self.cost())
-    }
-}
+implement_model_config!(SwinConfig, Swin, "swin");
 
 /// Transformer blocks whose attention stays within windows of a grid that gets coarser from stage to stage, then the mean
 /// of the tokens and a linear layer.
@@ -130,7 +92,14 @@ impl Block {
 
     /// # Shapes
     /// - x and output: `[batch, rows · columns, width]`
-    fn forward(&self, x: Tensor<3>, windows: &Windows, heads: usize, left_out: f64) -> Tensor<3> {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        windows: &Windows,
+        heads: usize,
+        left_out: f64,
+        attend: Option<Attend<'_>>,
+    ) -> Tensor<3> {
         let Self { parts, .. } = self;
         let [queries, keys, values] = parts.projections(windows.cut(parts.attention_norm.forward(x.clone())), heads);
         let [cut, _, tokens, width] = queries.dims();
@@ -141,11 +110,19 @@ impl Block {
             let mask = mask.reshape([1, of_image, 1, tokens * tokens]);
             scores = (by_image + mask).reshape([cut, heads, tokens, tokens]);
         }
-        let context = windows.joined(join_heads(softmax(scores, 3).matmul(values)));
+        let attention = softmax(scores, 3);
+        let attention = match attend {
+            Some(attend) => windows.within(attend(windows.across_grid(attention))),
+            None => attention,
+        };
+        let context = windows.joined(join_heads(attention.matmul(values)));
         let x = x + kept(parts.projection.forward(context, Activation::Identity), left_out);
         x.clone() + kept(parts.perceptron.forward(parts.perceptron_norm.forward(x)), left_out)
     }
 }
+
+/// What takes the place of the attention of a block, `[batch, heads, tokens, tokens]` over its whole grid.
+type Attend<'a> = &'a mut dyn FnMut(Tensor<4>) -> Tensor<4>;
 
 /// A branch, left out for some of the images.
 fn kept(branch: Tensor<3>, left_out: f64) -> Tensor<3> {
@@ -155,6 +132,14 @@ fn kept(branch: Tensor<3>, left_out: f64) -> Tensor<3> {
     let [batch, ..] = branch.dims();
     let kept = Tensor::<3>::random([batch, 1, 1], Distribution::Bernoulli(1.0 - left_out), &branch.device());
     branch * kept / (1.0 - left_out)
+}
+
+/// The same for one block more.
+fn reborrowed<'a>(attend: &'a mut Option<Attend<'_>>) -> Option<Attend<'a>> {
+    match attend {
+        Some(attend) => Some(&mut **attend),
+        None => None,
+    }
 }
 
 impl Swin {
@@ -190,9 +175,9 @@ impl Swin {
     /// - images: `[batch, channels, height, width]`, values from 0 to 1
     /// - output: `[batch, width, rows, columns]`
     pub fn feature_map(&self, images: Tensor<4>) -> Tensor<4> {
-        let tokens = self.features(images, 0.0);
+        let tokens = self.features(images, 0.0, None);
         let [batch, _, width] = tokens.dims();
-        let [rows, columns] = self.config.stage_shapes().last().map_or([0; 2], |stage| stage.grid);
+        let [rows, columns] = self.config.last_grid();
         tokens.reshape([batch, rows, columns, width]).permute([0, 3, 1, 2])
     }
 
@@ -206,22 +191,35 @@ impl Swin {
         self.classify(map.permute([0, 2, 3, 1]).reshape([batch, rows * columns, width]))
     }
 
-    /// `[batch, tokens, width]` behind the last stage.
-    fn features(&self, images: Tensor<4>, stochastic_depth: f64) -> Tensor<3> {
+    /// The logits, with what `attend` makes of the attention of every block of the last stage in its place. It is that of the
+    /// whole grid: tokens of other windows have none of it.
+    ///
+    /// # Shapes
+    /// - images: `[batch, channels, height, width]`, values from 0 to 1
+    /// - attention: `[batch, heads, tokens, tokens]`, whose rows sum to 1
+    /// - output: `[batch, classes]`
+    pub fn forward_attended(&self, images: Tensor<4>, mut attend: impl FnMut(Tensor<4>) -> Tensor<4>) -> Tensor<2> {
+        self.classify(self.features(images, 0.0, Some(&mut attend)))
+    }
+
+    /// `[batch, tokens, width]` behind the last stage, in whose blocks `attend` may change the attention.
+    fn features(&self, images: Tensor<4>, stochastic_depth: f64, mut attend: Option<Attend<'_>>) -> Tensor<3> {
         let patches = self.patches.forward(self.config.images().normalised(images));
         let [batch, rows, columns, width] = patches.dims();
         let mut x = self.patch_norm.forward(patches.reshape([batch, rows * columns, width]));
         let shapes = self.config.stage_shapes();
         let last = shapes.iter().map(|stage| stage.blocks).sum::<usize>().saturating_sub(1).max(1);
         let mut number = 0_usize;
-        for (stage, shape) in self.stages.iter().zip(&shapes) {
+        for (number_of_stage, (stage, shape)) in self.stages.iter().zip(&shapes).enumerate() {
             if let Some(merging) = &stage.merging {
                 x = merging.forward(x, shape.grid.map(|side| 2 * side));
             }
             for (index, block) in stage.blocks.iter().enumerate() {
                 let windows = Windows::of_block(index, shape.grid, self.config.window);
                 let left_out = stochastic_depth * number as f64 / last as f64;
-                x = block.forward(x, &windows, shape.heads, left_out);
+                let is_last = number_of_stage + 1 == shapes.len();
+                let attend = if is_last { reborrowed(&mut attend) } else { None };
+                x = block.forward(x, &windows, shape.heads, left_out, attend);
                 number += 1;
             }
         }
@@ -241,11 +239,11 @@ impl Classifier for Swin {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.classify(self.features(images, 0.0))
+        self.classify(self.features(images, 0.0, None))
     }
 
     fn forward_training(&self, images: Tensor<4>) -> TrainingOutput {
-        let tokens = self.features(images, self.config.stochastic_depth);
+        let tokens = self.features(images, self.config.stochastic_depth, None);
         TrainingOutput { logits: self.classify(tokens), statistics: Vec::new() }
     }
 
