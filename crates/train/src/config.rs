@@ -13,6 +13,9 @@ use crate::targets::DistillationConfig;
 pub struct TrainConfig {
     /// Passes over the training images.
     pub epochs: usize,
+    /// Steps after which the training ends, in the middle of an epoch if need be, in place of the epochs; left out, these count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
     /// Images of a step.
     pub batch_size: usize,
     /// The share of the target spread evenly over all classes (Szegedy et al. 2016).
@@ -82,6 +85,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             epochs: 13,
+            steps: None,
             batch_size: 128,
             label_smoothing: 0.05,
             gradient_norm: 1.0,
@@ -120,6 +124,7 @@ impl TrainConfig {
     /// [`InvalidSetting`] names the first key outside its range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         require_within("epochs", self.epochs, 1..=10_000)?;
+        self.steps.map_or(Ok(()), |steps| require_within("steps", steps, 1..=100_000_000))?;
         require_within("batch_size", self.batch_size, 2..=65_536)?;
         require_within("label_smoothing", self.label_smoothing, 0.0..=0.9)?;
         require_within("gradient_norm", self.gradient_norm, 0.0..=1e6)?;

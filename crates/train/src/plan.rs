@@ -134,6 +134,12 @@ impl<C: ModelConfig> TrainingPlan<C> {
         self.train_indices.len() / self.train.batch_size
     }
 
+    pub(crate) fn schedule(&self) -> Schedule {
+        let TrainConfig { epochs, steps, batch_size, .. } = self.train;
+        let steps_per_epoch = self.steps_per_epoch();
+        Schedule { steps: steps.unwrap_or(epochs * steps_per_epoch), steps_per_epoch, batch_size }
+    }
+
     /// What a checkpoint of this plan holds; `model` is the plan's, with automatic differentiation.
     pub(crate) fn checkpoint_form(&self, experiment: String, model: &C::Model) -> CheckpointForm {
         CheckpointForm {
@@ -141,11 +147,7 @@ impl<C: ModelConfig> TrainingPlan<C> {
             environment: Environment::here(),
             burn_products: self.uses_burn_products(),
             layout: Layout::of(model, &self.train.optimizer),
-            schedule: Schedule {
-                epochs: self.train.epochs,
-                steps_per_epoch: self.steps_per_epoch(),
-                batch_size: self.train.batch_size,
-            },
+            schedule: self.schedule(),
         }
     }
 
@@ -165,7 +167,7 @@ impl<C: ModelConfig> TrainingPlan<C> {
         teachers.digests().for_each(|digest| hash.update(digest));
         hash.update(format!("{:?}", initial.sha256));
         let model = serde_json::to_string(&self.model).map_err(TrainError::ConfigForm)?;
-        hash.update(format!("{} {model}\n{train:?}\n{}\n", C::KIND, self.seed));
+        hash.update(format!("{} {model}\n{train:?}\n{}\n", self.model.kind(), self.seed));
         for indices in [&self.train_indices, &self.validation_indices] {
             hash.update((indices.len() as u64).to_le_bytes());
             indices.iter().for_each(|index| hash.update(index.to_le_bytes()));

@@ -15,7 +15,7 @@ use tinylsa_random::{Draw, Purpose};
 
 use crate::checkpoint::{
     BEST_CHECKPOINT, Checkpoint, CheckpointError, CheckpointForm, Counters, EpochRecord, LAST_CHECKPOINT, Running,
-    SealedCheckpoint,
+    Schedule, SealedCheckpoint,
 };
 use crate::config::KeptEpoch;
 use crate::continuation::{best_epoch, require_best, require_same, without_last};
@@ -127,10 +127,9 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         stop: &AtomicBool,
         progress: &mut dyn Progress,
     ) -> Result<TrainingOutcome<C::Model>, TrainError> {
-        let config = &self.plan.train;
         self.create_directory()?;
-        while self.counters.epoch < config.epochs && !self.is_out_of_patience() {
-            for batch in self.loader(progress)? {
+        while self.counters.epoch < self.schedule().epochs() && !self.is_out_of_patience() {
+            for batch in self.loader(progress)?.take(self.steps_left()) {
                 self.advance(&batch, progress)?;
                 if stop.load(Ordering::Relaxed) {
                     return self.interrupted(progress);
@@ -145,6 +144,15 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         self.finished()
     }
 
+    fn schedule(&self) -> Schedule {
+        self.form.schedule
+    }
+
+    /// Steps that the current epoch still has.
+    fn steps_left(&self) -> usize {
+        self.schedule().steps_of(self.counters.epoch + 1) - self.counters.batch
+    }
+
     fn create_directory(&self) -> Result<(), TrainError> {
         let directory = &self.plan.checkpoints;
         std::fs::create_dir_all(directory).map_err(|source| TrainError::CheckpointFile {
@@ -157,8 +165,8 @@ impl<'a, C: ModelConfig> Training<'a, C> {
     /// The rest of the current epoch.
     fn loader(&self, progress: &mut dyn Progress) -> Result<BatchLoader, TrainError> {
         let config = &self.plan.train;
-        let batches_left = self.plan.steps_per_epoch() - self.counters.batch;
-        progress.epoch_started(self.counters.epoch + 1, config.epochs, batches_left * config.batch_size);
+        let images_left = self.steps_left() * config.batch_size;
+        progress.epoch_started(self.counters.epoch + 1, self.schedule().epochs(), images_left);
         Ok(BatchLoader::new(
             Arc::clone(&self.plan.dataset),
             LoaderConfig {
@@ -241,9 +249,8 @@ impl<'a, C: ModelConfig> Training<'a, C> {
     }
 
     fn fraction(&self, step: usize) -> f64 {
-        let steps_per_epoch = self.plan.steps_per_epoch();
-        let config = &self.plan.train;
-        config.schedule.fraction(step, config.epochs * steps_per_epoch, steps_per_epoch)
+        let Schedule { steps, steps_per_epoch, .. } = self.schedule();
+        self.plan.train.schedule.fraction(step, steps, steps_per_epoch)
     }
 
     fn require_finite(&self, what: &str, value: f64) -> Result<(), TrainError> {
@@ -318,7 +325,7 @@ impl<'a, C: ModelConfig> Training<'a, C> {
 
     fn checkpoint_if_due(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let every = self.plan.train.checkpoint_steps;
-        let ends_epoch = self.counters.batch == self.plan.steps_per_epoch();
+        let ends_epoch = self.steps_left() == 0;
         if every > 0 && self.counters.step.is_multiple_of(every) && !ends_epoch {
             self.write(LAST_CHECKPOINT, progress)?;
         }

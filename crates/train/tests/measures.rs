@@ -32,6 +32,7 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
         model,
         train: TrainConfig {
             epochs: 8,
+            steps: None,
             batch_size: 25,
             label_smoothing: 0.1,
             gradient_norm: 1.0,

@@ -27,6 +27,7 @@ fn weights_after_training() -> State {
         model: TinyCnnLsaConfig::default(),
         train: TrainConfig {
             epochs: 1,
+            steps: None,
             batch_size: BATCH,
             label_smoothing: 0.05,
             gradient_norm: 1.0,

@@ -28,6 +28,7 @@ fn plan() -> TrainingPlan<TinyCnnLsaConfig> {
         },
         train: TrainConfig {
             epochs: 1,
+            steps: None,
             batch_size: 8,
             label_smoothing: 0.0,
             gradient_norm: 1.0,

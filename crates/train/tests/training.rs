@@ -41,6 +41,7 @@ fn plan(folder: &Path) -> Plan {
         model: model(),
         train: TrainConfig {
             epochs: 3,
+            steps: None,
             batch_size: 32,
             label_smoothing: 0.1,
             gradient_norm: 1.0,
@@ -97,6 +98,25 @@ fn a_stop_anywhere_changes_no_bit_of_the_result() {
             assert!(state == state_of(&whole.model), "{kind:?} stopped after {steps} steps");
             assert_eq!(history, measured(&whole.history));
         }
+    }
+}
+
+#[test]
+fn a_number_of_steps_ends_the_training_within_an_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(folder.path());
+    // 6 steps an epoch
+    plan.train.steps = Some(8);
+    let whole = trained(&plan);
+    let ends: Vec<(usize, usize)> = whole.history.iter().map(|record| (record.epoch, record.step)).collect();
+    assert_eq!(ends, [(1, 6), (2, 8)]);
+    let TrainConfig { schedule, optimizer, .. } = &plan.train;
+    let last = optimizer.learning_rate() * schedule.last_fraction;
+    assert!((whole.history[1].learning_rate / last - 1.0).abs() < 1e-9, "the rate has run its whole course");
+    for steps in [3, 6, 7] {
+        let (state, history) = stopped_and_resumed(&plan, steps);
+        assert!(state == state_of(&whole.model), "stopped after {steps} steps");
+        assert_eq!(history, measured(&whole.history));
     }
 }
 

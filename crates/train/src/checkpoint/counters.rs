@@ -66,9 +66,27 @@ pub(crate) struct Running {
 /// What a plan says about the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Schedule {
-    pub(crate) epochs: usize,
+    /// Of the whole training.
+    pub(crate) steps: usize,
     pub(crate) steps_per_epoch: usize,
     pub(crate) batch_size: usize,
+}
+
+impl Schedule {
+    /// Epochs, of which the last may be a part of one.
+    pub(crate) fn epochs(&self) -> usize {
+        self.steps.div_ceil(self.steps_per_epoch)
+    }
+
+    /// Steps made by the end of the epoch of this number, counted from 1.
+    pub(crate) fn steps_through(&self, epoch: usize) -> usize {
+        self.steps.min(epoch * self.steps_per_epoch)
+    }
+
+    /// Steps of the epoch of this number, counted from 1.
+    pub(crate) fn steps_of(&self, epoch: usize) -> usize {
+        self.steps_through(epoch) - self.steps_through(epoch - 1)
+    }
 }
 
 impl Counters {
@@ -88,20 +106,20 @@ impl Counters {
 
     /// Refuses counters that no training run of this schedule comes to.
     pub(crate) fn check(&self, schedule: &Schedule) -> Result<(), CheckpointError> {
-        let Schedule { epochs, steps_per_epoch, batch_size } = *schedule;
+        let epochs = schedule.epochs();
         require("the number of finished epochs", self.epoch, self.epoch <= epochs, &format!("at most {epochs}"))?;
-        let most = if self.epoch == epochs { 0 } else { steps_per_epoch };
+        let most = schedule.steps_of(self.epoch + 1);
         let expected = format!("at most {most} in epoch {}", self.epoch + 1);
         require("the number of finished batches", self.batch, self.batch <= most, &expected)?;
-        let steps = self.epoch * steps_per_epoch + self.batch;
+        let steps = schedule.steps_through(self.epoch) + self.batch;
         let expected = format!("{steps} after {} epochs and {} batches", self.epoch, self.batch);
         require("the number of steps", self.step, self.step == steps && steps > 0, &expected)?;
         let entries = self.history.len();
         require("the number of measured epochs", entries, entries == self.epoch, &self.epoch.to_string())?;
         for (index, record) in self.history.iter().enumerate() {
-            record.check(index + 1, steps_per_epoch)?;
+            record.check(index + 1, schedule.steps_through(index + 1))?;
         }
-        self.running.check(self.batch * batch_size)
+        self.running.check(self.batch * schedule.batch_size)
     }
 }
 
@@ -116,9 +134,8 @@ impl Running {
 }
 
 impl EpochRecord {
-    fn check(&self, epoch: usize, steps_per_epoch: usize) -> Result<(), CheckpointError> {
+    fn check(&self, epoch: usize, steps: usize) -> Result<(), CheckpointError> {
         let named = |name: &str| format!("{name} of measured epoch {epoch}");
-        let steps = epoch * steps_per_epoch;
         require(&named("the number"), self.epoch, self.epoch == epoch, &epoch.to_string())?;
         require(&named("the number of steps"), self.step, self.step == steps, &steps.to_string())?;
         for (name, share) in
@@ -157,7 +174,7 @@ fn require<T: Display>(counter: &str, found: T, holds: bool, expected: &str) -> 
 pub(super) mod tests {
     use super::*;
 
-    pub(in super::super) const SCHEDULE: Schedule = Schedule { epochs: 3, steps_per_epoch: 4, batch_size: 10 };
+    pub(in super::super) const SCHEDULE: Schedule = Schedule { steps: 12, steps_per_epoch: 4, batch_size: 10 };
 
     fn record(epoch: usize) -> EpochRecord {
         EpochRecord {
