@@ -2,7 +2,8 @@
 
 A step is forward, loss, backward, clipping of the gradients, AdamW, and the average of the weights. The batch is made
 beforehand: unlike ours, these steps pay nothing for loading and augmentation. Before anything is timed, the loss and the
-gradient of every weight of the first step are compared with ours.
+gradient of every weight of the first step are compared with ours. The networks beside our own train with random weights and
+are not compared: crates/model/tests/torchvision.rs has compared their logits.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from blocks import distance, require_same, serve, tell
+from networks_torch import OWN, described, network_of
 from trainable_torch import TrainableTinyCnnLsa
 
 WARM_UP = 5
@@ -83,13 +85,15 @@ def main():
         settings = json.load(file)
     ours = load_file(arguments.batch)
     images, labels = ours["images"], ours["labels"].long()
-    model = TrainableTinyCnnLsa(arguments.model, settings["norm_momentum"])
+    kind, _ = described(arguments.model)
+    is_own = kind == OWN
+    model = TrainableTinyCnnLsa(arguments.model, settings["norm_momentum"]) if is_own else network_of(arguments.model)
     if arguments.variant != "eager":
         model = model.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
     network = torch.compile(model) if arguments.variant == "compile" else model
     batch = images, labels
-    difference = compare(model, network, batch, ours, settings["label_smoothing"])
+    difference = compare(model, network, batch, ours, settings["label_smoothing"]) if is_own else None
     step = make_step(model, network, batch, settings)
     for _ in range(WARM_UP):
         step(len(images))

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::images::SharedFiles;
+use crate::models::require_own;
 use crate::peers::{EXPLAINERS, Peer, Present};
 use crate::plan::{Plan, cores};
 use crate::protocol::{Block, Contestant};
@@ -86,7 +87,9 @@ pub(super) fn run(plan: &Plan) -> Result<ExplainReport> {
         CASES.iter().filter(|case| plan.cases.is_empty() || plan.cases.iter().any(|name| name == case.name)).collect();
     let explainers = EXPLAINERS.iter().filter(|peer| wanted.iter().any(|case| case.peer == peer.name));
     let peers = plan.peers.as_ref().map(|python| python.present(explainers)).transpose()?;
-    let files = plan.subject()?.files(&plan.config.train, 2)?;
+    let subject = plan.subject()?;
+    require_own(subject.network.clone())?;
+    let files = subject.files(&plan.config.train, 2)?;
     let threads = plan.threads_or(&[cores()]).last().copied().unwrap_or(1);
     let setting = Setting { plan, files: &files, threads };
     let methods = wanted.into_iter().map(|case| setting.measure(case, peers.as_ref())).collect::<Result<Vec<_>>>()?;

@@ -12,9 +12,11 @@ use tinylsa_data::{
     DataConfig, Dataset, DatasetName, ImageForm, Publication, Split, SyntheticConfig, synthetic_garments, to_unit,
 };
 use tinylsa_experiment::dataset::obtain;
+use tinylsa_experiment::models::NetworkMetadata;
 use tinylsa_kernels::cross_entropy;
+use tinylsa_model::networks::{Network, NetworkKind};
 use tinylsa_model::{
-    HostTensor, ModelMetadata, Precision, State, TinyCnnLsa, gradients_of, model_to_safetensors, require_sound,
+    Classifier, HostTensor, ModelConfig, Precision, State, gradients_of, model_to_safetensors, require_sound,
     state_from_safetensors, state_of, state_to_safetensors, values_of, with_state,
 };
 use tinylsa_random::{Draw, Purpose};
@@ -85,8 +87,8 @@ pub(crate) struct SharedFiles {
 /// The network whose results are compared: that of a file, or one of initial weights.
 pub(crate) struct SharedModel {
     /// Its weights, on the device without automatic differentiation.
-    pub(crate) model: TinyCnnLsa,
-    pub(crate) metadata: ModelMetadata,
+    pub(crate) model: Network,
+    pub(crate) metadata: NetworkMetadata,
 }
 
 impl SharedFiles {
@@ -129,7 +131,7 @@ impl SharedFiles {
 ///
 /// # Errors
 /// If a weight is missing, which cannot be.
-pub(crate) fn with_open_branches(model: TinyCnnLsa) -> Result<TinyCnnLsa> {
+pub(crate) fn with_open_branches(model: Network) -> Result<Network> {
     let mut state = state_of(&model);
     for (name, tensor) in &mut state {
         if name.rsplit('.').next() == Some("gamma") && tensor.values.iter().all(|&value| value == 0.0) {
@@ -146,8 +148,9 @@ pub(crate) fn read_batch(path: &Path) -> Result<HostTensor> {
     state.remove("images").with_context(|| format!("{} holds no images", path.display()))
 }
 
-/// Images and labels, our logits in evaluation, and our loss and gradients of one training step on all of them.
-fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usize) -> Result<Vec<u8>> {
+/// Images and labels, our logits in evaluation, and, of our own network, loss and gradients of one training step on all of
+/// them. Of the others no peer has the weights.
+fn batch(model: &Network, train: &TrainConfig, dataset: &Dataset, count: usize) -> Result<Vec<u8>> {
     let plain = Device::flex();
     let tracked = plain.clone().autodiff();
     let indices: Vec<usize> = (0..count).map(|index| index % dataset.len()).collect();
@@ -157,17 +160,20 @@ fn batch(model: &TinyCnnLsa, train: &TrainConfig, dataset: &Dataset, count: usiz
     let images = |device: &Device| Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape), device);
 
     let logits = values_of(&model.forward(images(&plain)));
-    let trained = with_state(model.config().init(&tracked)?, &state_of(model))?;
-    let classes = model.config().classes;
-    let targets = TensorData::new(smoothed_targets(&labels, classes, train.label_smoothing), [count, classes]);
-    let output = trained.forward_training(images(&tracked));
-    let loss = cross_entropy(output.logits, Tensor::from_data(targets, &tracked));
-    let gradients = gradients_of(&trained, &loss.backward());
-    let mut state: State = gradients.into_iter().map(|(name, values)| (format!("gradient.{name}"), values)).collect();
+    let classes = model.config().classes();
+    let mut state = State::new();
+    if model.config().network_kind() == NetworkKind::TinyCnnLsa {
+        let trained = with_state(model.config().init(&tracked)?, &state_of(model))?;
+        let targets = TensorData::new(smoothed_targets(&labels, classes, train.label_smoothing), [count, classes]);
+        let output = trained.forward_training(images(&tracked));
+        let loss = cross_entropy(output.logits, Tensor::from_data(targets, &tracked));
+        let gradients = gradients_of(&trained, &loss.backward());
+        state.extend(gradients.into_iter().map(|(name, values)| (format!("gradient.{name}"), values)));
+        state.insert("loss".to_owned(), HostTensor { shape: vec![1], values: values_of(&loss) });
+    }
     let mut put = |name: &str, shape: &[usize], values: Vec<f32>| {
         state.insert(name.to_owned(), HostTensor { shape: shape.to_vec(), values });
     };
-    put("loss", &[1], values_of(&loss));
     put("images", &shape, pixels.clone());
     put("labels", &[count], labels.iter().map(|&label| label as f32).collect());
     put("logits", &[count, classes], logits);

@@ -99,6 +99,26 @@ pub struct ClassifyReport {
 }
 
 pub(super) fn run(plan: &Plan) -> Result<InferReport> {
+    let Evaluated { settings, files } = evaluated(plan)?;
+    Ok(InferReport { settings, classify: Some(cold_starts(&plan.program, &files, STARTS * plan.rounds)?) })
+}
+
+/// What was measured, and the files that it was measured on.
+pub(super) struct Evaluated {
+    pub(super) settings: Vec<InferSetting>,
+    files: SharedFiles,
+}
+
+impl Evaluated {
+    /// Bytes of the network's file.
+    pub(super) fn file_bytes(&self) -> Result<u64> {
+        let path = self.files.model();
+        Ok(std::fs::metadata(&path).with_context(|| format!("failed to look at {}", path.display()))?.len())
+    }
+}
+
+/// Every batch size with every number of threads.
+pub(super) fn evaluated(plan: &Plan) -> Result<Evaluated> {
     let peers = plan.peers.as_ref().map(|python| python.present(&EVALUATORS)).transpose()?;
     let batch_sizes = plan.batch_sizes_or(&BATCH_SIZES);
     let largest = batch_sizes.iter().copied().max().unwrap_or(1);
@@ -110,7 +130,7 @@ pub(super) fn run(plan: &Plan) -> Result<InferReport> {
         let setting = Setting { plan, files: &files, macs, batch_sizes: &batch_sizes, threads };
         settings.extend(setting.measure(peers.as_ref())?);
     }
-    Ok(InferReport { settings, classify: Some(cold_starts(&plan.program, &files, STARTS * plan.rounds)?) })
+    Ok(Evaluated { settings, files })
 }
 
 struct Setting<'a> {

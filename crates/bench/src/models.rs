@@ -13,7 +13,7 @@ pub(crate) fn load_own(path: &Path) -> Result<LoadedModel> {
     TinyCnnLsa::load(path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
 }
 
-/// Our own network, of which alone the steps and its peers' are measured.
+/// Our own network, whose parts are measured.
 pub(crate) fn require_own(network: NetworkConfig) -> Result<TinyCnnLsaConfig, UsageError> {
     let kind = network.kind();
     match network {
@@ -23,7 +23,7 @@ pub(crate) fn require_own(network: NetworkConfig) -> Result<TinyCnnLsaConfig, Us
         | NetworkConfig::MobileNet(_)
         | NetworkConfig::Vit(_)
         | NetworkConfig::Swin(_) => {
-            Err(UsageError(format!("bench measures networks of the kind {}, not {kind}", TinyCnnLsaConfig::KIND)))
+            Err(UsageError(format!("this measures networks of the kind {}, not {kind}", TinyCnnLsaConfig::KIND)))
         }
     }
 }

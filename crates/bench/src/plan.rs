@@ -7,13 +7,14 @@ use anyhow::Result;
 use burn::tensor::Device;
 use tinylsa_data::{Dataset, ImageForm, Publication, channel_statistics};
 use tinylsa_experiment::matching::require_classes;
+use tinylsa_experiment::models::{NetworkMetadata, load_model};
 use tinylsa_experiment::schema::ExperimentConfig;
-use tinylsa_model::{ModelConfig, ModelMetadata, TinyCnnLsaConfig};
+use tinylsa_model::ModelConfig;
+use tinylsa_model::networks::{Network, NetworkConfig};
 use tinylsa_settings::UsageError;
 use tinylsa_train::TrainConfig;
 
 use crate::images::{MeasuredImages, SharedFiles, SharedModel, with_open_branches};
-use crate::models::{load_own, require_own};
 use crate::peers::Python;
 use crate::protocol::{Contestant, ContestantError, Ready};
 use crate::worker::{BlockLength, Job};
@@ -94,23 +95,26 @@ impl Plan {
         let form = ImageForm { shape: dataset.shape, classes: dataset.classes() };
         let all: Vec<u32> = (0..dataset.len() as u32).collect();
         let network = self.config.model.completed(form, &channel_statistics(&dataset, &all)?).network()?;
-        let network = require_own(network)?;
-        if (network.input, network.classes) != (form.shape, form.classes) {
+        if (network.input(), network.classes()) != (form.shape, form.classes) {
             let text = format!(
                 "the images of {} are {} in {} classes, the network takes {} in {} classes",
-                dataset.name, form.shape, form.classes, network.input, network.classes
+                dataset.name,
+                form.shape,
+                form.classes,
+                network.input(),
+                network.classes()
             );
             return Err(UsageError(text).into());
         }
         let model = if let Some(path) = &self.model {
-            let loaded = load_own(path)?;
+            let loaded = load_model(path)?;
             if matches!(self.images, MeasuredImages::Of(_)) {
                 require_classes(&loaded.metadata, &dataset)?;
             }
             SharedModel { model: loaded.model, metadata: loaded.metadata }
         } else {
             let class_names: Vec<&str> = dataset.class_names.iter().map(String::as_str).collect();
-            let metadata = ModelMetadata::new(&network, &class_names, "bench");
+            let metadata = NetworkMetadata::new(&network, &class_names, "bench");
             SharedModel { model: with_open_branches(initial(&network, self.config.run.seed)?)?, metadata }
         };
         Ok(Subject { dataset, network, model })
@@ -120,7 +124,7 @@ impl Plan {
 /// What is measured.
 pub(crate) struct Subject {
     pub(crate) dataset: Dataset,
-    pub(crate) network: TinyCnnLsaConfig,
+    pub(crate) network: NetworkConfig,
     pub(crate) model: SharedModel,
 }
 
@@ -131,8 +135,8 @@ impl Subject {
     }
 }
 
-fn initial(config: &TinyCnnLsaConfig, seed: u64) -> Result<tinylsa_model::TinyCnnLsa> {
-    Ok(config.init(&Device::flex())?.with_initial_weights(seed))
+fn initial(config: &NetworkConfig, seed: u64) -> Result<Network> {
+    Ok(config.init_with_seed(seed, &Device::flex())?)
 }
 
 /// Waits for all of them.

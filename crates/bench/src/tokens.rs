@@ -5,6 +5,7 @@ use serde::Serialize;
 use tinylsa_model::AttentionKind;
 use tracing::info;
 
+use crate::models::require_own;
 use crate::plan::{Plan, all_ready, cores};
 use crate::rounds::interleaved;
 use crate::worker::{Job, Passes, TokensJob};
@@ -41,7 +42,7 @@ pub struct BlockReport {
 }
 
 pub(super) fn run(plan: &Plan) -> Result<TokensReport> {
-    let network = plan.subject()?.network;
+    let network = require_own(plan.subject()?.network)?;
     let mut blocks = Vec::new();
     for &threads in &plan.threads_or(&[cores()]) {
         for &batch_size in &plan.batch_sizes_or(&[BATCH_SIZE]) {

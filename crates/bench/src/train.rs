@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 use serde::Serialize;
 use tinylsa_data::MixingConfig;
-use tinylsa_model::TinyCnnLsaConfig;
+use tinylsa_model::networks::NetworkConfig;
 use tinylsa_train::{DistillationConfig, OptimizerKind, TrainConfig};
 use tracing::info;
 
@@ -146,7 +146,7 @@ impl Setting<'_> {
 
     fn ours(&self) -> Result<Contestant> {
         let job = TrainJob {
-            model: self.subject.network.clone().into(),
+            model: self.subject.network.clone(),
             train: self.train.clone(),
             seed: self.plan.config.run.seed,
             threads: self.threads,
@@ -221,7 +221,7 @@ pub(super) fn peer_reports(ours: &Measured, theirs: &[Measured], ready: &[Ready]
 
 /// Operations of the convolutions and products of one image in a training step: forward once and backward twice, but
 /// nobody needs the gradient of the images.
-fn flops_of_a_step(model: &TinyCnnLsaConfig) -> f64 {
+fn flops_of_a_step(model: &NetworkConfig) -> f64 {
     let cost = model.cost();
     let first = cost.layers.first().map_or(0, |layer| layer.macs);
     2.0 * (3 * cost.macs() - first) as f64

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use tinylsa_experiment::models::load_model;
 use tinylsa_kernels::profile;
-use tinylsa_model::{HostTensor, values_of};
+use tinylsa_model::{Classifier, HostTensor, values_of};
 
 use super::block::{BlockLength, block, counted, next_block, tell, version};
 use crate::images::read_batch;
-use crate::models::load_own;
 use crate::protocol::Ready;
 use tinylsa_experiment::machine::set_threads;
 
@@ -43,8 +43,8 @@ pub(crate) struct InferJob {
 pub(super) fn serve(job: &InferJob) -> Result<()> {
     set_threads(job.threads)?;
     let device = Device::flex();
-    let model = load_own(&job.model)?.model;
-    let folded = model.for_inference();
+    let model = load_model(&job.model)?.model;
+    let folded = model.predictor();
     let images = read_batch(&job.batch)?;
     let evaluate = |batch_size: usize| -> Result<()> {
         let logits = match job.form {
