@@ -1,6 +1,5 @@
 //! One experiment, from the config to the report.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -21,7 +20,7 @@ use crate::folder::{
     Continuation, Digests, ExistingRun, Manifest, RunFigures, RunFolder, Status, checksums, existing_run,
     metrics_lines, problems, read_json,
 };
-use crate::machine::{Machine, git_revision, now, set_threads};
+use crate::machine::set_threads;
 use crate::matching::held_out;
 use crate::models::NetworkMetadata;
 use crate::page::{self, PageContents};
@@ -120,7 +119,7 @@ fn perform(
     }
     let plan = prepared.plan(folder.checkpoints());
     let training = ready(&plan, options.resume)?;
-    let manifest = new_manifest(&prepared);
+    let manifest = prepared.manifest();
     let manifest = match earlier.and_then(|run| run.manifest) {
         Some(earlier) => continued(manifest, earlier),
         None => manifest,
@@ -362,38 +361,6 @@ impl Run<'_> {
         self.folder.write_manifest(&finished)?;
         self.manifest = finished;
         Ok(())
-    }
-}
-
-fn new_manifest(prepared: &Prepared) -> Manifest {
-    let cost = prepared.network().cost();
-    let Prepared { config, images, basis, identity, .. } = prepared;
-    Manifest {
-        name: config.run.name.clone(),
-        status: Status::Running,
-        failure: None,
-        experiment: identity.digest(),
-        tinylsa: basis.tinylsa.clone(),
-        burn: basis.burn.clone(),
-        git_revision: git_revision(),
-        instruction_set: basis.instruction_set.clone(),
-        dataset: images.name().clone(),
-        substitution: images.substitution.clone(),
-        checksums: images.checksums.clone(),
-        teachers: basis.teachers.clone(),
-        initial_weights: basis.initial_weights.clone(),
-        seed: config.run.seed,
-        threads: rayon::current_num_threads(),
-        machine: Machine::here(),
-        parameters: cost.parameters(),
-        macs: cost.macs(),
-        started: now(),
-        continuations: Vec::new(),
-        figures: None,
-        digests: None,
-        explained: Vec::new(),
-        files: BTreeMap::new(),
-        sha256: String::new(),
     }
 }
 

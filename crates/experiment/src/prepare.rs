@@ -1,5 +1,6 @@
 //! Everything that can be wrong with an experiment, found before anything is written or trained.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,8 +18,8 @@ use tinylsa_explain::Circumstances;
 use tinylsa_settings::config::{ConfigError, ConfigSource, load, locate};
 
 use crate::dataset::{LoadedDataset, validation_split};
-use crate::folder::{Basis, Identity};
-use crate::machine::device;
+use crate::folder::{Basis, Identity, Manifest, Status};
+use crate::machine::{Machine, device, git_revision, now};
 use crate::models::NetworkMetadata;
 use crate::network::unknown_statistics;
 use crate::schema::ExperimentConfig;
@@ -143,6 +144,39 @@ impl Prepared {
     /// The plan of the training run, with its checkpoints in this directory.
     pub(crate) fn plan(&self, checkpoints: PathBuf) -> TrainingPlan<NetworkConfig> {
         TrainingPlan { checkpoints, ..self.plan.clone() }
+    }
+
+    /// The manifest of a run that begins now.
+    pub(crate) fn manifest(&self) -> Manifest {
+        let cost = self.network().cost();
+        let Self { config, images, basis, identity, .. } = self;
+        Manifest {
+            name: config.run.name.clone(),
+            status: Status::Running,
+            failure: None,
+            experiment: identity.digest(),
+            tinylsa: basis.tinylsa.clone(),
+            burn: basis.burn.clone(),
+            git_revision: git_revision(),
+            instruction_set: basis.instruction_set.clone(),
+            dataset: images.name().clone(),
+            substitution: images.substitution.clone(),
+            checksums: images.checksums.clone(),
+            teachers: basis.teachers.clone(),
+            initial_weights: basis.initial_weights.clone(),
+            seed: config.run.seed,
+            threads: rayon::current_num_threads(),
+            machine: Machine::here(),
+            parameters: cost.parameters(),
+            macs: cost.macs(),
+            started: now(),
+            continuations: Vec::new(),
+            figures: None,
+            digests: None,
+            explained: Vec::new(),
+            files: BTreeMap::new(),
+            sha256: String::new(),
+        }
     }
 }
 

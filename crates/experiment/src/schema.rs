@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tinylsa_data::{ChannelStatistics, DataConfig, ImageForm};
 use tinylsa_explain::{Circumstances, ExplainConfig};
+use tinylsa_model::ConfigOfImages;
 use tinylsa_model::networks::NetworkConfig;
 use tinylsa_settings::{InvalidSetting, require, require_within};
 use tinylsa_train::TrainConfig;
@@ -171,6 +172,30 @@ pub fn with_statistics(explain: &ExplainConfig, statistics: &ChannelStatistics) 
     explain
 }
 
+/// The same explanations with mean and deviation of the images that a network was trained on, apart from lists that
+/// `is_given` by their keys, such as `fill.mean`.
+pub fn with_statistics_of(
+    explain: &ExplainConfig,
+    network: &NetworkConfig,
+    is_given: impl Fn(&str) -> bool,
+) -> ExplainConfig {
+    let mut explain = explain.clone();
+    let (baseline, fill) = (&mut explain.shared.baseline, &mut explain.shared.fill);
+    for (key, list) in [
+        ("baseline.mean", &mut baseline.mean),
+        ("baseline.deviation", &mut baseline.deviation),
+        ("fill.mean", &mut fill.mean),
+        ("fill.deviation", &mut fill.deviation),
+    ] {
+        if !is_given(key) {
+            *list = None;
+        }
+    }
+    let keys = network.image_keys();
+    let (mean, deviation) = (keys.mean.unwrap_or_default(), keys.deviation.unwrap_or_default());
+    with_statistics(&explain, &ChannelStatistics { mean, deviation })
+}
+
 impl RunSection {
     fn validate(&self) -> Result<(), InvalidSetting> {
         let is_plain = !self.name.is_empty()
@@ -209,6 +234,13 @@ mod tests {
             "kmnist.toml",
             "cifar10.toml",
             "folder.toml",
+            "compare/tinycnn-lsa.toml",
+            "compare/resnet20.toml",
+            "compare/resnet50.toml",
+            "compare/vgg19.toml",
+            "compare/vit.toml",
+            "compare/swin.toml",
+            "compare/mobilenet.toml",
         ] {
             let config: ExperimentConfig = load(&shipped(name), &[], ExperimentConfig::validate).unwrap();
             let again = ConfigSource::new("resolved", to_toml(&config).unwrap());

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use tinylsa_settings::{InvalidSetting, require_within};
 
-use crate::explainable::Given;
+use crate::needs::Given;
 
 /// What is explained, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

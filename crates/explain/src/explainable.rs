@@ -7,7 +7,6 @@ use tinylsa_xai::{AttentionCheck, ExplainError, ExplainedScore, FlowMaps, LayerA
 
 use crate::error::Result;
 use crate::maps::NamedTensor;
-use crate::method::Needs;
 
 /// A model that can be explained. Images are `[batch, channels, height, width]`, scores `[batch, classes]`; logits are
 /// the usual scores. The model is in evaluation mode.
@@ -46,38 +45,6 @@ pub trait Explainable: Debug {
     /// If the weights cannot be replaced.
     fn randomised(&self, _seed: u64, _device: &Device) -> Result<Vec<RandomisedModel>> {
         Ok(Vec::new())
-    }
-}
-
-/// What a model gives beside its scores.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Given {
-    /// Its attention.
-    pub attention: bool,
-    /// Its last feature maps, and its scores as a function of them.
-    pub feature_maps: bool,
-    /// What each token says for each class.
-    pub token_evidence: bool,
-}
-
-impl Given {
-    /// What this model gives.
-    pub fn by(model: &dyn Explainable) -> Self {
-        Self {
-            attention: model.attention().is_some(),
-            feature_maps: model.feature_maps().is_some(),
-            token_evidence: model.token_evidence().is_some(),
-        }
-    }
-
-    /// Whether that is what a method needs.
-    pub fn serves(self, needs: Needs) -> bool {
-        match needs {
-            Needs::Scores | Needs::Gradients => true,
-            Needs::Attention => self.attention,
-            Needs::FeatureMaps => self.feature_maps,
-            Needs::TokenEvidence => self.token_evidence,
-        }
     }
 }
 

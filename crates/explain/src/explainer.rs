@@ -15,9 +15,11 @@ use tracing::{info, info_span};
 use crate::background::Background;
 use crate::config::ExplainConfig;
 use crate::error::{Context, Result};
-use crate::explainable::{AttentionSource, Explainable, Given};
+use crate::explainable::{AttentionSource, Explainable};
 use crate::explanation::{ImageExplanation, MethodExplanation, Source};
-use crate::method::{Explained, Method, MethodContext, Needs};
+use crate::method::{Explained, Method, MethodContext};
+use crate::needs::Given;
+use crate::needs::Needs;
 use crate::registry::MethodId;
 use crate::shared::SharedSettings;
 
@@ -214,7 +216,7 @@ impl Explainer<'_> {
         request: &Request<'_>,
         progress: &mut dyn ExplainProgress,
     ) -> Result<ImageExplanation> {
-        self.require_support(request.methods)?;
+        Given::by(self.model).require(request.methods)?;
         let found = self.predict(&image.image, request.temperature);
         let found = found.with_context(|| format!("failed to score {}", image.id))?;
         let classes = found.scores.classes();
@@ -256,18 +258,6 @@ impl Explainer<'_> {
             truth_mask: image.truth_mask,
             image: image.image,
         })
-    }
-
-    /// Refuses methods that the model cannot serve.
-    fn require_support(&self, methods: &[MethodId]) -> Result<(), UsageError> {
-        let given = Given::by(self.model);
-        match methods.iter().find(|method| !given.serves(method.facts().needs)) {
-            Some(method) => {
-                let what = method.facts().needs.describe();
-                Err(UsageError(format!("{method} needs {what}, which the model does not give")))
-            }
-            None => Ok(()),
-        }
     }
 
     fn predict(&self, image: &Image, temperature: Option<f64>) -> Result<Prediction> {

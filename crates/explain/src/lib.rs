@@ -66,6 +66,7 @@ mod maps;
 mod method;
 mod methods;
 mod names;
+mod needs;
 #[cfg(feature = "networks")]
 mod networks;
 pub mod page;
@@ -80,10 +81,10 @@ pub use circumstances::Circumstances;
 pub use classifier::{ExplainedClassifier, TappedForward};
 pub use config::{ExplainConfig, ImageChoice, RerunConfig, ScoresConfig};
 pub use directory::ImageDirectory;
-pub use drawing::{NamedDrawing, Scaling, draw, shown_beside, side_by_side, verdict};
+pub use drawing::{NamedDrawing, Scaling, draw, models_side_by_side, shown_beside, side_by_side, verdict};
 pub use error::{ExplanationError, Result};
 pub use explainable::{
-    AttentionFacts, AttentionSource, EvidenceSource, Explainable, FeatureMaps, FromFunction, Given, ImageAttention,
+    AttentionFacts, AttentionSource, EvidenceSource, Explainable, FeatureMaps, FromFunction, ImageAttention,
     RandomisedModel, TokenEvidence,
 };
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, RequestedClass, Unwatched, execution};
@@ -93,14 +94,13 @@ pub use maps::{
     AttentionLayer, AttentionMaps, AttentionMatrix, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps,
     MarkedToken, NamedTensor, PixelMap, Quantity, RolloutMaps, ScoreDifference, SegmentMap,
 };
-pub use method::{
-    Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
-};
+pub use method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered, SharedSetting};
 pub use methods::{
     ClassEvidence, FixedQueryConfig, GradientRollout, GridShapleyConfig, InputGradient, InputTimesGradient,
     MultiHeadAttention, SelfAttention,
 };
-pub use names::names_of_files;
+pub use names::{class_of, names_of_files};
+pub use needs::{Given, Needs};
 #[cfg(feature = "networks")]
 pub use networks::explained;
 pub use registry::{ALL_METHODS, MethodId};

@@ -15,6 +15,7 @@ use crate::circumstances::Circumstances;
 use crate::error::{Context, Result};
 use crate::explainable::{Explainable, ImageAttention};
 use crate::maps::{Maps, NamedTensor};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 /// An explanation method together with its settings.
@@ -115,34 +116,6 @@ impl Meaning {
     /// Both in one line.
     pub fn line(self) -> String {
         format!("Shows {}. Does not show {}.", self.shows, self.does_not_show)
-    }
-}
-
-/// What a method asks of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Scores alone.
-    Scores,
-    /// Scores that can be differentiated with respect to the image.
-    Gradients,
-    /// The attention of the layers.
-    Attention,
-    /// The last feature maps, and the scores as a function of them.
-    FeatureMaps,
-    /// What each token says for each class.
-    TokenEvidence,
-}
-
-impl Needs {
-    /// In the words of an error.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Scores => "scores",
-            Self::Gradients => "differentiable scores",
-            Self::Attention => "attention",
-            Self::FeatureMaps => "feature maps",
-            Self::TokenEvidence => "scores that are sums over tokens",
-        }
     }
 }
 

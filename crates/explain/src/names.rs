@@ -1,7 +1,9 @@
-//! Names of images: safe as folders, and harmless on a terminal and a page.
+//! Names of images, safe as folders and harmless on a terminal and a page, and names of classes, as somebody types them.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+
+use tinylsa_settings::{UsageError, printable};
 
 /// Names that stand for something else in the directory of the images.
 const TAKEN: [&str; 4] = ["explanations.html", "images.json", "scores.json", "methods.png"];
@@ -21,6 +23,35 @@ pub fn names_of_files(paths: &[PathBuf]) -> Vec<String> {
         names.push(candidates.find(is_free).unwrap_or(stem));
     }
     names
+}
+
+/// The class with this number or name.
+///
+/// # Errors
+/// [`UsageError`] if there is none, with the nearest name.
+pub fn class_of(class: &str, names: &[String]) -> Result<usize, UsageError> {
+    if let Ok(number) = class.parse::<usize>() {
+        let last = names.len().saturating_sub(1);
+        return if number < names.len() {
+            Ok(number)
+        } else {
+            Err(UsageError(format!("there is no class {number}, expected 0 to {last}")))
+        };
+    }
+    let same = |name: &String| name.eq_ignore_ascii_case(class);
+    names.iter().position(same).ok_or_else(|| {
+        let wanted = class.to_lowercase();
+        // a part of a name, such as boot, is nearer than any other name
+        let likeness = |name: &String| {
+            let name = name.to_lowercase();
+            f64::from(u8::from(name.contains(&wanted))) + strsim::jaro_winkler(&name, &wanted)
+        };
+        let nearest = names.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
+        let nearest = nearest.map_or("", String::as_str);
+        let list = names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+        let (class, nearest) = (printable(class), printable(nearest));
+        UsageError(format!("there is no class {class}, did you mean {nearest}? The classes are {list}"))
+    })
 }
 
 /// The name of a folder that looks like `stem` and can be one everywhere: no separators, no control characters, no name

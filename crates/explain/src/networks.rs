@@ -8,7 +8,8 @@ use tinylsa_xai::{AttentionTap, TokenGrid};
 
 use crate::circumstances::Circumstances;
 use crate::classifier::ExplainedClassifier;
-use crate::explainable::{Explainable, Given};
+use crate::explainable::Explainable;
+use crate::needs::Given;
 use crate::tinycnn_lsa::ExplainedTinyCnnLsa;
 
 const PERCEPTRON: &str = "a perceptron on each token";

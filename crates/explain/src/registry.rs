@@ -9,6 +9,7 @@ use tinylsa_settings::{UsageError, printable};
 
 use crate::method::{Method, MethodFacts, Registered};
 use crate::methods::ENTRIES;
+use crate::needs::Given;
 
 /// Stands for every method in a list of names.
 pub const ALL_METHODS: &str = "all";
@@ -129,6 +130,29 @@ pub(crate) fn names() -> &'static [&'static str] {
     static NAMES: std::sync::LazyLock<Vec<&'static str>> =
         std::sync::LazyLock::new(|| MethodId::all().map(MethodId::name).collect());
     &NAMES
+}
+
+impl Given {
+    /// Those of some methods that it serves, and the names of the others.
+    pub fn served(self, methods: &[MethodId]) -> (Vec<MethodId>, Vec<&'static str>) {
+        let (served, others): (Vec<MethodId>, Vec<MethodId>) =
+            methods.iter().copied().partition(|method| self.serves(method.facts().needs));
+        (served, others.into_iter().map(MethodId::name).collect())
+    }
+
+    /// Refuses methods that it does not serve.
+    ///
+    /// # Errors
+    /// [`UsageError`] names the first.
+    pub fn require(self, methods: &[MethodId]) -> Result<(), UsageError> {
+        match methods.iter().find(|method| !self.serves(method.facts().needs)) {
+            Some(method) => {
+                let what = method.facts().needs.describe();
+                Err(UsageError(format!("{method} needs {what}, which the model does not give")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl ExplainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explainable::Given;
+    use crate::needs::Given;
     use serde::Deserialize;
     use tinylsa_settings::config::{ConfigSource, load};
 

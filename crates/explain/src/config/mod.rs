@@ -16,8 +16,9 @@ use tinylsa_settings::{InvalidSetting, require, require_within};
 pub use rerun::RerunConfig;
 pub use scores::ScoresConfig;
 
-use crate::method::{Method, Needs, Registered};
+use crate::method::{Method, Registered};
 use crate::methods::read_table;
+use crate::needs::Needs;
 use crate::registry::{self, MethodId};
 use crate::shared::SharedSettings;
 

@@ -9,7 +9,8 @@ use crate::maps::{
     AttentionLayer, AttentionMaps, AttentionView, FixedQueryMaps, FlowMap, Maps, MarkedToken, PixelMap, Quantity,
     RolloutMaps, SegmentMap,
 };
-use crate::method::{Needs, SharedSetting};
+use crate::method::SharedSetting;
+use crate::needs::Needs;
 use crate::registry::MethodId;
 
 const GRID: TokenGrid = TokenGrid::new(7, 7);

@@ -21,7 +21,7 @@ use tinylsa_xai::{Cancellation, ExplainError};
 use crate::explanation::ImageExplanation;
 use crate::maps::{AttentionView, Maps};
 use crate::registry::MethodId;
-pub use overview::{Scaling, shown_beside, side_by_side};
+pub use overview::{Scaling, models_side_by_side, shown_beside, side_by_side};
 use subject::Subject;
 pub use words::verdict;
 

@@ -213,14 +213,29 @@ pub fn shown_beside(count: usize) -> Vec<usize> {
 /// # Errors
 /// If there is no image, or a map does not fit.
 pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Result<Vec<u8>> {
-    let shown: Vec<&ImageExplanation> = explanations.iter().collect();
+    let columns = explanations.iter().map(heading).collect();
+    in_columns("Methods side by side", &explanations.iter().collect::<Vec<_>>(), columns, scaling)
+}
+
+/// The same image explained by several models, a row for each method and a column for each model, by its name. Each map has a
+/// scale of its own.
+///
+/// # Errors
+/// If there is no model, or a map does not fit.
+pub fn models_side_by_side(explanations: &[(String, ImageExplanation)]) -> Result<Vec<u8>> {
+    let columns = explanations.iter().map(|(name, explanation)| format!("{name}: {}", heading(explanation))).collect();
+    let shown: Vec<&ImageExplanation> = explanations.iter().map(|(_, explanation)| explanation).collect();
+    in_columns("One image, several networks", &shown, columns, Scaling::EachMap)
+}
+
+fn in_columns(title: &str, shown: &[&ImageExplanation], columns: Vec<String>, scaling: Scaling) -> Result<Vec<u8>> {
     let mut methods: Vec<MethodId> = shown.iter().flat_map(|e| e.methods.iter().map(|method| method.method)).collect();
     methods.sort_unstable();
     methods.dedup();
     let pixel_scales = PixelScales::of(shown.iter().copied())?;
     let greys = shown.iter().map(|explanation| grey(explanation)).collect::<Result<Vec<_>>>()?;
     let mut tokens = Vec::new();
-    for explanation in &shown {
+    for explanation in shown {
         tokens.push(explanation.methods.iter().map(token_map).collect::<Result<Vec<_>>>()?);
     }
     let of_methods = shown.iter().zip(&tokens).flat_map(|(explanation, maps)| explanation.methods.iter().zip(maps));
@@ -260,11 +275,11 @@ pub fn side_by_side(explanations: &[ImageExplanation], scaling: Scaling) -> Resu
         rows.push(MatrixRow { heading: format!("{} ({unit})", method.title()), panels });
     }
     let matrix = MapMatrix {
-        title: "Methods side by side".to_owned(),
-        subtitle: sources(&shown),
+        title: title.to_owned(),
+        subtitle: sources(shown),
         image: None,
         panel_width: SMALL_WIDTH,
-        columns: shown.iter().map(|explanation| heading(explanation)).collect(),
+        columns,
         rows,
         scale: match scaling {
             Scaling::EachMap => MatrixScale::EachPanel,

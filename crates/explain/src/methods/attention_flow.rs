@@ -6,7 +6,8 @@ use super::support::attention::{Concentration, check_warnings, shown_queries};
 use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::{FlowMap, Maps, saturation};
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 
 /// From this share of saturated flows on, a flow map says little of its query.
 const SATURATED: f64 = 0.5;

@@ -6,7 +6,8 @@ use super::support::attention::{Concentration, MatrixStatistics, check_warnings,
 use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::{Maps, RolloutMaps};
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 
 impl Registered for AttentionRolloutConfig {
     const FACTS: MethodFacts = MethodFacts {

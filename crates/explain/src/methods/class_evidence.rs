@@ -6,7 +6,8 @@ use crate::budget::Budget;
 use crate::error::{Context, Result};
 use crate::explainable::TokenEvidence;
 use crate::maps::{Maps, NamedTensor, PixelMap, Quantity, ScoreDifference, SegmentMap};
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 
 /// What each token says for the class, `E_cj = A_cj (w_c · z_j)`: the summands of the logit. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,8 @@ use super::support::segments::{masker_of, of_shapley};
 use crate::budget::Budget;
 use crate::circumstances::{Circumstances, within_image};
 use crate::error::Result;
-use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting};
+use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Registered, SharedSetting};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 /// Exact Shapley values of the cells of a grid: a grid of their own, since an enumeration takes few segments while the

@@ -7,9 +7,8 @@ use crate::budget::Budget;
 use crate::circumstances::Circumstances;
 use crate::error::Result;
 use crate::maps::{Quantity, ScoreDifference};
-use crate::method::{
-    Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
-};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered, SharedSetting};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 impl Registered for ExpectedGradientsConfig {

@@ -11,7 +11,8 @@ use crate::circumstances::Circumstances;
 use crate::error::Result;
 use crate::explainable::ImageAttention;
 use crate::maps::{FixedQueryMaps, Maps, MarkedToken};
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 /// The rows of chosen tokens, in every layer and head.

@@ -5,7 +5,8 @@ use super::support::gradients::pixels;
 use crate::budget::Budget;
 use crate::error::{Context, Result};
 use crate::maps::{NamedTensor, Quantity};
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 
 impl Registered for GradCamConfig {
     const FACTS: MethodFacts = MethodFacts {

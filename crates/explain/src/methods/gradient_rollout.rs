@@ -7,7 +7,8 @@ use super::support::attention::{Concentration, check_warnings, shown_queries};
 use crate::budget::Budget;
 use crate::error::{Context, Result};
 use crate::maps::{Maps, NamedTensor, RolloutMaps};
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 
 /// Rollout of attention weighted by the gradient of the class. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

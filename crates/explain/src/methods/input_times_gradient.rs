@@ -5,7 +5,8 @@ use super::support::gradients::plain;
 use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::Quantity;
-use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 
 /// The gradient times the image, a first-order estimate. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,8 @@ use super::support::gradients::{completeness_sentence, images, pixels};
 use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::{NamedTensor, Quantity, ScoreDifference};
-use crate::method::{
-    Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
-};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered, SharedSetting};
+use crate::needs::Needs;
 
 impl Registered for IntegratedGradientsConfig {
     const FACTS: MethodFacts = MethodFacts {

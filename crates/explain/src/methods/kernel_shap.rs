@@ -5,7 +5,8 @@ use super::support::segments::{SEGMENT_SETTINGS, masker, of_shapley, validate_se
 use crate::budget::Budget;
 use crate::circumstances::Circumstances;
 use crate::error::Result;
-use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 impl Registered for KernelShapConfig {

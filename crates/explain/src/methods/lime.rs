@@ -13,7 +13,8 @@ use crate::budget::Budget;
 use crate::circumstances::Circumstances;
 use crate::error::Result;
 use crate::maps::NamedTensor;
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 /// The most coalitions that are drawn to try a kernel out.

@@ -5,7 +5,8 @@ use super::support::attention::layer_maps;
 use crate::budget::Budget;
 use crate::error::Result;
 use crate::maps::AttentionView;
-use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 
 /// The attention matrix of every head of every layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,8 @@ use crate::budget::Budget;
 use crate::circumstances::Circumstances;
 use crate::error::{Context, Result};
 use crate::maps::Quantity;
-use crate::method::{
-    Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered, SharedSetting,
-};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered, SharedSetting};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 impl Registered for OcclusionConfig {

@@ -7,7 +7,8 @@ use crate::budget::Budget;
 use crate::circumstances::Circumstances;
 use crate::error::Result;
 use crate::maps::Quantity;
-use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Needs, Registered};
+use crate::method::{Diagnostics, Explained, Meaning, Method, MethodContext, MethodFacts, Registered};
+use crate::needs::Needs;
 use crate::shared::SharedSettings;
 
 impl Registered for SmoothGradConfig {
@@ -92,7 +93,7 @@ impl Method for SmoothGradConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explainable::Given;
+    use crate::needs::Given;
 
     #[test]
     fn sentences_tell_the_samples_and_their_error() {

@@ -21,8 +21,8 @@ use crate::error::{Context, Result};
 use crate::explainable::RandomisedModel;
 use crate::explainer::Explainer;
 use crate::explanation::ImageExplanation;
-use crate::method::Needs;
 use crate::methods::InputGradient;
+use crate::needs::Needs;
 use crate::registry::MethodId;
 
 /// The controls that no model has a part in.

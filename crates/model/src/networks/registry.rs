@@ -121,7 +121,7 @@ macro_rules! networks {
         impl ModelConfig for NetworkConfig {
             type Model = Network;
 
-            const KIND: &'static str = "any network of this program";
+            const KIND: &'static str = "tinycnn-lsa, vgg, resnet, mobilenet-v3, vit or swin";
 
             fn kind(&self) -> &'static str {
                 self.network_kind().name()
