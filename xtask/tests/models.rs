@@ -295,8 +295,8 @@ fn a_report_of_the_validation_split_says_so() {
         assert_eq!(class["precision"].is_null(), predicted(number) == 0, "{class}");
         assert_eq!(class["precision_interval"].is_null(), class["precision"].is_null(), "{class}");
     }
-    let compared = succeeds(dir.path(), &["compare", "--run", "run"]);
-    assert!(compared.contains("validation "), "{compared}");
+    let compared = succeeds(dir.path(), &["compare", "--counted", "--run", "run"]);
+    assert!(compared.contains("(validation)"), "{compared}");
 }
 
 #[test]
@@ -304,8 +304,9 @@ fn a_run_is_compared_by_its_own_network_from_anywhere() {
     let (dir, run) = (tempfile::tempdir().unwrap(), run_dir());
     let run = run.to_str().unwrap();
     let compared = |arguments: &[&str]| -> Vec<Value> {
-        let arguments = [&["compare", "--json"], arguments].concat();
-        serde_json::from_str(&succeeds(dir.path(), &arguments)).unwrap()
+        let arguments = [&["compare", "--counted", "--json"], arguments].concat();
+        let document: Value = serde_json::from_str(&succeeds(dir.path(), &arguments)).unwrap();
+        document["rows"].as_array().unwrap().clone()
     };
     let (manifest, evaluation) = (json(&run_dir().join("manifest.json")), json(&run_dir().join("evaluation.json")));
     let rows = compared(&["--run", run, "--run", run]);

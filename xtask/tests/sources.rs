@@ -422,6 +422,6 @@ fn a_network_of_any_shape_is_timed_on_drawn_images_and_on_its_own() {
         refused.contains("the images of synthetic garments are 1×28×28 in 10 classes, the network takes"),
         "{refused}"
     );
-    let compared = succeeds(path, &[&["compare", &cifar], &small[..]].concat());
+    let compared = succeeds(path, &[&["compare", "--counted", &cifar], &small[..]].concat());
     assert!(compared.contains("32 × 32"), "{compared}");
 }

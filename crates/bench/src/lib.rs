@@ -25,6 +25,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod compare;
+mod comparison;
 mod explain;
 mod images;
 mod infer;
@@ -39,10 +41,12 @@ mod tokens;
 mod train;
 mod worker;
 
+pub use compare::{CompareRequest, ComparedSubject, RaceRequest, compare};
+pub use comparison::{ComparedRow, Comparison, PAGE as COMPARISON_PAGE};
 pub use explain::{ExplainReport, MethodReport, case_names};
 pub use images::{MeasuredImages, SourceImages};
 pub use infer::{ClassifyReport, InferReport, InferSetting, Timing};
-pub use networks::{MeasuredNetwork, NetworkPeer, NetworksPlan, networks};
+pub use networks::{MeasuredNetwork, NetworkPeer};
 pub use peers::Python;
 pub use photographs::{KindReport, PhotographsPlan, PhotographsReport, PhotographsSplit, Strengths};
 pub use plan::Plan;

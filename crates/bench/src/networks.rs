@@ -19,17 +19,17 @@ const CALLS: [usize; 2] = [1, 32];
 
 /// Which networks are measured, and for how long.
 #[derive(Clone, Debug)]
-pub struct NetworksPlan {
+pub(crate) struct NetworksPlan {
     /// The configs of the networks, by what they are called.
-    pub networks: Vec<(String, ExperimentConfig)>,
+    pub(crate) networks: Vec<(String, ExperimentConfig)>,
     /// Blocks of each measurement.
-    pub rounds: usize,
+    pub(crate) rounds: usize,
     /// Seconds of a block.
-    pub block_seconds: f64,
+    pub(crate) block_seconds: f64,
     /// Who trains the same networks beside us; nobody if left out.
-    pub peers: Option<Python>,
+    pub(crate) peers: Option<Python>,
     /// As [`Plan::program`].
-    pub program: PathBuf,
+    pub(crate) program: PathBuf,
 }
 
 /// What a network costs here.
@@ -78,7 +78,7 @@ pub struct NetworkPeer {
 ///
 /// # Errors
 /// If a process fails, or peers are asked for and none is there.
-pub fn networks(plan: &NetworksPlan) -> Result<Vec<MeasuredNetwork>, ExperimentError> {
+pub(crate) fn networks(plan: &NetworksPlan) -> Result<Vec<MeasuredNetwork>, ExperimentError> {
     Ok(plan.networks.iter().map(|(name, config)| measured(plan, name, config)).collect::<Result<_>>()?)
 }
 

@@ -47,7 +47,8 @@
 //! - [`evaluate`] measures a model file, the model of a run, or the weights that ship; [`evaluation`] is what comes out.
 //!   [`model_images`] finds the images that a model was trained on.
 //! - [`classify`] says what is on a photograph, [`compare`] counts what networks cost beside large ones.
-//! - [`sweep`] runs variants of a config with several seeds, each in a process of its own.
+//! - [`sweep`] runs variants of a config with several seeds, each in a process of its own; [`race`] trains different networks
+//!   for the same time, and [`sheet`] explains one image on all of them.
 //! - [`card`] measures weights for their model card, [`export`] calibrates the model of a run.
 //!
 //! # Errors
@@ -60,6 +61,7 @@
 #![deny(missing_docs)]
 
 pub mod card;
+mod children;
 pub mod choice;
 pub mod classify;
 pub mod compare;
@@ -81,10 +83,12 @@ mod network;
 mod page;
 mod prepare;
 mod progress;
+pub mod race;
 pub mod reproduce;
 mod run;
 mod run_figures;
 pub mod schema;
+pub mod sheet;
 pub mod statistics;
 pub mod sweep;
 
@@ -100,6 +104,17 @@ pub use tinylsa_train::{EpochRecord, Progress};
 
 /// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
 pub const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
+
+/// The configs of `configs/compare`, by the names of the networks, as they were when this crate was built.
+pub const COMPARED_CONFIGS: [(&str, &str); 7] = [
+    ("TinyCNN + LSA", include_str!("../../../configs/compare/tinycnn-lsa.toml")),
+    ("ResNet-20", include_str!("../../../configs/compare/resnet20.toml")),
+    ("MobileNetV3-Small", include_str!("../../../configs/compare/mobilenet.toml")),
+    ("ViT-Tiny/4", include_str!("../../../configs/compare/vit.toml")),
+    ("Swin, two stages", include_str!("../../../configs/compare/swin.toml")),
+    ("VGG-19", include_str!("../../../configs/compare/vgg19.toml")),
+    ("ResNet-50", include_str!("../../../configs/compare/resnet50.toml")),
+];
 
 /// The program in the README of the repository is tested here, where all crates are at hand.
 #[cfg(doctest)]

@@ -5,7 +5,7 @@
 //! left to the caller. It has four parts:
 //!
 //! * **charts** as SVG: [`training_curves`], [`confusion_matrix`], [`reliability`], [`per_class`], and for the scores
-//!   of explanations [`interval_bars`] and [`perturbation_curves`];
+//!   of explanations [`interval_bars`] and [`perturbation_curves`], and [`bar_panels`] for things measured in several ways;
 //! * **heat maps** as pixels: a [`Sheet`] holds [`Panel`]s, each an image, a signed attribution, or attention over a
 //!   grid of tokens, and a [`MapMatrix`] many small ones in rows and columns; [`ContactSheet`] shows the images of a dataset; [`encode_png`] turns pixels into a file;
 //! * **tables**: [`Table`], and [`RankedTable`] for methods ranked by several scores, [`DifferenceTable`] for what sets them
@@ -89,8 +89,8 @@ pub use contact::{ContactRow, ContactSheet};
 pub use error::ReportError;
 pub use estimate::Estimate;
 pub use figures::{
-    ClassScores, EpochPoint, IntervalBar, PerturbationCurve, ReliabilityBin, confusion_matrix, interval_bars,
-    per_class, perturbation_curves, reliability, training_curves,
+    BarPanel, BarScale, ClassScores, EpochPoint, IntervalBar, PerturbationCurve, ReliabilityBin, bar_panels,
+    confusion_matrix, interval_bars, per_class, perturbation_curves, reliability, training_curves,
 };
 pub use image::{ByteImage, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};

@@ -5,18 +5,17 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
+use super::config_or_base;
+use super::images::source;
+use crate::outcome::{UsageError, say};
 use tinylsa_bench::{
     self as bench, MeasuredImages, PhotographsPlan, PhotographsSplit, Plan, Python, SourceImages, Strengths,
     TrainReport,
 };
 use tinylsa_data::{DataConfig, SourceName};
+use tinylsa_experiment::machine::{Machine, git_revision};
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_experiment::models::{NetworkMetadata, load_model};
-
-use super::config_or_base;
-use super::images::source;
-use crate::outcome::{UsageError, say};
-use tinylsa_experiment::machine::{Machine, git_revision};
 use tinylsa_experiment::schema::ExperimentConfig;
 use tinylsa_settings::config::load;
 

@@ -2,13 +2,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
-use tinylsa_data::ChannelStatistics;
+use tinylsa_model::LoadedModel;
 use tinylsa_model::networks::NetworkConfig;
-use tinylsa_model::{ConfigOfImages, LoadedModel};
 use tinylsa_system::{ClaimError, OutputDir};
 use tinylsa_xai::{BaselineKind, ExplainError, Fill};
 use tracing::{error, info};
 
+use super::config_or_base;
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::progress::ExplainBar;
 use tinylsa_experiment::choice::background;
@@ -16,14 +16,13 @@ use tinylsa_experiment::dataset::LoadedDataset;
 use tinylsa_experiment::machine::set_threads;
 use tinylsa_experiment::matching::require_classes;
 use tinylsa_experiment::models::{LoadedNetwork, load_model_or_pretrained};
-
-use super::config_or_base;
-use tinylsa_experiment::schema::{ExperimentConfig, with_statistics};
+use tinylsa_experiment::schema::{ExperimentConfig, with_statistics_of};
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::scores::{Scoring, first_variant};
 use tinylsa_explain::{
     Circumstances, ExplainConfig, Explainer, Given, ImageDirectory, ImageExplanation, ImageToExplain, MethodId, Origin,
-    Request, RequestedClass, SharedSetting, execution, explained, noise_background, shown_beside, write_image,
+    Request, RequestedClass, SharedSetting, class_of, execution, explained, noise_background, shown_beside,
+    write_image,
 };
 use tinylsa_settings::config::{ConfigError, ConfigSource, load};
 use tinylsa_settings::{counted, printable};
@@ -34,7 +33,7 @@ mod sources;
 
 pub(crate) use arguments::ExplainArguments;
 use finished::{Finished, PAGE, SCORES};
-use sources::{class_of, collection, from_dataset, from_files};
+use sources::{collection, from_dataset, from_files};
 
 /// What `--target` asks for every class with.
 const EVERY_CLASS: &str = "all";
@@ -241,42 +240,28 @@ impl Settings {
 
     /// Mean and deviation of the images are those that the network was trained with, unless the caller gives them: the
     /// config that the program brings along has those of Fashion-MNIST.
-    fn with_statistics_of(mut self, network: &NetworkConfig) -> Self {
+    fn with_statistics_of(self, network: &NetworkConfig) -> Self {
         let is_given = |key: &str| {
             !self.is_built_in
                 || self.overrides.iter().any(|change| change.trim_start().starts_with(&format!("explain.{key}")))
         };
-        let (baseline, fill) = (&mut self.explain.shared.baseline, &mut self.explain.shared.fill);
-        for (key, list) in [
-            ("baseline.mean", &mut baseline.mean),
-            ("baseline.deviation", &mut baseline.deviation),
-            ("fill.mean", &mut fill.mean),
-            ("fill.deviation", &mut fill.deviation),
-        ] {
-            if !is_given(key) {
-                *list = None;
-            }
-        }
-        let keys = network.image_keys();
-        let (mean, deviation) = (keys.mean.unwrap_or_default(), keys.deviation.unwrap_or_default());
-        let explain = with_statistics(&self.explain, &ChannelStatistics { mean, deviation });
-        Self { explain, ..self }
+        Self { explain: with_statistics_of(&self.explain, network, is_given), ..self }
     }
 
     /// Of the methods that nobody named, those that the network serves; one that was named and that it does not serve is
     /// refused.
     fn of_methods_for(mut self, given: Given) -> Result<Self, UsageError> {
-        let serves = |method: &MethodId| given.serves(method.facts().needs);
-        let Some(refused) = self.methods.iter().copied().find(|method| !serves(method)) else { return Ok(self) };
-        if !self.is_built_in || self.are_named {
-            let needs = refused.facts().needs.describe();
-            return Err(UsageError(format!("{refused} needs {needs}, which the model does not give")));
+        if self.is_built_in && !self.are_named {
+            let (served, others) = given.served(&self.methods);
+            if !others.is_empty() {
+                info!(
+                    "the model does not give what these methods need, so that they are left out: {}",
+                    others.join(", ")
+                );
+            }
+            self.methods = served;
         }
-        let (served, others): (Vec<MethodId>, Vec<MethodId>) = self.methods.iter().partition(|method| serves(method));
-        let names: Vec<&str> = others.iter().map(|method| method.name()).collect();
-        info!("the model does not give what these methods need, so that they are left out: {}", names.join(", "));
-        self.methods = served;
-        Ok(self)
+        given.require(&self.methods).map(|()| self)
     }
 
     /// Checks the settings of the chosen methods, and of their scores if they are scored, against the images and the network, and names the line of a mistake.

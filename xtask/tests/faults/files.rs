@@ -28,7 +28,7 @@ pub(crate) fn config(bench: &Bench, case: u64) -> Verdict {
     let mut bytes = fs::read(CONFIG).expect("the config ships");
     mutate(&mut bytes, &mut bench.generator("faults/config", case));
     fs::write(dir.path().join("mutated.toml"), bytes).expect("the file can be written");
-    let ended = run(xtask(dir.path(), &["compare", "mutated.toml", "--json"].map(str::to_owned)));
+    let ended = run(xtask(dir.path(), &["compare", "mutated.toml", "--counted", "--json"].map(str::to_owned)));
     match broken(&ended) {
         Some(verdict) => verdict,
         None if ended.succeeded() => Verdict::Right,

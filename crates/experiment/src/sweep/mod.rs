@@ -4,7 +4,6 @@
 //! checked before the first one is trained, and a finished trial counts only if it was made with the very settings that
 //! the sweep's file has now.
 
-mod children;
 mod comparison;
 mod plan;
 mod results;
@@ -19,12 +18,12 @@ use anyhow::{Context, Result, bail};
 use tinylsa_system::OutputDir;
 use tracing::info;
 
-use children::Children;
 pub use comparison::{Comparison, PairedDifference, Verdict};
 use comparison::{Outcome, compared};
 pub use plan::{SweepPlan, Trial, Variant};
 pub use results::{SweepResults, TrialResult, VariantSummary};
 
+use crate::children::Children;
 use crate::dataset::{LoadedDataset, obtain};
 use crate::error::{ExperimentError, Interruption};
 use crate::folder::{Manifest, existing_run, holds_run};

@@ -10,42 +10,14 @@ use tinylsa_xai::Image;
 use tracing::warn;
 
 use super::arguments::{ExplainArguments, IndexedSplit};
-use tinylsa_experiment::dataset::{LoadedDataset, require_size};
-use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
-
-use crate::outcome::UsageError;
 use tinylsa_experiment::choice::{subject, validation_subject};
+use tinylsa_experiment::dataset::{LoadedDataset, require_size};
 use tinylsa_experiment::image_file::load_image;
 use tinylsa_experiment::matching::validation_split;
 use tinylsa_experiment::model_images::ImagesOf;
 use tinylsa_experiment::models::NetworkMetadata;
-use tinylsa_settings::{printable, printable_path};
-
-/// The class with this number or name.
-pub(super) fn class_of(class: &str, names: &[String]) -> Result<usize, UsageError> {
-    if let Ok(number) = class.parse::<usize>() {
-        let last = names.len().saturating_sub(1);
-        return if number < names.len() {
-            Ok(number)
-        } else {
-            Err(UsageError(format!("there is no class {number}, expected 0 to {last}")))
-        };
-    }
-    let same = |name: &String| name.eq_ignore_ascii_case(class);
-    names.iter().position(same).ok_or_else(|| {
-        let wanted = class.to_lowercase();
-        // a part of a name, such as boot, is nearer than any other name
-        let likeness = |name: &String| {
-            let name = name.to_lowercase();
-            f64::from(u8::from(name.contains(&wanted))) + strsim::jaro_winkler(&name, &wanted)
-        };
-        let nearest = names.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
-        let nearest = nearest.map_or("", String::as_str);
-        let list = names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
-        let (class, nearest) = (printable(class), printable(nearest));
-        UsageError(format!("there is no class {class}, did you mean {nearest}? The classes are {list}"))
-    })
-}
+use tinylsa_explain::{ImageToExplain, MethodId, SharedSetting, Source, names_of_files};
+use tinylsa_settings::printable_path;
 
 /// The images that --index counts in, or that serve as the background: those that the model was trained on, unless
 /// the command line says otherwise. Nothing for files whose model's images are not on this machine.

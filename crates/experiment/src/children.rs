@@ -1,5 +1,5 @@
-//! The processes of a sweep. An interrupt of the sweep is handed on to them, and it waits until they have written their
-//! checkpoints.
+//! Experiments in processes of their own. An interrupt is handed on to them, and whoever started them waits until they have
+//! written their checkpoints.
 
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,18 +12,18 @@ use anyhow::{Context, Result};
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs processes until they are to stop.
-pub(super) struct Children {
+pub(crate) struct Children {
     stop: Arc<AtomicBool>,
     /// One at a time is started, so that none is started after an interrupt.
     starting: Mutex<()>,
 }
 
 impl Children {
-    pub(super) fn until(stop: Arc<AtomicBool>) -> Self {
+    pub(crate) fn until(stop: Arc<AtomicBool>) -> Self {
         Self { stop, starting: Mutex::new(()) }
     }
 
-    pub(super) fn is_interrupted(&self) -> bool {
+    pub(crate) fn is_interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
@@ -31,7 +31,7 @@ impl Children {
     ///
     /// # Errors
     /// If it cannot be started or waited for.
-    pub(super) fn run(&self, command: &mut Command) -> Result<bool> {
+    pub(crate) fn run(&self, command: &mut Command) -> Result<bool> {
         let mut child = {
             let _alone: MutexGuard<'_, ()> = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
             if self.is_interrupted() {
@@ -54,7 +54,7 @@ impl Children {
     }
 }
 
-/// The terminal's interrupt comes to the sweep alone, which hands it on: a process that gets it twice stops at once.
+/// The terminal's interrupt comes to this process alone, which hands it on: a process that gets it twice stops at once.
 #[cfg(unix)]
 fn separate(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
