@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use tinylsa_settings::{UsageError, counted};
+use tinylsa_settings::{InvalidSetting, UsageError, counted};
 
 use crate::error::ExperimentError;
 use crate::schema::{Backend, DeviceSection};
@@ -88,20 +88,21 @@ fn require_threads(threads: usize, cores: usize) -> Result<(), UsageError> {
 /// The device that the config asks for.
 ///
 /// # Errors
-/// [`UsageError`] if this program was built without its backend.
-pub(crate) fn device(section: &DeviceSection) -> Result<Device> {
+/// [`InvalidSetting`] if this program was built without its backend.
+pub(crate) fn device(section: &DeviceSection) -> Result<Device, InvalidSetting> {
     match section.backend {
         Backend::Flex => Ok(Device::flex()),
         #[cfg(feature = "ndarray")]
         #[expect(deprecated, reason = "it is built for comparison as long as burn has it")]
         Backend::Ndarray => Ok(Device::ndarray()),
         #[cfg(not(feature = "ndarray"))]
-        Backend::Ndarray => Err(UsageError(
-            "device.backend is ndarray, which this program was built without; \
-             build it with `cargo run --release --package xtask --features ndarray --`"
+        Backend::Ndarray => Err(InvalidSetting {
+            key: "device.backend".to_owned(),
+            found: "\"ndarray\"".to_owned(),
+            expected: "\"flex\": this program was built without ndarray; \
+                       `cargo run --release --package xtask --features ndarray --` builds it"
                 .to_owned(),
-        )
-        .into()),
+        }),
     }
 }
 
