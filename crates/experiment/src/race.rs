@@ -24,6 +24,9 @@ use crate::folder::{holds_run, require_checksums};
 use crate::prepare::Experiment;
 use crate::schema::ExperimentConfig;
 
+/// Explanations take their own time and are no part of a race.
+const UNEXPLAINED: &str = "explain.enabled=false";
+
 /// The time that the steps of a config stand for.
 pub const WHOLE: Duration = Duration::from_mins(15);
 
@@ -126,12 +129,12 @@ fn raced(plan: &RacePlan) -> Result<Vec<RaceResult>> {
 
 /// What a race changes of a config.
 fn settings(name: &str, text: &str, time: Duration) -> Result<Vec<String>> {
-    let experiment = Experiment::from_text(name, text, &[])?;
+    let experiment = Experiment::from_text(name, text, &[UNEXPLAINED.to_owned()])?;
     let Some(steps) = experiment.config().train.steps else {
         return Err(UsageError(format!("the config of {name} has no train.steps, by which networks race")).into());
     };
     let steps = (steps as f64 * time.as_secs_f64() / WHOLE.as_secs_f64()).round().max(1.0) as usize;
-    Ok(vec![format!("train.steps={steps}"), "explain.enabled=false".to_owned()])
+    Ok(vec![format!("train.steps={steps}"), UNEXPLAINED.to_owned()])
 }
 
 /// A name that every file system takes.
