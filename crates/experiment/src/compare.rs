@@ -50,7 +50,8 @@ pub struct ComparedNetwork {
 impl OwnNetwork {
     /// A network that nobody trained yet.
     pub fn untrained(model: impl Into<NetworkConfig>) -> Self {
-        Self { name: "TinyCNN + LSA".to_owned(), model: model.into(), accuracy: None, split: None }
+        let model = model.into();
+        Self { name: model.network_kind().title().to_owned(), model, accuracy: None, split: None }
     }
 
     /// The network of the finished run in a directory.
@@ -59,9 +60,10 @@ impl OwnNetwork {
     /// If there is no finished run, or its files are damaged.
     pub fn of_run(run_dir: &Path) -> Result<Self, ExperimentError> {
         let FinishedRun { config, evaluation, .. } = FinishedRun::read(run_dir)?;
+        let model = config.model.network().map_err(anyhow::Error::from)?;
         Ok(Self {
-            name: format!("TinyCNN + LSA, {}", run_dir.display()),
-            model: config.model.network().map_err(anyhow::Error::from)?,
+            name: format!("{}, {}", model.network_kind().title(), run_dir.display()),
+            model,
             accuracy: Some(evaluation.accuracy),
             split: Some(evaluation.split),
         })

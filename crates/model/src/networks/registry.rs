@@ -25,7 +25,7 @@ type Devices = Vec<Device>;
 
 /// Makes the enumerations of the networks: a variant for each, and every function of the traits handed on to it.
 macro_rules! networks {
-    ($($network:ident, $config:ident, $small:expr;)*) => {
+    ($($network:ident, $config:ident, $title:literal, $small:expr;)*) => {
         /// The kinds of networks that a program knows by their names.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum NetworkKind {
@@ -66,6 +66,13 @@ macro_rules! networks {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$network => $config::KIND,)*
+                }
+            }
+
+            /// The name for people.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$network => $title,)*
                 }
             }
 
@@ -311,15 +318,15 @@ macro_rules! networks {
     };
 }
 
-// A network is known to configs, files and commands by a line here: its module, its config, and the form for small images that
-// a config has that names the kind alone.
+// A network is known to configs, files and commands by a line here: its module, its config, its name for people, and the form for
+// small images that a config has that names the kind alone.
 networks! {
-    TinyCnnLsa, TinyCnnLsaConfig, TinyCnnLsaConfig::default();
-    Vgg, VggConfig, VggConfig::vgg19_small();
-    ResNet, ResNetConfig, ResNetConfig::resnet20();
-    MobileNet, MobileNetConfig, MobileNetConfig::v3_small().small();
-    Vit, VitConfig, VitConfig::vit_tiny().small();
-    Swin, SwinConfig, SwinConfig::swin_small_images();
+    TinyCnnLsa, TinyCnnLsaConfig, "TinyCNN + LSA", TinyCnnLsaConfig::default();
+    Vgg, VggConfig, "VGG", VggConfig::vgg19_small();
+    ResNet, ResNetConfig, "ResNet", ResNetConfig::resnet20();
+    MobileNet, MobileNetConfig, "MobileNetV3", MobileNetConfig::v3_small().small();
+    Vit, VitConfig, "ViT", VitConfig::vit_tiny().small();
+    Swin, SwinConfig, "Swin", SwinConfig::swin_small_images();
 }
 
 /// Any of the networks, for programs to which a config or a file says which.
