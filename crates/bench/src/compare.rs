@@ -25,7 +25,7 @@ use crate::networks::{MeasuredNetwork, NetworksPlan, networks};
 use crate::peers::Python;
 
 /// Blocks of each measurement, and their seconds.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 const BLOCK_SECONDS: f64 = 1.0;
 
 /// What is compared, and how.

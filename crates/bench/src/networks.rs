@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_experiment::ExperimentError;
 use tinylsa_experiment::schema::ExperimentConfig;
+use tinylsa_train::TrainConfig;
 use tracing::info;
 
 use crate::infer::{self, InferSetting};
@@ -84,6 +85,8 @@ pub(crate) fn networks(plan: &NetworksPlan) -> Result<Vec<MeasuredNetwork>, Expe
 
 fn measured(plan: &NetworksPlan, name: &str, config: &ExperimentConfig) -> Result<MeasuredNetwork> {
     info!("measuring {name}");
+    // Batches that were prepared ahead are used up before a block is timed, and a step of a large network takes seconds.
+    let config = ExperimentConfig { train: TrainConfig { prefetch: 1, ..config.train.clone() }, ..config.clone() };
     let of = |peers: Option<Python>| Plan {
         rounds: plan.rounds,
         block_seconds: plan.block_seconds,
