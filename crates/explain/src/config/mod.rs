@@ -18,7 +18,6 @@ pub use scores::ScoresConfig;
 
 use crate::method::{Method, Registered};
 use crate::methods::read_table;
-use crate::needs::Needs;
 use crate::registry::{self, MethodId};
 use crate::shared::SharedSettings;
 
@@ -94,11 +93,6 @@ impl ExplainConfig {
     /// A method with its settings.
     pub fn method(&self, method: MethodId) -> Arc<dyn Method> {
         self.tables.get(&method).cloned().unwrap_or_else(|| Arc::from(method.with_defaults()))
-    }
-
-    /// Whether a method is asked for that needs the attention of the model.
-    pub fn needs_attention(&self) -> bool {
-        self.enabled && self.methods.iter().any(|method| method.facts().needs == Needs::Attention)
     }
 
     /// The fill of the segment methods, and what the baselines of the scores need of it.
