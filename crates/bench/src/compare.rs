@@ -84,7 +84,9 @@ impl ComparedSubject {
     /// # Errors
     /// If there is no finished run, or its files are damaged.
     pub fn of_run(run_dir: &Path) -> Result<Self, ExperimentError> {
-        Ok(Self { network: OwnNetwork::of_run(run_dir)?, config: FinishedRun::read(run_dir)?.config })
+        let run = FinishedRun::read(run_dir)?;
+        let network = OwnNetwork::of_run(&run).map_err(anyhow::Error::from)?;
+        Ok(Self { network, config: run.config })
     }
 }
 

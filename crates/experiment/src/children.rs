@@ -1,7 +1,8 @@
 //! Experiments in processes of their own. An interrupt is handed on to them, and whoever started them waits until they have
 //! written their checkpoints.
 
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,37 @@ pub(crate) struct Children {
     starting: Mutex<()>,
 }
 
+/// An experiment that a process of its own runs.
+pub(crate) struct ChildExperiment<'a> {
+    /// A program that takes the arguments of `cargo xtask`.
+    pub(crate) program: &'a Path,
+    pub(crate) config: &'a Path,
+    pub(crate) run_dir: &'a Path,
+    pub(crate) data_dir: Option<&'a Path>,
+    pub(crate) is_resumed: bool,
+    /// Changes of the config, as `--set` takes them.
+    pub(crate) settings: &'a [String],
+}
+
+impl ChildExperiment<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.arg("experiment").arg(self.config).arg("--strict").arg("--out").arg(self.run_dir);
+        if let Some(data_dir) = self.data_dir {
+            command.arg("--data-dir").arg(data_dir);
+        }
+        if self.is_resumed {
+            command.arg("--resume");
+        }
+        for setting in self.settings {
+            command.arg("--set").arg(setting);
+        }
+        // standard output belongs to the table of whoever started it
+        command.stdout(Stdio::null());
+        command
+    }
+}
+
 impl Children {
     pub(crate) fn until(stop: Arc<AtomicBool>) -> Self {
         Self { stop, starting: Mutex::new(()) }
@@ -31,13 +63,14 @@ impl Children {
     ///
     /// # Errors
     /// If it cannot be started or waited for.
-    pub(crate) fn run(&self, command: &mut Command) -> Result<bool> {
+    pub(crate) fn run(&self, experiment: &ChildExperiment<'_>) -> Result<bool> {
+        let mut command = experiment.command();
         let mut child = {
             let _alone: MutexGuard<'_, ()> = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
             if self.is_interrupted() {
                 return Ok(false);
             }
-            separate(command);
+            separate(&mut command);
             command.spawn().context("failed to start an experiment")?
         };
         let mut is_told = false;

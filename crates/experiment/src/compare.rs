@@ -1,13 +1,10 @@
 //! What a network costs beside the large ones.
 
-use std::path::Path;
-
 use serde::Serialize;
 use tinylsa_model::networks::{MobileNetConfig, NetworkConfig, ResNetConfig, SwinConfig, VggConfig, VitConfig};
 use tinylsa_model::{Cost, ImageShape, ModelConfig};
 use tinylsa_settings::{InvalidSetting, UsageError};
 
-use crate::error::ExperimentError;
 use crate::evaluation::SplitName;
 use crate::finished::FinishedRun;
 
@@ -54,15 +51,15 @@ impl OwnNetwork {
         Self { name: model.network_kind().title().to_owned(), model, accuracy: None, split: None }
     }
 
-    /// The network of the finished run in a directory.
+    /// The network of a finished run.
     ///
     /// # Errors
-    /// If there is no finished run, or its files are damaged.
-    pub fn of_run(run_dir: &Path) -> Result<Self, ExperimentError> {
-        let FinishedRun { config, evaluation, .. } = FinishedRun::read(run_dir)?;
-        let model = config.model.network().map_err(anyhow::Error::from)?;
+    /// If its config does not say everything about the images.
+    pub fn of_run(run: &FinishedRun) -> Result<Self, InvalidSetting> {
+        let FinishedRun { folder, config, evaluation, .. } = run;
+        let model = config.model.network()?;
         Ok(Self {
-            name: format!("{}, {}", model.network_kind().title(), run_dir.display()),
+            name: format!("{}, {}", model.network_kind().title(), folder.display()),
             model,
             accuracy: Some(evaluation.accuracy),
             split: Some(evaluation.split),

@@ -3,8 +3,7 @@
 //! Each config says in `train.steps` how many steps fifteen minutes hold on the machine that `docs/networks.md` names. A race
 //! takes these numbers, or the same share of each, so that it gives the same bits on a faster machine, where it is shorter.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -16,11 +15,11 @@ use tinylsa_system::{OutputDir, write_atomically};
 use tinylsa_train::EpochRecord;
 use tracing::info;
 
-use crate::children::Children;
+use crate::children::{ChildExperiment, Children};
 use crate::error::{ExperimentError, Interruption};
 use crate::evaluation::SplitName;
 use crate::finished::FinishedRun;
-use crate::folder::{holds_run, require_checksums};
+use crate::folder::{holds_run, read_lines, require_checksums};
 use crate::prepare::Experiment;
 use crate::schema::ExperimentConfig;
 
@@ -146,19 +145,14 @@ fn folder_name(name: &str) -> String {
 
 impl Racer {
     fn run(&self, plan: &RacePlan, children: &Children) -> Result<()> {
-        let mut command = Command::new(&plan.program);
-        command.arg("experiment").arg(&self.config).arg("--strict").arg("--out").arg(&self.run_dir);
-        if let Some(data_dir) = &plan.data_dir {
-            command.arg("--data-dir").arg(data_dir);
-        }
-        if holds_run(&self.run_dir) {
-            command.arg("--resume");
-        }
-        for setting in &self.settings {
-            command.arg("--set").arg(setting);
-        }
-        // standard output belongs to the comparison
-        let succeeded = children.run(command.stdout(Stdio::null()))?;
+        let succeeded = children.run(&ChildExperiment {
+            program: &plan.program,
+            config: &self.config,
+            run_dir: &self.run_dir,
+            data_dir: plan.data_dir.as_deref(),
+            is_resumed: holds_run(&self.run_dir),
+            settings: &self.settings,
+        })?;
         if children.is_interrupted() {
             return Err(Interruption("interrupted; the same command resumes the race".to_owned()).into());
         }
@@ -172,7 +166,8 @@ impl Racer {
         let FinishedRun { config, manifest, evaluation, .. } = FinishedRun::read(&self.run_dir)?;
         let incomplete = || format!("the run in {} is not complete", self.run_dir.display());
         require_checksums(&self.run_dir, &manifest, &["metrics.jsonl"])?;
-        let last = last_record(&self.run_dir)?;
+        let history: Vec<EpochRecord> = read_lines(&self.run_dir.join("metrics.jsonl"))?;
+        let last = history.last().with_context(incomplete)?;
         let figures = manifest.figures.with_context(incomplete)?;
         let digests = manifest.digests.with_context(incomplete)?;
         let images = images_of_an_epoch(&config)?;
@@ -197,13 +192,6 @@ fn images_of_an_epoch(config: &ExperimentConfig) -> Result<usize> {
     let sizes = config.data.source.source().sizes(config.data.tables());
     let sizes = sizes.context("a race is on images whose number is known")?;
     Ok(sizes.train - config.data.validation)
-}
-
-fn last_record(run_dir: &Path) -> Result<EpochRecord> {
-    let path = run_dir.join("metrics.jsonl");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    let line = text.lines().last().with_context(|| format!("{} is empty", path.display()))?;
-    serde_json::from_str(line).with_context(|| format!("{} is not what a run writes", path.display()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tinylsa_system::{ClaimError, OutputDir, remove_leftovers, write_atomically};
 use tinylsa_train::{BEST_CHECKPOINT, LAST_CHECKPOINT};
 
 pub(crate) use identity::{Basis, Identity};
-pub(crate) use json::read_json;
+pub(crate) use json::{read_json, read_lines};
 #[cfg(test)]
 pub(crate) use manifest::tests;
 pub use manifest::{Continuation, Digests, Manifest, RunFigures, Status};

@@ -10,7 +10,6 @@ mod results;
 
 use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -23,7 +22,7 @@ use comparison::{Outcome, compared};
 pub use plan::{SweepPlan, Trial, Variant};
 pub use results::{SweepResults, TrialResult, VariantSummary};
 
-use crate::children::Children;
+use crate::children::{ChildExperiment, Children};
 use crate::dataset::{LoadedDataset, obtain};
 use crate::error::{ExperimentError, Interruption};
 use crate::folder::{Manifest, existing_run, holds_run};
@@ -214,23 +213,19 @@ fn experiment(
     children: &Children,
     resumed: bool,
 ) -> Result<()> {
-    let mut command = Command::new(&place.program);
-    command.arg("experiment").arg(&plan.config).arg("--strict").arg("--out").arg(&trial.run_dir);
-    if let Some(data_dir) = &place.data_dir {
-        command.arg("--data-dir").arg(data_dir);
-    }
-    if resumed {
-        command.arg("--resume");
-    }
-    if place.jobs > 1 {
+    let shared = (place.jobs > 1).then(|| {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(place.jobs);
-        command.arg("--set").arg(format!("device.threads={threads}"));
-    }
-    for setting in &trial.trial.settings {
-        command.arg("--set").arg(setting);
-    }
-    // standard output belongs to the sweep's own table
-    let succeeded = children.run(command.stdout(std::process::Stdio::null()))?;
+        format!("device.threads={threads}")
+    });
+    let settings: Vec<String> = shared.into_iter().chain(trial.trial.settings.iter().cloned()).collect();
+    let succeeded = children.run(&ChildExperiment {
+        program: &place.program,
+        config: &plan.config,
+        run_dir: &trial.run_dir,
+        data_dir: place.data_dir.as_deref(),
+        is_resumed: resumed,
+        settings: &settings,
+    })?;
     let name = trial.trial.name();
     if children.is_interrupted() {
         return Err(Interruption("interrupted; the same command resumes the sweep".to_owned()).into());

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use tinylsa_train::EpochRecord;
 
-use crate::folder::{Manifest, Status, require_checksums};
+use crate::folder::{Manifest, Status, read_lines, require_checksums};
 use crate::statistics::MeanAndDeviation;
 use crate::sweep::{Comparison, Trial};
 
@@ -57,13 +57,7 @@ impl TrialResult {
             bail!("{} does not hold the finished run of this trial", run_dir.display());
         }
         require_checksums(run_dir, &manifest, &["metrics.jsonl"])?;
-        let path = run_dir.join("metrics.jsonl");
-        let metrics = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-        let history: Vec<EpochRecord> = metrics
-            .lines()
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("{} is not what a run writes", path.display()))?;
+        let history: Vec<EpochRecord> = read_lines(&run_dir.join("metrics.jsonl"))?;
         let incomplete = |what: &str| format!("the run in {} has no {what}", run_dir.display());
         let figures = manifest.figures.with_context(|| incomplete("figures"))?;
         let kept = history.iter().find(|record| record.epoch == figures.kept_epoch);
