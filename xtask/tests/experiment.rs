@@ -167,6 +167,23 @@ fn the_number_of_threads_changes_no_digest() {
     assert_eq!(digest(&folder.path().join("1")), digest(&folder.path().join("2")));
 }
 
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_backend_that_was_not_built_is_refused_with_the_place_and_the_way_to_build_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = std::fs::read_to_string(CONFIG).unwrap();
+    assert_eq!(config.matches("backend = \"flex\"").count(), 1);
+    let file = folder.path().join("own.toml");
+    std::fs::write(&file, config.replace("backend = \"flex\"", "backend = \"cuda\"")).unwrap();
+    let line = 1 + config.lines().position(|line| line == "backend = \"flex\"").unwrap();
+
+    let (code, said) = fails(folder.path(), &["experiment", file.to_str().unwrap(), "--out", "run"]);
+    assert_eq!(code, 2);
+    assert!(said.contains(&format!("own.toml:{line}")), "{said}");
+    assert!(said.contains("`device.backend`") && said.contains("--features cuda"), "{said}");
+    assert!(!folder.path().join("run").exists());
+}
+
 /// A base run on so few images that it takes seconds.
 const TINY_BASE: [&str; 24] = [
     "--out",

@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use burn::tensor::Device;
+#[cfg(feature = "wgpu")]
+use burn::tensor::DeviceKind;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use burn::tensor::DeviceType;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, UsageError, counted};
 
@@ -88,21 +92,47 @@ fn require_threads(threads: usize, cores: usize) -> Result<(), UsageError> {
 /// The device that the config asks for.
 ///
 /// # Errors
-/// [`InvalidSetting`] if this program was built without its backend.
+/// [`InvalidSetting`] if this program was built without its backend, or if there is no such device here.
 pub(crate) fn device(section: &DeviceSection) -> Result<Device, InvalidSetting> {
     match section.backend {
         Backend::Flex => Ok(Device::flex()),
         #[cfg(feature = "ndarray")]
         #[expect(deprecated, reason = "it is built for comparison as long as burn has it")]
         Backend::Ndarray => Ok(Device::ndarray()),
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => first_found(DeviceType::Wgpu, section.backend).map(|_| Device::wgpu(DeviceKind::DefaultDevice)),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => first_found(DeviceType::Cuda, section.backend),
         #[cfg(not(feature = "ndarray"))]
-        Backend::Ndarray => Err(InvalidSetting {
-            key: "device.backend".to_owned(),
-            found: "\"ndarray\"".to_owned(),
-            expected: "\"flex\": this program was built without ndarray; \
-                       `cargo run --release --package xtask --features ndarray --` builds it"
-                .to_owned(),
-        }),
+        Backend::Ndarray => Err(not_built(section.backend)),
+        #[cfg(not(feature = "wgpu"))]
+        Backend::Wgpu => Err(not_built(section.backend)),
+        #[cfg(not(feature = "cuda"))]
+        Backend::Cuda => Err(not_built(section.backend)),
+    }
+}
+
+/// burn opens a device at the first tensor and panics if there is none: better asked before.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn first_found(devices: DeviceType, backend: Backend) -> Result<Device, InvalidSetting> {
+    let found = Device::enumerate(devices).into_vec().into_iter().next();
+    found.ok_or_else(|| unusable(backend, "this machine has no device of it, or no driver for it"))
+}
+
+#[cfg(not(all(feature = "ndarray", feature = "wgpu", feature = "cuda")))]
+fn not_built(backend: Backend) -> InvalidSetting {
+    let feature = backend.name();
+    let reason = format!(
+        "this program was built without {feature}; `cargo run --release --package xtask --features {feature} --` builds it"
+    );
+    unusable(backend, &reason)
+}
+
+fn unusable(backend: Backend, reason: &str) -> InvalidSetting {
+    InvalidSetting {
+        key: "device.backend".to_owned(),
+        found: format!("\"{}\"", backend.name()),
+        expected: format!("\"flex\": {reason}"),
     }
 }
 

@@ -63,6 +63,22 @@ pub enum Backend {
     Flex,
     /// The deprecated one, behind the feature `ndarray`.
     Ndarray,
+    /// Graphics processors by Vulkan, Metal or DirectX, behind the feature `wgpu`.
+    Wgpu,
+    /// NVIDIA's, behind the feature `cuda`.
+    Cuda,
+}
+
+impl Backend {
+    /// Its name in a config, which is that of the feature that it stands behind.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Ndarray => "ndarray",
+            Self::Wgpu => "wgpu",
+            Self::Cuda => "cuda",
+        }
+    }
 }
 
 /// The measurement at the end.
