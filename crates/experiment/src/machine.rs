@@ -100,7 +100,9 @@ pub(crate) fn device(section: &DeviceSection) -> Result<Device, InvalidSetting> 
         #[expect(deprecated, reason = "it is built for comparison as long as burn has it")]
         Backend::Ndarray => Ok(Device::ndarray()),
         #[cfg(feature = "wgpu")]
-        Backend::Wgpu => first_found(DeviceType::Wgpu, section.backend).map(|_| Device::wgpu(DeviceKind::DefaultDevice)),
+        Backend::Wgpu => {
+            first_found(DeviceType::Wgpu, section.backend).map(|_| Device::wgpu(DeviceKind::DefaultDevice))
+        }
         #[cfg(feature = "cuda")]
         Backend::Cuda => first_found(DeviceType::Cuda, section.backend),
         #[cfg(not(feature = "ndarray"))]

@@ -1,9 +1,7 @@
 //! The fused batch normalisation against its reference.
 
-mod common;
-
+use crate::common::{assert_close, bits, cases, random, values, weighted_sum};
 use burn::tensor::Tensor;
-use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{
     Activation, BatchNormOutput, NormOptions, batch_norm_eval, batch_norm_eval_reference, batch_norm_train,

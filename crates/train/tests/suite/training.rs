@@ -1,7 +1,5 @@
 //! What a training promises: the same bits however it was interrupted, and a stop that loses nothing.
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +19,7 @@ use tinylsa_train::{
     TrainingPlan, Views, evaluate, predict, resume, train,
 };
 
-use common::{StopAfter, finished, measured, trained};
+use crate::common::{StopAfter, finished, measured, trained};
 
 fn model() -> TinyCnnLsaConfig {
     let stage = |channels, residual_blocks, pool| StageConfig { channels, stride: 1, residual_blocks, pool };

@@ -1,9 +1,7 @@
 //! The fused transformer block against its reference.
 
-mod common;
-
+use crate::common::{assert_close, bits, cases, random, weighted_sum};
 use burn::tensor::Tensor;
-use common::{assert_close, bits, cases, random, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{
     AttentionBlockOptions, AttentionBlockParameters, FeatureMap, GateParameters, LocalParameters, PerceptronParameters,

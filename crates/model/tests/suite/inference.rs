@@ -261,7 +261,7 @@ fn half_an_image_is_an_error_and_none_is_no_logits() {
 fn every_instruction_set_gives_the_logits_of_the_unfolded_network() {
     for instruction_set in ["portable", "avx2"] {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "the_logits_are_those_of_the_unfolded_network"])
+            .args(["--exact", "inference::the_logits_are_those_of_the_unfolded_network"])
             .env("TINYLSA_SIMD", instruction_set)
             .output()
             .unwrap();

@@ -1,7 +1,5 @@
 //! A training run that begins with the weights of a file.
 
-mod common;
-
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +9,7 @@ use tinylsa_train::{
     CheckpointError, Silent, TrainConfig, TrainError, Training, TrainingOutcome, TrainingPlan, resume, train,
 };
 
-use common::{StopAfter, finished, trained};
+use crate::common::{StopAfter, finished, trained};
 
 const SEED: u64 = 3;
 

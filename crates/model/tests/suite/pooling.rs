@@ -146,7 +146,8 @@ fn and_so_it_does_in_every_instruction_set() {
     let this = std::env::current_exe().unwrap();
     // a name that the machine does not have stands for its widest
     for name in ["portable", "avx2", "avx512"] {
-        let output = Command::new(&this).env("TINYLSA_SIMD", name).output().unwrap();
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+        let output = Command::new(&this).arg("pooling::").env("TINYLSA_SIMD", name).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && !said.contains(" 0 passed"), "{name}: {said}");
     }
 }

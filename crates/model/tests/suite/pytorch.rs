@@ -1,7 +1,5 @@
 //! The network rebuilt in PyTorch from docs/model.md gives the same logits, where Python and torch are present.
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
@@ -45,7 +43,7 @@ fn write_case(folder: &Path, config: &TinyCnnLsaConfig) {
 
 #[test]
 fn pytorch_gives_the_same_logits() {
-    let Some(python) = common::python("torch, numpy, safetensors") else { return };
+    let Some(python) = crate::common::python("torch, numpy, safetensors") else { return };
     let mut strided = TinyCnnLsaConfig::default();
     strided.stages[0].stride = 2;
     strided.stages[0].pool = false;

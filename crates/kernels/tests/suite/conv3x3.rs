@@ -1,9 +1,7 @@
 //! The fused convolution against its reference.
 
-mod common;
-
+use crate::common::{assert_close, bits, cases, random, values, weighted_sum};
 use burn::tensor::{Device, Tensor};
-use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{conv3x3, conv3x3_reference};
 

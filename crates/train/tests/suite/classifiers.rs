@@ -1,8 +1,6 @@
 //! What the learner promises for networks that it does not know: those of stock burn layers, and ours on images of
 //! other shapes.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -16,7 +14,7 @@ use tinylsa_train::{
     predict, resume, robustness, train,
 };
 
-use common::{
+use crate::common::{
     CLASSES, ConvNet, ConvNetConfig, StopAfter, class_names, coloured, finished, measured, plan, stock_networks,
     trained,
 };

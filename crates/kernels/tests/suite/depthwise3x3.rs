@@ -1,9 +1,7 @@
 //! The fused depthwise convolution against its reference.
 
-mod common;
-
+use crate::common::{assert_close, bits, cases, random, values, weighted_sum};
 use burn::tensor::Tensor;
-use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use rayon::ThreadPoolBuilder;
 use tinylsa_kernels::{depthwise3x3, depthwise3x3_reference};

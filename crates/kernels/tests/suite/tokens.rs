@@ -1,9 +1,7 @@
 //! The fused operations on tokens and logits against their references.
 
-mod common;
-
+use crate::common::{assert_close, bits, cases, random, values, weighted_sum};
 use burn::tensor::Tensor;
-use common::{assert_close, bits, cases, random, values, weighted_sum};
 use proptest::prelude::*;
 use tinylsa_kernels::{
     Activation, FeatureMap, LinearAttentionOptions, add_positions, add_positions_reference, cross_entropy,

@@ -1,9 +1,7 @@
 //! The fused updates of parameters against their references and closed forms.
 
-mod common;
-
+use crate::common::{assert_close, bits, cases, random, values};
 use burn::tensor::Tensor;
-use common::{assert_close, bits, cases, random, values};
 use proptest::prelude::*;
 use tinylsa_kernels::{
     AdamW, AdamWState, ExponentialAverage, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,

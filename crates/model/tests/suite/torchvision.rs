@@ -1,7 +1,5 @@
 //! torchvision's models with the same weights give the same logits, where Python and torchvision are present.
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
@@ -30,13 +28,13 @@ fn check<C: TorchvisionConfig>(python: &str, name: &str, config: &C) {
     let largest = expected.values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     let difference =
         found.iter().zip(&expected.values).fold(0.0_f32, |largest, (found, value)| largest.max((found - value).abs()));
-    common::say(&format!("{name}: {:.1e} of the largest logit", difference / largest));
+    crate::common::say(&format!("{name}: {:.1e} of the largest logit", difference / largest));
     assert!(difference <= TOLERANCE * largest, "{name}: {difference} of {largest}");
 }
 
 #[test]
 fn torchvision_gives_the_same_logits() {
-    let Some(python) = common::python(MODULES) else { return };
+    let Some(python) = crate::common::python(MODULES) else { return };
     let python = python.as_str();
     check(python, "vgg19-small", &VggConfig::vgg19_small());
     check(python, "resnet18", &ResNetConfig::resnet18());
@@ -54,7 +52,7 @@ fn torchvision_gives_the_same_logits() {
 #[test]
 #[ignore = "takes a gigabyte of memory and minutes"]
 fn torchvision_gives_the_same_logits_of_the_largest() {
-    let python = common::python(MODULES).expect("a Python with torchvision");
+    let python = crate::common::python(MODULES).expect("a Python with torchvision");
     check(&python, "vgg19", &VggConfig::vgg19(false));
     check(&python, "vgg19-bn", &VggConfig::vgg19(true));
     check(&python, "vit-b16", &VitConfig::vit_b16());
