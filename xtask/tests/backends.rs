@@ -1,6 +1,6 @@
-//! Another backend of burn trains the same network about as well: `[device] backend = "ndarray"`.
+//! The other backends of burn train the same network about as well: those that the program was built with.
 
-#![cfg(feature = "ndarray")]
+#![cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda"))]
 
 mod program;
 
@@ -10,6 +10,16 @@ use std::path::Path;
 use program::xtask;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
+
+/// `[device] backend` in a config.
+const OTHERS: &[&str] = &[
+    #[cfg(feature = "ndarray")]
+    "ndarray",
+    #[cfg(feature = "wgpu")]
+    "wgpu",
+    #[cfg(feature = "cuda")]
+    "cuda",
+];
 
 /// So that the tiny network learns something in two epochs.
 const QUICK: &str = "train.optimizer.adamw.learning_rate=1e-2";
@@ -26,9 +36,12 @@ fn accuracy(folder: &Path, backend: &str) -> f64 {
 }
 
 #[test]
-fn ndarray_is_within_half_a_point_of_flex() {
+fn every_backend_is_within_half_a_point_of_flex() {
     let folder = tempfile::tempdir().unwrap();
-    let [flex, ndarray] = ["flex", "ndarray"].map(|backend| accuracy(folder.path(), backend));
+    let flex = accuracy(folder.path(), "flex");
     assert!(flex > 0.2, "the network learned something: {flex}");
-    assert!((flex - ndarray).abs() <= 0.005 + 1e-9, "flex {flex}, ndarray {ndarray}");
+    for backend in OTHERS {
+        let other = accuracy(folder.path(), backend);
+        assert!((flex - other).abs() <= 0.005 + 1e-9, "flex {flex}, {backend} {other}");
+    }
 }
