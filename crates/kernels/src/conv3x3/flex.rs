@@ -1,6 +1,6 @@
 //! The fused convolution as an operation of burn's Flex backend.
 
-use super::{correlate, geometry::Geometry, weight_gradient, winograd};
+use super::{correlate, geometry::Geometry, narrow, weight_gradient, winograd};
 use crate::{
     fused::{Tracked, tensor, values},
     profile::{Phase, measured},
@@ -82,7 +82,9 @@ impl Backward<Flex, 2> for ConvolutionBackward {
             let weight = weight.to_contiguous();
             let (gradient, weight) = (values(&gradient), values(&weight));
             let of_x = measured(Phase::ConvolutionInputGradient, geometry.cost(), || {
-                if winograd::suits(&geometry) {
+                if narrow::suits(&geometry) {
+                    narrow::input_gradient(&geometry, gradient, weight)
+                } else if winograd::suits(&geometry) {
                     winograd::input_gradient(&geometry, gradient, weight)
                 } else {
                     correlate::input_gradient(&geometry, gradient, weight)

@@ -3,6 +3,7 @@
 mod correlate;
 pub(crate) mod flex;
 mod geometry;
+mod narrow;
 mod reference;
 mod weight_gradient;
 mod winograd;

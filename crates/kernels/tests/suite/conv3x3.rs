@@ -36,6 +36,14 @@ proptest! {
     ) {
         check(&random(seed, [batch, height, width, inputs]), &random(seed ^ 1, [outputs, inputs, 3, 3]), stride);
     }
+
+    #[test]
+    fn equals_the_reference_for_images_of_few_channels(
+        batch in 1_usize..5, height in 1_usize..20, width in 1_usize..33,
+        inputs in 1_usize..6, outputs in 1_usize..70, stride in 1_usize..3, seed: u64,
+    ) {
+        check(&random(seed, [batch, height, width, inputs]), &random(seed ^ 1, [outputs, inputs, 3, 3]), stride);
+    }
 }
 
 #[test]
@@ -70,13 +78,15 @@ fn a_kernel_with_a_single_one_shifts_the_image() {
 
 #[test]
 fn has_the_same_bits_at_any_number_of_threads() {
-    let (x, weight) = (random(8, [37, 14, 14, 24]), random(9, [40, 24, 3, 3]));
-    let with = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-        pool.install(|| run(conv3x3, &x, &weight, 1).map(|tensor| bits(&tensor)))
-    };
-    let one = with(1);
-    assert!(one == with(2) && one == with(3));
+    for inputs in [1, 3, 24] {
+        let (x, weight) = (random(8, [37, 14, 14, inputs]), random(9, [40, inputs, 3, 3]));
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+            pool.install(|| run(conv3x3, &x, &weight, 1).map(|tensor| bits(&tensor)))
+        };
+        let one = with(1);
+        assert!(one == with(2) && one == with(3), "{inputs} channels");
+    }
 }
 
 #[test]
