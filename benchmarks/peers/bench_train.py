@@ -3,7 +3,7 @@
 A step is forward, loss, backward, clipping of the gradients, AdamW, and the average of the weights. The batch is made
 beforehand: unlike ours, these steps pay nothing for loading and augmentation. Before anything is timed, the loss and the
 gradient of every weight of the first step are compared with ours. The networks beside our own train with random weights and
-are not compared: crates/model/tests/suite/torchvision.rs has compared their logits.
+are not compared: crates/model/tests/model/torchvision.rs has compared their logits.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
     python torchvision_case.py NETWORK FOLDER
 
-leaves FOLDER/state.safetensors and FOLDER/case.safetensors (images from 0 to 1, logits). `crates/model/tests/suite/torchvision.rs`
+leaves FOLDER/state.safetensors and FOLDER/case.safetensors (images from 0 to 1, logits). `crates/model/tests/model/torchvision.rs`
 reads them. The forms for small images are those of `crates/model/src/networks`.
 """
 

@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 /// **What it has to cover.** In the network that `tinylsa-model` ships, values that are equal in double precision lie at
 /// most 1.5e-6 apart in single precision, in the unit of the rule: flat images, patches of noise on flat grounds, and 24
 /// test images of Fashion-MNIST mixed with black, white and grey in five proportions, both pooled stages, with the portable
-/// operations and with AVX2. The tolerance is more than six times that. `crates/model/tests/suite/pooling.rs` keeps the margin.
+/// operations and with AVX2. The tolerance is more than six times that. `crates/model/tests/model/pooling.rs` keeps the margin.
 ///
 /// **What it must not cover.** On the same test images one in 40 000 of the values that really differ lies within the
 /// tolerance, and such a difference is worth 1e-5 in the function. Only where an image is almost flat (0.3 % of a garment
