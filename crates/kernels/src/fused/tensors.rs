@@ -20,12 +20,8 @@ pub fn use_references(yes: bool) {
 
 /// Whether the fused path can take a tensor: `f32` on the Flex device, with or without automatic differentiation.
 pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let on_flex = match tensor.device().as_dispatch() {
-        DispatchDevice::Flex(_) => true,
-        DispatchDevice::Autodiff(device) => matches!(device.clone().inner(), DispatchDevice::Flex(_)),
-        #[allow(unreachable_patterns)] // other backends are there when their features are
-        _ => false,
-    };
+    let device = tensor.device().inner();
+    let on_flex = matches!(device.as_dispatch(), DispatchDevice::Flex(_));
     on_flex && tensor.dtype() == DType::F32 && !REFERENCES.load(Ordering::Relaxed)
 }
 
