@@ -1,14 +1,18 @@
 //! The same training with the fused operations and with their references in stock burn operations.
 
+mod common;
+
+use common::plain_recipe;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
-use tinylsa_data::{AugmentationConfig, MixingConfig, SyntheticConfig, synthetic_garments};
+use tinylsa_data::{AugmentationConfig, SyntheticConfig, synthetic_garments};
 use tinylsa_model::{State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of};
 use tinylsa_train::{
-    DistillationConfig, EmaConfig, KeptEpoch, NesterovConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,
-    TrainConfig, TrainingOutcome, TrainingPlan, train,
+    EmaConfig, NesterovConfig, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent, TrainConfig, TrainingOutcome,
+    TrainingPlan, train,
 };
 
 const STEPS: usize = 20;
@@ -26,24 +30,15 @@ fn weights_after_training() -> State {
     let plan = TrainingPlan {
         model: TinyCnnLsaConfig::default(),
         train: TrainConfig {
-            epochs: 1,
-            steps: None,
             batch_size: BATCH,
             label_smoothing: 0.05,
-            gradient_norm: 1.0,
-            norm_momentum: 0.1,
-            keep: KeptEpoch::Best,
-            patience: 0,
-            checkpoint_steps: 0,
             prefetch: 1,
-            initial_weights: None,
             schedule: ScheduleConfig { warmup_epochs: 0.25, last_fraction: 0.01 },
             // the average is the weights themselves
             ema: EmaConfig { decay: 0.0, warmup: 10.0 },
             optimizer: OptimizerConfig { nesterov, ..OptimizerConfig::new(OptimizerKind::Nesterov) },
             augmentation: AugmentationConfig::default(),
-            mixing: MixingConfig::none(),
-            distillation: DistillationConfig::default(),
+            ..plain_recipe()
         },
         seed: 0,
         dataset: Arc::new(garments.train),

@@ -12,12 +12,38 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use tinylsa_data::{Dataset, DatasetName, Split};
+use tinylsa_data::{AugmentationConfig, Dataset, DatasetName, MixingConfig, Split};
 use tinylsa_model::{Classifier, ImageShape, InvalidSetting, ModelConfig};
 use tinylsa_random::{Draw, Purpose};
-use tinylsa_train::{EpochRecord, Progress, Silent, Trained, TrainingOutcome, TrainingPlan, train};
+use tinylsa_train::{
+    DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, OptimizerConfig, OptimizerKind, Progress, ScheduleConfig,
+    Silent, TrainConfig, Trained, TrainingOutcome, TrainingPlan, train,
+};
 
 pub(crate) const CLASSES: usize = 7;
+
+/// An epoch of AdamW in small batches, without augmentation, mixing and teachers.
+pub(crate) fn plain_recipe() -> TrainConfig {
+    TrainConfig {
+        epochs: 1,
+        steps: None,
+        batch_size: 8,
+        label_smoothing: 0.0,
+        gradient_norm: 1.0,
+        norm_momentum: 0.1,
+        keep: KeptEpoch::Best,
+        patience: 0,
+        checkpoint_steps: 0,
+        prefetch: 0,
+        initial_weights: None,
+        schedule: ScheduleConfig { warmup_epochs: 0.0, last_fraction: 0.0 },
+        ema: EmaConfig { decay: 0.9, warmup: 10.0 },
+        optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
+        augmentation: AugmentationConfig::none(),
+        mixing: MixingConfig::none(),
+        distillation: DistillationConfig::default(),
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ConvNetConfig {

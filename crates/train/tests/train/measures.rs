@@ -1,18 +1,20 @@
 //! What is measured of a trained network besides its accuracy: calibration, robustness, and what rounding costs.
 
+use crate::common::plain_recipe;
+
 use std::sync::{Arc, LazyLock, atomic::AtomicBool};
 
 use burn::tensor::Device;
 use tinylsa_data::{
-    AugmentationConfig, Corruption, Dataset, FASHION_MNIST_CLASSES, MixingConfig, Severity, SyntheticConfig, corrupted,
-    stratified_split, synthetic_garments,
+    Corruption, Dataset, FASHION_MNIST_CLASSES, Severity, SyntheticConfig, corrupted, stratified_split,
+    synthetic_garments,
 };
 use tinylsa_model::{
     InferenceModel, LoadedModel, ModelFile, Precision, StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor,
 };
 use tinylsa_train::{
-    DistillationConfig, EmaConfig, KeptEpoch, Logits, OptimizerConfig, OptimizerKind, ScheduleConfig, Silent,
-    TrainConfig, TrainingOutcome, TrainingPlan, Views, evaluate, fit_temperature, predict, robustness, train,
+    Logits, ScheduleConfig, Silent, TrainConfig, TrainingOutcome, TrainingPlan, Views, evaluate, fit_temperature,
+    predict, robustness, train,
 };
 
 /// A small network after a few epochs on synthetic garments, and garments that it has not seen.
@@ -32,22 +34,11 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
         model,
         train: TrainConfig {
             epochs: 8,
-            steps: None,
             batch_size: 25,
             label_smoothing: 0.1,
-            gradient_norm: 1.0,
-            norm_momentum: 0.1,
-            keep: KeptEpoch::Best,
-            patience: 0,
-            checkpoint_steps: 0,
             prefetch: 1,
-            initial_weights: None,
             schedule: ScheduleConfig { warmup_epochs: 0.5, last_fraction: 0.0 },
-            ema: EmaConfig { decay: 0.9, warmup: 10.0 },
-            optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
-            augmentation: AugmentationConfig::none(),
-            mixing: MixingConfig::none(),
-            distillation: DistillationConfig::default(),
+            ..plain_recipe()
         },
         seed: 0,
         dataset: Arc::new(garments.train),

@@ -1,14 +1,13 @@
 //! Plans that cannot be trained are refused before anything is computed or allocated.
 
+use crate::common::plain_recipe;
+
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use tinylsa_data::{AugmentationConfig, Dataset, DatasetName, FASHION_MNIST_CLASSES, ImageShape, MixingConfig, Split};
+use tinylsa_data::{Dataset, DatasetName, FASHION_MNIST_CLASSES, ImageShape, Split};
 use tinylsa_model::{StageConfig, TinyCnnLsa, TinyCnnLsaConfig, load_predictor};
-use tinylsa_train::{
-    DistillationConfig, EmaConfig, KeptEpoch, OptimizerConfig, OptimizerKind, ScheduleConfig, TrainConfig, TrainError,
-    Training, TrainingPlan,
-};
+use tinylsa_train::{TrainError, Training, TrainingPlan};
 
 /// Twenty black images of two classes, and a network as small as can be.
 fn plan() -> TrainingPlan<TinyCnnLsaConfig> {
@@ -26,25 +25,7 @@ fn plan() -> TrainingPlan<TinyCnnLsaConfig> {
             stages: vec![StageConfig { channels: 4, stride: 2, residual_blocks: 0, pool: true }],
             ..TinyCnnLsaConfig::default()
         },
-        train: TrainConfig {
-            epochs: 1,
-            steps: None,
-            batch_size: 8,
-            label_smoothing: 0.0,
-            gradient_norm: 1.0,
-            norm_momentum: 0.1,
-            keep: KeptEpoch::Best,
-            patience: 0,
-            checkpoint_steps: 0,
-            prefetch: 0,
-            initial_weights: None,
-            schedule: ScheduleConfig { warmup_epochs: 0.0, last_fraction: 0.0 },
-            ema: EmaConfig { decay: 0.9, warmup: 10.0 },
-            optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
-            augmentation: AugmentationConfig::none(),
-            mixing: MixingConfig::none(),
-            distillation: DistillationConfig::default(),
-        },
+        train: plain_recipe(),
         seed: 0,
         dataset: Arc::new(dataset),
         train_indices: (0..16).collect(),

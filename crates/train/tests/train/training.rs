@@ -14,12 +14,12 @@ use tinylsa_model::{
     AttentionConfig, ModelFile, StageConfig, State, TinyCnnLsa, TinyCnnLsaConfig, load_predictor, state_of,
 };
 use tinylsa_train::{
-    BEST_CHECKPOINT, CheckpointError, DistillationConfig, EmaConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT,
-    OptimizerConfig, OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, TrainingOutcome,
-    TrainingPlan, Views, evaluate, predict, resume, train,
+    BEST_CHECKPOINT, CheckpointError, DistillationConfig, EpochRecord, KeptEpoch, LAST_CHECKPOINT, OptimizerConfig,
+    OptimizerKind, Progress, ScheduleConfig, Silent, TrainConfig, TrainError, TrainingOutcome, TrainingPlan, Views,
+    evaluate, predict, resume, train,
 };
 
-use crate::common::{StopAfter, finished, measured, trained};
+use crate::common::{StopAfter, finished, measured, plain_recipe, trained};
 
 fn model() -> TinyCnnLsaConfig {
     let stage = |channels, residual_blocks, pool| StageConfig { channels, stride: 1, residual_blocks, pool };
@@ -39,22 +39,12 @@ fn plan(folder: &Path) -> Plan {
         model: model(),
         train: TrainConfig {
             epochs: 3,
-            steps: None,
             batch_size: 32,
             label_smoothing: 0.1,
-            gradient_norm: 1.0,
-            norm_momentum: 0.1,
-            keep: KeptEpoch::Best,
-            patience: 0,
-            checkpoint_steps: 0,
             prefetch: 2,
-            initial_weights: None,
             schedule: ScheduleConfig { warmup_epochs: 1.0, last_fraction: 0.01 },
-            ema: EmaConfig { decay: 0.9, warmup: 10.0 },
-            optimizer: OptimizerConfig::new(OptimizerKind::Adamw),
             augmentation: AugmentationConfig::default(),
-            mixing: MixingConfig::none(),
-            distillation: DistillationConfig::default(),
+            ..plain_recipe()
         },
         seed: 1,
         dataset: Arc::new(garments.train),
