@@ -2,14 +2,27 @@
 #![allow(dead_code, unreachable_pub)] // every test binary uses a part of it
 
 use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tinylsa_kernels::FeatureMap;
 
 /// A number of cases that are the same in every run: a value that rounds to the other side of a rectifier's kink is
 /// rare, but not impossible.
 pub fn cases(count: u32) -> Config {
     Config { cases: count, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..Config::default() }
+}
+
+/// Every feature map.
+pub fn feature_map() -> impl Strategy<Value = FeatureMap> {
+    prop_oneof![
+        Just(FeatureMap::EluPlusOne),
+        Just(FeatureMap::Relu),
+        Just(FeatureMap::Softplus),
+        Just(FeatureMap::Exp),
+        Just(FeatureMap::SharpExp)
+    ]
 }
 
 /// Values within −1 and 1, named by a seed.

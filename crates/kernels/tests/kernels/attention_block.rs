@@ -1,6 +1,6 @@
 //! The fused transformer block against its reference.
 
-use crate::common::{assert_close, bits, cases, random, weighted_sum};
+use crate::common::{assert_close, bits, cases, feature_map, random, weighted_sum};
 use burn::tensor::Tensor;
 use proptest::prelude::*;
 use tinylsa_kernels::{
@@ -145,16 +145,6 @@ fn check(sizes: &Sizes, map: FeatureMap, seed: u64) {
     for ((name, found), (_, expected)) in found.iter().zip(&expected) {
         assert_close(&format!("{name} of {sizes:?} with {map:?}"), found, expected, 1e-4);
     }
-}
-
-fn feature_map() -> impl Strategy<Value = FeatureMap> {
-    prop_oneof![
-        Just(FeatureMap::EluPlusOne),
-        Just(FeatureMap::Relu),
-        Just(FeatureMap::Softplus),
-        Just(FeatureMap::Exp),
-        Just(FeatureMap::SharpExp)
-    ]
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! The fused operations on tokens and logits against their references.
 
-use crate::common::{assert_close, bits, cases, random, values, weighted_sum};
+use crate::common::{assert_close, bits, cases, feature_map, random, values, weighted_sum};
 use burn::tensor::Tensor;
 use proptest::prelude::*;
 use tinylsa_kernels::{
@@ -72,16 +72,6 @@ fn check_attention(batch: usize, tokens: usize, width: usize, options: LinearAtt
 
 fn activation() -> impl Strategy<Value = Activation> {
     prop_oneof![Just(Activation::Identity), Just(Activation::Relu), Just(Activation::Gelu)]
-}
-
-fn feature_map() -> impl Strategy<Value = FeatureMap> {
-    prop_oneof![
-        Just(FeatureMap::EluPlusOne),
-        Just(FeatureMap::Relu),
-        Just(FeatureMap::Softplus),
-        Just(FeatureMap::Exp),
-        Just(FeatureMap::SharpExp)
-    ]
 }
 
 proptest! {
