@@ -39,11 +39,22 @@ def vary_chunk(levels, alternate, settings, generator, height, width):
     columns = torch.where(flipped[:, None], width - 1 - columns, columns)
     places = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
     varied = levels.gather(1, places.flatten(1)) * inside.flatten(1)
-    if settings["contrast"] > 0 or settings["gamma"] > 0:
-        factor = 1 + uniform(generator, count, 1, least=-1) * settings["contrast"]
-        power = (1 + settings["gamma"]) ** uniform(generator, count, 1, least=-1)
-        varied = (factor * varied**power).clamp(0, 1)
+    if settings["light_probability"] > 0:
+        lit = uniform(generator, count, 1) < settings["light_probability"]
+        varied = torch.where(lit, in_other_light(varied, settings, generator), varied)
     return erased(varied, settings, generator, height, width)
+
+
+def in_other_light(levels, settings, generator):
+    count = len(levels)
+    factor = 1 + uniform(generator, count, 1, least=-1) * settings["brightness"]
+    power = (1 + settings["gamma"]) ** uniform(generator, count, 1, least=-1)
+    levels = (factor * levels**power).clamp(0, 1)
+    mean = levels.mean(dim=1, keepdim=True)
+    left = 1 - uniform(generator, count, 1) * settings["contrast"]
+    deviation = uniform(generator, count, 1) * settings["noise"]
+    noise = torch.randn(levels.shape, generator=generator, device=levels.device)
+    return (mean + left * (levels - mean) + deviation * noise).clamp(0, 1)
 
 
 def turned_and_scaled(levels, settings, generator, height, width):

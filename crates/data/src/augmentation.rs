@@ -7,11 +7,11 @@ use tinylsa_shape::ImageShape;
 use crate::dataset::unit;
 
 mod affine;
-mod levels;
+mod light;
 
 const AUGMENTATION: Purpose = Purpose::new("data/augmentation");
 const AFFINE: Purpose = Purpose::new("data/augmentation/affine");
-const LEVELS: Purpose = Purpose::new("data/augmentation/levels");
+const LIGHT: Purpose = Purpose::new("data/augmentation/light");
 const ALTERNATING_FLIP: Purpose = Purpose::new("data/alternating-flip");
 /// Random erasing tries this often to place a rectangle (algorithm 1 of the paper loops until it fits).
 const ERASING_ATTEMPTS: usize = 100;
@@ -36,10 +36,16 @@ pub struct AugmentationConfig {
     pub rotation: f64,
     /// The image is made larger or smaller by up to this share of itself.
     pub scaling: f64,
+    /// Probability that the light changes as the next four settings say, 0 to 1.
+    pub light_probability: f64,
     /// All levels are multiplied by a factor of up to this share more or less than 1.
-    pub contrast: f64,
+    pub brightness: f64,
     /// All levels are raised to a power between 1 / (1 + gamma) and 1 + gamma.
     pub gamma: f64,
+    /// All levels move towards the mean of their channel, by up to this share of the way.
+    pub contrast: f64,
+    /// Normal noise of a standard deviation of up to this is added to all levels, of which 0 is black and 1 white.
+    pub noise: f64,
     /// Probability of random erasing, 0 to 1 (Zhong et al. 2017, "Random erasing data augmentation").
     pub erasing_probability: f64,
     /// Least and largest area of the erased rectangle as a fraction of the image.
@@ -70,8 +76,11 @@ impl Default for AugmentationConfig {
             crop_padding: 1,
             rotation: 0.0,
             scaling: 0.0,
-            contrast: 0.0,
+            light_probability: 0.0,
+            brightness: 0.0,
             gamma: 0.0,
+            contrast: 0.0,
+            noise: 0.0,
             erasing_probability: 0.25,
             erasing_area: [0.02, 0.33],
             erasing_aspect: [0.3, 3.3],
@@ -95,8 +104,11 @@ impl AugmentationConfig {
         require_within("crop_padding", self.crop_padding, 0..=LARGEST_PADDING)?;
         require_within("rotation", self.rotation, 0.0..=180.0)?;
         require_within("scaling", self.scaling, 0.0..=0.9)?;
-        require_within("contrast", self.contrast, 0.0..=1.0)?;
+        require_within("light_probability", self.light_probability, 0.0..=1.0)?;
+        require_within("brightness", self.brightness, 0.0..=1.0)?;
         require_within("gamma", self.gamma, 0.0..=9.0)?;
+        require_within("contrast", self.contrast, 0.0..=1.0)?;
+        require_within("noise", self.noise, 0.0..=1.0)?;
         require_within("erasing_probability", self.erasing_probability, 0.0..=1.0)?;
         let [least, largest] = self.erasing_area;
         let area_holds = 0.0 < least && least <= largest && largest <= 1.0;
@@ -166,9 +178,12 @@ pub fn augment(image: &[u8], shape: ImageShape, config: &AugmentationConfig, key
             }
         }
     }
-    if config.contrast > 0.0 || config.gamma > 0.0 {
-        let bounds = levels::Bounds { contrast: config.contrast, gamma: config.gamma };
-        levels::change(&mut varied, &bounds, &mut random(LEVELS));
+    if config.light_probability > 0.0 {
+        let mut random = random(LIGHT);
+        if random.random_bool(config.light_probability) {
+            let AugmentationConfig { brightness, gamma, contrast, noise, .. } = *config;
+            light::change(&mut varied, shape, &light::Bounds { brightness, gamma, contrast, noise }, &mut random);
+        }
     }
     if generator.random_bool(config.erasing_probability) {
         erase(&mut varied, shape, config, &mut generator);

@@ -237,23 +237,71 @@ fn a_larger_image_covers_more() {
     assert!(sides.iter().any(|&side| side < 9.6) && sides.iter().any(|&side| side > 14.4), "{sides:?}");
 }
 
-#[test]
-fn contrast_and_gamma_change_all_levels_alike_and_keep_black() {
+const LEVEL: f32 = 100.0 / 255.0;
+
+/// The levels of an image of two, black and `LEVEL`, in each of 200 draws of the light.
+fn two_levels_in_other_light(change: AugmentationConfig) -> Vec<[f32; 2]> {
     let image: Vec<u8> = (0..784).map(|pixel| (pixel % 2 * 100) as u8).collect();
-    let level = 100.0_f32 / 255.0;
-    let contrast = AugmentationConfig { contrast: 0.5, ..AugmentationConfig::none() };
+    let config = AugmentationConfig { light_probability: 1.0, ..change };
+    (0..200)
+        .map(|index| {
+            let changed = augment(&image, GREY, &config, key(0, index));
+            assert!(changed.chunks(2).all(|pair| pair == &changed[..2]), "equal levels stay equal");
+            [changed[0], changed[1]]
+        })
+        .collect()
+}
+
+/// All values lie between the bounds, and some come within a tenth of either.
+fn assert_spans(found: &[f32], [least, largest]: [f32; 2]) {
+    let span = largest - least;
+    assert!(found.iter().all(|found| (least - 1e-5..=largest + 1e-5).contains(found)));
+    assert!(found.iter().any(|&found| found < least + 0.1 * span));
+    assert!(found.iter().any(|&found| found > largest - 0.1 * span));
+}
+
+#[test]
+fn brightness_and_gamma_change_all_levels_alike_and_keep_black() {
+    let brightness = AugmentationConfig { brightness: 0.5, ..AugmentationConfig::none() };
     let gamma = AugmentationConfig { gamma: 1.0, ..AugmentationConfig::none() };
-    for (config, [least, largest]) in [(contrast, [0.5 * level, 1.5 * level]), (gamma, [level * level, level.sqrt()])] {
-        let found: Vec<f32> = (0..200)
-            .map(|index| {
-                let changed = augment(&image, GREY, &config, key(0, index));
-                assert!(changed.chunks(2).all(|pair| pair == [0.0, changed[1]]));
-                changed[1]
-            })
-            .collect();
-        let span = largest - least;
-        assert!(found.iter().all(|found| (least - 1e-6..=largest + 1e-6).contains(found)));
-        assert!(found.iter().any(|&found| found < least + 0.1 * span));
-        assert!(found.iter().any(|&found| found > largest - 0.1 * span));
+    for (config, bounds) in [(brightness, [0.5 * LEVEL, 1.5 * LEVEL]), (gamma, [LEVEL * LEVEL, LEVEL.sqrt()])] {
+        let pairs = two_levels_in_other_light(config);
+        assert!(pairs.iter().all(|pair| pair[0].abs() < 1e-5));
+        assert_spans(&pairs.iter().map(|pair| pair[1]).collect::<Vec<_>>(), bounds);
     }
+}
+
+#[test]
+fn contrast_keeps_the_mean_and_leaves_a_share() {
+    let pairs = two_levels_in_other_light(AugmentationConfig { contrast: 0.75, ..AugmentationConfig::none() });
+    assert!(pairs.iter().all(|[dark, light]| (dark + light - LEVEL).abs() < 1e-5));
+    let shares: Vec<f32> = pairs.iter().map(|[dark, light]| (light - dark) / LEVEL).collect();
+    assert_spans(&shares, [0.25, 1.0]);
+}
+
+#[test]
+fn noise_has_a_deviation_of_up_to_its_setting() {
+    let grey = vec![128_u8; 784];
+    let config = AugmentationConfig { light_probability: 1.0, noise: 0.1, ..AugmentationConfig::none() };
+    let deviations: Vec<f32> = (0..200)
+        .map(|index| {
+            let noisy = augment(&grey, GREY, &config, key(0, index));
+            let mean = noisy.iter().sum::<f32>() / 784.0;
+            assert!((mean - 128.0 / 255.0).abs() < 0.02);
+            (noisy.iter().map(|level| (level - mean).powi(2)).sum::<f32>() / 784.0).sqrt()
+        })
+        .collect();
+    assert!(deviations.iter().all(|&deviation| deviation < 0.115));
+    assert!(deviations.iter().any(|&deviation| deviation > 0.09));
+    assert!(deviations.iter().any(|&deviation| deviation < 0.01));
+}
+
+#[test]
+fn the_light_changes_as_often_as_it_is_told() {
+    let image: Vec<u8> = (0..784).map(|pixel| (pixel % 2 * 100) as u8).collect();
+    let config = AugmentationConfig { light_probability: 0.25, brightness: 0.5, ..AugmentationConfig::none() };
+    let is_lit = |index: &u64| (augment(&image, GREY, &config, key(0, *index as _))[1] - LEVEL).abs() > 1e-6;
+    let lit = (0..2000_u64).filter(is_lit).count();
+    // five standard deviations of a binomial count
+    assert!((403..=597).contains(&lit), "{lit} of 2000");
 }
