@@ -4,7 +4,8 @@
 //! about: it takes slices of numbers and small structs, and returns SVG text, pixels or HTML text. Writing files is
 //! left to the caller. It has four parts:
 //!
-//! * **charts** as SVG: [`training_curves`], [`confusion_matrix`], [`reliability`], [`per_class`], and for the scores
+//! * **charts** as SVG: [`training_curves`], [`confusion_matrix`], [`reliability`], [`per_class`] (and these four as pixels,
+//!   by the names [`training_curves_pixels`] and so on, for programs that show no SVG), and for the scores
 //!   of explanations [`interval_bars`] and [`perturbation_curves`], and [`bar_panels`] for things measured in several ways;
 //! * **heat maps** as pixels: a [`Sheet`] holds [`Panel`]s, each an image, a signed attribution, or attention over a
 //!   grid of tokens, and a [`MapMatrix`] many small ones in rows and columns; [`ContactSheet`] shows the images of a dataset; [`encode_png`] turns pixels into a file;
@@ -90,7 +91,8 @@ pub use error::ReportError;
 pub use estimate::Estimate;
 pub use figures::{
     BarPanel, BarScale, ClassScores, EpochPoint, IntervalBar, PerturbationCurve, ReliabilityBin, bar_panels,
-    confusion_matrix, interval_bars, per_class, perturbation_curves, reliability, training_curves,
+    confusion_matrix, confusion_matrix_pixels, interval_bars, per_class, per_class_pixels, perturbation_curves,
+    reliability, reliability_pixels, training_curves, training_curves_pixels,
 };
 pub use image::{ByteImage, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};

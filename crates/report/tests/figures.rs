@@ -2,8 +2,9 @@
 
 use roxmltree::Document;
 use tinylsa_report::{
-    ClassScores, EpochPoint, Estimate, IntervalBar, PerturbationCurve, ReliabilityBin, ReportError, confusion_matrix,
-    interval_bars, per_class, perturbation_curves, reliability, training_curves,
+    ClassScores, EpochPoint, Estimate, IntervalBar, PerturbationCurve, ReliabilityBin, ReportError, Rgb, RgbImage,
+    confusion_matrix, confusion_matrix_pixels, interval_bars, per_class, per_class_pixels, perturbation_curves,
+    reliability, reliability_pixels, training_curves, training_curves_pixels,
 };
 
 const SUBTITLE: &str = "synthetic garments, not <Fashion-MNIST> & \"co\"";
@@ -73,6 +74,60 @@ fn charts(subtitle: &str) -> Vec<(String, Vec<&'static str>)> {
 fn texts<'a>(document: &'a Document) -> Vec<&'a str> {
     let nodes = document.descendants().filter(|node| node.has_tag_name("text"));
     nodes.filter_map(|node| node.text()).map(str::trim).collect()
+}
+
+/// Rows and columns of the pixels of a colour: the smallest and the largest of each.
+fn extent(image: &RgbImage, colour: Rgb) -> Option<[u32; 4]> {
+    let places = (0..image.height()).flat_map(|y| (0..image.width()).map(move |x| (x, y)));
+    places.filter(|&(x, y)| image.pixel(x, y) == Some(colour)).fold(None, |extent: Option<[u32; 4]>, (x, y)| {
+        let [top, bottom, left, right] = extent.unwrap_or([y, y, x, x]);
+        Some([top.min(y), bottom.max(y), left.min(x), right.max(x)])
+    })
+}
+
+/// A chart as pixels is the SVG document at five quarters of its size.
+#[track_caller]
+fn check_pixels(svg: &str, image: &RgbImage, shape: &str, colour: Rgb) {
+    let document = Document::parse(svg).unwrap();
+    let size = |name: &str| document.root_element().attribute(name).unwrap().parse::<u32>().unwrap();
+    assert_eq!((image.width(), image.height()), (size("width") * 5 / 4, size("height") * 5 / 4));
+    let Rgb([red, green, blue]) = colour;
+    let fill = format!("#{red:02X}{green:02X}{blue:02X}");
+    let shapes: Vec<_> = document
+        .descendants()
+        .filter(|node| node.has_tag_name(shape) && node.attribute("fill") == Some(&fill))
+        .collect();
+    let number = |node: &roxmltree::Node<'_, '_>, name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap();
+    let left = shapes.iter().map(|node| number(node, "x")).fold(f64::INFINITY, f64::min) * 1.25;
+    let bottom = shapes.iter().map(|node| number(node, "y") + number(node, "height")).fold(0.0, f64::max) * 1.25;
+    let [_, lowest, leftmost, _] = extent(image, colour).expect("the colour of the bars");
+    assert!((f64::from(leftmost) - left).abs() <= 2.0, "{leftmost} for {left}");
+    assert!((f64::from(lowest) - bottom).abs() <= 2.0, "{lowest} for {bottom}");
+}
+
+#[test]
+fn the_charts_of_a_run_are_the_same_as_pixels() {
+    let blue = Rgb([0, 114, 178]);
+    let scores = [class("Shirt", 0.18), class("Bag", 0.5)];
+    check_pixels(&per_class(&scores, SUBTITLE).unwrap(), &per_class_pixels(&scores, SUBTITLE).unwrap(), "rect", blue);
+    let bins = [bin(321, 0.9), bin(0, f64::NAN)];
+    let (svg, pixels) = (reliability(&bins, 0.01, "").unwrap(), reliability_pixels(&bins, 0.01, "").unwrap());
+    check_pixels(&svg, &pixels, "rect", blue);
+    let counts = [vec![8, 0], vec![0, 0]];
+    let (svg, pixels) = (
+        confusion_matrix(&counts, &["top", "Bag"], "").unwrap(),
+        confusion_matrix_pixels(&counts, &["top", "Bag"], "").unwrap(),
+    );
+    let all_correct = colorous::BLUES.eval_continuous(0.9);
+    check_pixels(&svg, &pixels, "rect", Rgb([all_correct.r, all_correct.g, all_correct.b]));
+    let epochs: Vec<EpochPoint> = (1..=5).map(epoch).collect();
+    let curves = training_curves_pixels(&epochs, Some(4), SUBTITLE).unwrap();
+    for colour in [blue, Rgb([213, 94, 0]), Rgb([0, 158, 115])] {
+        let [_, _, left, right] = extent(&curves, colour).expect("a curve");
+        assert!(right - left > curves.width() * 3 / 4, "{colour:?} from {left} to {right}");
+    }
+    let error = training_curves_pixels(&[], None, "").unwrap_err().to_string();
+    assert_eq!(error, training_curves(&[], None, "").unwrap_err().to_string());
 }
 
 #[test]

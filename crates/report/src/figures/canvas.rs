@@ -6,9 +6,12 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::paper::Paper;
+use super::pixels::PixelBackend;
 use crate::ReportError;
+use crate::raster::RgbImage;
 
-pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<Paper<'a>, Shift>;
 pub(super) type ChartResult = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 pub(super) const INK: RGBColor = RGBColor(26, 26, 30);
@@ -28,6 +31,11 @@ pub(super) const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
 ];
 
+/// Draws what lies below title and subtitle.
+pub(super) type Body<'a> = &'a dyn Fn(&Area<'_>) -> ChartResult;
+/// [`as_svg`] or [`as_pixels`].
+pub(super) type Draw<D> = fn(&Frame<'_>, Body<'_>) -> Result<D, ReportError>;
+
 /// Height of the title and subtitle.
 const HEADER: u32 = 54;
 const MARGIN: i32 = 16;
@@ -45,11 +53,10 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Draws title, subtitle and, in the area below them, `body`.
-    pub(super) fn draw(&self, body: impl FnOnce(&Area<'_>) -> ChartResult) -> Result<String, ReportError> {
+    /// Draws title, subtitle and, in the area below them, `body` as an SVG document.
+    pub(super) fn draw(&self, body: Body<'_>) -> Result<String, ReportError> {
         let mut document = String::new();
-        self.draw_into(&mut document, body)
-            .map_err(|error| ReportError::Chart { figure: self.figure, message: error.to_string() })?;
+        self.draw_on(Paper::Svg(SVGBackend::with_string(&mut document, self.size())), body)?;
         let spoken =
             if self.subtitle.is_empty() { self.title.to_owned() } else { format!("{}, {}", self.title, self.subtitle) };
         if let Some(end_of_root) = document.find('>') {
@@ -58,10 +65,18 @@ impl Frame<'_> {
         Ok(document)
     }
 
-    fn draw_into(&self, document: &mut String, body: impl FnOnce(&Area<'_>) -> ChartResult) -> ChartResult {
+    fn size(&self) -> (u32, u32) {
         let header = text_width(self.title, 18).max(text_width(self.subtitle, 13)) + 2 * MARGIN;
-        let size = (self.width.max(header as u32), self.height + HEADER);
-        let root = SVGBackend::with_string(document, size).into_drawing_area();
+        (self.width.max(header as u32), self.height + HEADER)
+    }
+
+    fn draw_on(&self, paper: Paper<'_>, body: Body<'_>) -> Result<(), ReportError> {
+        self.draw_all(paper, body)
+            .map_err(|error| ReportError::Chart { figure: self.figure, message: error.to_string() })
+    }
+
+    fn draw_all(&self, paper: Paper<'_>, body: Body<'_>) -> ChartResult {
+        let root = paper.into_drawing_area();
         root.fill(&WHITE)?;
         root.draw_text(self.title, &bold(18, INK), (MARGIN, 10))?;
         if !self.subtitle.is_empty() {
@@ -71,6 +86,18 @@ impl Frame<'_> {
         body(&below)?;
         root.present()
     }
+}
+
+/// A figure as an SVG document.
+pub(super) fn as_svg(frame: &Frame<'_>, body: Body<'_>) -> Result<String, ReportError> {
+    frame.draw(body)
+}
+
+/// A figure as pixels.
+pub(super) fn as_pixels(frame: &Frame<'_>, body: Body<'_>) -> Result<RgbImage, ReportError> {
+    let mut pixels = PixelBackend::new(frame.size());
+    frame.draw_on(Paper::Pixels(&mut pixels), body)?;
+    Ok(pixels.into_image())
 }
 
 /// Text of `size` pixels, its upper left corner at the position at which it is drawn.

@@ -2,8 +2,9 @@
 
 use plotters::prelude::*;
 
-use super::canvas::{FAINT_INK, Frame, INK, bold, centred, ending, font, text_width};
+use super::canvas::{Draw, FAINT_INK, Frame, INK, as_pixels, as_svg, bold, centred, ending, font, text_width};
 use crate::ReportError;
+use crate::raster::RgbImage;
 
 const FIGURE: &str = "confusion matrix";
 const CELL_WIDTH: i32 = 72;
@@ -14,6 +15,15 @@ const TOP: i32 = 62;
 ///
 /// `counts[truth][prediction]`; as many rows and columns as there are `classes`.
 pub fn confusion_matrix(counts: &[Vec<u64>], classes: &[&str], subtitle: &str) -> Result<String, ReportError> {
+    draw(counts, classes, subtitle, as_svg)
+}
+
+/// As [`confusion_matrix`], as pixels.
+pub fn confusion_matrix_pixels(counts: &[Vec<u64>], classes: &[&str], subtitle: &str) -> Result<RgbImage, ReportError> {
+    draw(counts, classes, subtitle, as_pixels)
+}
+
+fn draw<D>(counts: &[Vec<u64>], classes: &[&str], subtitle: &str, medium: Draw<D>) -> Result<D, ReportError> {
     check(counts, classes)?;
     let count = classes.len() as i32;
     let left = 44 + classes.iter().map(|class| text_width(class, 13)).max().unwrap_or(0);
@@ -21,7 +31,7 @@ pub fn confusion_matrix(counts: &[Vec<u64>], classes: &[&str], subtitle: &str) -
     let height = TOP + count * CELL_HEIGHT + 40;
     let title = "Confusion matrix";
     let frame = Frame { figure: FIGURE, title, subtitle, width: width as u32, height: height as u32 };
-    frame.draw(|area| {
+    medium(&frame, &|area| {
         let middle = left + count * CELL_WIDTH / 2;
         area.draw_text("predicted class", &centred(bold(13, INK)), (middle, 12))?;
         let turned = centred(bold(13, INK)).transform(FontTransform::Rotate270);

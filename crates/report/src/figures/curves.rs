@@ -4,11 +4,12 @@ use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{
-    AXIS, Area, ChartResult, FAINT_INK, Frame, GRID, INK, LegendEntry, Mark, PALETTE, check_finite, check_share, font,
-    legend,
+    AXIS, Area, ChartResult, Draw, FAINT_INK, Frame, GRID, INK, LegendEntry, Mark, PALETTE, as_pixels, as_svg,
+    check_finite, check_share, font, legend,
 };
 use crate::ReportError;
 use crate::number::{number, tick};
+use crate::raster::RgbImage;
 
 const FIGURE: &str = "training curves";
 const CHART_HEIGHT: u32 = 240;
@@ -40,6 +41,24 @@ pub fn training_curves(
     kept_epoch: Option<usize>,
     subtitle: &str,
 ) -> Result<String, ReportError> {
+    draw(epochs, kept_epoch, subtitle, as_svg)
+}
+
+/// As [`training_curves`], as pixels.
+pub fn training_curves_pixels(
+    epochs: &[EpochPoint],
+    kept_epoch: Option<usize>,
+    subtitle: &str,
+) -> Result<RgbImage, ReportError> {
+    draw(epochs, kept_epoch, subtitle, as_pixels)
+}
+
+fn draw<D>(
+    epochs: &[EpochPoint],
+    kept_epoch: Option<usize>,
+    subtitle: &str,
+    medium: Draw<D>,
+) -> Result<D, ReportError> {
     if epochs.is_empty() {
         return Err(ReportError::Empty { figure: FIGURE, item: "epoch" });
     }
@@ -47,7 +66,7 @@ pub fn training_curves(
     let panels = panels(epochs);
     let height = panels.len() as u32 * CHART_HEIGHT + 8;
     let frame = Frame { figure: FIGURE, title: "Training curves", subtitle, width: 820, height };
-    frame.draw(|area| {
+    medium(&frame, &|area| {
         for (index, panel) in panels.iter().enumerate() {
             let top = index as i32 * CHART_HEIGHT as i32;
             let chart_area = area.clone().shrink((0, top), (820, CHART_HEIGHT));

@@ -45,7 +45,7 @@ pub fn bar_panels(title: &str, labels: &[String], panels: &[BarPanel], subtitle:
     let height = TOP + labels.len() as i32 * PITCH + 12;
     let width = left + widths.iter().sum::<i32>();
     let frame = Frame { figure: FIGURE, title, subtitle, width: width as u32, height: height as u32 };
-    frame.draw(|area| {
+    frame.draw(&|area| {
         for (row, label) in labels.iter().enumerate() {
             area.draw_text(label, &ending(font(13, INK)), (left - 10, middle_of(row)))?;
         }

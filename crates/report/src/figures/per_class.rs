@@ -4,10 +4,11 @@ use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{
-    AXIS, FAINT_INK, Frame, GRID, INK, LegendEntry, Mark, PALETTE, bold, centred, check_share, ending, font, legend,
-    text_width,
+    AXIS, Draw, FAINT_INK, Frame, GRID, INK, LegendEntry, Mark, PALETTE, as_pixels, as_svg, bold, centred, check_share,
+    ending, font, legend, text_width,
 };
 use crate::ReportError;
+use crate::raster::RgbImage;
 
 const FIGURE: &str = "scores of the classes";
 const TOP: i32 = 34;
@@ -35,12 +36,21 @@ pub struct ClassScores {
 /// Precision, recall and F1 of each class as bars with their values, and the number of images below them. A dash stands
 /// for a score that does not exist.
 pub fn per_class(classes: &[ClassScores], subtitle: &str) -> Result<String, ReportError> {
+    draw(classes, subtitle, as_svg)
+}
+
+/// As [`per_class`], as pixels.
+pub fn per_class_pixels(classes: &[ClassScores], subtitle: &str) -> Result<RgbImage, ReportError> {
+    draw(classes, subtitle, as_pixels)
+}
+
+fn draw<D>(classes: &[ClassScores], subtitle: &str, medium: Draw<D>) -> Result<D, ReportError> {
     check(classes)?;
     let width = LEFT + classes.len() as i32 * GROUP_WIDTH + 20;
     let height = TOP + PLOT_HEIGHT + 74;
     let title = "Precision, recall and F1 by class";
     let frame = Frame { figure: FIGURE, title, subtitle, width: width.max(400) as u32, height: height as u32 };
-    frame.draw(|area| {
+    medium(&frame, &|area| {
         let measures = [("precision", PALETTE[0]), ("recall", ORANGE), ("F1", PALETTE[2])];
         let entries = measures.map(|(label, colour)| LegendEntry::new(label, colour, Mark::Block));
         legend(area, LEFT, 12, &entries)?;

@@ -4,10 +4,11 @@ use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{
-    AXIS, Area, ChartResult, FAINT_INK, Frame, GRID, INK, LegendEntry, Mark, PALETTE, centred, check_finite,
-    check_share, font, legend,
+    AXIS, Area, ChartResult, Draw, FAINT_INK, Frame, GRID, INK, LegendEntry, Mark, PALETTE, as_pixels, as_svg, centred,
+    check_finite, check_share, font, legend,
 };
 use crate::ReportError;
+use crate::raster::RgbImage;
 
 const FIGURE: &str = "reliability diagram";
 const GAP: RGBColor = RGBColor(248, 190, 150);
@@ -32,10 +33,19 @@ pub struct ReliabilityBin {
 ///
 /// Guo et al., "On calibration of modern neural networks", 2017.
 pub fn reliability(bins: &[ReliabilityBin], ece: f64, subtitle: &str) -> Result<String, ReportError> {
+    draw(bins, ece, subtitle, as_svg)
+}
+
+/// As [`reliability`], as pixels.
+pub fn reliability_pixels(bins: &[ReliabilityBin], ece: f64, subtitle: &str) -> Result<RgbImage, ReportError> {
+    draw(bins, ece, subtitle, as_pixels)
+}
+
+fn draw<D>(bins: &[ReliabilityBin], ece: f64, subtitle: &str, medium: Draw<D>) -> Result<D, ReportError> {
     check(bins, ece)?;
     let title = format!("Reliability, expected calibration error {:.2} %", ece * 100.0);
     let frame = Frame { figure: FIGURE, title: &title, subtitle, width: 680, height: 640 };
-    frame.draw(|area| {
+    medium(&frame, &|area| {
         let entries = [
             LegendEntry::new("accuracy", PALETTE[0], Mark::Block),
             LegendEntry::new("gap to the mean confidence", GAP, Mark::Block),

@@ -45,7 +45,7 @@ pub fn interval_bars(title: &str, axis: &str, bars: &[IntervalBar], subtitle: &s
     };
     let scale = Scale::new(reach(f64::min), reach(f64::max), left, right);
     let precision = Precision::of(bars.iter().map(|bar| &bar.estimate));
-    frame.draw(|area| {
+    frame.draw(&|area| {
         for at in scale.ticks() {
             let x = scale.x(at);
             area.draw(&PathElement::new([(x, 0), (x, bottom)], if at == 0.0 { AXIS } else { GRID }))?;
@@ -135,7 +135,7 @@ pub fn perturbation_curves(curves: &[PerturbationCurve], score: &str, subtitle: 
     let low = values().fold(0.0, f64::min);
     let high = values().fold(f64::NEG_INFINITY, f64::max);
     let high = if high > low { high + 0.04 * (high - low) } else { low + 1.0 };
-    frame.draw(|area| {
+    frame.draw(&|area| {
         let (charts, below) = area.split_vertically(340);
         let (left, right) = charts.split_horizontally(450);
         draw_chart(&left, curves, "deletion (lower is better)", low..high, |curve| &curve.deletion)?;
