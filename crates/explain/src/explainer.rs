@@ -145,7 +145,7 @@ impl ExplainProgress for Unwatched {}
 pub fn execution(device: Device, batch_size: usize, seed: u64, cancellation: Cancellation) -> Execution {
     let standard = Execution::default();
     let memory_limit = available_memory().map_or(standard.memory_limit, |bytes| bytes / 2);
-    Execution { device, batch_size, seed, cancellation, memory_limit }
+    Execution { device, batch_size, seed, cancellation, memory_limit, ..standard }
 }
 
 impl Explainer<'_> {

@@ -56,9 +56,8 @@ pub fn write_image(
     origin: &Origin,
     cancellation: &Cancellation,
 ) -> Result<WrittenImage> {
-    let attributions = attributions(explanation, origin)?;
-    let mut diagnostics = serde_json::to_vec_pretty(&diagnostics(explanation, origin))?;
-    diagnostics.push(b'\n');
+    let attributions = attributions_file(explanation, origin)?;
+    let diagnostics = diagnostics_file(explanation, origin)?;
     let drawings =
         draw(explanation, cancellation).with_context(|| format!("failed to draw the maps of {}", explanation.id))?;
     let page = image_page(explanation, &drawings)?.into_bytes();
@@ -91,7 +90,11 @@ struct Metadata<'a> {
     settings: BTreeMap<MethodId, &'a Value>,
 }
 
-fn attributions(explanation: &ImageExplanation, origin: &Origin) -> Result<Vec<u8>> {
+/// The bytes of `attributions.safetensors`: the maps of an image, and what another library needs to check them.
+///
+/// # Errors
+/// If a name or a shape has no form in the file.
+pub fn attributions_file(explanation: &ImageExplanation, origin: &Origin) -> Result<Vec<u8>> {
     let metadata = Metadata {
         image: &explanation.id,
         origin,
@@ -231,6 +234,16 @@ impl View for StoredTensor {
     fn data_len(&self) -> usize {
         self.bytes.len()
     }
+}
+
+/// The bytes of `diagnostics.json`: what tells how far to trust the maps of an image.
+///
+/// # Errors
+/// If a number has no form in JSON.
+pub fn diagnostics_file(explanation: &ImageExplanation, origin: &Origin) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(&diagnostics(explanation, origin))?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 /// `diagnostics.json`.

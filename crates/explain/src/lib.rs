@@ -89,7 +89,7 @@ pub use explainable::{
 };
 pub use explainer::{ExplainProgress, Explainer, ImageToExplain, Request, RequestedClass, Unwatched, execution};
 pub use explanation::{ImageExplanation, MethodExplanation, Source};
-pub use files::{Origin, WrittenImage, write_image};
+pub use files::{Origin, WrittenImage, attributions_file, diagnostics_file, write_image};
 pub use maps::{
     AttentionLayer, AttentionMaps, AttentionMatrix, AttentionView, Elements, FixedQueryMaps, FlowMap, Maps,
     MarkedToken, NamedTensor, PixelMap, Quantity, RolloutMaps, ScoreDifference, SegmentMap,

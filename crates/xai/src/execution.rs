@@ -8,6 +8,7 @@ use tracing::field::Empty;
 use tracing::info_span;
 
 use crate::error::ExplainError;
+use crate::watch::{ExplainStep, Watch};
 
 /// How a call runs: where, in how large batches, with which randomness, and until when.
 ///
@@ -30,13 +31,15 @@ pub struct Execution {
     /// regression, noise images, the images of a batch. What needs more is refused before it is asked for. What the
     /// scorer itself takes is not counted.
     pub memory_limit: u64,
+    /// Is told of the progress of the call.
+    pub watch: Watch,
 }
 
 /// Four gibibytes.
 const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
 
 impl Default for Execution {
-    /// The default device, batches of 64, seed 0, never cancelled, at most 4 GiB.
+    /// The default device, batches of 64, seed 0, never cancelled, at most 4 GiB, watched by nobody.
     fn default() -> Self {
         Self {
             device: Device::default(),
@@ -44,6 +47,7 @@ impl Default for Execution {
             seed: 0,
             cancellation: Cancellation::default(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
+            watch: Watch::default(),
         }
     }
 }
@@ -94,6 +98,7 @@ impl Execution {
             let end = total.min(start.saturating_add(self.batch_size));
             work(start..end)?;
             span.record("done", end);
+            self.watch.tell(ExplainStep::Batch { what, done: end, total });
         }
         Ok(())
     }

@@ -88,6 +88,7 @@ pub mod scores;
 pub mod segmentation;
 pub mod shapley;
 mod surrogate;
+mod watch;
 
 pub use attention::{
     AttentionCheck, AttentionFlowConfig, AttentionRolloutConfig, AttentionRows, AttentionStatistics, AttentionTap,
@@ -131,3 +132,4 @@ pub use shapley::{
 pub use surrogate::{RidgeSurrogate, fit_ridge};
 pub use tinylsa_settings::InvalidSetting;
 pub use tinylsa_shape::ImageShape;
+pub use watch::{ExplainStep, Watch};

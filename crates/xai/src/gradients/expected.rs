@@ -12,6 +12,7 @@ use crate::gradients::path::{interpolate, path_ends};
 use crate::gradients::smooth::{is_within, relative_standard_error};
 use crate::image::Image;
 use crate::scorer::Scorer;
+use crate::watch::ExplainStep;
 
 const POSITION: Purpose = Purpose::new("expected gradients position");
 
@@ -103,11 +104,17 @@ pub fn expected_gradients<S: Scorer + ?Sized>(
     let paths = Paths { scorer, image, background, explained: ends.explained, execution };
     let mut pooled = Pooled::new(image.values().len());
     let (mut strata, mut drawn) = (config.strata, 0);
+    // rounds of twice as many parts each, the last of at most `maximum_strata`
+    let rounds = std::iter::successors(Some(strata), |strata| Some(2 * strata))
+        .take_while(|&strata| strata <= config.maximum_strata);
+    let most = background.len() * DRAWS * rounds.sum::<usize>().max(strata);
     let relative_standard_error = loop {
         let (weight, round) = ((strata as f64).powi(2), paths.round(strata, drawn)?);
         pooled.add(weight, &round);
         drawn += strata * DRAWS;
         let relative = relative_standard_error(&pooled.standard_error(), &pooled.mean());
+        let (done, relative_standard_error) = (background.len() * drawn, relative);
+        execution.watch.tell(ExplainStep::Estimate { what: "gradients", done, most, relative_standard_error });
         let is_last = config.tolerance.is_infinite() || 2 * strata > config.maximum_strata;
         if is_last || is_within(relative, config.tolerance) {
             break relative;

@@ -13,6 +13,7 @@ use crate::execution::Execution;
 use crate::gradient::score_gradients;
 use crate::image::Image;
 use crate::scorer::Scorer;
+use crate::watch::ExplainStep;
 
 const NOISE: Purpose = Purpose::new("smooth grad noise");
 
@@ -141,6 +142,13 @@ pub fn smooth_grad<S: Scorer + ?Sized>(
         samples = end;
         let error = moments.standard_error();
         let relative = relative_standard_error(&error, &moments.mean);
+        let (done, most) = (samples, config.samples);
+        execution.watch.tell(ExplainStep::Estimate {
+            what: "noisy images",
+            done,
+            most,
+            relative_standard_error: relative,
+        });
         if samples == config.samples || (config.tolerance.is_finite() && is_within(relative, config.tolerance)) {
             break (error, relative);
         }

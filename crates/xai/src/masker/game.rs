@@ -110,7 +110,7 @@ pub(crate) struct Game<'a, S: ?Sized> {
     masker: &'a Masker,
     players: &'a Players,
     scorer: &'a S,
-    execution: &'a Execution,
+    pub(crate) execution: &'a Execution,
     classes: usize,
     /// The score of each output.
     pub(crate) explained: Vec<ExplainedScore>,

@@ -5,6 +5,7 @@ use tracing::warn;
 use super::{CoalitionValues, Coalitions, EvaluatedGame, Game, Players};
 use crate::error::ExplainError;
 use crate::scorer::Scorer;
+use crate::watch::ExplainStep;
 
 /// How many coalitions it took to estimate values, and how well they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,10 +76,17 @@ pub(crate) fn sample<P: SampledPlan, S: Scorer + ?Sized>(
         stops.drain(..stops.len().saturating_sub(1));
     }
     let (mut values, mut relative_standard_error) = (None, None);
+    let execution = game.execution;
+    let tell = |done, relative_standard_error| {
+        let step = ExplainStep::Estimate { what: "coalitions", done, most: budget, relative_standard_error };
+        execution.watch.tell(step);
+    };
+    tell(0, None);
     for stop in stops {
         game.evaluate(plan.coalitions(), stop)?;
         let found = game.values()?;
         relative_standard_error = plan.relative_standard_error(&found)?;
+        tell(stop, relative_standard_error);
         values = Some(found);
         if relative_standard_error.is_some_and(|error| error <= tolerance) {
             break;

@@ -13,8 +13,12 @@ use crate::image::Image;
 use crate::masker::score_in_pipeline;
 use crate::resize::upsample;
 use crate::scorer::Scorer;
+use crate::watch::ExplainStep;
 
 const MASK: Purpose = Purpose::new("rise mask");
+
+/// Masks between two looks at the error, which nothing depends on.
+const LOOK: usize = 256;
 
 /// How RISE runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -141,6 +145,11 @@ pub fn rise<S: Scorer + ?Sized>(
                 let weight = score.of(found)? / config.probability;
                 moments.add(mask.iter().map(|share| weight * share));
             }
+            if (index + 1).is_multiple_of(LOOK) {
+                let relative_standard_error = moments.first().and_then(relative_error_of);
+                let (done, most) = (index + 1, config.masks);
+                execution.watch.tell(ExplainStep::Estimate { what: "masks", done, most, relative_standard_error });
+            }
             Ok(())
         },
     )?;
@@ -151,15 +160,18 @@ pub fn rise<S: Scorer + ?Sized>(
     });
     let attributions = attributions.collect();
     let errors: Vec<Vec<f64>> = moments.iter().map(Moments::standard_error).collect();
-    let relative = |(errors, moments): (&Vec<f64>, &Moments)| {
-        let level = moments.mean.iter().sum::<f64>() / moments.mean.len() as f64;
-        relative_norm(errors, &moments.mean.iter().map(|value| value - level).collect::<Vec<_>>())
-    };
     Ok(Rise {
-        relative_standard_errors: errors.iter().zip(&moments).map(relative).collect(),
+        relative_standard_errors: moments.iter().map(relative_error_of).collect(),
         standard_errors: errors.iter().map(|errors| errors.iter().map(|&error| error as f32).collect()).collect(),
         attributions,
         explained,
         masks: config.masks,
     })
+}
+
+/// The norm of the standard errors of a map over that of its deviation from its own mean.
+fn relative_error_of(moments: &Moments) -> Option<f64> {
+    let level = moments.mean.iter().sum::<f64>() / moments.mean.len() as f64;
+    let deviation: Vec<f64> = moments.mean.iter().map(|value| value - level).collect();
+    relative_norm(&moments.standard_error(), &deviation)
 }

@@ -236,3 +236,35 @@ fn standard_errors_of_kernel_shap_hold_from_the_first_round_on() {
         assert!((0.75..1.25).contains(&ratio), "{evaluations} evaluations: {ratio}");
     }
 }
+
+#[test]
+fn a_call_tells_of_every_batch_and_of_what_sampling_knows_so_far() {
+    use std::sync::{Arc, Mutex};
+    use tinylsa_xai::{ExplainStep, RiseConfig, Watch, rise};
+
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&steps);
+    let watch = Watch::new(move |step| told.lock().unwrap().push(step));
+    let image = Image::filled(1.0, [1, 4, 4]).unwrap();
+    let black = Image::filled(0.0, [1, 4, 4]).unwrap();
+    let scorer = |images: Tensor<4>| images.flatten::<2>(1, 3).narrow(1, 3, 1);
+    let config = RiseConfig { masks: 600, rows: 2, columns: 2, probability: 0.5 };
+    let execution = Execution { batch_size: 100, watch, ..Execution::default() };
+    let watched = rise(&scorer, &image, &black, Target::Class(0), &config, &execution).unwrap();
+    let alone = rise(&scorer, &image, &black, Target::Class(0), &config, &Execution::default()).unwrap();
+    assert_eq!(watched, alone, "watching changes nothing");
+
+    let steps = steps.lock().unwrap();
+    let batches = steps.iter().filter_map(|step| match step {
+        ExplainStep::Batch { what: "evaluations", done, total: 600 } => Some(*done),
+        ExplainStep::Batch { .. } | ExplainStep::Estimate { .. } => None,
+    });
+    assert_eq!(batches.collect::<Vec<_>>(), [100, 200, 300, 400, 500, 600]);
+    let estimates = steps.iter().filter_map(|step| match *step {
+        ExplainStep::Estimate { done, most: 600, relative_standard_error, .. } => Some((done, relative_standard_error)),
+        ExplainStep::Batch { .. } | ExplainStep::Estimate { .. } => None,
+    });
+    let estimates: Vec<(usize, Option<f64>)> = estimates.collect();
+    assert_eq!(estimates.iter().map(|(done, _)| *done).collect::<Vec<_>>(), [256, 512]);
+    assert!(estimates.iter().all(|(_, error)| error.is_some_and(|error| error > 0.0)), "{estimates:?}");
+}
