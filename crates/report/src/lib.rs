@@ -96,7 +96,9 @@ pub use figures::{
 };
 pub use image::{ByteImage, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};
-pub use page::{Block, Figure, FigureContent, PageLink, ReportPage, Section, SummaryEntry, Warning};
+pub use page::{
+    Block, Figure, FigureContent, LiveModule, PageLink, ReportPage, Section, SummaryEntry, Warning, live_modules,
+};
 pub use palette::compact_png;
 pub use ranking::{
     Better, Difference, DifferenceTable, MethodDifferences, MethodScores, RankedEstimate, RankedTable, Score,

@@ -1,8 +1,10 @@
 //! The report page: one HTML file that needs nothing beside it.
 
+mod live;
 mod parts;
 mod render;
 
+pub use live::{LiveModule, live_modules};
 pub use parts::{Block, Figure, FigureContent, PageLink, ReportPage, Section, SummaryEntry, Warning};
 
 use crate::ReportError;
