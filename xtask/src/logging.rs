@@ -22,9 +22,9 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::{fmt, registry};
 
 /// What is shown unless `RUST_LOG` says otherwise. A directive holds for all targets that start like it.
-const DEFAULT_FILTER: &str = "warn,tinylsa=info,xtask=info";
+const DEFAULT_FILTER: &str = "warn,tinylsa=info";
 /// The target of the spans that are bars; only they are drawn.
-const BAR_TARGET: &str = "xtask::bar";
+const BAR_TARGET: &str = "tinylsa::bar";
 /// How often a bar writes a line where it cannot be drawn.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -243,7 +243,7 @@ mod tests {
     fn events() {
         tracing::debug!(target: "tinylsa_train", "a detail");
         tracing::info!(target: "tinylsa_train", "an epoch");
-        tracing::info!(target: "xtask::commands", "a command");
+        tracing::info!(target: "tinylsa::commands", "a command");
         tracing::info!(target: "ureq::pool", "a connection");
         tracing::warn!(target: "ureq::pool", "a retry");
     }
@@ -263,9 +263,9 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_no_filter_is_reported_and_ignored() {
-        let (_, fault) = filter(Some("xtask=loud"));
+        let (_, fault) = filter(Some("tinylsa=loud"));
         assert!(fault.is_some());
-        assert_eq!(written(Some("xtask=loud"), events), written(None, events));
+        assert_eq!(written(Some("tinylsa=loud"), events), written(None, events));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The experiment runner: `cargo xtask --help` lists its commands.
+//! The program: `tinylsa --help`, or `cargo xtask --help` in a checkout, lists its commands.
 
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tinylsa_kernels::instruction_set;
 
 use crate::outcome::UsageError;
@@ -16,9 +16,15 @@ mod progress;
 mod score_table;
 mod table;
 
+/// What is said below the list of commands and of options.
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 the command line or the config is wrong.
+Environment: FASHION_MNIST_DIR names the directory of the images, TINYLSA_SIMD the instruction set of the kernels \
+(portable, avx2 or avx512), RUST_LOG what is logged.";
+
 /// Trains and explains TinyCNN + Linear Self-Attention on Fashion-MNIST, on a plain CPU.
 #[derive(Parser, Debug)]
-#[command(name = "cargo xtask", version, arg_required_else_help = true)]
+#[command(name = "tinylsa", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,10 +55,22 @@ enum Command {
     Export(commands::export::ExportArguments),
     /// Measure the weights that ship, and write their model card.
     Card(commands::card::CardArguments),
+    /// Print what completes commands and options in a shell.
+    Completions(commands::completions::CompletionsArguments),
+    /// Print the manual page, or write one for each command.
+    Man(commands::man::ManArguments),
+}
+
+/// The command line, which shows the name that the program was called by.
+fn program() -> clap::Command {
+    let program = Cli::command();
+    // What `cargo run` starts is told its package, also behind an alias.
+    let is_alias = std::env::var_os("CARGO_PKG_NAME").is_some_and(|package| package == env!("CARGO_PKG_NAME"));
+    if is_alias { program.bin_name("cargo xtask") } else { program }
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&program().get_matches()).unwrap_or_else(|error| error.exit());
     logging::init();
     outcome::exit_code(run(&cli.command))
 }
@@ -72,5 +90,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Card(arguments) => commands::card::run(arguments),
+        Command::Completions(arguments) => commands::completions::run(arguments, Cli::command()),
+        Command::Man(arguments) => commands::man::run(arguments, Cli::command()),
     }
 }

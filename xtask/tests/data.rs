@@ -58,7 +58,7 @@ fn a_misspelt_place_is_an_error_however_it_was_named_and_nothing_is_made_there()
     for (command, by) in named {
         let said = refused(command, 1);
         assert!(said.contains(&format!("{by}: there is no directory misspelt")), "{said}");
-        assert!(said.contains("`cargo xtask data fetch --data-dir misspelt`"), "{said}");
+        assert!(said.contains("the command `data fetch --data-dir misspelt`"), "{said}");
     }
     for command in [["data", "verify"], ["data", "show"]] {
         let said = refused(&mut offline(path, &[&command[..], &["--data-dir", "misspelt"]].concat()), 1);

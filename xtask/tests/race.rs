@@ -25,7 +25,7 @@ fn plan(folder: &Path) -> RacePlan {
         time: WHOLE / 100,
         folder: folder.to_owned(),
         data_dir: None,
-        program: env!("CARGO_BIN_EXE_xtask").into(),
+        program: env!("CARGO_BIN_EXE_tinylsa").into(),
         stop: Arc::default(),
     }
 }

@@ -258,7 +258,7 @@ mod tests {
             assert!(!path("missing").exists());
         };
         check("missing", "there is no directory");
-        check("missing", "`cargo xtask data fetch --data-dir ");
+        check("missing", "the command `data fetch --data-dir ");
         check("empty", "is empty, expected the four files of Fashion-MNIST");
         check("notes", "holds no file of Fashion-MNIST, but thesis.tex");
         check("file", "is a file, expected a directory");

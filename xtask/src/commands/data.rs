@@ -138,7 +138,7 @@ fn verify_files(Published { collection, directory }: &Published) -> Result<()> {
         let directory = printable_path(directory);
         let of_source =
             if collection.id == "fashion-mnist" { String::new() } else { format!("--source {} ", collection.id) };
-        let remedy = format!("`cargo xtask data fetch {of_source}--data-dir {directory}` downloads the missing files");
+        let remedy = format!("the command `data fetch {of_source}--data-dir {directory}` downloads the missing files");
         if report.files.iter().any(|file| !file.is_intact() && !file.found.is_empty()) {
             bail!("{directory} does not hold the published files; move the others away, then {remedy}");
         }

@@ -55,7 +55,7 @@ pub(crate) fn xtask(dir: &Path, arguments: &[String]) -> Command {
 
 /// The program under a tracer, such as `strace` with its options.
 pub(crate) fn wrapped(dir: &Path, tracer: &[String], arguments: &[String]) -> Command {
-    let program = env!("CARGO_BIN_EXE_xtask").to_owned();
+    let program = env!("CARGO_BIN_EXE_tinylsa").to_owned();
     let words: Vec<&String> = tracer.iter().chain([&program]).chain(arguments).collect();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);

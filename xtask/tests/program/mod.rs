@@ -15,7 +15,7 @@ const NO_PROXY_THERE: &str = "http://127.0.0.1:9";
 
 /// The program in `dir`, without a network and without standard input.
 pub(crate) fn xtask(dir: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tinylsa"));
     command.args(arguments);
     isolate(command, dir)
 }

@@ -179,7 +179,7 @@ impl Unavailable {
                     SourceName::FASHION_MNIST => String::new(),
                     other => format!(" --source {other}"),
                 };
-                format!("; `cargo xtask data fetch{of_source} --data-dir {path}` downloads the files into it")
+                format!("; the command `data fetch{of_source} --data-dir {path}` downloads the files into it")
             }
             (None, NamedBy::Nobody) if self.error.is_missing() => {
                 format!("; name the directory that holds them with --data-dir{by_variable} or data.dir")
