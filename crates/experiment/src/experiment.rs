@@ -29,6 +29,7 @@ use crate::progress::{RunProgress, StartedRun};
 use crate::run::{CompletedRun, RunOptions};
 use crate::run_figures::figures;
 use crate::schema::{ExperimentConfig, MeasuredSplit};
+use crate::tensorboard::EventFile;
 use tinylsa_explain::{Explainable, explained};
 use tinylsa_settings::config::to_toml;
 
@@ -61,7 +62,7 @@ impl Experiment {
     ///     labels: (0..count as u32).map(|index| index % 2).collect(),
     ///     masks: None,
     /// };
-    /// let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/folder.toml"));
+    /// let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/folder.toml"));
     /// let small = ["data.validation=10", "train.batch_size=10", "train.epochs=1", "explain.enabled=false"];
     /// let experiment = Experiment::from_text("flags.toml", text, &small.map(str::to_owned))?;
     /// let directory = tempfile::tempdir().unwrap();
@@ -127,7 +128,8 @@ fn perform(
     require_same_files(&manifest, &training)?;
     let resolved = to_toml(config).context("failed to write the resolved config")?;
     let stop = Arc::clone(&options.stop);
-    let mut run = Run { config, resolved, prepared: &prepared, folder: &folder, manifest, stop, started };
+    let events = config.run.tensorboard.then(|| EventFile::new(folder.path(), &resolved));
+    let mut run = Run { config, resolved, prepared: &prepared, folder: &folder, events, manifest, stop, started };
     match run.begin(progress).and_then(|()| run.complete(training, progress)) {
         Ok(completed) => Ok(completed),
         Err(error) => {
@@ -187,6 +189,8 @@ struct Run<'a> {
     resolved: String,
     prepared: &'a Prepared,
     folder: &'a RunFolder,
+    /// For TensorBoard, if the config asks for it.
+    events: Option<EventFile>,
     manifest: Manifest,
     stop: Arc<AtomicBool>,
     started: Instant,
@@ -204,6 +208,9 @@ struct Measured {
 impl Run<'_> {
     fn begin(&self, progress: &mut dyn RunProgress) -> Result<()> {
         self.folder.prepare()?;
+        if self.events.is_none() {
+            EventFile::remove(self.folder.path())?;
+        }
         self.folder.write("config.toml", self.resolved.as_bytes())?;
         self.folder.write_manifest(&self.manifest)?;
         info!("the run directory is {}", self.folder.path().display());
@@ -240,7 +247,14 @@ impl Run<'_> {
         training: Training<'_, NetworkConfig>,
         progress: &mut dyn RunProgress,
     ) -> Result<Trained<Network>> {
-        match training.run(&self.stop, progress)? {
+        let outcome = match &self.events {
+            Some(events) => {
+                let mut watched = events.watching(training.history(), progress)?;
+                training.run(&self.stop, &mut watched)?
+            }
+            None => training.run(&self.stop, progress)?,
+        };
+        match outcome {
             TrainingOutcome::Finished(trained) => Ok(*trained),
             TrainingOutcome::Interrupted { checkpoint, epochs, steps } => {
                 self.interrupted()?;
@@ -340,17 +354,18 @@ impl Run<'_> {
             explained: explained.map_or_else(Vec::new, |explained| explained.ids.clone()),
             ..self.manifest.clone()
         };
-        page::write(
-            self.folder,
-            &PageContents {
-                manifest: &manifest,
-                evaluation,
-                history: &trained.history,
-                caption: &self.prepared.images.caption(),
-                explanations: explained.map_or(&[], |explained| explained.sections.as_slice()),
-                config: &self.resolved,
-            },
-        )?;
+        let contents = PageContents {
+            manifest: &manifest,
+            evaluation,
+            history: &trained.history,
+            caption: &self.prepared.images.caption(),
+            explanations: explained.map_or(&[], |explained| explained.sections.as_slice()),
+            config: &self.resolved,
+        };
+        page::write(self.folder, &contents)?;
+        if let Some(events) = &self.events {
+            events.finish(self.folder, &contents)?;
+        }
         let files = checksums(self.folder.path())?;
         for (name, expected) in [("model.safetensors", &digests.model), ("evaluation.json", &digests.evaluation)] {
             if files.get(name) != Some(expected) {

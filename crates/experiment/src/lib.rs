@@ -93,6 +93,7 @@ pub mod statistics;
 pub mod sweep;
 
 pub use error::{ExperimentError, InContext, chain};
+mod tensorboard;
 pub use prepare::Experiment;
 pub use progress::{RunProgress, StartedRun, Unwatched};
 pub use run::{CompletedRun, RunOptions};

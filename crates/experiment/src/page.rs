@@ -5,7 +5,7 @@ use tinylsa_report::{
     Block, Cell, Column, EpochPoint, Figure, ReliabilityBin, ReportPage, Section, SummaryEntry, Table, Warning,
     confusion_matrix, per_class, reliability, training_curves,
 };
-use tinylsa_train::EpochRecord;
+use tinylsa_train::{CalibrationBin, EpochRecord};
 
 use crate::evaluation::EvaluationReport;
 use crate::folder::{Manifest, RunFolder};
@@ -25,8 +25,38 @@ pub(crate) struct PageContents<'a> {
 
 impl PageContents<'_> {
     /// What stands under every figure of the measurement at the end.
-    fn measured(&self) -> String {
+    pub(crate) fn measured(&self) -> String {
         format!("{}, {} split", self.caption, self.evaluation.split)
+    }
+
+    /// The epochs as they are drawn.
+    pub(crate) fn points(&self) -> Vec<EpochPoint> {
+        let point = |record: &EpochRecord| EpochPoint {
+            epoch: record.epoch,
+            train_loss: record.train_loss,
+            validation_loss: Some(record.validation_loss),
+            train_accuracy: Some(record.train_accuracy),
+            validation_accuracy: Some(record.validation_accuracy),
+            learning_rate: record.learning_rate,
+        };
+        self.history.iter().map(point).collect()
+    }
+
+    /// The epoch whose weights were kept, if the run is measured.
+    pub(crate) fn kept_epoch(&self) -> Option<usize> {
+        self.manifest.figures.as_ref().map(|figures| figures.kept_epoch)
+    }
+
+    /// The images by their confidence, as they are drawn.
+    pub(crate) fn bins(&self) -> Vec<ReliabilityBin> {
+        let bin = |bin: &CalibrationBin| ReliabilityBin {
+            lower: bin.lower,
+            upper: bin.upper,
+            count: bin.count,
+            confidence: bin.confidence,
+            accuracy: bin.accuracy,
+        };
+        self.evaluation.calibration.iter().map(bin).collect()
     }
 }
 
@@ -69,20 +99,8 @@ pub(crate) fn write(folder: &RunFolder, contents: &PageContents<'_>) -> Result<(
 }
 
 fn curves(contents: &PageContents<'_>) -> Result<String> {
-    let points: Vec<EpochPoint> = contents
-        .history
-        .iter()
-        .map(|record| EpochPoint {
-            epoch: record.epoch,
-            train_loss: record.train_loss,
-            validation_loss: Some(record.validation_loss),
-            train_accuracy: Some(record.train_accuracy),
-            validation_accuracy: Some(record.validation_accuracy),
-            learning_rate: record.learning_rate,
-        })
-        .collect();
-    let kept = contents.manifest.figures.as_ref().map(|figures| figures.kept_epoch);
-    training_curves(&points, kept, contents.caption).context("failed to draw the training curves")
+    training_curves(&contents.points(), contents.kept_epoch(), contents.caption)
+        .context("failed to draw the training curves")
 }
 
 fn confusion(contents: &PageContents<'_>) -> Result<String> {
@@ -96,19 +114,8 @@ fn classes(contents: &PageContents<'_>) -> Result<String> {
 }
 
 fn calibration(contents: &PageContents<'_>) -> Result<String> {
-    let bins: Vec<ReliabilityBin> = contents
-        .evaluation
-        .calibration
-        .iter()
-        .map(|bin| ReliabilityBin {
-            lower: bin.lower,
-            upper: bin.upper,
-            count: bin.count,
-            confidence: bin.confidence,
-            accuracy: bin.accuracy,
-        })
-        .collect();
-    reliability(&bins, contents.evaluation.ece, &contents.measured()).context("failed to draw the calibration")
+    reliability(&contents.bins(), contents.evaluation.ece, &contents.measured())
+        .context("failed to draw the calibration")
 }
 
 fn class_table(contents: &PageContents<'_>) -> Table {

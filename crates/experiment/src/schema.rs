@@ -43,6 +43,9 @@ pub struct RunSection {
     pub directory: PathBuf,
     /// Seed of everything that is random.
     pub seed: u64,
+    /// Whether a file of events for TensorBoard grows beside the metrics.
+    #[serde(default)]
+    pub tensorboard: bool,
 }
 
 /// Where to compute.

@@ -118,6 +118,11 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         self.initial_digest.as_deref()
     }
 
+    /// The epochs that are finished: those of the checkpoint that it was resumed from.
+    pub fn history(&self) -> &[EpochRecord] {
+        &self.counters.history
+    }
+
     /// Trains to the end, or until `stop` is set, which is heeded after the step under way.
     ///
     /// # Errors

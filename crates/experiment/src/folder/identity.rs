@@ -18,6 +18,7 @@ use tinylsa_settings::config::{ConfigSource, load};
 const WITHOUT_EFFECT: [&str; 10] = [
     "run.name",
     "run.directory",
+    "run.tensorboard",
     "device.threads",
     "data.source",
     "data.dir",
@@ -199,6 +200,7 @@ mod tests {
             "data.folder.channels=1",
             "data.idx.train_images=a",
         ];
+            "run.tensorboard=true",
         assert_eq!(identity(&settings), identity(&[]));
         assert_eq!(identity(&settings).digest(), identity(&[]).digest());
         let moved = Basis { teachers: vec![FileChecksum { file: "b".to_owned(), sha256: "1".to_owned() }], ..basis() };

@@ -178,7 +178,7 @@ mod directory_tests {
     use super::*;
 
     fn section(directory: &Path) -> RunSection {
-        RunSection { name: "trial".to_owned(), directory: directory.to_owned(), seed: 0 }
+        RunSection { name: "trial".to_owned(), directory: directory.to_owned(), seed: 0, tensorboard: false }
     }
 
     #[test]

@@ -178,7 +178,7 @@ mod tests {
         }
 
         fn section(&self) -> RunSection {
-            RunSection { name: "x".to_owned(), directory: self.dir.path().to_owned(), seed: 0 }
+            RunSection { name: "x".to_owned(), directory: self.dir.path().to_owned(), seed: 0, tensorboard: false }
         }
 
         /// The name of the run that is resumed for a config of these epochs, or why none is.
