@@ -9,7 +9,7 @@
 //! use tinylsa_experiment::{Experiment, ExperimentError, RunOptions, Unwatched};
 //!
 //! // The config that continuous integration runs, made smaller still: 40 synthetic garments to train on.
-//! let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/ci.toml"));
+//! let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/ci.toml"));
 //! let smaller = ["data.synthetic.train=60", "data.synthetic.test=20", "data.validation=20", "train.batch_size=20"];
 //! let overrides: Vec<String> =
 //!     smaller.into_iter().chain(["train.epochs=1", "explain.enabled=false"]).map(str::to_owned).collect();
@@ -104,22 +104,25 @@ pub use tinylsa_settings::config::ConfigError;
 pub use tinylsa_train::{EpochRecord, Progress};
 
 /// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
-pub const BASE_CONFIG: &str = include_str!("../../../configs/base.toml");
+pub const BASE_CONFIG: &str = include_str!("../configs/base.toml");
+// `configs` is a link to the directory at the root of the repository; a package holds the files. Git on Windows makes links
+// with `core.symlinks = true`.
+
 
 /// The configs of `configs/compare`, by the names of the networks, as they were when this crate was built.
 pub const COMPARED_CONFIGS: [(&str, &str); 7] = [
-    ("TinyCNN + LSA", include_str!("../../../configs/compare/tinycnn-lsa.toml")),
-    ("ResNet-20", include_str!("../../../configs/compare/resnet20.toml")),
-    ("MobileNetV3-Small", include_str!("../../../configs/compare/mobilenet.toml")),
-    ("ViT-Tiny/4", include_str!("../../../configs/compare/vit.toml")),
-    ("Swin, two stages", include_str!("../../../configs/compare/swin.toml")),
-    ("VGG-19", include_str!("../../../configs/compare/vgg19.toml")),
-    ("ResNet-50", include_str!("../../../configs/compare/resnet50.toml")),
+    ("TinyCNN + LSA", include_str!("../configs/compare/tinycnn-lsa.toml")),
+    ("ResNet-20", include_str!("../configs/compare/resnet20.toml")),
+    ("MobileNetV3-Small", include_str!("../configs/compare/mobilenet.toml")),
+    ("ViT-Tiny/4", include_str!("../configs/compare/vit.toml")),
+    ("Swin, two stages", include_str!("../configs/compare/swin.toml")),
+    ("VGG-19", include_str!("../configs/compare/vgg19.toml")),
+    ("ResNet-50", include_str!("../configs/compare/resnet50.toml")),
 ];
 
 /// The program in the README of the repository is tested here, where all crates are at hand.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../REPOSITORY.md")]
 struct Repository;
 
 /// The example of the README is compiled.

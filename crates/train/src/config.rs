@@ -176,11 +176,14 @@ impl EmaConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_defaults_are_the_recipe_of_the_base_config() {
-        let base: toml::Table = toml::from_str(include_str!("../../../configs/base.toml")).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/base.toml");
+        let base: toml::Table = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let recipe: TrainConfig = base["train"].clone().try_into().unwrap();
         assert_eq!(TrainConfig::default(), recipe);
         recipe.validate().unwrap();

@@ -134,12 +134,17 @@ impl ExplainConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::needs::Given;
     use serde::Deserialize;
     use tinylsa_settings::config::{ConfigSource, load};
 
-    const CI: &str = include_str!("../../../../configs/ci.toml");
+    /// The config that continuous integration runs.
+    fn ci() -> ConfigSource {
+        ConfigSource::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/ci.toml")).unwrap()
+    }
 
     #[derive(Deserialize)]
     struct Document {
@@ -165,7 +170,7 @@ mod tests {
             config.explain.validate_against(at)
         };
         let within = |config: &Document| validate(config).map_err(|error| error.within("explain"));
-        load(&ConfigSource::new("ci.toml", CI), &overrides, within).err().map(|error| error.to_string())
+        load(&ci(), &overrides, within).err().map(|error| error.to_string())
     }
 
     #[track_caller]
@@ -223,7 +228,7 @@ mod tests {
             let overrides: Vec<String> = fine.iter().map(|change| format!("explain.{change}")).collect();
             let methods = [MethodId::named("exact-shapley").unwrap()];
             let validate = |config: &Document| config.explain.validate_methods(&methods, at);
-            load(&ConfigSource::new("ci.toml", CI), &overrides, validate).map(drop).map_err(|error| error.to_string())
+            load(&ci(), &overrides, validate).map(drop).map_err(|error| error.to_string())
         };
         assert_eq!(explain(&of_command), Ok(()));
         assert!(explain(&circumstances()).is_err());

@@ -36,11 +36,14 @@ impl Environment {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_version_of_burn_is_the_one_that_the_workspace_pins() {
-        let manifest = include_str!("../../../../Cargo.toml");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+        let manifest = std::fs::read_to_string(path).unwrap();
         assert!(manifest.contains(&format!("burn = {{ version = \"={BURN_VERSION}\"")));
     }
 }
