@@ -1,4 +1,5 @@
-//! How a command ends: 0 done, 1 failed, 2 the command line or the config is wrong.
+//! How a command ends: 0 done, 1 failed, 2 the command line or the config is wrong, 75 a task of a cluster was stopped where
+//! the same command resumes it.
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -13,6 +14,21 @@ use tracing::warn;
 
 pub(crate) use tinylsa_settings::UsageError;
 
+/// How a task of a cluster ends that is to be started again: `EX_TEMPFAIL` of sysexits.h, which queues know.
+const RESUMABLE: u8 = 75;
+
+/// A task of a cluster that was stopped where the same command resumes it.
+#[derive(Debug)]
+pub(crate) struct Resumable(pub(crate) String);
+
+impl std::fmt::Display for Resumable {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Resumable {}
+
 /// Prints what went wrong as one chain, and says how the process ends.
 pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else {
@@ -20,6 +36,9 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     };
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(std::io::stderr(), "error: {}", printable_lines(&chain(error.as_ref())));
+    if error.chain().any(<dyn std::error::Error>::is::<Resumable>) {
+        return ExitCode::from(RESUMABLE);
+    }
     let is_usage = error.chain().any(|cause| {
         let of_experiment = cause.downcast_ref().is_some_and(ExperimentError::is_usage);
         of_experiment || cause.is::<ConfigError>() || cause.is::<UsageError>()
@@ -40,6 +59,23 @@ pub(crate) fn stop_on_interrupt(what_happens: &'static str) -> anyhow::Result<Ar
             std::process::exit(1);
         }
         warn!("interrupted: {what_happens}; once more to stop at once");
+    })
+    .context("failed to listen for interrupts")?;
+    Ok(stop)
+}
+
+/// The same for a task of a cluster, which stops where it is resumed. Queues tell the batch script and what it started, so
+/// that one interrupt may come twice: a second one changes nothing.
+///
+/// # Errors
+/// If interrupts cannot be listened for.
+pub(crate) fn stop_task_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if !asked.swap(true, Ordering::Relaxed) {
+            warn!("interrupted: stopping where the same command resumes it");
+        }
     })
     .context("failed to listen for interrupts")?;
     Ok(stop)
@@ -80,6 +116,7 @@ mod tests {
         let of_experiment: anyhow::Result<()> = Err(ExperimentError::from(UsageError("no".to_owned())).into());
         assert_eq!(exit_code(of_experiment), ExitCode::from(2));
         assert_eq!(exit_code(Err(anyhow!("no"))), ExitCode::FAILURE);
+        assert_eq!(exit_code(Err(anyhow!(Resumable("stopped".to_owned())))), ExitCode::from(75));
         assert_eq!(exit_code(Ok(())), ExitCode::SUCCESS);
     }
 }

@@ -32,7 +32,8 @@ pub(crate) struct ChildExperiment<'a> {
 }
 
 impl ChildExperiment<'_> {
-    fn command(&self) -> Command {
+    /// Its process, which is yet to be started.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         command.arg("experiment").arg(self.config).arg("--strict").arg("--out").arg(self.run_dir);
         if let Some(data_dir) = self.data_dir {
@@ -44,8 +45,6 @@ impl ChildExperiment<'_> {
         for setting in self.settings {
             command.arg("--set").arg(setting);
         }
-        // standard output belongs to the table of whoever started it
-        command.stdout(Stdio::null());
         command
     }
 }
@@ -63,8 +62,9 @@ impl Children {
     ///
     /// # Errors
     /// If it cannot be started or waited for.
-    pub(crate) fn run(&self, experiment: &ChildExperiment<'_>) -> Result<bool> {
-        let mut command = experiment.command();
+    pub(crate) fn run(&self, mut command: Command) -> Result<bool> {
+        // standard output belongs to the table of whoever started it
+        command.stdout(Stdio::null());
         let mut child = {
             let _alone: MutexGuard<'_, ()> = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
             if self.is_interrupted() {

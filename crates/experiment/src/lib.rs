@@ -47,8 +47,8 @@
 //! - [`evaluate`] measures a model file, the model of a run, or the weights that ship; [`evaluation`] is what comes out.
 //!   [`model_images`] finds the images that a model was trained on.
 //! - [`classify`] says what is on a photograph, [`compare`] counts what networks cost beside large ones.
-//! - [`sweep`] runs variants of a config with several seeds, each in a process of its own; [`race`] trains different networks
-//!   for the same time, and [`sheet`] explains one image on all of them.
+//! - [`sweep`] runs variants of a config with several seeds, each in a process of its own, here or on a [`cluster`];
+//!   [`race`] trains different networks for the same time, and [`sheet`] explains one image on all of them.
 //! - [`card`] measures weights for their model card, [`export`] calibrates the model of a run.
 //!
 //! # Errors
@@ -64,6 +64,7 @@ pub mod card;
 mod children;
 pub mod choice;
 pub mod classify;
+pub mod cluster;
 pub mod compare;
 pub mod dataset;
 mod error;

@@ -33,6 +33,8 @@ pub struct Experiment {
     pub(crate) config: ExperimentConfig,
     source: ConfigSource,
     overrides: Vec<String>,
+    /// Whether the config leaves `data.split_seed` to the seed of the run.
+    split_follows_seed: bool,
 }
 
 /// An experiment whose config fits its data.
@@ -73,9 +75,20 @@ impl Experiment {
 
     pub(crate) fn load(source: ConfigSource, overrides: Vec<String>) -> Result<Self, ConfigError> {
         let mut config = load(&source, &overrides, ExperimentConfig::validate)?;
+        let split_follows_seed = config.data.split_seed.is_none();
         // So that the resolved config says it.
         config.data.split_seed = Some(config.split_seed());
-        Ok(Self { config, source, overrides })
+        Ok(Self { config, source, overrides, split_follows_seed })
+    }
+
+    /// The config of the same experiment with another seed, which fits the images as this one does.
+    pub(crate) fn config_of_seed(&self, seed: u64) -> ExperimentConfig {
+        let mut config = self.config.clone();
+        config.run.seed = seed;
+        if self.split_follows_seed {
+            config.data.split_seed = Some(seed);
+        }
+        config
     }
 
     /// Compares the config with the images, and finds out what the run rests on.
@@ -181,7 +194,11 @@ impl Prepared {
 }
 
 /// The config with what it leaves to the images: their form, and the statistics of those that are trained on.
-fn completed(config: &ExperimentConfig, images: &LoadedDataset, split: &SplitIndices) -> Result<ExperimentConfig> {
+pub(crate) fn completed(
+    config: &ExperimentConfig,
+    images: &LoadedDataset,
+    split: &SplitIndices,
+) -> Result<ExperimentConfig> {
     let form = images.form();
     let statistics: ChannelStatistics = if config.lacks_statistics() {
         channel_statistics(&images.train, &split.train)?

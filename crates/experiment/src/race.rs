@@ -145,14 +145,15 @@ fn folder_name(name: &str) -> String {
 
 impl Racer {
     fn run(&self, plan: &RacePlan, children: &Children) -> Result<()> {
-        let succeeded = children.run(&ChildExperiment {
+        let experiment = ChildExperiment {
             program: &plan.program,
             config: &self.config,
             run_dir: &self.run_dir,
             data_dir: plan.data_dir.as_deref(),
             is_resumed: holds_run(&self.run_dir),
             settings: &self.settings,
-        })?;
+        };
+        let succeeded = children.run(experiment.command())?;
         if children.is_interrupted() {
             return Err(Interruption("interrupted; the same command resumes the race".to_owned()).into());
         }

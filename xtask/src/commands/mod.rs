@@ -3,16 +3,17 @@
 pub(crate) mod bench;
 pub(crate) mod card;
 pub(crate) mod classify;
+pub(crate) mod cluster;
 pub(crate) mod compare;
-pub(crate) mod data;
 pub(crate) mod completions;
+pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod images;
-pub(crate) mod reproduce;
 pub(crate) mod man;
+pub(crate) mod reproduce;
 pub(crate) mod sweep;
 
 use std::path::Path;

@@ -15,7 +15,7 @@ use crate::schema::ExperimentConfig;
 use tinylsa_settings::config::{ConfigSource, load};
 
 /// Keys that change no bit of a result: names, places, speed, and how the data are found.
-const WITHOUT_EFFECT: [&str; 10] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "run.name",
     "run.directory",
     "run.tensorboard",
@@ -31,6 +31,7 @@ const WITHOUT_EFFECT: [&str; 10] = [
 /// Where teachers lie is of no effect, what they are is, as with the initial weights.
 const TEACHERS: &str = "train.distillation.teachers.";
 const EXPLAIN_ENABLED: &str = "explain.enabled";
+const INSTRUCTION_SET: &str = "the instruction set";
 /// What the names of everything that a config rests on begin with, which no key does.
 const BASIS: &str = "the ";
 /// How many differences are named.
@@ -81,7 +82,7 @@ impl Identity {
         if let Some(FileChecksum { sha256, .. }) = &basis.initial_weights {
             values.insert("the SHA-256 of the initial weights".to_owned(), sha256.clone());
         }
-        values.insert("the instruction set".to_owned(), basis.instruction_set.clone());
+        values.insert(INSTRUCTION_SET.to_owned(), basis.instruction_set.clone());
         values.insert("the version of tinylsa".to_owned(), basis.tinylsa.clone());
         values.insert("the version of burn".to_owned(), basis.burn.clone());
         Ok(Self(values))
@@ -99,6 +100,12 @@ impl Identity {
             bail!("{} is not the config that the run was made with", path.display());
         }
         Ok(identity)
+    }
+
+    /// The same on a machine with another instruction set.
+    pub(crate) fn on(mut self, instruction_set: &str) -> Self {
+        self.0.insert(INSTRUCTION_SET.to_owned(), instruction_set.to_owned());
+        self
     }
 
     /// SHA-256 of all of it.
@@ -193,6 +200,7 @@ mod tests {
     fn names_places_and_speed_are_of_no_effect() {
         let settings = [
             "run.name=other",
+            "run.tensorboard=true",
             "device.threads=1",
             "train.checkpoint_steps=0",
             "data.dir=elsewhere",
@@ -200,7 +208,6 @@ mod tests {
             "data.folder.channels=1",
             "data.idx.train_images=a",
         ];
-            "run.tensorboard=true",
         assert_eq!(identity(&settings), identity(&[]));
         assert_eq!(identity(&settings).digest(), identity(&[]).digest());
         let moved = Basis { teachers: vec![FileChecksum { file: "b".to_owned(), sha256: "1".to_owned() }], ..basis() };

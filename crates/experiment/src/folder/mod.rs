@@ -145,7 +145,7 @@ pub(crate) fn holds_run(path: &Path) -> bool {
 }
 
 /// Whether a directory has checkpoints of a run.
-fn holds_checkpoints(path: &Path) -> bool {
+pub(crate) fn holds_checkpoints(path: &Path) -> bool {
     [LAST_CHECKPOINT, BEST_CHECKPOINT].iter().any(|name| path.join(CHECKPOINTS).join(name).is_file())
 }
 

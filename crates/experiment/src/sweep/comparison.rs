@@ -63,8 +63,7 @@ pub enum Verdict {
 
 /// What a network made of the validation images.
 pub(super) struct Outcome {
-    pub(super) variant: String,
-    pub(super) seed: u64,
+    seed: u64,
     /// 1 for each image whose most probable class is its own, else 0.
     correct: Vec<f64>,
     /// The logarithm of the probability of its class, for each image.
@@ -73,7 +72,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// Asks the network in a run directory.
-    pub(super) fn of(variant: &str, seed: u64, run_dir: &Path, dataset: &Dataset, images: &[u32]) -> Result<Self> {
+    pub(super) fn of(seed: u64, run_dir: &Path, dataset: &Dataset, images: &[u32]) -> Result<Self> {
         let model = load_predictor::<Network>(&run_dir.join("model.safetensors"))
             .with_context(|| format!("the run in {} has no usable network", run_dir.display()))?;
         let logits = Logits::of(model.predictor.as_ref(), dataset, images)?;
@@ -81,7 +80,6 @@ impl Outcome {
         let of_label = |index: usize| predictions.row(index)[predictions.labels()[index] as usize];
         let is_right = |index: usize| predictions.predicted(index) == predictions.labels()[index] as usize;
         Ok(Self {
-            variant: variant.to_owned(),
             seed,
             correct: (0..images.len()).map(|index| if is_right(index) { 1.0 } else { 0.0 }).collect(),
             likelihood: (0..images.len()).map(|index| f64::from(of_label(index).max(f32::MIN_POSITIVE)).ln()).collect(),
@@ -89,24 +87,12 @@ impl Outcome {
     }
 }
 
-/// Every other variant beside the control, in the order of the outcomes.
-pub(super) fn compared(outcomes: &[Outcome], control: &str) -> Result<Vec<Comparison>> {
-    let mut names: Vec<&str> = Vec::new();
-    for outcome in outcomes {
-        if outcome.variant != control && !names.contains(&outcome.variant.as_str()) {
-            names.push(&outcome.variant);
-        }
-    }
-    names.into_iter().map(|name| Comparison::of(name, control, outcomes)).collect()
-}
-
 impl Comparison {
-    fn of(variant: &str, control: &str, outcomes: &[Outcome]) -> Result<Self> {
-        let named = |name: &str| outcomes.iter().filter(|outcome| outcome.variant == name).collect::<Vec<_>>();
-        let controls = named(control);
-        let control_of = |outcome: &Outcome| controls.iter().copied().find(|control| control.seed == outcome.seed);
+    /// A variant beside the control, by what the networks of each made of the same images.
+    pub(super) fn of(variant: &str, outcomes: &[Outcome], controls: &[Outcome]) -> Result<Self> {
+        let control_of = |outcome: &Outcome| controls.iter().find(|control| control.seed == outcome.seed);
         let pairs: Vec<(&Outcome, &Outcome)> =
-            named(variant).into_iter().filter_map(|outcome| Some((outcome, control_of(outcome)?))).collect();
+            outcomes.iter().filter_map(|outcome| Some((outcome, control_of(outcome)?))).collect();
         let difference = |figure: fn(&Outcome) -> &[f64]| {
             let of_pair = |(variant, control): &(&Outcome, &Outcome)| -> Vec<f64> {
                 figure(variant).iter().zip(figure(control)).map(|(variant, control)| variant - control).collect()
@@ -160,9 +146,8 @@ mod tests {
     use super::*;
 
     /// An outcome of 1000 images of which `wrong` are.
-    fn outcome(variant: &str, seed: u64, wrong: impl Fn(usize) -> bool, likelihood: f64) -> Outcome {
+    fn outcome(seed: u64, wrong: impl Fn(usize) -> bool, likelihood: f64) -> Outcome {
         Outcome {
-            variant: variant.to_owned(),
             seed,
             correct: (0..1000).map(|image| if wrong(image) { 0.0 } else { 1.0 }).collect(),
             likelihood: (0..1000_u32).map(|image| likelihood - 0.1 * f64::from(image % 7)).collect(),
@@ -171,17 +156,15 @@ mod tests {
 
     #[test]
     fn pairs_of_the_same_seed_are_compared_image_by_image() {
+        let controls = [outcome(0, |image| image % 10 == 0, -0.2), outcome(1, |image| image % 10 == 0, -0.3)];
         let outcomes = [
-            outcome("plain", 0, |image| image % 10 == 0, -0.2),
-            outcome("wide", 0, |image| image % 20 == 0, -0.2),
-            outcome("plain", 1, |image| image % 10 == 0, -0.3),
-            outcome("wide", 1, |image| image % 10 == 0, -0.3),
-            outcome("wide", 2, |image| image < 900, -9.0),
+            outcome(0, |image| image % 20 == 0, -0.2),
+            outcome(1, |image| image % 10 == 0, -0.3),
+            outcome(2, |image| image < 900, -9.0),
         ];
-        let found = compared(&outcomes, "plain").unwrap();
-        assert_eq!(found.len(), 1);
-        let Comparison { seeds, images, accuracy, likelihood, verdict, .. } = &found[0];
-        assert_eq!((seeds.as_slice(), *images, *verdict), ([0, 1].as_slice(), 1000, Verdict::Better));
+        let Comparison { seeds, images, accuracy, likelihood, verdict, .. } =
+            Comparison::of("wide", &outcomes, &controls).unwrap();
+        assert_eq!((seeds.as_slice(), images, verdict), ([0, 1].as_slice(), 1000, Verdict::Better));
         assert!((accuracy.over_images.mean - 0.025).abs() < 1e-12, "{accuracy:?}");
         assert!((accuracy.of_each_seed[0] - 0.05).abs() < 1e-12 && accuracy.of_each_seed[1] == 0.0);
         // 50 images differ by 1 / 2 on average over the seeds

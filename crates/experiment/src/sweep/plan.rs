@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,7 @@ impl SweepPlan {
     fn validate(&self) -> Result<(), InvalidSetting> {
         require("seeds", !self.seeds.is_empty(), || "empty".to_owned(), "one seed or more")?;
         require("variants", !self.variants.is_empty(), || "empty".to_owned(), "one variant or more")?;
+        let mut names = HashSet::new();
         for (index, variant) in self.variants.iter().enumerate() {
             let within = |error: InvalidSetting| error.within(&index.to_string()).within("variants");
             let is_plain = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
@@ -66,8 +68,7 @@ impl SweepPlan {
             require("name", named, || format!("{:?}", variant.name), "letters, digits, and the signs - _ .")
                 .map_err(within)?;
             // Upper and lower case are the same directory on some systems.
-            let is_alike = |other: &Variant| other.name.to_lowercase() == variant.name.to_lowercase();
-            let is_new = !self.variants[..index].iter().any(is_alike);
+            let is_new = names.insert(variant.name.to_lowercase());
             require("name", is_new, || format!("{:?}", variant.name), "a name that no other variant has")
                 .map_err(within)?;
             require_effect(&variant.set).map_err(within)?;
@@ -121,7 +122,12 @@ fn require_effect(settings: &[String]) -> Result<(), InvalidSetting> {
 impl Trial {
     /// The name of its directory.
     pub fn name(&self) -> String {
-        format!("{}-seed-{}", self.variant, self.seed)
+        Self::directory_name(&self.variant, self.seed)
+    }
+
+    /// The name of the directory of a variant with a seed.
+    pub(super) fn directory_name(variant: &str, seed: u64) -> String {
+        format!("{variant}-seed-{seed}")
     }
 }
 

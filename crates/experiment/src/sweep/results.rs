@@ -1,20 +1,36 @@
+use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 use tinylsa_train::EpochRecord;
 
-use crate::folder::{Manifest, Status, read_lines, require_checksums};
+use crate::folder::{Manifest, read_lines, require_checksums};
 use crate::statistics::MeanAndDeviation;
-use crate::sweep::{Comparison, Trial};
+use crate::sweep::{Comparison, FrozenTrial, Trial, TrialState};
 
 /// What every trial of a sweep came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SweepResults {
-    /// In the order in which they ran.
+    /// Those that are finished, in the order of their numbers.
     pub trials: Vec<TrialResult>,
     /// The variants beside the control, if the sweep has one.
     pub comparisons: Vec<Comparison>,
+    /// The trials that have no result yet.
+    pub missing: Vec<MissingTrial>,
+}
+
+/// A trial that has no result yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingTrial {
+    /// The number of the trial.
+    pub index: usize,
+    /// The name of its directory.
+    pub name: String,
+    /// How far it got; finished if its result is damaged.
+    pub state: TrialState,
+    /// What else is known, such as why it failed; often empty.
+    pub reason: String,
 }
 
 /// What one experiment came to on the validation split.
@@ -42,20 +58,18 @@ pub struct TrialResult {
     pub seconds: f64,
     /// Training images a second, the median over the epochs.
     pub images_per_second: f64,
+    /// The instruction set that it was made with.
+    pub instruction_set: String,
     /// SHA-256 of all results of the run.
     pub digest: String,
 }
 
 impl TrialResult {
-    /// Reads what a trial came to.
+    /// Reads what a trial came to, whose finished run has this manifest.
     ///
     /// # Errors
-    /// If the directory is not that of a whole finished run of the experiment with this digest.
-    pub(super) fn read(trial: &Trial, run_dir: &Path, experiment: &str) -> Result<Self> {
-        let manifest = Manifest::read(run_dir)?;
-        if manifest.status != Status::Finished || manifest.experiment != experiment {
-            bail!("{} does not hold the finished run of this trial", run_dir.display());
-        }
+    /// If the directory is damaged.
+    pub(super) fn read(trial: &FrozenTrial, run_dir: &Path, manifest: Manifest) -> Result<Self> {
         require_checksums(run_dir, &manifest, &["metrics.jsonl"])?;
         let history: Vec<EpochRecord> = read_lines(&run_dir.join("metrics.jsonl"))?;
         let incomplete = |what: &str| format!("the run in {} has no {what}", run_dir.display());
@@ -75,8 +89,14 @@ impl TrialResult {
             validation_loss: kept.validation_loss,
             seconds: figures.training_seconds,
             images_per_second: figures.images_per_second,
+            instruction_set: manifest.instruction_set,
             digest: digests.all,
         })
+    }
+
+    /// The name of its directory.
+    pub fn name(&self) -> String {
+        Trial::directory_name(&self.variant, self.seed)
     }
 }
 
@@ -119,14 +139,17 @@ impl VariantSummary {
 impl SweepResults {
     /// Each variant over its seeds, the best by mean validation accuracy first.
     pub fn variants(&self) -> Vec<VariantSummary> {
-        let mut variants: Vec<VariantSummary> = Vec::new();
-        for first in &self.trials {
-            if variants.iter().all(|variant| variant.name != first.variant) {
-                let of_variant: Vec<&TrialResult> =
-                    self.trials.iter().filter(|trial| trial.variant == first.variant).collect();
-                variants.push(VariantSummary::of(&first.variant, first, &of_variant));
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut of_variants: Vec<Vec<&TrialResult>> = Vec::new();
+        for trial in &self.trials {
+            let place = *places.entry(&trial.variant).or_insert(of_variants.len());
+            if place == of_variants.len() {
+                of_variants.push(Vec::new());
             }
+            of_variants[place].push(trial);
         }
+        let summary = |trials: &Vec<&TrialResult>| VariantSummary::of(&trials[0].variant, trials[0], trials);
+        let mut variants: Vec<VariantSummary> = of_variants.iter().map(summary).collect();
         variants.sort_by(|left, right| right.validation_accuracy.mean.total_cmp(&left.validation_accuracy.mean));
         variants
     }
@@ -149,6 +172,7 @@ mod tests {
             validation_loss: 0.25,
             seconds: 60.0,
             images_per_second: 900.0,
+            instruction_set: "portable".to_owned(),
             digest: String::new(),
         }
     }
@@ -157,7 +181,7 @@ mod tests {
     fn seeds_are_averaged_and_the_best_variant_comes_first() {
         let trials =
             vec![trial("plain", 0, 0.92), trial("wide", 0, 0.93), trial("plain", 1, 0.94), trial("wide", 1, 0.95)];
-        let variants = SweepResults { trials, comparisons: Vec::new() }.variants();
+        let variants = SweepResults { trials, ..SweepResults::default() }.variants();
         assert_eq!(variants.iter().map(|variant| variant.name.as_str()).collect::<Vec<_>>(), ["wide", "plain"]);
         let wide = variants[0].validation_accuracy;
         assert!(wide.count == 2 && (wide.mean - 0.94).abs() < 1e-12, "{wide:?}");

@@ -59,6 +59,16 @@ impl ConfigSource {
         Self { name: name.into(), text }
     }
 
+    /// The name under which errors speak of it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Reads the config file at `path`.
     ///
     /// # Errors
