@@ -12,6 +12,7 @@ use burn::tensor::DeviceKind;
 use burn::tensor::DeviceType;
 use serde::{Deserialize, Serialize};
 use tinylsa_settings::{InvalidSetting, UsageError, counted};
+use tinylsa_system::processor_name;
 
 use crate::error::ExperimentError;
 use crate::schema::{Backend, DeviceSection};
@@ -31,17 +32,11 @@ impl Machine {
     /// The machine of this process.
     pub fn here() -> Self {
         Self {
-            cpu: cpu_name(),
+            cpu: processor_name(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         }
     }
-}
-
-fn cpu_name() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 /// Threads for each core that a command may ask for.

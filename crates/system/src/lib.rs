@@ -12,7 +12,8 @@
 //! - [`read_at_most`] reads a file up to a limit, so that a device or a mistaken path cannot exhaust the memory.
 //! - [`seal`] puts the checksum of a file into the file, and [`check_seal`] finds any change of it.
 //! - [`sha256_hex`] is the form in which checksums are written everywhere.
-//! - [`peak_memory`] and [`available_memory`] say what the process used and what it may still use.
+//! - [`peak_memory`] and [`available_memory`] say what the process used and what it may still use, [`processor_name`] what it
+//!   runs on.
 //!
 //! ```
 //! use tinylsa_system::{OutputDir, read_at_most, sha256_hex, write_atomically};
@@ -32,7 +33,7 @@
 #![deny(missing_docs)]
 
 pub use checksum::{hexadecimal, sha256_hex};
-pub use memory::{available_memory, peak_memory};
+pub use memory::{available_memory, peak_memory, processor_name};
 pub use output_dir::{ClaimError, MARKER, OutputDir};
 pub use read::read_at_most;
 pub use seal::{SealError, Sealed, UNSEALED, check_seal, seal};

@@ -1,32 +1,34 @@
+//! What the operating system says of memory and of the processor: Linux in `/proc`, the others through the crate `sysinfo`.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(not(target_os = "linux"))]
+use other as platform;
+
 /// The largest amount of memory that this process held so far, in bytes; `None` where the system does not say.
+///
+/// Only Linux keeps it. On other systems it is the largest amount at any call of this function.
 pub fn peak_memory() -> Option<u64> {
-    field("/proc/self/status", "VmHWM:")
+    platform::peak_memory()
 }
 
-/// The memory in bytes that the system could still give to a process without swapping, also counting the limit of the
-/// control group that this process runs in; `None` where the system does not say.
+/// The memory in bytes that the system could still give to a process without swapping, on Linux also counting the limit of
+/// the control group that this process runs in; `None` where the system does not say.
 pub fn available_memory() -> Option<u64> {
-    let of_machine = field("/proc/meminfo", "MemAvailable:")?;
-    Some(left_in_control_group().map_or(of_machine, |left| of_machine.min(left)))
+    platform::available_memory()
 }
 
-/// What a container's memory limit leaves (control groups version 2).
-fn left_in_control_group() -> Option<u64> {
-    let number = |name: &str| -> Option<u64> {
-        std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok()
-    };
-    Some(number("memory.max")?.saturating_sub(number("memory.current")?))
+/// The name of the processor; `None` where the system does not say.
+pub fn processor_name() -> Option<String> {
+    platform::processor_name()
 }
 
-/// A field of a `/proc` file that is given in kibibytes, in bytes.
-fn field(path: &str, name: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -40,5 +42,13 @@ mod tests {
     #[test]
     fn some_memory_is_available() {
         assert!(available_memory().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_processor_has_a_name_of_one_line_or_none() {
+        // Linux on arm64 gives numbers instead.
+        if let Some(name) = processor_name() {
+            assert!(!name.is_empty() && name.trim() == name && name.lines().count() == 1, "{name:?}");
+        }
     }
 }
