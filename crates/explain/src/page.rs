@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Context, Result};
+use serde::{Deserialize, Serialize};
 use tinylsa_report::{
     Block, Column, Figure, FigureContent, PageLink, ReportPage, Section, Table, Warning, compact_png,
 };
@@ -14,6 +15,7 @@ use crate::scores::ScoreTable;
 use sentences::capitalised;
 use tinylsa_settings::counted;
 
+mod live;
 mod scores;
 mod sentences;
 #[cfg(test)]
@@ -66,13 +68,13 @@ impl SideBySide {
 }
 
 /// What a page keeps of an explained image: its drawings, or a link to its own page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DrawnExplanation {
     methods: Vec<MethodId>,
     content: Content,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Content {
     Held(Section),
     Linked(PageLink),
@@ -200,6 +202,7 @@ fn image_section(
     }
     let mut blocks = vec![Block::Paragraph(facts)];
     blocks.extend(figure(None, String::new(), format!("Maps of all methods for {}", explanation.id))?);
+    blocks.extend(live::live_view(explanation, format!("{}, live", heading(explanation)))?);
     for found in &explanation.methods {
         let (title, line) = (found.method.title(), found.method.facts().meaning.line());
         let drawing = figure(Some(found.method), line.clone(), format!("{title} of {}", explanation.id))?;

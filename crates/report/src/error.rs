@@ -110,4 +110,8 @@ pub enum ReportError {
     /// A figure could not be read from PNG.
     #[error("failed to read a PNG file")]
     Decode(#[from] png::DecodingError),
+
+    /// The numbers of a live image could not be packed.
+    #[error("failed to pack the numbers of a live image")]
+    Pack(#[from] std::io::Error),
 }

@@ -97,7 +97,8 @@ pub use figures::{
 pub use image::{ByteImage, decode_png, encode_png};
 pub use maps::{AttentionScale, MapMatrix, MatrixRow, MatrixScale, Panel, SharedScale, Sheet, ValueMap};
 pub use page::{
-    Block, Figure, FigureContent, LiveModule, PageLink, ReportPage, Section, SummaryEntry, Warning, live_modules,
+    Block, Figure, FigureContent, LiveContents, LiveImage, LiveLayer, LiveMap, LiveMatrix, LiveModule, PageLink,
+    ReportPage, Section, SummaryEntry, Warning, live_budget, live_modules,
 };
 pub use palette::compact_png;
 pub use ranking::{

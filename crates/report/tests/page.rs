@@ -1,8 +1,8 @@
 //! The page stands alone, escapes what it is given, and shows its warning.
 
 use tinylsa_report::{
-    Block, ByteImage, Column, Figure, ReportError, ReportPage, Rgb, Section, SummaryEntry, Table, Warning, decode_png,
-    encode_png, interval_bars, per_class, training_curves,
+    Block, ByteImage, Column, Figure, LiveContents, ReportError, ReportPage, Rgb, Section, SummaryEntry, Table,
+    Warning, decode_png, encode_png, interval_bars, per_class, training_curves,
 };
 use tinylsa_report::{ClassScores, EpochPoint, Estimate, IntervalBar};
 
@@ -158,4 +158,19 @@ fn a_linked_figure_refers_to_a_file_below_the_page() {
     for outside in ["", "/etc/passwd", "../image.png", "a/../../image.png", "a//b.png"] {
         assert!(matches!(page(outside).to_html(), Err(ReportError::NotAFigure { .. })), "{outside}");
     }
+}
+
+#[test]
+fn a_live_image_brings_its_script_and_nothing_else_does() {
+    let contents =
+        LiveContents { label: HOSTILE.to_owned(), shape: [1, 1, 2], pixels: vec![0, 255], ..LiveContents::default() };
+    let image = contents.pack(1000).unwrap();
+    let blocks = vec![Block::Folded { summary: "folded".to_owned(), blocks: vec![Block::Live(image.clone())] }];
+    let sections = vec![Section { heading: "Live".to_owned(), blocks }];
+    let html = ReportPage { sections, ..ReportPage::default() }.to_html().unwrap();
+    assert_eq!(attributes(&html, "data-live"), [image.packed]);
+    assert!(html.contains(" hidden></div>"), "without scripts nothing is seen of it");
+    assert_eq!(html.matches("<script").count(), 1);
+    assert!(!html.contains("<script>alert") && !html.contains("src=") && !html.contains("://"));
+    assert!(!page().to_html().unwrap().contains("token-view"), "a page without live images has no style of theirs");
 }

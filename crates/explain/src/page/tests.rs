@@ -102,7 +102,39 @@ fn a_page_of_many_images_links_to_a_page_for_each() {
     for name in ["methods.png", "lime.png", "self-attention.png"] {
         assert_eq!(own.matches(&format!("src=\"./{name}\"")).count(), 1, "{name}");
     }
-    assert!(own.len() < 1 << 16, "{} bytes for one image", own.len());
+    let still = without_live(&own);
+    assert!(still.len() < 1 << 16, "{} bytes for one image", still.len());
+    assert!(own.len() - still.len() <= 60_000, "{} bytes more for one live image", own.len() - still.len());
+}
+
+/// The page as it would be if none of its images were live: without the script, the packed numbers and their style.
+fn without_live(html: &str) -> String {
+    let (before, script) = html.split_once("<script type=\"module\">").unwrap();
+    let (_, after) = script.split_once("</script>").unwrap();
+    let mut parts = before.split("data-live=\"");
+    let mut still = parts.next().unwrap().to_owned();
+    for part in parts {
+        still.push_str(part.split_once('"').unwrap().1);
+    }
+    let style = tinylsa_report::live_modules().iter().find(|(name, _)| *name == "live.css").unwrap().1;
+    assert_eq!(still.matches(style).count(), 1);
+    still.replace(style, "") + after
+}
+
+#[test]
+fn an_image_is_live_for_at_most_sixty_kilobytes_more() {
+    let page = |count| index("", None, &vec![drawn(); count], None, &[]).unwrap();
+    let more = |count| page(count).len() - without_live(&page(count)).len();
+    assert!(more(1) <= 60_000, "{} bytes", more(1));
+    let each = more(2) - more(1);
+    assert!(
+        (1_000..=tinylsa_report::live_budget() + 200).contains(&each),
+        "{each} bytes for each image after the first"
+    );
+    assert_eq!(page(2).matches("data-live=\"").count(), 2);
+    assert_eq!(page(2).matches("<script").count(), 1, "one script for all images");
+    assert!(!page(1).contains("://"), "nothing is fetched");
+    assert!(page(1).contains("aria-label=\"test-17: Pullover 0.91, live\""));
 }
 
 #[test]

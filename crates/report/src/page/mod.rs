@@ -4,7 +4,7 @@ mod live;
 mod parts;
 mod render;
 
-pub use live::{LiveModule, live_modules};
+pub use live::{LiveContents, LiveImage, LiveLayer, LiveMap, LiveMatrix, LiveModule, live_budget, live_modules};
 pub use parts::{Block, Figure, FigureContent, PageLink, ReportPage, Section, SummaryEntry, Warning};
 
 use crate::ReportError;

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::live::LiveImage;
 use crate::Table;
 
 /// A page to read: everything in one HTML file, with no reference to another file or address.
@@ -66,6 +67,8 @@ pub enum Block {
     Links(Vec<PageLink>),
     /// Text to be shown as it is, in a monospaced font.
     Verbatim(String),
+    /// An image that is live where scripts run, and nothing where they do not.
+    Live(LiveImage),
     /// Blocks folded away behind a line.
     Folded {
         /// The line.

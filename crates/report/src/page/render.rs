@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::live;
 use super::parts::{Block, Figure, FigureContent, PageLink, ReportPage, Section, Warning};
 use crate::table::{Align, Cell, Column};
 use crate::{ReportError, Table};
@@ -15,6 +16,7 @@ const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 pub(super) fn page(page: &ReportPage) -> Result<String, ReportError> {
     let sections = page.sections.iter().enumerate().map(|(i, part)| section(i, part)).collect::<Result<Vec<_>, _>>()?;
+    let is_live = page.sections.iter().any(|section| has_live(&section.blocks));
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -23,7 +25,7 @@ pub(super) fn page(page: &ReportPage) -> Result<String, ReportError> {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (page.title) @if let Some(warning) = &page.warning { " \u{2013} " (warning.heading) } }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) @if is_live { (PreEscaped(live::style())) } }
             }
             body {
                 @if let Some(warning) = &page.warning { (banner(warning)) }
@@ -42,10 +44,26 @@ pub(super) fn page(page: &ReportPage) -> Result<String, ReportError> {
                         }
                     }
                 }
+                @if is_live { script type="module" { (PreEscaped(live::script())) } }
             }
         }
     };
     Ok(document.into_string())
+}
+
+/// Whether an image among these blocks is live.
+fn has_live(blocks: &[Block]) -> bool {
+    blocks.iter().any(|block| match block {
+        Block::Live(_) => true,
+        Block::Folded { blocks, .. } => has_live(blocks),
+        Block::Heading(_)
+        | Block::Paragraph(_)
+        | Block::List(_)
+        | Block::Figure(_)
+        | Block::Table(_)
+        | Block::Links(_)
+        | Block::Verbatim(_) => false,
+    })
 }
 
 fn banner(warning: &Warning) -> Markup {
@@ -113,6 +131,9 @@ fn block(block: &Block) -> Result<Markup, ReportError> {
             html! { ul.links { @for link in &links { li { (link) } } } }
         }
         Block::Verbatim(text) => verbatim(text, "text"),
+        Block::Live(image) => {
+            html! { div.live role="group" aria-label=(image.label) data-live=(image.packed) hidden {} }
+        }
         Block::Folded { summary, blocks: inner } => {
             let inner = blocks(inner)?;
             html! { details { summary { (summary) } (inner) } }
@@ -196,7 +217,7 @@ fn table(table: &Table) -> Result<Markup, ReportError> {
     Ok(html! {
         div.scroll role="region" aria-label=(label) tabindex="0" {
             table {
-                @if !table.caption.is_empty() { caption { (table.caption) } }
+                @if !table.caption.is_empty() { caption { span { (table.caption) } } }
                 thead { tr { @for column in &table.columns { th scope="col" class=(class(column)) { (column.heading) } } } }
                 tbody {
                     @for row in &table.rows {

@@ -25,7 +25,7 @@ export function methodCard({ name, title, shows, doesNotShow }) {
     element("p", { class: "meaning" }, `Shows ${shows}.`),
     element("p", { class: "meaning not" }, `Does not show ${doesNotShow}.`),
     settings,
-    element("details", { class: "card-details" }, element("summary", {}, `What ${title} says of itself`), remarks));
+    element("details", { class: "card-details" }, element("summary", {}, "Diagnostics", element("span", { class: "visually-hidden" }, ` of ${title}`)), remarks));
   return {
     element: root, status, settings, canvas,
     /** Draws a map `{values, rows, columns, signed, unit, sentences}` on a scale. */

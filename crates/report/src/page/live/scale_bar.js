@@ -1,10 +1,13 @@
-// The bar below maps: which colour stands for which value, and what the marks mean.
+// The bar below maps: which colour stands for which value.
 
 import { signedColour, unsignedColour } from "./colours.js";
 import { element } from "./elements.js";
 import { shortNumber } from "./numbers.js";
 
 const STEPS = 20;
+
+/** What the marks on maps mean, which say without colour what the colours say. */
+export const MARKS = "Dashes mark what speaks against; the line encloses the tenth of a map that counts most.";
 
 /** The legend of a scale from -largest (or 0) to largest, in a unit. */
 export function scaleBar(largestValue, signed, unit) {
@@ -15,10 +18,7 @@ export function scaleBar(largestValue, signed, unit) {
   const bar = element("span", { class: "scale-colours", "aria-hidden": "true" });
   bar.style.background = `linear-gradient(to right, ${colours.join(", ")})`;
   const low = signed ? `−${shortNumber(largestValue)}` : "0";
-  const marks = signed
-    ? "A dash marks what speaks against; the line encloses the tenth of the cells that count most."
-    : "The line encloses the tenth of the cells that count most.";
   return element("div", { class: "scale-bar" },
     element("span", {}, low), bar, element("span", {}, signed ? `+${shortNumber(largestValue)}` : shortNumber(largestValue)),
-    element("span", { class: "unit" }, `${unit}. ${marks}`));
+    element("span", { class: "unit" }, unit));
 }
