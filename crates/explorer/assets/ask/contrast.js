@@ -22,8 +22,8 @@ export function classChoice(store, session) {
   const say = (state) => {
     const explained = explainedClass(state);
     words.textContent = explained === null ? "" : state.against === null
-      ? `Explained is the logit of ${session.classes[explained]}.`
-      : `Explained is the logit of ${session.classes[explained]} less that of ${session.classes[state.against]}.`;
+      ? `Explained: the logit of ${session.classes[explained]}.`
+      : `Explained: ${session.classes[explained]} less ${session.classes[state.against]}.`;
   };
   store.watch(["target", "against", "prediction"], say);
   return element("div", { class: "class-choice" },

@@ -2,7 +2,7 @@
 
 import { choiceSwitch, element, fill } from "../live/elements.js";
 import { drawImage } from "../live/map_canvas.js";
-import { percentage, signedNumber } from "../live/numbers.js";
+import { percentage, shortNumber, signedNumber } from "../live/numbers.js";
 import { fromBase64, isSuperseded, toBase64 } from "../server.js";
 import { imageOf, requestOf } from "../store.js";
 import { regionChooser } from "./region.js";
@@ -22,6 +22,7 @@ export function whatIfSection(store, session, server, keep) {
   const keepButton = element("button", { type: "button", disabled: true, onclick: () => keep(after) }, "Go on with the edited image");
   const table = (label, heads, body) => element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
     element("table", {}, element("caption", {}, label), element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), body));
+  const tables = element("div", { class: "what-if-tables", hidden: true });
   const changes = table("Change of every logit", ["class", "before", "after", "change"], classes);
   const predictions = table("Which map said so beforehand", ["place", "method", "predicted", "actual", "error", "how"], methods);
 
@@ -72,6 +73,7 @@ export function whatIfSection(store, session, server, keep) {
   function show(found) {
     after = fromBase64(found.pixels);
     keepButton.disabled = false;
+    tables.hidden = false;
     drawImage(canvas, { pixels: after, ...session.input });
     const probability = (prediction) => (prediction.calibrated ?? prediction.probabilities)[prediction.predicted];
     const name = (prediction) => `${session.classes[prediction.predicted]}, ${percentage(probability(prediction))}`;
@@ -80,8 +82,8 @@ export function whatIfSection(store, session, server, keep) {
     canvas.setAttribute("aria-label", `The edited image: ${words}`);
     const widest = Math.max(...found.changes.map(Math.abs), 1e-9);
     fill(classes, ...session.classes.map((text, index) => element("tr", { class: index === found.target ? "explained" : null },
-      element("th", { scope: "row" }, text), element("td", { class: "number" }, signedNumber(found.before.logits[index])),
-      element("td", { class: "number" }, signedNumber(found.after.logits[index])),
+      element("th", { scope: "row" }, text), element("td", { class: "number" }, shortNumber(found.before.logits[index])),
+      element("td", { class: "number" }, shortNumber(found.after.logits[index])),
       element("td", { class: "number" }, changeBar(found.changes[index], widest), signedNumber(found.changes[index])))));
     const titles = new Map(session.methods.map((method) => [method.name, method.title]));
     const order = [...found.predictions].sort((left, right) => (left.place ?? Infinity) - (right.place ?? Infinity));
@@ -89,7 +91,7 @@ export function whatIfSection(store, session, server, keep) {
       element("td", { class: "number" }, place ?? "–"), element("th", { scope: "row" }, titles.get(method) ?? method),
       element("td", { class: "number" }, predicted === null ? "–" : signedNumber(predicted)),
       element("td", { class: "number" }, signedNumber(found.change)),
-      element("td", { class: "number" }, error === null ? "–" : signedNumber(error).replace("+", "")), element("td", {}, basis))));
+      element("td", { class: "number" }, error === null ? "–" : shortNumber(error)), element("td", {}, basis))));
   }
 
   async function segment() {
@@ -108,7 +110,7 @@ export function whatIfSection(store, session, server, keep) {
     element("p", { class: "hint" }, "Choose a region, edit it, and compare what happens with what each map said would happen: an honest map says beforehand what erasing does."),
     element("div", { class: "what-if-images" }, region.element, element("div", {}, canvas, element("p", { class: "hint" }, "after the edit"))),
     choiceSwitch("Edit", "edit", KINDS.filter(([kind]) => kind !== "paste" || session.dataset.state === "ready"), edit.kind, (kind) => { edit.kind = kind; controls(); later(); }),
-    options, status, element("div", { class: "buttons" }, keepButton), changes, predictions);
+    options, status, element("div", { class: "buttons" }, keepButton), fill(tables, changes, predictions));
 }
 
 function changeBar(change, widest) {

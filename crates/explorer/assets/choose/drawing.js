@@ -4,7 +4,7 @@ import { choiceSwitch, element, fill } from "../live/elements.js";
 import { drawImage } from "../live/map_canvas.js";
 import { floodFill, stroke } from "./raster.js";
 
-const SIZE = 308;
+const SIZE = 280;
 const STEPS_BACK = 100;
 
 /** The canvas with its tools. It changes `pixels` and `source` of the store. */

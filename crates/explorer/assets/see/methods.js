@@ -4,6 +4,7 @@
 import { choiceSwitch, element, fill } from "../live/elements.js";
 import { methodCard, sharedScales } from "../live/method_strip.js";
 import { shortNumber } from "../live/numbers.js";
+import { MARKS } from "../live/scale_bar.js";
 import { drawableOf, errorInWords } from "./drawable.js";
 import { makeJobs } from "./jobs.js";
 import { costInWords, settingControls } from "./settings.js";
@@ -125,7 +126,8 @@ export function methodSection(store, session, server) {
   store.watch(["target", "against", "settings", "seed"], () => run());
   if (store.state.methods.length === 0) store.change({ methods: methods.map(({ name }) => name).filter((name) => FIRST.includes(name)) });
   rebuild();
-  return element("div", {}, list, element("div", { class: "switches" }, opacities), shared, strip);
+  const words = element("p", { class: "hint" }, `Maps of one unit have one scale: equal colours mean equal values. ${MARKS}`);
+  return element("div", {}, words, list, element("div", { class: "switches" }, opacities), shared, strip);
 }
 
 function methodList(methods, toggled) {

@@ -15,9 +15,6 @@ export function predictionTable(store, session) {
   });
   const calibrated = session.model.temperature ? "probability, calibrated" : "probability, not calibrated";
   const table = element("table", { class: "prediction", id: "prediction" },
-    element("caption", {}, session.model.temperature
-      ? `Logits divided by the temperature ${shortNumber(session.model.temperature)} before the softmax, so that of images with 80 % about 80 % are correct.`
-      : "This model has no temperature: its probabilities may be too sure."),
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "class"), element("td"),
       element("th", { scope: "col" }, calibrated), element("th", { scope: "col" }, "logit"))),
     element("tbody", {}, ...rows.map(({ row }) => row)));
@@ -36,5 +33,8 @@ export function predictionTable(store, session) {
       ? " That is correct." : ` That is wrong: the label is ${session.classes[source.label]}.`;
     verdict.textContent = `${session.classes[prediction.predicted]}, ${percentage(shown[prediction.predicted])}.${label}`;
   });
-  return element("div", {}, verdict, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Probabilities of the classes" }, table));
+  const words = session.model.temperature
+    ? `Logits are divided by the temperature ${shortNumber(session.model.temperature)} before the softmax: of test images with 80 %, about 80 % are correct. Of drawings nobody knows.`
+    : "This model has no temperature: its probabilities may be too sure.";
+  return element("div", {}, verdict, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Probabilities of the classes" }, table), element("p", { class: "hint" }, words));
 }
