@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use tinylsa_data::photograph::{Doubt, Found, Photograph, PhotographError, Polarity, PreparedImage, prepare};
+use tinylsa_data::photograph::{
+    Area, Doubt, Found, Photograph, PhotographError, PhotographFault, Polarity, PreparedImage, prepare_as,
+};
 use tinylsa_data::{ImageShape, to_unit};
 use tinylsa_model::ModelConfig;
 use tinylsa_settings::printable_path;
@@ -29,6 +31,8 @@ pub struct GarmentSearch {
     pub polarity: Polarity,
     /// How sure it is that this is the garment.
     pub found: Found,
+    /// The part of the photograph that is shown.
+    pub shown: Area,
 }
 
 impl InputImage {
@@ -47,20 +51,9 @@ impl InputImage {
 /// # Errors
 /// [`PhotographError`] names the file and says what is wrong with it.
 pub fn load_image(path: &Path, metadata: &NetworkMetadata) -> Result<InputImage, PhotographError> {
-    let shape = metadata.config.input();
     let photograph = Photograph::read(path)?;
-    let images = ImagesOf { metadata, file: None };
-    let in_shape = if images.source().is_some_and(|source| source.source().is_on_black()) {
-        prepare(&photograph, shape).map(|prepared| found(path, shape, prepared))
-    } else {
-        photograph.resized(shape).map(|pixels| InputImage { shape, pixels, garment: None })
-    };
-    in_shape.map_err(|fault| PhotographError { path: path.to_owned(), fault })
-}
-
-fn found(path: &Path, shape: ImageShape, prepared: PreparedImage) -> InputImage {
-    let PreparedImage { pixels, polarity, found, .. } = prepared;
-    if found.is_doubtful() {
+    let image = seen_as(&photograph, metadata, None).map_err(|fault| PhotographError { path: path.to_owned(), fault })?;
+    if let Some(GarmentSearch { found, .. }) = image.garment.as_ref().filter(|garment| garment.found.is_doubtful()) {
         let doubts: Vec<String> = found.doubts.iter().map(Doubt::to_string).collect();
         warn!(
             "the garment may have been missed in {}, so the answer may be about something else: {}",
@@ -68,7 +61,36 @@ fn found(path: &Path, shape: ImageShape, prepared: PreparedImage) -> InputImage 
             doubts.join(", ")
         );
     }
-    InputImage { shape, pixels, garment: Some(GarmentSearch { polarity, found }) }
+    Ok(image)
+}
+
+/// Whether one thing, light on black, is searched for on what a model is shown.
+pub fn searches_for_garment(metadata: &NetworkMetadata) -> bool {
+    ImagesOf { metadata, file: None }.source().is_some_and(|source| source.source().is_on_black())
+}
+
+/// Brings a photograph into the shape that a model takes, as [`load_image`] does with that of a file, unless it is known
+/// whether the photograph is dark on light. One that all of is shown then becomes its negative.
+///
+/// # Errors
+/// [`PhotographFault`] if nothing is found on it, or no photograph has the shape of the model's images.
+pub fn seen_as(
+    photograph: &Photograph,
+    metadata: &NetworkMetadata,
+    known: Option<Polarity>,
+) -> Result<InputImage, PhotographFault> {
+    let shape = metadata.config.input();
+    if !searches_for_garment(metadata) {
+        let mut pixels = photograph.resized(shape)?;
+        if known == Some(Polarity::DarkOnLight) {
+            for level in &mut pixels {
+                *level = u8::MAX - *level;
+            }
+        }
+        return Ok(InputImage { shape, pixels, garment: None });
+    }
+    let PreparedImage { pixels, polarity, found, shown, .. } = prepare_as(photograph, shape, known)?;
+    Ok(InputImage { shape, pixels, garment: Some(GarmentSearch { polarity, found, shown }) })
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ mod error;
 pub mod evaluate;
 pub mod evaluation;
 mod experiment;
+pub mod explain_settings;
 mod explanations;
 pub mod export;
 pub mod finished;

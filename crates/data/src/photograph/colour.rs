@@ -30,7 +30,7 @@ pub(super) fn prepare(photograph: &Photograph, target: ImageShape) -> Result<Pre
         pixels: planes(&scaled(photograph, window, target.width, target.height), target),
         width: photograph.width,
         height: photograph.height,
-        shown: Area::around(window, photograph),
+        shown: Area::around(window, [photograph.width, photograph.height]),
         polarity: Polarity::LightOnDark,
         in_form,
         found,

@@ -6,6 +6,7 @@ use tinylsa_settings::printable_path;
 use tinylsa_shape::ImageShape;
 
 use super::limits::{MAX_FILE, MAX_PIXELS};
+use super::prepared::Area;
 
 /// A file that no image for a classifier can be made from.
 #[derive(Debug, Error)]
@@ -72,6 +73,19 @@ pub enum PhotographFault {
     /// Nothing stands out from the ground.
     #[error("is blank, expected a garment that stands out from its ground")]
     NoGarment,
+    /// A part of it does not lie within it.
+    #[error(
+        "has {width}×{height} pixels, of which a part of {}×{} from column {} and row {} was asked for",
+        .part.width, .part.height, .part.left, .part.top
+    )]
+    NoPart {
+        /// The part.
+        part: Area,
+        /// Width of the photograph.
+        width: usize,
+        /// Height of the photograph.
+        height: usize,
+    },
     /// No image can be made of this shape.
     #[error("is to be made an image of {target}, expected 1 or 3 channels and 1 to {MAX_PIXELS} pixels")]
     NoTarget {

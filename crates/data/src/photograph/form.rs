@@ -48,8 +48,8 @@ enum Scale {
     Distance,
 }
 
-/// Levels from 0 to 255, and which way round they are.
-pub(super) fn levels(cut: &Cut) -> (Grid<f32>, Polarity) {
+/// Levels from 0 to 255, and which way round they are, which may be known.
+pub(super) fn levels(cut: &Cut, known: Option<Polarity>) -> (Grid<f32>, Polarity) {
     let inside: Vec<usize> = (0..cut.coverage.values.len()).filter(|&pixel| cut.coverage.values[pixel] > 0.5).collect();
     let difference = |&pixel: &usize| opponent(minus(cut.colours.values[pixel], cut.ground.values[pixel]));
     let (mut lighter, mut darker, mut distance) = (0.0, 0.0, 0.0);
@@ -58,8 +58,14 @@ pub(super) fn levels(cut: &Cut) -> (Grid<f32>, Polarity) {
         darker += (-difference[0]).max(0.0);
         distance += length(difference);
     }
-    let polarity = if darker > lighter { Polarity::DarkOnLight } else { Polarity::LightOnDark };
-    let scale = if lighter + darker < BRIGHTNESS_SHARE * distance {
+    let seen = if darker > lighter { Polarity::DarkOnLight } else { Polarity::LightOnDark };
+    let polarity = known.unwrap_or(seen);
+    let scale = if known.is_some() {
+        match polarity {
+            Polarity::DarkOnLight => Scale::Darker,
+            Polarity::LightOnDark => Scale::Lighter,
+        }
+    } else if lighter + darker < BRIGHTNESS_SHARE * distance {
         Scale::Distance
     } else if lighter.min(darker) > MIXED * (lighter + darker) {
         Scale::Negative

@@ -84,12 +84,25 @@ pub fn read_prepared(path: &Path, target: ImageShape) -> Result<PreparedImage, P
 /// [`PhotographFault::NoGarment`] if nothing stands out from the ground; [`PhotographFault::NoTarget`] if no image can have
 /// this shape.
 pub fn prepare(photograph: &Photograph, target: ImageShape) -> Result<PreparedImage, PhotographFault> {
+    prepare_as(photograph, target, None)
+}
+
+/// As [`prepare`], for somebody who knows better than the photograph whether the garment is darker or lighter than its
+/// ground. A colour image keeps its colours either way.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_as(
+    photograph: &Photograph,
+    target: ImageShape,
+    known: Option<Polarity>,
+) -> Result<PreparedImage, PhotographFault> {
     require_target(target)?;
     if target.channels > 1 {
         return colour::prepare(photograph, target);
     }
     if let Some(prepared) = in_form(photograph, target) {
-        return Ok(prepared);
+        return Ok(prepared.in_polarity(known));
     }
     let view = View::of(photograph).ok_or(PhotographFault::NoGarment)?;
     let working_bounds = form::bounds(&view.segmentation, target).ok_or(PhotographFault::NoGarment)?;
@@ -100,12 +113,12 @@ pub fn prepare(photograph: &Photograph, target: ImageShape) -> Result<PreparedIm
         ground: scaled(&view.segmentation.behind, working_bounds, size.width, size.height),
         coverage: form::coverage(&view.segmentation.mask, working_bounds, size),
     };
-    let (levels, polarity) = form::levels(&cut);
+    let (levels, polarity) = form::levels(&cut, known);
     Ok(PreparedImage {
         pixels: form::centred(&form::sharpened(&levels), target),
         width: photograph.width,
         height: photograph.height,
-        shown: Area::around(bounds, photograph),
+        shown: Area::around(bounds, [photograph.width, photograph.height]),
         polarity,
         in_form: false,
         found: view.found,

@@ -4,6 +4,7 @@ use tinylsa_shape::ImageShape;
 
 use super::error::PhotographFault;
 use super::limits::MAX_PIXELS;
+use super::prepared::Area;
 use super::raster::{Colour, Grid, Rows, Window, luma, scaled};
 
 /// A photograph, opaque and the right way up.
@@ -62,6 +63,43 @@ impl Photograph {
     /// Whether every pixel is a level of grey.
     pub fn is_grey(&self) -> bool {
         self.pixels.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
+    }
+
+    /// The photograph turned clockwise by this many quarters.
+    #[must_use]
+    pub fn turned(self, quarters: u8) -> Self {
+        let (width, height) = (self.width, self.height);
+        let at = |column: usize, row: usize| 3 * (row * width + column);
+        let (turned_width, turned_height) = if quarters.is_multiple_of(2) { (width, height) } else { (height, width) };
+        let from = |column: usize, row: usize| match quarters % 4 {
+            0 => at(column, row),
+            1 => at(row, height - 1 - column),
+            2 => at(width - 1 - column, height - 1 - row),
+            _ => at(width - 1 - row, column),
+        };
+        let places = (0..turned_height).flat_map(|row| (0..turned_width).map(move |column| (column, row)));
+        let pixels = places.flat_map(|(column, row)| {
+            let start = from(column, row);
+            [0, 1, 2].map(|channel| self.pixels[start + channel])
+        });
+        Self { width: turned_width, height: turned_height, pixels: pixels.collect(), ..self }
+    }
+
+    /// A part of the photograph.
+    ///
+    /// # Errors
+    /// [`PhotographFault::NoPart`] if it is empty or reaches beyond the edges.
+    pub fn cropped(&self, part: Area) -> Result<Self, PhotographFault> {
+        let Area { left, top, width, height } = part;
+        let reaches = |start: usize, extent: usize, edge: usize| {
+            extent > 0 && start.checked_add(extent).is_some_and(|end| end <= edge)
+        };
+        if !reaches(left, width, self.width) || !reaches(top, height, self.height) {
+            return Err(PhotographFault::NoPart { part, width: self.width, height: self.height });
+        }
+        let row = |row: usize| &self.pixels[3 * (row * self.width + left)..][..3 * width];
+        let pixels = (top..top + height).flat_map(row).copied().collect();
+        Ok(Self { width, height, pixels, had_transparency: self.had_transparency })
     }
 
     /// All of the photograph as an image of this shape, `[channels, height, width]`. Where it becomes smaller every pixel

@@ -1,7 +1,6 @@
 //! What a photograph becomes.
 
 use super::found::Found;
-use super::original::Photograph;
 use super::raster::Window;
 
 /// An image as a classifier sees it, and how it came about.
@@ -45,13 +44,26 @@ pub enum Polarity {
     LightOnDark,
 }
 
+impl PreparedImage {
+    /// The same, or its negative if it was found to be of the other polarity.
+    pub(super) fn in_polarity(mut self, known: Option<Polarity>) -> Self {
+        if let Some(polarity) = known.filter(|&known| known != self.polarity) {
+            for level in &mut self.pixels {
+                *level = u8::MAX - *level;
+            }
+            self.polarity = polarity;
+        }
+        self
+    }
+}
+
 impl Area {
-    /// The smallest one around a window.
-    pub(super) fn around(window: Window, photograph: &Photograph) -> Self {
-        let left = (window.left.round() as usize).min(photograph.width - 1);
-        let top = (window.top.round() as usize).min(photograph.height - 1);
-        let right = ((window.left + window.width).round() as usize).clamp(left + 1, photograph.width);
-        let bottom = ((window.top + window.height).round() as usize).clamp(top + 1, photograph.height);
+    /// The smallest one around a window of a photograph of this width and height.
+    pub(super) fn around(window: Window, [across, down]: [usize; 2]) -> Self {
+        let left = (window.left.round() as usize).min(across - 1);
+        let top = (window.top.round() as usize).min(down - 1);
+        let right = ((window.left + window.width).round() as usize).clamp(left + 1, across);
+        let bottom = ((window.top + window.height).round() as usize).clamp(top + 1, down);
         Self { left, top, width: right - left, height: bottom - top }
     }
 }

@@ -1,3 +1,4 @@
+mod adjusted;
 mod colour;
 mod damage;
 mod files;
