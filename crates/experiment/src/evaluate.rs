@@ -49,7 +49,7 @@ pub enum ModelSource {
 /// A model file, or the weights that ship.
 #[derive(Clone, Debug, Default)]
 pub struct ModelFile {
-    /// A `model.safetensors`; none for the weights that ship.
+    /// A `model.safetensors`, or the directory that it lies in; none for the weights that ship.
     pub path: Option<PathBuf>,
     /// Images of the validation split, for a model file that does not say it.
     pub validation: Option<usize>,

@@ -1,5 +1,8 @@
 //! The model of a run, ready to be given away.
 
+mod front_matter;
+pub mod hub;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

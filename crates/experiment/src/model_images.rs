@@ -16,10 +16,7 @@ use tracing::warn;
 use crate::dataset::{LoadedDataset, obtain, read, refusal};
 use crate::error::{ExperimentError, chain};
 use crate::finished::FinishedRun;
-use crate::models::NetworkMetadata;
-
-/// The name of the model file in a run directory.
-const MODEL: &str = "model.safetensors";
+use crate::models::{MODEL, NetworkMetadata, model_file};
 
 /// Which images are asked for. Without a source they are those of the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +32,7 @@ pub struct ImageRequest {
 pub struct ImagesOf<'a> {
     /// What its file says.
     pub metadata: &'a NetworkMetadata,
-    /// The file; none for the weights that ship.
+    /// The file, or the directory that it lies in; none for the weights that ship.
     pub file: Option<&'a Path>,
 }
 
@@ -136,8 +133,9 @@ fn is_elsewhere(unavailable: &Unavailable) -> bool {
     !is_asked && is_empty
 }
 
-/// The `[data]` section of the run whose model this file is.
-fn data_of_run(file: &Path) -> Option<DataConfig> {
+/// The `[data]` section of the run whose model this file is, or which lies in this directory.
+fn data_of_run(path: &Path) -> Option<DataConfig> {
+    let file = model_file(path);
     let run_dir = file.parent().filter(|_| file.file_name().is_some_and(|name| name == MODEL))?;
     if !run_dir.join("manifest.json").is_file() {
         return None;

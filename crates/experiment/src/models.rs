@@ -1,6 +1,6 @@
 //! Model files, and the weights that ship.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -32,7 +32,15 @@ impl From<LoadedNetwork> for AskedNetwork {
     }
 }
 
-/// Reads a model file, on the default device.
+/// The file of a model in the directory of a run, or of one for the Hub.
+pub(crate) const MODEL: &str = "model.safetensors";
+
+/// The model file that a path means: what it names, or, if that is a directory, the `model.safetensors` in it.
+pub fn model_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(MODEL) } else { path.to_owned() }
+}
+
+/// Reads a model file, or that in a directory, on the default device.
 ///
 /// # Errors
 /// If the file is missing or damaged.
@@ -40,7 +48,7 @@ pub fn load_model(path: &Path) -> Result<LoadedNetwork, ExperimentError> {
     Ok(loaded(path)?)
 }
 
-/// Reads a model file on the default device; without one, the weights that ship with `tinylsa-model`.
+/// Reads a model file, or that in a directory, on the default device; without one, the weights that ship with `tinylsa-model`.
 ///
 /// # Errors
 /// If the file is missing or damaged.
@@ -52,7 +60,8 @@ pub fn load_model_or_pretrained(path: Option<&Path>) -> Result<LoadedNetwork, Ex
 }
 
 fn loaded(path: &Path) -> Result<LoadedNetwork> {
-    Network::load(path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
+    let path = model_file(path);
+    Network::load(&path, &Device::flex()).with_context(|| format!("failed to load the model {}", path.display()))
 }
 
 fn shipped() -> Result<LoadedNetwork> {

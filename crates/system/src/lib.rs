@@ -7,6 +7,7 @@
 //! - [`write_atomically`] replaces a file as a whole. A reader sees the old contents or the new ones, also after a power
 //!   failure. Permissions, links and special files are treated as `cp` would treat them. [`AtomicFile`] does the same for
 //!   contents that come piece by piece.
+//! - [`write_directory`] makes a directory with all its files, or none.
 //! - [`OutputDir`] claims a directory for one kind of output and one process. A directory that holds anything else is
 //!   refused, and so is a second process.
 //! - [`read_at_most`] reads a file up to a limit, so that a device or a mistaken path cannot exhaust the memory.
@@ -33,6 +34,7 @@
 #![deny(missing_docs)]
 
 pub use checksum::{hexadecimal, sha256_hex};
+pub use directory::{require_new_directory, write_directory};
 pub use memory::{available_memory, peak_memory, processor_name};
 pub use output_dir::{ClaimError, MARKER, OutputDir};
 pub use read::read_at_most;
@@ -40,6 +42,7 @@ pub use seal::{SealError, Sealed, UNSEALED, check_seal, seal};
 pub use write::{AtomicFile, remove_leftovers, write_atomically};
 
 mod checksum;
+mod directory;
 mod memory;
 mod output_dir;
 mod read;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// How the name of an unfinished file begins.
-const PREFIX: &str = ".tinylsa-";
+pub(crate) const PREFIX: &str = ".tinylsa-";
 /// How the name of an unfinished file ends.
-const SUFFIX: &str = ".part";
+pub(crate) const SUFFIX: &str = ".part";
 /// Links that are followed before a circle is suspected, as Linux does.
 const LINKS: usize = 40;
 
@@ -141,7 +141,8 @@ fn existing(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-fn dir_of(path: &Path) -> &Path {
+/// The directory that a path lies in.
+pub(crate) fn dir_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -168,7 +169,7 @@ fn temporary_in(dir: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Makes the renaming last. Elsewhere than on Unix a directory cannot be opened, and the system does it.
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
