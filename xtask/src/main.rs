@@ -46,7 +46,7 @@ enum Command {
     /// Say what is on images of your own.
     Classify(commands::classify::ClassifyArguments),
     /// Show why the model takes images for what it does, by any of the explanation methods.
-    Explain(commands::explain::ExplainArguments),
+    Explain(Box<commands::explain::ExplainArguments>),
     /// Print what a config's network costs beside VGG-19, ResNet-50, ViT-B/16 and Swin-T.
     Compare(commands::compare::CompareArguments),
     /// Measure how quick training, evaluation and explanations are.

@@ -15,6 +15,16 @@ use tinylsa_settings::UsageError;
 const SAMPLE: Purpose = Purpose::new("test images drawn at random to be explained");
 const BACKGROUND: Purpose = Purpose::new("background images of expected gradients");
 
+/// The name of the image of a dataset with this number.
+pub fn subject_name(dataset: &Dataset, index: u32) -> String {
+    format!("{}-{index}", dataset.split)
+}
+
+/// The name of the image with this number in the validation split.
+pub fn validation_subject_name(index: u32) -> String {
+    format!("validation-{index}")
+}
+
 /// The image of a dataset with this number.
 ///
 /// # Errors
@@ -33,7 +43,7 @@ pub fn subject(dataset: &Dataset, index: u32, choice: Option<String>) -> Result<
     let image = image(dataset, number).map_err(|error| UsageError(error.to_string()))?;
     let is_decisive = |mask: &[u8]| mask.iter().map(|&pixel| pixel != 0).collect();
     Ok(ImageToExplain {
-        id: format!("{}-{number}", dataset.split),
+        id: subject_name(dataset, index),
         source: Source { from: format!("{}, {} split", dataset.name, dataset.split), number: Some(index) },
         choice,
         image,
@@ -56,7 +66,7 @@ pub fn validation_subject(training: &Dataset, held_out: &[u32], index: u32) -> R
         )));
     };
     let source = Source { from: format!("{}, validation split", training.name), number: Some(index) };
-    Ok(ImageToExplain { id: format!("validation-{index}"), source, ..subject(training, number, None)? })
+    Ok(ImageToExplain { id: validation_subject_name(index), source, ..subject(training, number, None)? })
 }
 
 fn image(dataset: &Dataset, number: usize) -> Result<Image, ExplainError> {

@@ -14,8 +14,8 @@ use tracing::info;
 use tinylsa_explain::page::{self, DrawnExplanation, Placement, SideBySide};
 use tinylsa_explain::scores::{ScoreTable, Scoring};
 use tinylsa_explain::{
-    ExplainProgress, Explainable, Explainer, ImageDirectory, Origin, Request, RequestedClass, Scaling, execution,
-    shown_beside, side_by_side, write_image,
+    ExplainProgress, Explainable, Explainer, ExplanationsDigest, ImageDirectory, Origin, Request, RequestedClass,
+    Scaling, execution, shown_beside, side_by_side, write_image,
 };
 
 use crate::choice::{ChosenImages, background, chosen};
@@ -86,12 +86,12 @@ pub(crate) fn explain_run(
     if sample.is_some() {
         scoring = scoring.map(Scoring::drawn_at_random);
     }
-    let (mut shown, mut drawn, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut shown, mut drawn, mut digest) = (Vec::new(), Vec::new(), ExplanationsDigest::default());
     explainer.explain_all(subjects, &request, progress, |explained| -> Result<()> {
         let explanation = explained?;
         let place = directory.folder(&explanation.id);
         let written = write_image(&place, &explanation, &origin, &explainer.execution.cancellation)?;
-        digests.push(format!("{} {}", explanation.id, sha256_hex(&written.attributions)));
+        digest.image(&explanation.id, &sha256_hex(&written.attributions));
         if let Some(scoring) = scoring.as_mut().filter(|_| is_scored(&explanation.id)) {
             scoring.add(&explanation)?;
         }
@@ -105,7 +105,7 @@ pub(crate) fn explain_run(
     let scores = scoring.filter(|_| !names.is_empty()).map(Scoring::table).transpose()?;
     if let Some(table) = &scores {
         let bytes = folder.write_json(&format!("explanations/{SCORES}"), table)?;
-        digests.push(format!("scores {}", sha256_hex(&bytes)));
+        digest.scores(&bytes);
     }
     let mut beside = Vec::new();
     if !shown.is_empty() {
@@ -114,5 +114,5 @@ pub(crate) fn explain_run(
         beside.push(SideBySide::images(png));
     }
     let sections = page::sections(&drawn, scores.as_ref(), &beside)?;
-    Ok(RunExplanations { sections, digest: sha256_hex(digests.join("\n").as_bytes()), scores, ids: names })
+    Ok(RunExplanations { sections, digest: digest.finish(), scores, ids: names })
 }

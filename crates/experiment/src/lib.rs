@@ -90,12 +90,13 @@ pub mod reproduce;
 mod run;
 mod run_figures;
 pub mod schema;
+pub mod shards;
 pub mod sheet;
 pub mod statistics;
 pub mod sweep;
+mod tensorboard;
 
 pub use error::{ExperimentError, InContext, chain};
-mod tensorboard;
 pub use prepare::Experiment;
 pub use progress::{RunProgress, StartedRun, Unwatched};
 pub use run::{CompletedRun, RunOptions};
@@ -105,11 +106,11 @@ pub use tinylsa_settings::UsageError;
 pub use tinylsa_settings::config::ConfigError;
 pub use tinylsa_train::{EpochRecord, Progress};
 
-/// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
-pub const BASE_CONFIG: &str = include_str!("../configs/base.toml");
 // `configs` is a link to the directory at the root of the repository; a package holds the files. Git on Windows makes links
 // with `core.symlinks = true`.
 
+/// `configs/base.toml`, the config of the network whose weights ship, as it was when this crate was built.
+pub const BASE_CONFIG: &str = include_str!("../configs/base.toml");
 
 /// The configs of `configs/compare`, by the names of the networks, as they were when this crate was built.
 pub const COMPARED_CONFIGS: [(&str, &str); 7] = [

@@ -11,6 +11,7 @@ use tinylsa_system::{read_at_most, remove_leftovers, write_atomically};
 use crate::drawing::SHEET;
 use crate::files::{ATTRIBUTIONS, DIAGNOSTICS};
 use crate::page::IMAGE_PAGE;
+use crate::part::PART;
 use crate::registry::MethodId;
 
 /// The list of the folders that this program made.
@@ -53,6 +54,11 @@ impl ImageDirectory {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// A directory that somebody began. Nothing in it is changed.
+    pub fn begun(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// The folder of an image.
     pub fn folder(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -86,7 +92,7 @@ fn remove_image(folder: &Path) -> Result<()> {
     if !is_folder {
         return Ok(());
     }
-    for name in [ATTRIBUTIONS, DIAGNOSTICS, SHEET, IMAGE_PAGE] {
+    for name in [ATTRIBUTIONS, DIAGNOSTICS, SHEET, IMAGE_PAGE, PART] {
         remove_file(&folder.join(name))?;
     }
     for method in MethodId::all() {
@@ -124,7 +130,7 @@ mod tests {
         let first = begin(&path, &["dress", "test-1"]).unwrap();
         for name in ["dress", "test-1"] {
             fs::create_dir(first.folder(name)).unwrap();
-            for file in [ATTRIBUTIONS, DIAGNOSTICS, SHEET, IMAGE_PAGE, "lime.png", ".tinylsa-abc.part"] {
+            for file in [ATTRIBUTIONS, DIAGNOSTICS, SHEET, IMAGE_PAGE, PART, "lime.png", ".tinylsa-abc.part"] {
                 fs::write(first.folder(name).join(file), b"old").unwrap();
             }
         }

@@ -9,7 +9,7 @@ use tinylsa_experiment::cluster::Submission;
 use crate::outcome::say;
 
 /// Where tasks are handed to.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SubmitArguments {
     /// Hand the tasks to a cluster, with a job behind them that gathers their results.
     #[arg(long, value_enum, value_name = "CLUSTER")]
@@ -18,7 +18,7 @@ pub(crate) struct SubmitArguments {
     #[arg(long = "sbatch", value_name = "OPT", allow_hyphen_values = true, requires = "submit")]
     pub(crate) options: Vec<String>,
     /// Tasks at a time; without it as many as the cluster starts.
-    #[arg(long, value_name = "N", requires = "submit", value_parser = slots)]
+    #[arg(long, value_name = "N", requires = "submit", value_parser = counting)]
     pub(crate) slots: Option<usize>,
 }
 
@@ -28,8 +28,9 @@ pub(crate) enum Cluster {
     Slurm,
 }
 
-fn slots(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&slots| slots > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
+/// A number from 1 on.
+pub(crate) fn counting(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
 /// Says the numbers of the jobs.

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use tinylsa_data::{SOURCES, SourceName};
 use tinylsa_experiment::model_images::ImageRequest;
 
 /// Which images, if not those that the model was trained on.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImageArguments {
     /// Take the images of this source, as `data.source` of a config names it, instead of those that the model was trained
     /// on.

@@ -17,6 +17,8 @@ mod place;
 mod plan;
 mod planning;
 mod results;
+#[cfg(test)]
+mod scale;
 mod state;
 mod worker;
 

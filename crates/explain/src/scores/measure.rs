@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use tinylsa_xai::{
     Baseline, DeletionInsertion, Execution, ExplainError, FillConfig, Image, Probe, ProbedCells, ProbedSquares,
     ProbedSubsets, ScoreKind, ScoreScale, Scorer, Target, complexity, deletion_insertion, pointing_game,
@@ -14,7 +15,7 @@ use crate::config::ScoresConfig;
 use crate::error::Result;
 
 /// A score and the circumstances it was measured under.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Column {
     pub(super) kind: ScoreKind,
     /// Such as "black, logits".
@@ -34,7 +35,7 @@ impl Column {
 pub(super) type Measured = (Column, Option<f64>);
 
 /// The curves of deletion and insertion of one map.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Curves {
     pub(super) variant: String,
     pub(super) found: DeletionInsertion,

@@ -1,19 +1,21 @@
 //! Scores the explanations of several images and ranks the methods.
 
 mod collected;
+mod fold;
 mod measure;
 mod relevance;
 mod rerun;
 mod table;
 
+pub use fold::{ImageScores, ScoreFold};
 pub use table::{Comparison, ControlDifference, ImageSample, MeanCurves, ScoreColumn, ScoreEntry, ScoreTable, Verdict};
 
 use crate::config::ScoresConfig;
-use collected::{Collected, Making};
+use fold::{MethodScores, spread};
+pub(crate) use fold::{RANDOM, SOBEL};
 use measure::{Column, Measured, Subject, ask, measure, variant_name};
 use relevance::Relevance;
 use rerun::{MapOf, Rerun};
-use tinylsa_settings::counted;
 use tinylsa_xai::{Execution, ScoreKind, random_map, sobel_edge_map};
 
 use crate::background::Background;
@@ -22,12 +24,7 @@ use crate::explainable::RandomisedModel;
 use crate::explainer::Explainer;
 use crate::explanation::ImageExplanation;
 use crate::methods::InputGradient;
-use crate::needs::Needs;
 use crate::registry::MethodId;
-
-/// The controls that no model has a part in.
-pub(crate) const RANDOM: &str = "random";
-pub(crate) const SOBEL: &str = "sobel";
 
 /// Scores the maps of images one after the other, beside the three controls: noise, edges and the plain gradient. Of an
 /// image that was scored only the scores are kept.
@@ -39,9 +36,7 @@ pub struct Scoring<'a> {
     /// Which images max-sensitivity and the randomisation of parameters are measured on, by their number.
     sensitive: Vec<usize>,
     randomisable: Vec<usize>,
-    collected: Collected,
-    sample: ImageSample,
-    scored: usize,
+    fold: ScoreFold,
 }
 
 impl<'a> Scoring<'a> {
@@ -64,14 +59,14 @@ impl<'a> Scoring<'a> {
             explainer.model.randomised(execution.seed, &execution.device)?
         };
         let sensitive = spread(images, config.sensitivity_images);
-        let (collected, sample, scored) = (Collected::default(), ImageSample::Chosen, 0);
-        Ok(Self { explainer, background, cascade, sensitive, randomisable, collected, sample, scored })
+        let fold = ScoreFold::new(config, images);
+        Ok(Self { explainer, background, cascade, sensitive, randomisable, fold })
     }
 
     /// Says that the images were drawn at random, so that the means hold for those that they were drawn from.
     #[must_use]
     pub fn drawn_at_random(self) -> Self {
-        Self { sample: ImageSample::Random, ..self }
+        Self { fold: self.fold.of(ImageSample::Random), ..self }
     }
 
     /// Scores the next image.
@@ -79,6 +74,16 @@ impl<'a> Scoring<'a> {
     /// # Errors
     /// The first error of a score, with the image; that it was cancelled.
     pub fn add(&mut self, explanation: &ImageExplanation) -> Result<()> {
+        let scores = self.measure(self.fold.images(), explanation)?;
+        self.fold.add(scores);
+        Ok(())
+    }
+
+    /// Scores the image that has this place among all images, and keeps nothing of it: a [`ScoreFold`] makes the table.
+    ///
+    /// # Errors
+    /// The first error of a score, with the image; that it was cancelled.
+    pub fn measure(&self, place: usize, explanation: &ImageExplanation) -> Result<ImageScores> {
         let again = Again {
             rerun: Rerun {
                 explainer: self.explainer,
@@ -87,13 +92,12 @@ impl<'a> Scoring<'a> {
                 explained: explanation.target,
                 seed: explanation.seed,
             },
-            cascade: if self.randomisable.contains(&self.scored) { &self.cascade } else { &[] },
-            sensitivity: self.sensitive.contains(&self.scored),
+            cascade: if self.randomisable.contains(&place) { &self.cascade } else { &[] },
+            sensitivity: self.sensitive.contains(&place),
         };
-        score_image(self.explainer, &again, explanation, self.scored, &mut self.collected)
+        let methods = score_image(self.explainer, &again, explanation)
             .with_context(|| format!("failed to score the explanations of {}", explanation.id))?;
-        self.scored += 1;
-        Ok(())
+        Ok(ImageScores { place, methods })
     }
 
     /// The means over the images, their intervals, the ranks of the methods and their differences to the controls.
@@ -101,14 +105,7 @@ impl<'a> Scoring<'a> {
     /// # Errors
     /// If a mean is not finite.
     pub fn table(self) -> Result<ScoreTable> {
-        let config = &self.explainer.config.scores;
-        self.collected.table(Making {
-            sample: self.sample,
-            images: self.scored,
-            level: config.level,
-            controls: &[RANDOM, SOBEL, MethodId::of::<InputGradient>().name()],
-            notes: notes(config, self.sample, self.sensitive.len(), self.randomisable.len()),
-        })
+        self.fold.table(&self.explainer.config.scores)
     }
 }
 
@@ -157,9 +154,7 @@ fn score_image(
     explainer: &Explainer<'_>,
     again: &Again<'_>,
     explanation: &ImageExplanation,
-    number: usize,
-    collected: &mut Collected,
-) -> Result<()> {
+) -> Result<Vec<MethodScores>> {
     let (config, image) = (&explainer.config.scores, &explanation.image);
     let execution = Execution { seed: explanation.seed, ..explainer.execution.clone() };
     let scorer = |images| explainer.model.scores(images);
@@ -172,14 +167,15 @@ fn score_image(
         execution: &execution,
     };
     let answers = ask(&subject, config)?;
+    let mut methods = Vec::new();
     for Candidate { name, relevance, map_of } in candidates(explainer, again, explanation)? {
         let (mut scores, curves) = measure(&subject, &answers, &relevance, config)?;
         if let Some(map_of) = map_of {
             scores.extend(again.measure(map_of.as_ref())?);
         }
-        collected.add(name, number, scores, curves);
+        methods.push(MethodScores { method: name.to_owned(), scores, curves });
     }
-    Ok(())
+    Ok(methods)
 }
 
 /// The controls, and every method of the explanation that gives a map of the class.
@@ -212,74 +208,4 @@ fn candidates<'a>(
         Some(Candidate { name: method.name(), relevance: relevance?, map_of })
     }));
     Ok(candidates)
-}
-
-/// `count` places among `of`, spread evenly from the first on; all of them if there are no more.
-fn spread(of: usize, count: usize) -> Vec<usize> {
-    let count = count.min(of);
-    (0..count).map(|place| place * of / count).collect()
-}
-
-/// What a reader of the table must know. These words are part of `scores.json`, and so of the digest of a run.
-fn notes(
-    config: &ScoresConfig,
-    sample: ImageSample,
-    sensitivity_images: usize,
-    randomisation_images: usize,
-) -> Vec<String> {
-    let rerun = &config.rerun;
-    let shares_tokens = |method: &MethodId| method.facts().needs == Needs::Attention && method.facts().is_scored;
-    let attention: Vec<&str> = MethodId::all().filter(shares_tokens).map(MethodId::title).collect();
-    let left_out: Vec<&str> = rerun.skip.iter().map(|method| method.title()).collect();
-    let sample = match sample {
-        ImageSample::Random => {
-            "The images were drawn at random: means and intervals hold for the images that they were drawn from."
-        }
-        ImageSample::Chosen => {
-            "The images were chosen and are no sample: means and intervals say nothing of other images."
-        }
-    };
-    vec![
-        sample.to_owned(),
-        format!(
-            "The maps of {} are over tokens: every pixel takes an equal share of its token, and no number has a sign. \
-             Fixed-query maps are no map of a class and have no score.",
-            attention.join(", ")
-        ),
-        format!(
-            "Max-sensitivity is measured on {} with {} within {}, the randomisation of parameters on {}.",
-            counted(sensitivity_images, "image"),
-            counted(config.max_sensitivity.draws, "change"),
-            config.max_sensitivity.radius,
-            counted(randomisation_images, "image")
-        ),
-        format!(
-            "For these two, methods run with smaller budgets: {} of Integrated Gradients, {}, {}, {}, {}; {} left out.",
-            counted(rerun.steps, "step"),
-            counted(rerun.background, "background image"),
-            counted(rerun.noisy, "noisy image"),
-            counted(rerun.coalitions, "coalition"),
-            counted(rerun.permutations, "permutation"),
-            if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }
-        ),
-        "Infidelity is that of the optimal scale, and blind to the sign: a map and its negative have the same. So are \
-         max-sensitivity, sparseness, complexity and the randomisation of parameters."
-            .to_owned(),
-        "The randomisation of parameters is the magnitude of a rank correlation, 0 is best; on the lit pixels it is not of \
-         the black ground's making. A random map and edges depend on no parameter and have 1; the random map does not \
-         depend on the image either and has a max-sensitivity of 0."
-            .to_owned(),
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_spread_evenly() {
-        assert_eq!(spread(10, 3), [0, 3, 6]);
-        assert_eq!(spread(2, 5), [0, 1]);
-        assert!(spread(4, 0).is_empty());
-    }
 }

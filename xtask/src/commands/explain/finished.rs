@@ -1,11 +1,13 @@
 //! What a call of `explain` keeps of the images that are explained, and the page of them.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use tinylsa_explain::page::{self, DrawnExplanation, SideBySide};
-use tinylsa_explain::scores::ScoreTable;
-use tinylsa_explain::{ImageExplanation, Scaling, side_by_side};
+use tinylsa_explain::scores::{ScoreTable, first_variant};
+use tinylsa_explain::{ExplanationsDigest, ImageExplanation, Scaling, ScoresConfig, side_by_side};
 use tinylsa_settings::counted;
-use tinylsa_system::{OutputDir, write_atomically};
+use tinylsa_system::write_atomically;
 
 use crate::outcome::say;
 use crate::score_table::say_scores;
@@ -33,6 +35,11 @@ pub(super) struct Finished {
 }
 
 impl Finished {
+    /// What other processes left behind.
+    pub(super) fn of(drawn: Vec<DrawnExplanation>, beside: Vec<ImageExplanation>) -> Self {
+        Self { drawn, beside, ..Self::default() }
+    }
+
     /// Keeps the classes of one image until the next one begins, and draws them side by side then.
     pub(super) fn add_class(&mut self, explanation: ImageExplanation) -> Result<()> {
         let begins_another = self.beside.first().is_some_and(|first| first.source != explanation.source);
@@ -67,21 +74,27 @@ impl Finished {
     }
 
     /// Writes the page of the images that are finished, of which there is at least one.
-    pub(super) fn write_page(&self, output: &OutputDir, every_class: bool, seed: u64) -> Result<()> {
+    pub(super) fn write_page(&self, folder: &Path, every_class: bool, seed: u64) -> Result<()> {
         let subtitle = format!("{}, seed {seed}", counted(self.drawn.len(), "image"));
         let html = page::index(subtitle, None, &self.drawn, self.scores.as_ref(), &self.side_by_side(every_class)?)?;
-        let path = output.path().join(PAGE);
+        let path = folder.join(PAGE);
         write_atomically(&path, html.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
         say(format!("page {}", path.display()))
     }
 
     /// Writes the scores and shows them, if there are any.
-    pub(super) fn write_scores(&self, output: &OutputDir, variant: &str) -> Result<()> {
+    pub(super) fn write_scores(
+        &self,
+        folder: &Path,
+        config: &ScoresConfig,
+        digest: &mut ExplanationsDigest,
+    ) -> Result<()> {
         let Some(scores) = &self.scores else { return Ok(()) };
-        let path = output.path().join(SCORES);
+        let path = folder.join(SCORES);
         let mut bytes = serde_json::to_vec_pretty(scores).context("failed to write the scores")?;
         bytes.push(b'\n');
         write_atomically(&path, &bytes).with_context(|| format!("failed to write {}", path.display()))?;
-        say_scores(scores, variant)
+        digest.scores(&bytes);
+        say_scores(scores, &first_variant(config))
     }
 }

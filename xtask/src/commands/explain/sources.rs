@@ -10,7 +10,7 @@ use tinylsa_xai::Image;
 use tracing::warn;
 
 use super::arguments::{ExplainArguments, IndexedSplit};
-use tinylsa_experiment::choice::{subject, validation_subject};
+use tinylsa_experiment::choice::{subject, subject_name, validation_subject, validation_subject_name};
 use tinylsa_experiment::dataset::{LoadedDataset, require_size};
 use tinylsa_experiment::image_file::load_image;
 use tinylsa_experiment::matching::validation_split;
@@ -43,11 +43,28 @@ pub(super) fn collection(
     Ok(images)
 }
 
-/// The images of a split with these numbers, each once.
+/// The numbers that `--index` names, each once.
+pub(super) fn numbers(arguments: &ExplainArguments) -> impl Iterator<Item = u32> {
+    let mut seen = HashSet::new();
+    arguments.index.iter().cloned().flatten().filter(move |&number| seen.insert(number))
+}
+
+/// The names of these images, without a look at them.
+pub(super) fn names(arguments: &ExplainArguments, images: &LoadedDataset) -> Vec<String> {
+    let of_split = |number: u32| match arguments.split {
+        Some(IndexedSplit::Train) => subject_name(&images.train, number),
+        Some(IndexedSplit::Validation) => validation_subject_name(number),
+        Some(IndexedSplit::Test) | None => subject_name(&images.test, number),
+    };
+    numbers(arguments).map(of_split).collect()
+}
+
+/// The images of a split with these numbers, each once, as far as they are `wanted`.
 pub(super) fn from_dataset(
     arguments: &ExplainArguments,
     images: &LoadedDataset,
     metadata: &NetworkMetadata,
+    wanted: impl Fn(u32) -> bool,
 ) -> Result<Vec<ImageToExplain>> {
     let held_out = match arguments.split {
         Some(IndexedSplit::Validation) => validation_split(metadata, &images.train)?,
@@ -58,9 +75,8 @@ pub(super) fn from_dataset(
         Some(IndexedSplit::Validation) => validation_subject(&images.train, &held_out, index),
         Some(IndexedSplit::Test) | None => subject(&images.test, index, None),
     };
-    let mut seen = HashSet::new();
-    let numbers = arguments.index.iter().cloned().flatten().filter(|&number| seen.insert(number));
-    Ok(numbers.map(of_split).collect::<Result<_, _>>()?)
+    let wanted = numbers(arguments).filter(|&number| wanted(number));
+    Ok(wanted.map(of_split).collect::<Result<_, _>>()?)
 }
 
 /// One subject a file, called by its stem. Files that cannot be read are added to the failures.
