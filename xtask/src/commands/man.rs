@@ -16,6 +16,7 @@ pub(crate) struct ManArguments {
 
 /// Prints the manual page of `program`, or writes all of them.
 pub(crate) fn run(arguments: &ManArguments, program: Command) -> Result<()> {
+    let program = program.disable_help_subcommand(true);
     let Some(directory) = &arguments.out else {
         let mut page = Vec::new();
         Man::new(program).render(&mut page)?;
