@@ -52,7 +52,8 @@ impl InputImage {
 /// [`PhotographError`] names the file and says what is wrong with it.
 pub fn load_image(path: &Path, metadata: &NetworkMetadata) -> Result<InputImage, PhotographError> {
     let photograph = Photograph::read(path)?;
-    let image = seen_as(&photograph, metadata, None).map_err(|fault| PhotographError { path: path.to_owned(), fault })?;
+    let image =
+        seen_as(&photograph, metadata, None).map_err(|fault| PhotographError { path: path.to_owned(), fault })?;
     if let Some(GarmentSearch { found, .. }) = image.garment.as_ref().filter(|garment| garment.found.is_doubtful()) {
         let doubts: Vec<String> = found.doubts.iter().map(Doubt::to_string).collect();
         warn!(
