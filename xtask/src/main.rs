@@ -18,7 +18,8 @@ mod table;
 
 /// What is said below the list of commands and of options.
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 the command line or the config is wrong.
+Exit codes: 0 done, 1 failed, 2 the command line or the config is wrong, 75 a task of a cluster was stopped where the same \
+command resumes it.
 Environment: FASHION_MNIST_DIR names the directory of the images, TINYLSA_SIMD the instruction set of the kernels \
 (portable, avx2 or avx512), RUST_LOG what is logged.";
 
