@@ -48,6 +48,8 @@ enum Command {
     Classify(commands::classify::ClassifyArguments),
     /// Show why the model takes images for what it does, by any of the explanation methods.
     Explain(Box<commands::explain::ExplainArguments>),
+    /// Serve a local page on which the explanations answer while one draws.
+    Explore(commands::explore::ExploreArguments),
     /// Print what a config's network costs beside VGG-19, ResNet-50, ViT-B/16 and Swin-T.
     Compare(commands::compare::CompareArguments),
     /// Measure how quick training, evaluation and explanations are.
@@ -87,6 +89,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Evaluate(arguments) => commands::evaluate::run(arguments),
         Command::Classify(arguments) => commands::classify::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
+        Command::Explore(arguments) => commands::explore::run(arguments),
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),

@@ -10,6 +10,7 @@ pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod explain;
+pub(crate) mod explore;
 pub(crate) mod export;
 pub(crate) mod images;
 pub(crate) mod man;
