@@ -3,7 +3,8 @@
     cargo xtask experiment configs/ci.toml --set run.tensorboard=true --out runs/events
     python3 benchmarks/peers/check_tensorboard.py runs/events
 
-Numbers have to be equal to the last bit, and no epoch may be there twice. Exits with 1 if anything differs.
+The lines of the metrics have to be the same, the numbers to be theirs rounded to 32 bits, and no epoch may be there twice.
+Exits with 1 if anything differs.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import pathlib
 import sys
 
+import numpy
 from PIL import Image
 from tbparse import SummaryReader
 
@@ -46,25 +48,32 @@ def main():
 
 
 def check_numbers(run, reader):
-    """Every number of metrics.jsonl under its tag, at its step, once."""
-    table = reader.tensors
-    rows = [row for row in zip(table["step"], table["tag"], table["value"]) if row[1] in TAGS.values()]
+    """Every number of metrics.jsonl under its tag, at its step, once; and its lines as they are."""
+    table = reader.scalars
+    rows = list(zip(table["step"], table["tag"], table["value"]))
     found = {(step, tag): value for step, tag, value in rows}
     if len(found) != len(rows):
         yield f"{len(rows)} numbers at {len(found)} places: some are there twice"
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
     expected = {
         (record["step"], tag): record[key] for record in records for key, tag in TAGS.items() if record[key] is not None
     }
     if set(found) != set(expected):
         yield f"numbers at other places: {sorted(set(found) ^ set(expected))}"
     for place in set(found) & set(expected):
-        if found[place] != expected[place]:
+        if found[place] != float(numpy.float32(expected[place])):
             yield f"{place}: {found[place]!r}, metrics.jsonl has {expected[place]!r}"
+    texts = reader.text
+    texts = texts[texts["tag"] == "metrics"].sort_values("step")
+    if list(texts["value"]) != [f"```json\n{line}\n```\n" for line in lines]:
+        yield "the texts `metrics` are not the lines of metrics.jsonl"
+    if list(texts["step"]) != [record["step"] for record in records]:
+        yield "the texts `metrics` are at other steps"
     times = list(table[table["tag"] == "epoch"].sort_values("step")["wall_time"])
     if times != sorted(times):
         yield f"the times of the epochs go back: {times}"
-    print(f"{len(found)} numbers of {len(records)} epochs compared with metrics.jsonl")
+    print(f"{len(found)} numbers and {len(lines)} lines of {len(records)} epochs compared with metrics.jsonl")
 
 
 def check_config(run, reader):

@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use tinylsa_train::{EpochRecord, Progress};
 use tracing::warn;
 
-use crate::folder::RunFolder;
+use crate::folder::{RunFolder, metrics_lines};
 use crate::page::PageContents;
 use figures::{EventImage, images};
 use proto::{DataClass, DataType, Dimension, Event, Metadata, PluginData, Shape, Summary, Tensor, Value, What};
@@ -76,12 +76,13 @@ impl EventFile {
     }
 
     fn hold(&self, history: &[EpochRecord], images: &[EventImage]) -> Result<()> {
+        let epochs = history.iter().map(epoch).collect::<Result<Vec<Event>>>()?;
         let step = history.last().map_or(0, |record| record.step as i64);
         let events: Vec<Event> =
             [Event { wall_time: now(), step: 0, what: Some(What::FileVersion(FILE_VERSION.to_owned())) }]
                 .into_iter()
-                .chain([summary(0, vec![text("config", &self.config)])])
-                .chain(history.iter().map(epoch))
+                .chain([summary(0, vec![text("config", "toml", &self.config)])])
+                .chain(epochs)
                 .chain(images.iter().map(|shown| summary(step, vec![image(shown)])))
                 .collect();
         hold(&self.path, &events).with_context(|| format!("failed to write {}", self.path.display()))
@@ -121,8 +122,8 @@ impl Progress for WithEvents<'_> {
     }
 }
 
-/// What an epoch measured, each number under its tag.
-fn epoch(record: &EpochRecord) -> Event {
+/// What an epoch measured: each number under its tag, and the line of `metrics.jsonl`, which has all their digits.
+fn epoch(record: &EpochRecord) -> Result<Event> {
     let measured = [
         ("loss/train", record.train_loss),
         ("loss/validation", record.validation_loss),
@@ -134,24 +135,24 @@ fn epoch(record: &EpochRecord) -> Event {
         ("epoch_seconds", record.seconds),
     ];
     let memory = record.peak_memory.map(|bytes| ("peak_memory", bytes as f64));
-    let values = measured.into_iter().chain(memory).map(|(tag, number)| scalar(tag, number)).collect();
-    summary(record.step as i64, values)
+    let numbers = measured.into_iter().chain(memory).map(|(tag, number)| scalar(tag, number));
+    let line = text("metrics", "json", &metrics_lines(std::slice::from_ref(record))?);
+    Ok(summary(record.step as i64, numbers.chain([line]).collect()))
 }
 
 fn summary(step: i64, value: Vec<Value>) -> Event {
     Event { wall_time: now(), step, what: Some(What::Summary(Summary { value })) }
 }
 
-/// A number with all its bits; TensorBoard's older form for numbers rounds them to 32.
+/// A number in the form that every reader knows, with 32 bits. TensorBoard shows no numbers of 64.
 fn scalar(tag: &str, number: f64) -> Value {
-    let tensor = Tensor { double_val: vec![number], ..tensor(DataType::Double, &[]) };
-    value(tag, tensor, "scalars", DataClass::Scalar)
+    Value { tag: tag.to_owned(), simple_value: Some(number as f32), tensor: None, metadata: None }
 }
 
-/// TOML that is shown as it is.
-fn text(tag: &str, toml: &str) -> Value {
-    let shown = format!("```toml\n{toml}```\n");
-    let tensor = Tensor { string_val: vec![shown.into_bytes()], ..tensor(DataType::String, &[]) };
+/// Lines of a language that are shown as they are.
+fn text(tag: &str, language: &str, lines: &str) -> Value {
+    let shown = format!("```{language}\n{lines}```\n");
+    let tensor = Tensor { string_val: vec![shown.into_bytes()], ..tensor(&[]) };
     value(tag, tensor, "text", DataClass::Tensor)
 }
 
@@ -159,15 +160,16 @@ fn text(tag: &str, toml: &str) -> Value {
 fn image(shown: &EventImage) -> Value {
     let EventImage { tag, caption, png, size } = shown;
     let parts = [size[0].to_string().into_bytes(), size[1].to_string().into_bytes(), png.clone()];
-    let tensor = Tensor { string_val: parts.to_vec(), ..tensor(DataType::String, &[3]) };
+    let tensor = Tensor { string_val: parts.to_vec(), ..tensor(&[3]) };
     let value = value(tag, tensor, "images", DataClass::BlobSequence);
     let metadata = value.metadata.map(|metadata| Metadata { summary_description: caption.clone(), ..metadata });
     Value { metadata, ..value }
 }
 
-fn tensor(dtype: DataType, shape: &[i64]) -> Tensor {
+/// Of strings, none of which is there yet.
+fn tensor(shape: &[i64]) -> Tensor {
     let dim = shape.iter().map(|&size| Dimension { size }).collect();
-    Tensor { dtype: dtype.into(), shape: Some(Shape { dim }), double_val: Vec::new(), string_val: Vec::new() }
+    Tensor { dtype: DataType::String.into(), shape: Some(Shape { dim }), string_val: Vec::new() }
 }
 
 fn value(tag: &str, tensor: Tensor, plugin: &str, class: DataClass) -> Value {
@@ -176,7 +178,7 @@ fn value(tag: &str, tensor: Tensor, plugin: &str, class: DataClass) -> Value {
         summary_description: String::new(),
         data_class: class.into(),
     };
-    Value { tag: tag.to_owned(), tensor: Some(tensor), metadata: Some(metadata) }
+    Value { tag: tag.to_owned(), simple_value: None, tensor: Some(tensor), metadata: Some(metadata) }
 }
 
 /// Seconds since 1970; a clock that is before that stands still.

@@ -30,11 +30,13 @@ pub(super) struct Summary {
     pub(super) value: Vec<Value>,
 }
 
-/// A named tensor, and what is to be made of it.
+/// A number or a tensor with its name, and what is to be made of it.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Value {
     #[prost(string, tag = "1")]
     pub(super) tag: String,
+    #[prost(float, optional, tag = "2")]
+    pub(super) simple_value: Option<f32>,
     #[prost(message, optional, tag = "8")]
     pub(super) tensor: Option<Tensor>,
     #[prost(message, optional, tag = "9")]
@@ -62,7 +64,6 @@ pub(super) struct PluginData {
 #[repr(i32)]
 pub(super) enum DataClass {
     Unknown = 0,
-    Scalar = 1,
     Tensor = 2,
     BlobSequence = 3,
 }
@@ -74,8 +75,6 @@ pub(super) struct Tensor {
     pub(super) dtype: i32,
     #[prost(message, optional, tag = "2")]
     pub(super) shape: Option<Shape>,
-    #[prost(double, repeated, tag = "6")]
-    pub(super) double_val: Vec<f64>,
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub(super) string_val: Vec<Vec<u8>>,
 }
@@ -84,7 +83,6 @@ pub(super) struct Tensor {
 #[repr(i32)]
 pub(super) enum DataType {
     Invalid = 0,
-    Double = 2,
     String = 7,
 }
 

@@ -69,44 +69,56 @@ fn values(run_dir: &Path) -> Vec<(i64, Value)> {
     events.iter().flat_map(of).collect()
 }
 
-fn scalars(run_dir: &Path) -> Vec<BTreeMap<String, f64>> {
-    let mut steps: BTreeMap<i64, BTreeMap<String, f64>> = BTreeMap::new();
+/// The numbers of every step by their tags, none of them there twice.
+fn scalars(run_dir: &Path) -> Vec<BTreeMap<String, f32>> {
+    let mut steps: BTreeMap<i64, BTreeMap<String, f32>> = BTreeMap::new();
     for (step, value) in values(run_dir) {
-        let tensor = value.tensor.unwrap();
-        if tensor.dtype() == DataType::Double {
-            let earlier = steps.entry(step).or_default().insert(value.tag.clone(), tensor.double_val[0]);
+        if let Some(number) = value.simple_value {
+            let numbers = steps.entry(step).or_insert_with(|| [("step".to_owned(), step as f32)].into());
+            let earlier = numbers.insert(value.tag.clone(), number);
             assert_eq!(earlier, None, "{} of step {step} is there twice", value.tag);
         }
     }
-    steps
-        .into_iter()
-        .map(|(step, values)| [values, [("step".to_owned(), step as f64)].into()].into_iter().flatten().collect())
+    steps.into_values().collect()
+}
+
+/// What a text says in its block of code.
+fn texts(run_dir: &Path, tag: &str, language: &str) -> Vec<String> {
+    let texts = values(run_dir).into_iter().filter(|(_, value)| value.tag == tag);
+    let fence = format!("```{language}\n");
+    texts
+        .map(|(_, value)| {
+            let text = String::from_utf8(value.tensor.unwrap().string_val.remove(0)).unwrap();
+            text.strip_prefix(&fence).and_then(|text| text.strip_suffix("```\n")).unwrap().to_owned()
+        })
         .collect()
 }
 
 #[track_caller]
 fn check(run: &CompletedRun) {
     let metrics: Vec<EpochRecord> = read_lines(&run.path.join("metrics.jsonl")).unwrap();
-    let expected: Vec<BTreeMap<String, f64>> = metrics
+    let expected: Vec<BTreeMap<String, f32>> = metrics
         .iter()
         .map(|record| {
-            let mut expected = BTreeMap::from([
-                ("step".to_owned(), record.step as f64),
-                ("epoch".to_owned(), record.epoch as f64),
-                ("loss/train".to_owned(), record.train_loss),
-                ("loss/validation".to_owned(), record.validation_loss),
-                ("accuracy/train".to_owned(), record.train_accuracy),
-                ("accuracy/validation".to_owned(), record.validation_accuracy),
-                ("learning_rate".to_owned(), record.learning_rate),
-                ("images_per_second".to_owned(), record.images_per_second),
-                ("epoch_seconds".to_owned(), record.seconds),
-            ]);
-            expected.extend(record.peak_memory.map(|bytes| ("peak_memory".to_owned(), bytes as f64)));
-            expected
+            let numbers = [
+                ("step", record.step as f64),
+                ("epoch", record.epoch as f64),
+                ("loss/train", record.train_loss),
+                ("loss/validation", record.validation_loss),
+                ("accuracy/train", record.train_accuracy),
+                ("accuracy/validation", record.validation_accuracy),
+                ("learning_rate", record.learning_rate),
+                ("images_per_second", record.images_per_second),
+                ("epoch_seconds", record.seconds),
+            ];
+            let memory = record.peak_memory.map(|bytes| ("peak_memory", bytes as f64));
+            numbers.into_iter().chain(memory).map(|(tag, number)| (tag.to_owned(), number as f32)).collect()
         })
         .collect();
     assert_eq!(expected.len(), 3);
     assert_eq!(scalars(&run.path), expected);
+    let lines = texts(&run.path, "metrics", "json").concat();
+    assert_eq!(lines, fs::read_to_string(run.path.join("metrics.jsonl")).unwrap());
     assert!(run.manifest.files.contains_key(EVENTS));
     assert_eq!(problems(&run.path), Vec::<String>::new());
 }
@@ -123,13 +135,11 @@ fn the_events_of_a_run_are_its_metrics_its_config_and_its_figures() {
     assert_eq!(run.manifest.digests, without.manifest.digests);
 
     let values = values(&run.path);
-    let config = values[0].1.tensor.as_ref().unwrap().string_val[0].clone();
-    let toml = fs::read_to_string(run.path.join("config.toml")).unwrap();
-    assert_eq!(String::from_utf8(config).unwrap(), format!("```toml\n{toml}```\n"));
+    assert_eq!(texts(&run.path, "config", "toml"), [fs::read_to_string(run.path.join("config.toml")).unwrap()]);
     let images: Vec<&Value> = values
         .iter()
         .map(|(_, value)| value)
-        .filter(|value| value.metadata.as_ref().unwrap().data_class() == DataClass::BlobSequence)
+        .filter(|value| value.metadata.as_ref().is_some_and(|found| found.data_class() == DataClass::BlobSequence))
         .collect();
     let tags: Vec<&str> = images.iter().map(|value| value.tag.as_str()).collect();
     let charts = ["training-curves", "confusion-matrix", "per-class", "reliability", "explanations"];
