@@ -17,7 +17,7 @@ export function whatIfSection(store, session, server, keep) {
   let [mask, after, number, waiting] = [null, null, 0, null];
   const region = regionChooser((chosen) => { mask = chosen; later(); });
   const canvas = element("canvas", { width: SIZE, height: SIZE, role: "img", "aria-label": "The edited image: none yet" });
-  const [options, status] = [element("div", { class: "edit-options" }), element("p", { role: "status", class: "hint" })];
+  const [options, status] = [element("div", { class: "edit-options" }), element("p", { role: "status", class: "hint" }, "Choose at least one segment.")];
   const [classes, methods] = [element("tbody"), element("tbody")];
   const keepButton = element("button", { type: "button", disabled: true, onclick: () => keep(after) }, "Go on with the edited image");
   const table = (label, heads, body) => element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
@@ -60,6 +60,8 @@ export function whatIfSection(store, session, server, keep) {
     const asked = ++number;
     if (!mask || mask.every((inside) => inside === 0)) {
       status.textContent = "Choose at least one segment.";
+      tables.classList.add("stale");
+      keepButton.disabled = true;
       return;
     }
     try {
@@ -74,6 +76,7 @@ export function whatIfSection(store, session, server, keep) {
     after = fromBase64(found.pixels);
     keepButton.disabled = false;
     tables.hidden = false;
+    tables.classList.remove("stale");
     drawImage(canvas, { pixels: after, ...session.input });
     const probability = (prediction) => (prediction.calibrated ?? prediction.probabilities)[prediction.predicted];
     const name = (prediction) => `${session.classes[prediction.predicted]}, ${percentage(probability(prediction))}`;

@@ -91,11 +91,7 @@ async fn nothing_moves_while_answers_come() {
     let before = page.js(tops).await;
     page.draw(&crate::choose::SHOE).await;
     page.until("attention", "return document.querySelector('.token-sentence')?.textContent.startsWith('Token')").await;
-    let sections = |text: &serde_json::Value| {
-        text.as_str().unwrap().split(',').take(3).map(|top| top.parse::<i64>().unwrap()).collect::<Vec<_>>()
-    };
-    let after = page.js(tops).await;
-    assert_eq!(sections(&before), sections(&after), "image, prediction and evidence stay where they are");
+    assert_eq!(before, page.js(tops).await, "every part stays where it is");
     page.close().await;
 }
 

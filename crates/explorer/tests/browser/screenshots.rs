@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::choose::SHOE;
 use crate::page::Page;
 
-/// `cargo test -p tinylsa-explorer --test browser -- --ignored screenshots` writes them to `docs/images`.
+/// `cargo test --workspace --test browser -- --ignored screenshots` writes them to `docs/images`.
 #[tokio::test]
 #[ignore = "writes to docs/images"]
 async fn screenshots_of_the_documentation() {
