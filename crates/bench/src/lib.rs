@@ -6,7 +6,8 @@
 //! own also has memory of its own, and as many threads as it is told.
 //!
 //! A [`Plan`] says what is measured and for how long; [`train()`], [`infer()`], [`tokens()`] and [`explain()`] return a
-//! report each, which serde writes as JSON. [`photographs()`] is no timing: it measures how well photographs are classified.
+//! report each, which serde writes as JSON. [`explore()`] asks the page to explore over HTTP, as a browser does. [`photographs()`]
+//! is no timing: it measures how well photographs are classified.
 //!
 //! The processes are those of the program in [`Plan::program`], which calls [`serve`] when it is started as
 //! `bench --worker JOB`. It may be the calling program itself or, as here, one that does not exist:
@@ -28,6 +29,7 @@
 mod compare;
 mod comparison;
 mod explain;
+mod explore;
 mod images;
 mod infer;
 mod models;
@@ -44,6 +46,7 @@ mod worker;
 pub use compare::{CompareRequest, ComparedSubject, RaceRequest, compare};
 pub use comparison::{ComparedRow, Comparison, PAGE as COMPARISON_PAGE};
 pub use explain::{ExplainReport, MethodReport, case_names};
+pub use explore::{ExploreReport, QuestionReport};
 pub use images::{MeasuredImages, SourceImages};
 pub use infer::{ClassifyReport, InferReport, InferSetting, Timing};
 pub use networks::{MeasuredNetwork, NetworkPeer};
@@ -87,6 +90,15 @@ pub fn tokens(plan: &Plan) -> Result<TokensReport, ExperimentError> {
 /// If a process that is measured fails, or the peers that were asked for are not there.
 pub fn explain(plan: &Plan) -> Result<ExplainReport, ExperimentError> {
     Ok(explain::run(plan)?)
+}
+
+/// A report on how long a visitor of the page to explore waits. The program in [`Plan::program`] is started as
+/// `explore --port 0`.
+///
+/// # Errors
+/// If the server does not start, or refuses a question.
+pub fn explore(plan: &Plan) -> Result<ExploreReport, ExperimentError> {
+    Ok(explore::run(plan)?)
 }
 
 /// Is the process that is measured and that a job describes, until its standard input ends. The program in

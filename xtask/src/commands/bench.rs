@@ -116,6 +116,8 @@ enum Subject {
     Tokens,
     /// Explanations.
     Explain,
+    /// The page to explore: how long a visitor waits.
+    Explore,
     /// How well photographs are classified, beside the images of Fashion-MNIST that they show.
     Photographs,
 }
@@ -166,6 +168,10 @@ fn measure(arguments: &BenchArguments, plan: &Plan, subject: Subject) -> Result<
             let report = bench::explain(plan)?;
             Measured { words: tables::explanations(&report), value: serde_json::to_value(&report)? }
         }
+        Subject::Explore => {
+            let report = bench::explore(plan)?;
+            Measured { words: tables::exploration(&report), value: serde_json::to_value(&report)? }
+        }
         Subject::Photographs => {
             let report = bench::photographs(&photographs_plan(arguments))?;
             Measured { words: tables::photographs(&report), value: serde_json::to_value(&report)? }
@@ -208,27 +214,27 @@ fn require_effect(arguments: &BenchArguments, subjects: &[Subject]) -> Result<()
     };
     has_none("--method", !arguments.method.is_empty(), &|subject| match subject {
         Subject::Explain => true,
-        Subject::Train | Subject::Infer | Subject::Tokens | Subject::Photographs => false,
+        Subject::Train | Subject::Infer | Subject::Tokens | Subject::Explore | Subject::Photographs => false,
     })?;
     has_none("--batch-size", !arguments.batch_size.is_empty(), &|subject| match subject {
         Subject::Train | Subject::Infer | Subject::Tokens => true,
-        Subject::Explain | Subject::Photographs => false,
+        Subject::Explain | Subject::Explore | Subject::Photographs => false,
     })?;
     let reads_images = |subject| match subject {
         Subject::Train | Subject::Infer | Subject::Explain | Subject::Photographs => true,
-        Subject::Tokens => false,
+        Subject::Tokens | Subject::Explore => false,
     };
     has_none("--data-dir", arguments.data_dir.is_some(), &reads_images)?;
     let is_timed = |subject| match subject {
         Subject::Train | Subject::Infer | Subject::Tokens | Subject::Explain => true,
-        Subject::Photographs => false,
+        Subject::Explore | Subject::Photographs => false,
     };
     has_none("--source", arguments.source.is_some(), &|subject| is_timed(subject) && reads_images(subject))?;
     has_none("--peers", arguments.peers, &|subject| is_timed(subject) && reads_images(subject))?;
     has_none("--config", arguments.config.is_some(), &is_timed)?;
     has_none("--set", !arguments.overrides.is_empty(), &is_timed)?;
     has_none("--threads", !arguments.threads.is_empty(), &is_timed)?;
-    let is_photographed = |subject| !is_timed(subject);
+    let is_photographed = |subject| subject == Subject::Photographs;
     has_none("--images", arguments.images.is_some(), &is_photographed)?;
     has_none("--split", arguments.split.is_some(), &is_photographed)?;
     has_none("--strengths", arguments.strengths.is_some(), &is_photographed)?;
@@ -311,6 +317,7 @@ impl Subject {
             Self::Infer => "infer",
             Self::Tokens => "tokens",
             Self::Explain => "explain",
+            Self::Explore => "explore",
             Self::Photographs => "photographs",
         }
     }

@@ -138,18 +138,18 @@ fn twenty_clients_and_one_that_reads_nothing_are_served_beside_the_heaviest_meth
 
 #[test]
 fn scores_of_the_maps_of_an_image_come_with_the_controls() {
-    let body = json!({"image": {"index": 8}, "methods": ["input-times-gradient", "class-evidence", "self-attention"]});
+    let body = json!({"image": {"index": 8}, "methods": ["input-times-gradient", "class-evidence", "fixed-query"]});
     let lines = SERVER.post("/api/scores", &body).lines();
     let result = lines.last().unwrap();
     assert_eq!(result["type"], "result", "{result}");
     let rows = result["rows"].as_array().unwrap();
     let of = |name: &str| rows.iter().find(|row| row["method"] == name);
-    assert!(of("random").unwrap()["control"] == true && of("self-attention").is_none(), "{rows:?}");
+    assert!(of("random").unwrap()["control"] == true && of("fixed-query").is_none(), "{rows:?}");
     let columns = result["columns"].as_array().unwrap();
     let evidence = of("class-evidence").unwrap()["scores"].as_array().unwrap();
     assert_eq!(evidence.len(), columns.len());
     let deletion = columns.iter().position(|column| column["name"] == "deletion-area" && column["headline"] == true);
     assert!(evidence[deletion.unwrap()].is_f64());
     assert!(columns.iter().any(|column| column["name"] == "pointing-game"), "the mask of the garment is known");
-    SERVER.post("/api/scores", &json!({"image": {"index": 8}, "methods": ["self-attention"]})).refusal(422);
+    SERVER.post("/api/scores", &json!({"image": {"index": 8}, "methods": ["fixed-query"]})).refusal(422);
 }

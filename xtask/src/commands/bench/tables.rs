@@ -1,8 +1,8 @@
 //! The reports of measurements, for people.
 
 use tinylsa_bench::{
-    BlockReport, ExplainReport, InferReport, KindReport, Latency, MethodReport, Passes, PeerReport, PhotographsReport,
-    TokensReport, TrainReport,
+    BlockReport, ExplainReport, ExploreReport, InferReport, KindReport, Latency, MethodReport, Passes, PeerReport,
+    PhotographsReport, TokensReport, TrainReport,
 };
 use tinylsa_experiment::statistics::Spread;
 use tinylsa_model::AttentionKind;
@@ -54,6 +54,31 @@ fn peer_table(peers: &[PeerReport]) -> Option<String> {
     };
     let header = ["peer", "images/s", "we are × as quick", "results differ by", "peak MB"];
     (!peers.is_empty()).then(|| table(1, header, peers.iter().map(row)))
+}
+
+/// The page to explore.
+pub(super) fn exploration(report: &ExploreReport) -> String {
+    let milliseconds = |value: f64| format!("{value:.1}");
+    let allowed = |most: Option<f64>| most.map_or_else(String::new, |most| format!("{most:.0}"));
+    let rows = report.questions.iter().map(|question| {
+        [
+            question.name.to_owned(),
+            question.calls.to_string(),
+            milliseconds(question.median),
+            milliseconds(question.p95),
+            milliseconds(question.worst),
+            allowed(question.allowed_median),
+            allowed(question.allowed_worst),
+            if question.holds() { "yes" } else { "no" }.to_owned(),
+        ]
+    });
+    let header = ["milliseconds", "calls", "median", "p95", "longest", "median may be", "longest may be", "holds"];
+    format!(
+        "the page to explore, cores: {}\n{}\nthe heaviest method delays a prediction by {:.1} ms at the most, 50 may be",
+        report.cores,
+        table(1, header, rows),
+        report.longest_delay
+    )
 }
 
 /// Inference.
