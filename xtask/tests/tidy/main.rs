@@ -12,7 +12,7 @@ use imports::circle;
 const LINES_OF_A_FILE: usize = 400;
 
 /// Lines of the command line, at the most: whatever a library user would miss is in a library.
-const LINES_OF_XTASK: usize = 3100;
+const LINES_OF_XTASK: usize = 3900;
 
 #[test]
 fn the_files_of_a_crate_do_not_import_each_other_in_a_circle() {

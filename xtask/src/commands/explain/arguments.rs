@@ -84,7 +84,7 @@ pub(super) struct ShardingArguments {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "index", "out", "shard", "submit"])]
     pub(super) gather: Option<PathBuf>,
     /// Gather images that were explained with different instruction sets, which differ in their last bits.
-    #[arg(long, requires = "gather")]
+    #[arg(long, conflicts_with_all = ["images", "index", "out"])]
     pub(super) allow_mixed: bool,
 }
 
