@@ -1,5 +1,5 @@
-//! A cluster of two nodes on this machine: a sweep and an explanation lose a node in the middle, and give the bits of one
-//! process. It needs munge and Slurm (on Debian `munge slurmctld slurmd slurm-client`) and the rights of root.
+//! A cluster of two nodes on this machine: a sweep and an explanation lose a node in the middle, a task is stopped at the end of
+//! its time, and both give the bits of one process. It takes about a minute and a quarter. It needs munge and Slurm (on Debian `munge slurmctld slurmd slurm-client`) and the rights of root.
 
 #![cfg(target_os = "linux")]
 
@@ -131,6 +131,10 @@ fn is_step(process: i32) -> bool {
     fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| line.starts_with(b"slurmstepd"))
 }
 
+fn is_script(process: i32) -> bool {
+    fs::read_to_string(format!("/proc/{process}/cmdline")).is_ok_and(|line| line.contains("slurm_script"))
+}
+
 /// Kills the daemon whose number a file holds.
 fn end(path: &Path) {
     let number = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
@@ -235,10 +239,15 @@ fn sweep(cluster: &Cluster, folder: &Path) {
     call(Some(cluster), folder, &["sweep", "sweep.toml", "--submit", "slurm", "--out", "runs"]);
     let names = ["plain-seed-0", "mixed-seed-0", "plain-seed-1", "mixed-seed-1"];
     let run_dir = |task: usize| folder.join("runs").join(names[task]);
-    wait("checkpoint on the first node", || {
-        let task = cluster.task("first").map(|(task, _)| task);
-        task.is_some_and(|task| run_dir(task).join("checkpoints/last.safetensors").exists())
-    });
+    let begun = |node: &str| {
+        let task = cluster.task(node).map(|(task, _)| task);
+        task.filter(|&task| run_dir(task).join("checkpoints/last.safetensors").exists())
+    };
+    wait("checkpoint on each node", || begun("first").is_some() && begun("second").is_some());
+    // one task is told that its time is over, as --signal=B:TERM tells the script alone, and queues itself again
+    let (told, processes) = cluster.task("second").unwrap();
+    let script = processes.into_iter().find(|&process| is_script(process)).unwrap();
+    kill(Pid::from_raw(script), Signal::SIGTERM).unwrap();
     let lost = cluster.lose("first");
     assert_eq!(json(&run_dir(lost).join("manifest.json"))["status"], "running", "in the middle of the trial");
     // what a single process makes of it, while the cluster finds out
@@ -248,8 +257,10 @@ fn sweep(cluster: &Cluster, folder: &Path) {
     assert!(gathered.exists(), "{}", fs::read_to_string(folder.join("runs/slurm/gather.log")).unwrap_or_default());
     assert_eq!(digests(&gathered), digests(&folder.join("alone/results.json")));
     assert_eq!(digests(&gathered).into_iter().collect::<BTreeSet<_>>().len(), 4);
-    let resumed = json(&run_dir(lost).join("manifest.json"));
-    assert_eq!(resumed["continuations"].as_array().unwrap().len(), 1, "resumed elsewhere");
+    for task in [lost, told] {
+        let resumed = json(&run_dir(task).join("manifest.json"));
+        assert_eq!(resumed["continuations"].as_array().unwrap().len(), 1, "{} was resumed once", names[task]);
+    }
     assert!(call(None, folder, &["sweep", "--status", "runs"]).contains("4 trials: 4 finished"));
 }
 
