@@ -16,9 +16,8 @@ pub(super) fn processor_name() -> Option<String> {
 
 /// What a container's memory limit leaves (control groups version 2).
 fn left_in_control_group() -> Option<u64> {
-    let number = |name: &str| -> Option<u64> {
-        fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok()
-    };
+    let number =
+        |name: &str| -> Option<u64> { fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok() };
     Some(number("memory.max")?.saturating_sub(number("memory.current")?))
 }
 
