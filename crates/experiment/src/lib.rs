@@ -49,7 +49,8 @@
 //! - [`classify`] says what is on a photograph, [`compare`] counts what networks cost beside large ones.
 //! - [`sweep`] runs variants of a config with several seeds, each in a process of its own, here or on a [`cluster`];
 //!   [`race`] trains different networks for the same time, and [`sheet`] explains one image on all of them.
-//! - [`card`] measures weights for their model card, [`export`] calibrates the model of a run.
+//! - [`card`] measures weights for their model card, [`export`] calibrates the model of a run, and [`export::hub`] makes a
+//!   directory of a model for the Hub of Hugging Face.
 //!
 //! # Errors
 //!

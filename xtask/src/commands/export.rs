@@ -115,7 +115,7 @@ fn hub_files(
     let ships = arguments.model.is_none() && run.is_none();
     let figures = match (&arguments.card, run) {
         (Some(path), _) => HubFigures::Card(Box::new(read_card(path)?)),
-        (None, Some(run)) => HubFigures::Run(Box::new(run.evaluation.clone())),
+        (None, Some(run)) => HubFigures::Run(run),
         (None, None) if ships => HubFigures::Card(Box::new(shipped_card()?)),
         (None, None) => HubFigures::None,
     };

@@ -1,14 +1,15 @@
 //! A directory for the Hub of Hugging Face: the weights, a config that its pages read, and a model card whose figures they
 //! show.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use serde_json::{Map, Value as Json, json};
-use tinylsa_model::networks::Network;
-use tinylsa_model::{ModelConfig, ModelFile, Precision, state_of};
+use serde::Serialize;
+use tinylsa_model::networks::{Network, NetworkConfig};
+use tinylsa_model::{HeldOut, ModelConfig, ModelFile, Precision, state_of};
 use tinylsa_settings::{UsageError, printable};
 use tinylsa_system::{require_new_directory, sha256_hex, write_directory};
 
@@ -16,12 +17,17 @@ use super::front_matter::FrontMatter;
 use crate::card::{ModelCard, markdown};
 use crate::error::ExperimentError;
 use crate::evaluation::EvaluationReport;
+use crate::finished::FinishedRun;
 use crate::models::{LoadedNetwork, MODEL};
 
+/// What computes with the files, to the Hub.
+const LIBRARY: &str = "tinylsa";
 /// The file of the config.
 const CONFIG: &str = "config.json";
 /// The file of the model card.
 const CARD: &str = "README.md";
+/// The file of the figures of a measured card.
+const FIGURES: &str = "model-card.json";
 /// What the weights that ship may be used under, as the Hub names licences.
 const SHIPPED_LICENSES: [&str; 2] = ["mit", "apache-2.0"];
 /// The card of the weights that ship, as it was when this crate was built.
@@ -29,11 +35,11 @@ const SHIPPED_CARD: &str = include_str!("../../model-card.json");
 
 /// What is known of a model beside its file.
 #[derive(Clone, Debug)]
-pub enum HubFigures {
+pub enum HubFigures<'a> {
     /// Nothing: its card has no figures.
     None,
-    /// What a run measured of its weights.
-    Run(Box<EvaluationReport>),
+    /// What the run measured whose weights these are.
+    Run(&'a FinishedRun),
     /// What `card` measured of the weights.
     Card(Box<ModelCard>),
 }
@@ -46,7 +52,7 @@ pub struct HubRequest<'a> {
     /// In which the weights are stored. What a file of 16 bits held goes back into the same bytes, whichever is asked for.
     pub precision: Precision,
     /// What is known of these weights.
-    pub figures: HubFigures,
+    pub figures: HubFigures<'a>,
     /// The licences of the weights, as the Hub names them, such as `mit`; empty if they are not known.
     pub licenses: &'a [String],
 }
@@ -60,6 +66,8 @@ pub struct HubFiles {
     pub model: Vec<u8>,
     /// `README.md`: the model card, with what the Hub reads at its head.
     pub card: String,
+    /// `model-card.json`: the figures of a measured card; none without one.
+    pub figures: Option<String>,
     /// Whether the card has figures: those of other weights are left out, such as those of a run whose weights are rounded.
     pub has_figures: bool,
 }
@@ -120,33 +128,42 @@ impl HubRequest<'_> {
     fn made(&self) -> Result<HubFiles> {
         let &Self { loaded, precision, ref figures, licenses } = self;
         if let Some(license) = licenses.iter().find(|license| !is_identifier(license)) {
-            let text = format!("the licence {:?} is none of the Hub's, such as mit or apache-2.0", printable(license));
+            let text = format!("the licence {license:?} is none of the Hub's, such as mit or apache-2.0");
             return Err(UsageError(text).into());
         }
         let Stored { precision, model } = Stored::of(loaded, precision)?;
         let stored = Network::from_safetensors(&model, &Device::flex())?;
-        let is_exact = state_of(&stored.model) == state_of(&loaded.model);
-        let (figures, words) = match figures {
-            HubFigures::Run(report) if is_exact => (Some(report.as_ref()), None),
-            HubFigures::None | HubFigures::Run(_) => (None, None),
+        let stored = state_of(&stored.model);
+        let (figures, measured) = match figures {
+            HubFigures::None => (None, None),
+            HubFigures::Run(run) => {
+                let is_measured = state_of(&run.load_model()?.model) == stored;
+                (is_measured.then_some(&run.evaluation), None)
+            }
             HubFigures::Card(card) => {
-                if card.weights.sha256 != loaded.sha256 || !is_exact {
+                if card.weights.sha256 != loaded.sha256 || state_of(&loaded.model) != stored {
                     let text = format!(
                         "the card is of other weights: of a file with the SHA-256 {}; `card` measures these",
                         printable(&card.weights.sha256)
                     );
                     return Err(UsageError(text).into());
                 }
-                (Some(&card.test), Some(markdown(card)?))
+                (Some(&card.test), Some(card.as_ref()))
             }
         };
         let (kind, dataset) = (loaded.metadata.config.kind(), loaded.metadata.dataset.as_str());
         let front = FrontMatter { kind, dataset, licenses, figures };
-        let body = words.unwrap_or_else(|| self.words(figures));
+        let body = match measured {
+            Some(card) => markdown(card)?,
+            None => self.words(figures),
+        };
         Ok(HubFiles {
             config: self.config(precision)?,
             model,
             card: format!("{}\n{body}\n{}", front.yaml(), self.use_of()),
+            figures: measured
+                .map(|card| Ok::<_, serde_json::Error>(serde_json::to_string_pretty(card)? + "\n"))
+                .transpose()?,
             has_figures: figures.is_some(),
         })
     }
@@ -154,31 +171,30 @@ impl HubRequest<'_> {
     /// `config.json`.
     fn config(&self, precision: Precision) -> Result<String> {
         let metadata = &self.loaded.metadata;
-        let [channels, height, width] = metadata.config.input().dims();
+        let config = &metadata.config;
+        let [channels, height, width] = config.input().dims();
         let numbered = || metadata.class_names.iter().enumerate();
-        let names: Map<String, Json> = numbered().map(|(class, name)| (class.to_string(), json!(name))).collect();
-        let numbers: Map<String, Json> = numbered().map(|(class, name)| (name.clone(), json!(class))).collect();
-        let config = json!({
-            "library_name": "tinylsa",
-            "model_type": "tinylsa",
-            "architectures": [metadata.config.network_kind().title()],
-            "kind": metadata.config.kind(),
-            "config": metadata.config,
-            "num_channels": channels,
-            "image_size": [height, width],
-            "input": {"least": 0, "most": 1, "order": "channels, rows, columns", "normalisation": "part of the network"},
-            "num_labels": metadata.class_names.len(),
-            "id2label": names,
-            "label2id": numbers,
-            "dataset": metadata.dataset,
-            "temperature": metadata.temperature,
-            "held_out": metadata.held_out,
-            "dtype": match precision {
+        let described = Described {
+            library_name: LIBRARY,
+            model_type: LIBRARY,
+            architectures: [config.network_kind().title()],
+            kind: config.kind(),
+            config,
+            num_channels: channels,
+            image_size: [height, width],
+            input: Input { least: 0, most: 1, order: "channels, rows, columns", normalisation: "part of the network" },
+            num_labels: metadata.class_names.len(),
+            id2label: numbered().map(|(class, name)| (class, name.as_str())).collect(),
+            label2id: numbered().map(|(class, name)| (name.as_str(), class)).collect(),
+            dataset: &metadata.dataset,
+            temperature: metadata.temperature,
+            held_out: metadata.held_out.as_ref(),
+            dtype: match precision {
                 Precision::Single => "float32",
                 Precision::Half => "float16",
             },
-        });
-        Ok(serde_json::to_string_pretty(&config)? + "\n")
+        };
+        Ok(serde_json::to_string_pretty(&described)? + "\n")
     }
 
     /// The card of a model that `card` has not measured.
@@ -216,6 +232,35 @@ impl HubRequest<'_> {
     }
 }
 
+/// What `config.json` holds. Numbers of 32 bits are written as such, as in the model file.
+#[derive(Serialize)]
+struct Described<'a> {
+    library_name: &'a str,
+    model_type: &'a str,
+    architectures: [&'a str; 1],
+    kind: &'a str,
+    config: &'a NetworkConfig,
+    num_channels: usize,
+    image_size: [usize; 2],
+    input: Input<'a>,
+    num_labels: usize,
+    id2label: BTreeMap<usize, &'a str>,
+    label2id: BTreeMap<&'a str, usize>,
+    dataset: &'a str,
+    temperature: Option<f64>,
+    held_out: Option<&'a HeldOut>,
+    dtype: &'a str,
+}
+
+/// What the network takes.
+#[derive(Serialize)]
+struct Input<'a> {
+    least: u8,
+    most: u8,
+    order: &'a str,
+    normalisation: &'a str,
+}
+
 /// The weights as they are stored.
 struct Stored {
     precision: Precision,
@@ -246,7 +291,8 @@ impl HubFiles {
     /// # Errors
     /// [`ExperimentError::Usage`] if there is something under its name; otherwise what the file system says.
     pub fn write(&self, dir: &Path) -> Result<(), ExperimentError> {
-        let files = [(CONFIG, self.config.as_bytes()), (MODEL, &self.model), (CARD, self.card.as_bytes())];
+        let mut files = vec![(CONFIG, self.config.as_bytes()), (MODEL, &self.model), (CARD, self.card.as_bytes())];
+        files.extend(self.figures.as_ref().map(|figures| (FIGURES, figures.as_bytes())));
         match write_directory(dir, &files) {
             Ok(()) => Ok(()),
             Err(error) if is_taken(error.kind()) => Err(UsageError(error.to_string()).into()),
