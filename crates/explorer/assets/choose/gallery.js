@@ -45,7 +45,7 @@ export function gallery(server, session, chosen) {
     current = Math.min(current, Math.max(0, shown.length - 1));
     const total = session.dataset.images ?? images.label.length;
     const ready = images.predicted.length;
-    const rest = ready < total ? `; ${ready} of ${total} are predicted so far` : "";
+    const rest = ready < total ? ", predicting the rest …" : "";
     count.textContent = `${shown.length} of ${total} images${rest}`;
     draw();
   }

@@ -13,7 +13,7 @@ export function evidenceMaps(store, session) {
   const cards = session.classes.map((name, index) => {
     const canvas = element("canvas", { width: SIZE, height: SIZE, role: "img", "aria-label": `Evidence for ${name}: not computed yet` });
     const sum = element("span", { class: "evidence-sum" }, "–");
-    const button = element("button", { type: "button", "aria-pressed": "false", onclick: () => store.change({ target: index }) }, `Explain ${name}`);
+    const button = element("button", { type: "button", "aria-pressed": "false", onclick: () => store.change({ target: index }) }, "Explain", element("span", { class: "visually-hidden" }, ` ${name}`));
     return { canvas, sum, button, root: element("li", {}, element("h3", {}, name), canvas, sum, button) };
   });
   const legend = element("div");

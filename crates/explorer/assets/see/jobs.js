@@ -7,6 +7,8 @@ import { requestOf } from "../store.js";
 const PAUSES = { quick: 120, heavy: 700 };
 const AT_ONCE = 2;
 
+const costOf = ({ cost }) => (cost ? cost.count_at_default : 1);
+
 /** Makes the jobs. `told(method, event)` hears `{type: "waiting" | "started" | "progress" | "result" | "error" | "cancelled" | …}`. */
 export function makeJobs(server, store, told) {
   const running = new Map();
@@ -17,7 +19,8 @@ export function makeJobs(server, store, told) {
     if (methods.length === 0) return;
     for (const { name } of methods) told(name, { type: "waiting" });
     const begin = () => {
-      waiting.push(...methods.filter(({ name }) => !waiting.some((one) => one.name === name)));
+      const cheapestFirst = [...methods].sort((left, right) => costOf(left) - costOf(right));
+      waiting.push(...cheapestFirst.filter(({ name }) => !waiting.some((one) => one.name === name)));
       fill();
     };
     if (pause > 0) timers.push(setTimeout(begin, pause));

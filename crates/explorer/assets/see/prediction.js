@@ -34,7 +34,7 @@ export function predictionTable(store, session) {
     verdict.textContent = `${session.classes[prediction.predicted]}, ${percentage(shown[prediction.predicted])}.${label}`;
   });
   const words = session.model.temperature
-    ? `Logits are divided by the temperature ${shortNumber(session.model.temperature)} before the softmax: of test images with 80 %, about 80 % are correct. Of drawings nobody knows.`
+    ? `Logits are divided by the temperature ${shortNumber(session.model.temperature)} before the softmax: of the images of the data set that get 80 %, about 80 % are correct. How far that holds for drawings and photos is not known.`
     : "This model has no temperature: its probabilities may be too sure.";
   return element("div", {}, verdict, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Probabilities of the classes" }, table), element("p", { class: "hint" }, words));
 }

@@ -148,7 +148,11 @@ impl Page {
         }
         self.client.clone().close().await.unwrap();
         let log = std::fs::read_to_string(console(self.folder.path())).unwrap_or_default();
-        let said: Vec<&str> = log.lines().filter(|line| line.contains(":CONSOLE")).collect();
+        let said: Vec<&str> = log
+            .lines()
+            // the tests read pixels back more often than a reader does
+            .filter(|line| line.contains(":CONSOLE") && !line.contains("willReadFrequently"))
+            .collect();
         assert!(said.is_empty(), "the page wrote to the console: {said:#?}");
     }
 }

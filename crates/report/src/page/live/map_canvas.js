@@ -1,10 +1,13 @@
-// Draws one map over an image: colours, a dash in every clearly negative cell, and a contour around the largest values.
+// Draws one map over an image: colours, a dash in every clearly negative cell, and a line around the largest values of few
+// cells, or the outline of the image on a map of many.
 
 import { inkOn, signedColour, unsignedColour } from "./colours.js";
 
 /** Negative cells from this share of the scale on get a dash. */
 const DASHED_FROM = 0.15;
-/** The contour encloses this share of the cells, those of the largest absolute values. */
+/** A pixel brighter than this share of the brightest is inside the outline of an image. */
+const OUTLINED_FROM = 0.2;
+/** The line encloses this share of the cells, those of the largest absolute values. */
 const ENCLOSED = 0.1;
 
 /** The largest absolute value, or 1 where all are zero: the scale on which a map is drawn. */
@@ -33,9 +36,10 @@ export function drawImage(canvas, image) {
 
 /**
  * Draws a map `{values, rows, columns, signed, scale}` over an image, if there is one, with the map's share of the colour
- * `opacity` from 0 to 1. A marked cell gets a frame.
+ * `opacity` from 0 to 1. A marked cell gets a frame. A map as fine as the image gets its outline instead of a line around
+ * the largest values, which would enclose single pixels.
  */
-export function drawMap(canvas, map, { image = null, opacity = 1, marked = null, contour = true } = {}) {
+export function drawMap(canvas, map, { image = null, opacity = 1, marked = null, lines = true } = {}) {
   const { rows, columns, signed } = map;
   const scale = map.scale ?? largest(map.values);
   if (image && opacity < 1) drawImage(canvas, image);
@@ -46,7 +50,8 @@ export function drawMap(canvas, map, { image = null, opacity = 1, marked = null,
   enlarge(canvas, small, image ? opacity : 1);
   const context = canvas.getContext("2d");
   if (signed) drawDashes(context, map, scale, canvas);
-  if (contour) drawContour(context, map, canvas);
+  if (lines && image && rows === image.height) outline(context, image, canvas);
+  else if (lines) encloseLargest(context, map, canvas);
   if (marked !== null) frameCell(context, map, marked, canvas);
 }
 
@@ -81,23 +86,37 @@ function drawDashes(context, map, scale, { width, height }) {
   }
 }
 
-function drawContour(context, map, { width, height }) {
+function encloseLargest(context, map, { width, height }) {
   const size = map.rows * map.columns;
   const ordered = Array.from(map.values, Math.abs).sort((left, right) => right - left);
   const least = ordered[Math.max(0, Math.ceil(size * ENCLOSED) - 1)];
   if (!(least > 0) || least <= ordered[size - 1]) return;
-  const [wide, high] = [width / map.columns, height / map.rows];
-  const inside = (row, column) => row >= 0 && column >= 0 && row < map.rows && column < map.columns
-    && Math.abs(map.values[row * map.columns + column]) >= least;
+  const inside = (cell) => Math.abs(map.values[cell]) >= least;
+  strokeTwice(context, border(map.rows, map.columns, inside, width, height), 1);
+}
+
+function outline(context, image, { width, height }) {
+  const levels = Array.from({ length: image.width * image.height }, (_, index) => Math.max(...pixelColour(image, index)));
+  const least = OUTLINED_FROM * Math.max(...levels);
+  if (least === 0) return;
+  context.strokeStyle = "#707070";
+  context.lineWidth = 1;
+  context.stroke(border(image.height, image.width, (cell) => levels[cell] >= least, width, height));
+}
+
+/** The border between the cells inside and those outside. */
+function border(rows, columns, isInside, width, height) {
+  const [wide, high] = [width / columns, height / rows];
+  const inside = (row, column) => row >= 0 && column >= 0 && row < rows && column < columns && isInside(row * columns + column);
   const path = new Path2D();
-  for (let row = 0; row <= map.rows; row += 1) {
-    for (let column = 0; column <= map.columns; column += 1) {
+  for (let row = 0; row <= rows; row += 1) {
+    for (let column = 0; column <= columns; column += 1) {
       const here = inside(row, column);
       if (here !== inside(row - 1, column)) line(path, column * wide, row * high, (column + 1) * wide, row * high);
       if (here !== inside(row, column - 1)) line(path, column * wide, row * high, column * wide, (row + 1) * high);
     }
   }
-  strokeTwice(context, path, 1);
+  return path;
 }
 
 function line(path, fromX, fromY, toX, toY) {

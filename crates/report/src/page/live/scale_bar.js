@@ -7,7 +7,7 @@ import { shortNumber } from "./numbers.js";
 const STEPS = 20;
 
 /** What the marks on maps mean, which say without colour what the colours say. */
-export const MARKS = "Dashes mark what speaks against; the line encloses the tenth of a map that counts most.";
+export const MARKS = "Dashes mark what speaks against. A map of pixels has the outline of the image, a map of tokens a line around the tenth that counts most.";
 
 /** The legend of a scale from -largest (or 0) to largest, in a unit. */
 export function scaleBar(largestValue, signed, unit) {

@@ -95,13 +95,15 @@ export function tokenView(name, changed = () => {}) {
     for (const map of maps) {
       const small = choices.querySelector(`canvas[data-map="${map.key}"]`);
       if (!small) continue;
-      drawMap(small, drawn(map), { marked: state.token, contour: false });
+      drawMap(small, drawn(map), { marked: state.token, lines: false });
       small.previousElementSibling.checked = map === shown;
     }
-    drawMap(canvas, drawn(shown), { image: model.image, opacity: state.opacity, marked: state.token });
+    // the small maps of a family compare; the large one is read by its own scale
+    const scale = largest(rows.get(shown.key));
+    drawMap(canvas, { ...drawn(shown), scale }, { image: model.image, opacity: state.opacity, marked: state.token });
     sentence.textContent = sentenceOf(rows.get(shown.key), state.token, model.grid, titleOf(shown));
     const unit = state.deviation ? "share of the query's attention above or below the mean of all rows" : "share of the query's attention";
-    fill(legend, scaleBar(scaleOf(shown.family), state.deviation, unit));
+    fill(legend, scaleBar(scale, state.deviation, unit));
     if (numbers.open) fillTable(table, rows.get(shown.key), model.grid, `${titleOf(shown)}, token at ${placeOf(state.token, model.grid)}`);
   }
 
