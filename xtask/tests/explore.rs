@@ -34,7 +34,7 @@ fn serve(dir: &Path, arguments: &[&str]) -> (Served, String) {
 fn ask(link: &str, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
     let (address, token) = link.strip_prefix("http://").unwrap().split_once("/?token=").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nx-explorer-token: {token}\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -62,7 +62,7 @@ fn with_images(link: &str) -> Value {
         if session["dataset"]["state"] != "loading" {
             return session;
         }
-        assert!(started.elapsed() < Duration::from_secs(120), "{session}");
+        assert!(started.elapsed() < Duration::from_mins(2), "{session}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -79,6 +79,9 @@ enum Kind {
     FirstPaint,
     Predict,
     Look,
+    /// Until the map of a few steps is there.
+    FirstLook,
+    /// Until the map has converged.
     IntegratedGradients,
     /// A prediction while as many others ask for theirs.
     PredictOfMany,
@@ -86,18 +89,24 @@ enum Kind {
     PredictBeside,
 }
 
-const QUESTIONS: [Question; 6] = [
+const QUESTIONS: [Question; 7] = [
     Question { name: "start to first paint", kind: Kind::FirstPaint, median: Some(500.0), worst: None },
     Question { name: "stroke to prediction", kind: Kind::Predict, median: Some(30.0), worst: Some(100.0) },
     Question { name: "attention, evidence and gradient", kind: Kind::Look, median: Some(100.0), worst: None },
-    Question { name: "integrated gradients", kind: Kind::IntegratedGradients, median: Some(200.0), worst: None },
+    Question { name: "integrated gradients, first look", kind: Kind::FirstLook, median: Some(200.0), worst: None },
+    Question {
+        name: "integrated gradients, converged",
+        kind: Kind::IntegratedGradients,
+        median: Some(200.0),
+        worst: None,
+    },
     Question { name: "prediction, 20 clients at once", kind: Kind::PredictOfMany, median: None, worst: None },
     Question { name: "prediction beside the heaviest method", kind: Kind::PredictBeside, median: None, worst: None },
 ];
 
 pub(super) fn run(plan: &Plan) -> Result<ExploreReport> {
     let mut seconds: Vec<Vec<f64>> = QUESTIONS.iter().map(|_| Vec::new()).collect();
-    let served = Served::start(&plan.program, plan.model.as_deref())?;
+    let mut served = Served::start(&plan.program, plan.model.as_deref())?;
     served.wait_until_measured()?;
     for round in 0..plan.rounds {
         info!("round {} of {}", round + 1, plan.rounds);
@@ -132,11 +141,14 @@ fn measure(plan: &Plan, served: &Served, kind: Kind, round: usize) -> Result<Vec
         Kind::FirstPaint => (0..STARTS).map(|_| first_paint(&plan.program, plan.model.as_deref())).collect(),
         Kind::Predict => served.ask_for(block, |client, call| client.time("/api/predict", &body(served, round, call))),
         Kind::Look => served.ask_for(block, |client, call| client.time("/api/look", &body(served, round, call))),
-        Kind::IntegratedGradients => served.ask_for(block, |client, call| {
-            let mut asked = body(served, round, call);
-            asked["method"] = json!("integrated-gradients");
-            client.time("/api/explain", &asked)
+        Kind::FirstLook => served.ask_for(block, |client, call| {
+            let (look, rest) = client.time_of_first_look(&by_gradients(served, 2 * round, call))?;
+            // the method goes on behind its first look
+            drop(rest);
+            Ok(look)
         }),
+        Kind::IntegratedGradients => served
+            .ask_for(block, |client, call| client.time("/api/explain", &by_gradients(served, 2 * round + 1, call))),
         Kind::PredictOfMany => {
             let ask = |client: &mut Client, call: usize| client.time("/api/predict", &body(served, round, call));
             let all = thread::scope(|scope| {
@@ -164,7 +176,11 @@ fn beside_the_heaviest(served: &Served, block: Duration, round: usize) -> Result
                 let mut client = served.client()?;
                 client.send("/api/explain", &asked)?;
                 client.read_head()?;
-                while !is_over.load(Ordering::Relaxed) && client.read_chunk()?.is_some() {}
+                while client.read_chunk()?.is_some() {
+                    if is_over.load(Ordering::Relaxed) {
+                        return Ok(());
+                    }
+                }
             }
             Ok(())
         });
@@ -187,8 +203,17 @@ fn first_paint(program: &Path, model: Option<&Path>) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// An image with one pixel of its own for each call, so that no answer is remembered.
+fn by_gradients(served: &Served, round: usize, call: usize) -> Value {
+    let mut asked = body(served, round, call);
+    asked["method"] = json!("integrated-gradients");
+    asked
+}
+
+/// An image of its own for each call, so that no answer is remembered: of the gallery, or else drawn.
 fn body(served: &Served, round: usize, call: usize) -> Value {
+    if served.images > 0 {
+        return json!({"image": {"index": (499 * round + call) % served.images}});
+    }
     let [channels, height, width] = served.shape;
     let is_inside = |pixel: usize| (width / 4..3 * width / 4).contains(&(pixel % width)) && pixel / width > height / 4;
     let plane: Vec<u8> = (0..height * width).map(|pixel| if is_inside(pixel) { 190 } else { 0 }).collect();
@@ -209,18 +234,22 @@ struct Served {
     token: String,
     /// Channels, height and width of its images.
     shape: [usize; 3],
+    /// Images of its gallery.
+    images: usize,
 }
 
 impl Served {
     fn start(program: &Path, model: Option<&Path>) -> Result<Self> {
         let mut command = Command::new(program);
-        command.args(["explore", "--port", "0", "--synthetic"]).stdin(Stdio::null()).stderr(Stdio::null());
-        if let Some(model) = model {
-            command.arg("--model").arg(model);
-        }
+        command.args(["explore", "--port", "0"]).stdin(Stdio::null()).stderr(Stdio::null());
+        match model {
+            Some(model) => command.arg("--model").arg(model),
+            // the weights that ship know the classes of drawn garments
+            None => command.arg("--synthetic"),
+        };
         let mut child = command.stdout(Stdio::piped()).spawn().context("the server cannot be started")?;
         let output = child.stdout.take().context("the server has no output")?;
-        let mut served = Self { child, address: String::new(), token: String::new(), shape: [1, 1, 1] };
+        let mut served = Self { child, address: String::new(), token: String::new(), shape: [1, 1, 1], images: 0 };
         let mut link = String::new();
         BufReader::new(output).read_line(&mut link).context("the server printed no link")?;
         let parts = link.trim().strip_prefix("http://").and_then(|link| link.split_once("/?token="));
@@ -236,7 +265,7 @@ impl Served {
     }
 
     /// Waits until everything behind the page is done: the images are read and predicted, and the pace is measured.
-    fn wait_until_measured(&self) -> Result<()> {
+    fn wait_until_measured(&mut self) -> Result<()> {
         let started = Instant::now();
         let mut client = self.client()?;
         loop {
@@ -244,6 +273,7 @@ impl Served {
             let methods = session["methods"].as_array().into_iter().flatten();
             let costs: Vec<&Value> = methods.map(|method| &method["cost"]).filter(|cost| cost.is_object()).collect();
             if !costs.is_empty() && costs.iter().all(|cost| cost["milliseconds_each"].is_f64()) {
+                self.images = session["dataset"]["images"].as_u64().unwrap_or(0) as usize;
                 return Ok(());
             }
             if started.elapsed() > PATIENCE {
@@ -311,6 +341,21 @@ impl Client {
             bail!("the server answered {}", String::from_utf8_lossy(last));
         }
         Ok(seconds)
+    }
+
+    /// Seconds until the first look at a method's map, and the map itself behind it.
+    fn time_of_first_look(&mut self, body: &Value) -> Result<(f64, Vec<u8>)> {
+        let started = Instant::now();
+        self.send("/api/explain", body)?;
+        self.read_head()?;
+        let (mut seconds, mut last) = (None, Vec::new());
+        while let Some(chunk) = self.read_chunk()? {
+            if chunk.starts_with(b"{\"type\":\"preview\"") {
+                seconds = Some(started.elapsed().as_secs_f64());
+            }
+            last = chunk;
+        }
+        Ok((seconds.context("the server sent no first look")?, last))
     }
 
     fn get(&mut self, path: &str) -> Result<Value> {

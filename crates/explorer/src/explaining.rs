@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tinylsa_experiment::choice::background;
 use tinylsa_experiment::explain_settings::ExplainSettings;
 use tinylsa_explain::{
-    Background, Explainer, ImageExplanation, ImageToExplain, MethodExplanation, MethodId, Origin, Request,
-    RequestedClass, SharedSetting, execution, noise_background,
+    Background, Explained, Explainer, ImageExplanation, ImageToExplain, MethodContext, MethodExplanation, MethodId,
+    Origin, Request, RequestedClass, SharedSetting, execution, noise_background,
 };
 use tinylsa_system::sha256_hex;
-use tinylsa_xai::{Cancellation, ExplainedScore, Watch};
+use tinylsa_xai::{Cancellation, Execution, ExplainedScore, Watch};
 
 use crate::app::App;
 use crate::gallery::Images;
@@ -98,6 +98,33 @@ impl Asked {
         Ok(Made { explanation, remembered })
     }
 
+    /// A first look: the form of the first method that scores run again and again, which costs a fraction. Nothing for a
+    /// method that is remembered.
+    ///
+    /// # Errors
+    /// What the model or the method says; that it was cancelled.
+    pub(crate) fn first_look(
+        &self,
+        app: &App,
+        desk: &Desk,
+        cancellation: &Cancellation,
+        watch: Watch,
+    ) -> Result<Option<Explained>, Refusal> {
+        let Some(&method) = self.settings.methods.first() else { return Ok(None) };
+        let background = self.background(app, desk, cancellation)?;
+        let explainer = self.explainer(desk, &background, cancellation, watch);
+        let ImageExplanation { target, seed, .. } = self.predicted(app, &explainer)?;
+        if app.memory.get(&self.key(app, target, method)).is_some() {
+            return Ok(None);
+        }
+        let config = &self.settings.explain;
+        let execution = Execution { seed, ..explainer.execution.clone() };
+        let image = &self.subject.image.image;
+        let context = MethodContext::new(explainer.model, &config.shared, &background, execution, image, target);
+        let cheaper = config.method(method).budgeted(&config.scores.rerun.budget());
+        Ok(Some(cheaper.explain(&context)?))
+    }
+
     /// What is remembered of the image by the methods of the settings.
     ///
     /// # Errors
@@ -129,8 +156,7 @@ impl Asked {
     ) -> Explainer<'a> {
         let batch = self.settings.explain.batch_size.min(BATCH);
         let usual = execution(desk.device.clone(), batch, self.settings.seed, cancellation.clone());
-        let execution =
-            tinylsa_xai::Execution { memory_limit: usual.memory_limit.min(EXPLANATION_BYTES), watch, ..usual };
+        let execution = Execution { memory_limit: usual.memory_limit.min(EXPLANATION_BYTES), watch, ..usual };
         Explainer { model: desk.model.as_ref(), config: &self.settings.explain, background, execution }
     }
 

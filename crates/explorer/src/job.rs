@@ -101,7 +101,7 @@ pub(crate) struct Lines(mpsc::Sender<Bytes>);
 
 impl Lines {
     /// Sends a line that may be left out if the client is slow.
-    fn tell(&self, line: &impl Serialize) {
+    pub(crate) fn tell(&self, line: &impl Serialize) {
         if self.0.capacity() > RESERVED {
             self.send(line);
         }
@@ -121,7 +121,7 @@ pub(crate) fn stream<T: Serialize>(
     lane: &Lane,
     name: &'static str,
     asker: &Asker,
-    work: impl FnOnce(&Desk, &Ending, Watch) -> Result<T, Refusal> + Send + 'static,
+    work: impl FnOnce(&Desk, &Ending, Watch, &Lines) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<Response, Refusal> {
     let ticket = app.clients.begin(asker)?;
     let ending = Ending::of(&ticket);
@@ -132,7 +132,7 @@ pub(crate) fn stream<T: Serialize>(
         of_job.send(&Line::Started { lane: name });
         let progress = Progress::new(of_job.clone());
         let watch = ending.watch(move |step| progress.step(step));
-        match work(desk, &ending, watch) {
+        match work(desk, &ending, watch, &of_job) {
             Ok(result) => of_job.send(&LastLine { kind: "result", result }),
             Err(refusal) if ending.cancellation.is_cancelled() => {
                 if ending.superseded.load(Ordering::Relaxed) {

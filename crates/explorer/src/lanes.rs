@@ -220,7 +220,8 @@ mod tests {
         for width in [1, 3] {
             let (sender, receiver) = channel();
             let work = move |_: &Desk| sender.send((rayon::current_num_threads(), thread::current().id())).unwrap();
-            lane(width).submit(Cancellation::default(), work).unwrap();
+            let lane = lane(width);
+            lane.submit(Cancellation::default(), work).unwrap();
             let (threads, id) = wait(&receiver);
             assert_eq!(threads, width);
             assert_ne!(id, thread::current().id());

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use tinylsa_explain::MethodContext;
-use tinylsa_xai::{Cancellation, Watch, input_gradient};
+use tinylsa_xai::{Cancellation, Watch};
 
 use super::look::{asked, explained};
 use super::predict::prediction;
@@ -19,6 +19,7 @@ use crate::explaining::{Asked, require_target};
 use crate::job;
 use crate::lanes::Desk;
 use crate::refusal::Refusal;
+use crate::scoring::gradient_of;
 use crate::subject::ImageArgument;
 
 /// How many tokens are named on either side.
@@ -83,7 +84,7 @@ fn contrasted(
     let explainer = asked.explainer(desk, &background, cancellation, Watch::default());
     let shared = &asked.settings.explain.shared;
     let context = MethodContext::new(explainer.model, shared, &background, explainer.execution.clone(), image, score);
-    let gradient = input_gradient(&context.differentiable(), image, score.into(), &explainer.execution)?;
+    let gradient = gradient_of(desk, image, score)?;
     let found = desk.model.token_evidence().map(|source| source.evidence(context.image_pair())).transpose()?;
     let (mut speaks_for, mut counter) = (Vec::new(), Vec::new());
     let evidence = found.map(|found| {
@@ -101,7 +102,7 @@ fn contrasted(
         against,
         difference: score.of(&prediction.logits)?,
         evidence,
-        gradient: gradient.values,
+        gradient,
         speaks_for,
         counter,
         prediction,

@@ -1,6 +1,7 @@
 //! One method explains an image, streamed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -53,18 +54,40 @@ pub(super) async fn explain(State(app): State<Arc<App>>, request: Request) -> Re
     let argument: ExplainArgument = body::json(request, app.limits.json_bytes).await?;
     let ExplainArgument { image, method, target, against, settings, seed } = argument;
     require_target(&app, target, against)?;
-    let methods = vec![method.parse::<MethodId>()?];
+    let method = method.parse::<MethodId>()?;
+    let methods = vec![method];
     require_background(&app, &methods)?;
+    // of the methods whose cost is a setting, a first look comes at once
+    let has_first_look = app.knobs.methods.iter().any(|group| group.name == method.name() && group.cost.is_some());
     let settings = settings.fitted(&app, methods, seed)?;
     let asked = Asked { subject: image.subject(&app)?, settings, target, against };
     let (lane, name) = lane_of(&app.lanes, &asked.settings.methods);
     job::stream(&app, lane, name, &asker, {
         let app = Arc::clone(&app);
-        move |desk, ending, watch| {
-            let made = asked.explain(&app, desk, &ending.cancellation, watch)?;
-            answer(made)
+        move |desk, ending, watch, lines| {
+            let cancellation = &ending.cancellation;
+            if has_first_look {
+                let started = Instant::now();
+                let nobody = ending.watch(|_| {});
+                // what the cheaper form cannot do, the method itself may, or says why
+                if let Ok(Some(found)) = asked.first_look(&app, desk, cancellation, nobody) {
+                    let (seconds, maps) = (started.elapsed().as_secs_f64(), MapsAnswer::from(&found.maps));
+                    lines.tell(&Preview { kind: "preview", method: method.name(), seconds, maps });
+                }
+            }
+            answer(asked.explain(&app, desk, cancellation, watch)?)
         }
     })
+}
+
+/// A line before the result: what the cheaper form of the method makes of the image.
+#[derive(Serialize)]
+struct Preview {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    method: &'static str,
+    seconds: f64,
+    maps: MapsAnswer,
 }
 
 fn answer(made: Made) -> Result<ExplainAnswer, Refusal> {

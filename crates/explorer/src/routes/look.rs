@@ -8,8 +8,8 @@ use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use tinylsa_explain::{AttentionFacts, MethodContext, TokenEvidence};
 use tinylsa_xai::{
-    AttentionFlowConfig, AttentionRolloutConfig, Cancellation, ExplainedScore, HeadFusion, Target, Watch,
-    attention_flow, attention_rollout, input_gradient,
+    AttentionFlowConfig, AttentionRolloutConfig, Cancellation, ExplainedScore, HeadFusion, Watch, attention_flow,
+    attention_rollout,
 };
 
 use super::predict::prediction;
@@ -21,6 +21,7 @@ use crate::explaining::{Asked, require_target};
 use crate::job;
 use crate::lanes::Desk;
 use crate::refusal::Refusal;
+use crate::scoring::gradient_of;
 use crate::settings::SettingsArgument;
 use crate::subject::{ImageArgument, Subject};
 
@@ -120,13 +121,13 @@ fn looked(app: &App, desk: &Desk, asked: &Asked, cancellation: &Cancellation) ->
     let context = MethodContext::new(explainer.model, shared, &background, explainer.execution.clone(), image, target);
     let attention = desk.model.attention().map(|source| attention(&context, source.facts())).transpose()?;
     let evidence = desk.model.token_evidence().map(|source| source.evidence(context.image_pair())).transpose()?;
-    let gradient = input_gradient(&context.differentiable(), image, Target::from(target), &explainer.execution)?;
+    let gradient = gradient_of(desk, image, target)?;
     Ok(LookAnswer {
         target: target.class,
         against: target.against,
         attention,
         evidence: evidence.as_ref().map(EvidenceLook::from),
-        gradient: GradientLook { values: gradient.values, unit: "logits per unit of brightness" },
+        gradient: GradientLook { values: gradient, unit: "logits per unit of brightness" },
         prediction,
         milliseconds: 1e3 * started.elapsed().as_secs_f64(),
     })

@@ -73,7 +73,7 @@ pub(super) async fn scores(State(app): State<Arc<App>>, request: Request) -> Res
     let asked = Asked { subject: image.subject(&app)?, settings, target, against };
     job::stream(&app, &app.lanes.heavy, "heavy", &asker, {
         let app = Arc::clone(&app);
-        move |desk, ending, watch| scored(&app, desk, &asked, ending, watch)
+        move |desk, ending, watch, _| scored(&app, desk, &asked, ending, watch)
     })
 }
 

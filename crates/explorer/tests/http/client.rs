@@ -16,7 +16,7 @@ use tinylsa_explorer::{Explorer, ExplorerConfig, ExplorerImages};
 /// Images of the gallery.
 pub(crate) const IMAGES: usize = 30;
 /// Longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a server needs to know to be asked.
 pub(crate) struct Server {
@@ -24,6 +24,9 @@ pub(crate) struct Server {
     pub(crate) token: String,
     pub(crate) images: Arc<LoadedDataset>,
 }
+
+/// What runs the server.
+static RUNNING: Mutex<Option<Explorer>> = Mutex::new(None);
 
 /// One server with synthetic garments, for all tests. It ends with the process.
 pub(crate) static SERVER: LazyLock<Server> = LazyLock::new(|| {
@@ -34,7 +37,6 @@ pub(crate) static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let mut explorer = Explorer::start(ExplorerConfig { images: given, ..ExplorerConfig::new(model) }).unwrap();
     explorer.wait_for_images();
     let (address, token) = (explorer.address(), explorer.token().to_owned());
-    static RUNNING: Mutex<Option<Explorer>> = Mutex::new(None);
     *RUNNING.lock().unwrap() = Some(explorer);
     Server { address, token, images }
 });
@@ -100,16 +102,17 @@ impl Server {
     }
 
     pub(crate) fn head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+        use std::fmt::Write;
         let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
         let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         if !given("host") {
-            head.push_str(&format!("host: {}\r\n", self.address));
+            write!(head, "host: {}\r\n", self.address).unwrap();
         }
         if !given("x-explorer-token") {
-            head.push_str(&format!("x-explorer-token: {}\r\n", self.token));
+            write!(head, "x-explorer-token: {}\r\n", self.token).unwrap();
         }
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         head.push_str("\r\n");
         head

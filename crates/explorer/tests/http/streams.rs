@@ -24,6 +24,8 @@ fn a_method_tells_its_progress_its_error_and_its_map() {
     let lines = SERVER.post("/api/explain", &light("progress")).lines();
     let kinds: Vec<&str> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"started") && kinds.last() == Some(&"result"), "{kinds:?}");
+    let preview = lines.iter().find(|line| line["type"] == "preview").expect("a first look");
+    assert_eq!((&preview["method"], &preview["maps"]["quantity"]), (&json!("rise"), &json!("gain")));
     let errors: Vec<&Value> = lines.iter().filter(|line| line["relative_standard_error"].is_f64()).collect();
     assert!(!errors.is_empty(), "a running standard error");
     for line in lines.iter().filter(|line| line["type"] == "progress") {

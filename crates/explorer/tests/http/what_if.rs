@@ -10,7 +10,7 @@ fn mask() -> Value {
     base64(&inside).into()
 }
 
-fn ask(edit: Value, more: Value) -> Value {
+fn ask(edit: &Value, more: &Value) -> Value {
     let mut body = json!({"image": {"pixels": base64(&drawing()), "name": "what-if"}, "edit": edit});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     SERVER.post("/api/what-if", &body).ok()
@@ -18,7 +18,7 @@ fn ask(edit: Value, more: Value) -> Value {
 
 #[test]
 fn what_is_erased_changes_every_logit_as_a_prediction_of_the_edited_image_says() {
-    let found = ask(json!({"kind": "erase", "mask": mask()}), json!({"methods": []}));
+    let found = ask(&json!({"kind": "erase", "mask": mask()}), &json!({"methods": []}));
     let edited = bytes(&found["pixels"]);
     assert!(edited[12 * 28..16 * 28].iter().all(|&level| level == 0));
     assert_eq!(edited[16 * 28..], drawing()[16 * 28..]);
@@ -36,7 +36,7 @@ fn what_is_erased_changes_every_logit_as_a_prediction_of_the_edited_image_says()
 fn maps_are_ranked_by_how_near_they_came() {
     let erase = json!({"kind": "erase", "mask": mask()});
     let methods = ["input-times-gradient", "class-evidence", "rise", "self-attention", "occlusion"];
-    let before = ask(erase.clone(), json!({"methods": methods, "target": 1}));
+    let before = ask(&erase, &json!({"methods": methods, "target": 1}));
     let basis = before["predictions"][0]["basis"].as_str().unwrap();
     assert_eq!(basis, "not computed yet: ask for this map first");
     let image = json!({"pixels": base64(&drawing()), "name": "what-if"});
@@ -44,7 +44,7 @@ fn maps_are_ranked_by_how_near_they_came() {
         let body = json!({"image": image, "method": method, "target": 1});
         assert_eq!(SERVER.post("/api/explain", &body).lines().pop().unwrap()["type"], "result");
     }
-    let found = ask(erase.clone(), json!({"target": 1}));
+    let found = ask(&erase, &json!({"target": 1}));
     let predictions = found["predictions"].as_array().unwrap();
     assert_eq!(predictions.len(), 4, "every map that was computed: {predictions:?}");
     let of = |name: &str| predictions.iter().find(|prediction| prediction["method"] == name).unwrap();
@@ -61,13 +61,13 @@ fn maps_are_ranked_by_how_near_they_came() {
         assert!((sum - found["change"].as_f64().unwrap()).abs() < 1e-9, "{prediction}");
     }
     // other settings are other maps
-    let other = ask(erase, json!({"target": 1, "seed": 77}));
+    let other = ask(&erase, &json!({"target": 1, "seed": 77}));
     assert_eq!(other["predictions"], json!([]));
 }
 
 #[test]
 fn regions_are_blurred_shifted_and_pasted() {
-    let changed = |edit: Value| bytes(&ask(edit, json!({"methods": []}))["pixels"]);
+    let changed = |edit: Value| bytes(&ask(&edit, &json!({"methods": []}))["pixels"]);
     let blurred = changed(json!({"kind": "blur", "mask": mask(), "sigma": 2.0}));
     assert!(blurred != drawing() && blurred[..12 * 28] == drawing()[..12 * 28]);
     let shifted = changed(json!({"kind": "shift", "mask": mask(), "dx": 0, "dy": 3}));
