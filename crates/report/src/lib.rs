@@ -11,7 +11,8 @@
 //!   grid of tokens, and a [`MapMatrix`] many small ones in rows and columns; [`ContactSheet`] shows the images of a dataset; [`encode_png`] turns pixels into a file;
 //! * **tables**: [`Table`], and [`RankedTable`] for methods ranked by several scores, [`DifferenceTable`] for what sets them
 //!   apart from a control;
-//! * **the page**: [`ReportPage`] puts all of it into one HTML file.
+//! * **the page**: [`ReportPage`] puts all of it into one HTML file, and [`LiveContents`] an image that answers a hovered token
+//!   where scripts run.
 //!
 //! Three decisions shape it.
 //!

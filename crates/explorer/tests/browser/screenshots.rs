@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use crate::choose::SHOE;
 use crate::page::Page;
+use crate::server::with_images_of_the_model;
 
+/// The gallery is that of the data set which `FASHION_MNIST_DIR` names.
 /// `cargo test --workspace --test browser -- --ignored screenshots` writes them to `docs/images`.
 #[tokio::test]
 #[ignore = "writes to docs/images"]
 async fn screenshots_of_the_documentation() {
-    let Some(page) = Page::open("").await else { return };
+    let Some(page) = Page::at(&with_images_of_the_model()).await else { return };
+    page.until("the gallery", "return document.querySelectorAll('.gallery-cell').length > 10").await;
     page.draw(&SHOE).await;
     page.click("input[name=tool][value=fill]").await;
     page.draw(&[(0.45, 0.5)]).await;

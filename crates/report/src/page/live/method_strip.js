@@ -14,7 +14,7 @@ export function sharedScales(maps) {
 }
 
 /** A card of a method, whose place stays the same while its map changes. */
-export function methodCard({ name, title, shows, doesNotShow }) {
+export function methodCard({ name, title, shows, doesNotShow }, hasDiagnostics = true) {
   const canvas = element("canvas", { width: SIZE, height: SIZE, role: "img", "aria-label": `Map of ${title}: not computed yet` });
   const legend = element("div", { class: "card-legend" });
   const status = element("p", { class: "card-status" });
@@ -25,7 +25,7 @@ export function methodCard({ name, title, shows, doesNotShow }) {
     element("p", { class: "meaning" }, `Shows ${shows}.`),
     element("p", { class: "meaning not" }, `Does not show ${doesNotShow}.`),
     settings,
-    element("details", { class: "card-details" }, element("summary", {}, "Diagnostics", element("span", { class: "visually-hidden" }, ` of ${title}`)), remarks));
+    element("details", { class: "card-details", hidden: !hasDiagnostics }, element("summary", {}, "Diagnostics", element("span", { class: "visually-hidden" }, ` of ${title}`)), remarks));
   return {
     element: root, status, settings, canvas,
     /** Draws a map `{values, rows, columns, signed, unit, sentences}` on a scale. */

@@ -12,7 +12,7 @@ use super::contents::{LiveContents, LiveMap};
 use crate::ReportError;
 
 /// Levels of the weights of attention, the finest first: coarser ones take fewer bits.
-const LEVELS: [u8; 3] = [255, 127, 63];
+const LEVELS: [u8; 5] = [255, 127, 63, 47, 31];
 /// Levels of a map without sign, and on one side of 0 of a map with one.
 const MAP_LEVELS: f64 = 255.0;
 const SIGNED_LEVELS: f64 = 127.0;
@@ -269,7 +269,7 @@ mod tests {
         assert!(image.packed.len() <= 60_000);
         let (header, _) = unpacked(&image);
         assert_eq!(header["leftOut"][0], "the heads of layer 0");
-        assert_eq!(header["levels"], 63);
+        assert_eq!(header["levels"], 31);
         assert_eq!(header["maps"].as_array().unwrap().len(), 0, "{header}");
         assert!(matches!(large.pack(100), Err(ReportError::Size { .. })));
         let small = contents(2, [7, 7]);

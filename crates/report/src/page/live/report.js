@@ -26,7 +26,7 @@ async function enliven(place, number) {
 
 function methodsOf(model) {
   const chosen = new Set(model.maps.slice(0, SHOWN_FIRST).map((map) => map.name));
-  const cards = new Map(model.maps.map((map) => [map.name, methodCard(map)]));
+  const cards = new Map(model.maps.map((map) => [map.name, methodCard(map, false)]));
   const strip = element("div", { class: "method-strip" });
   let opacity = 1;
   const draw = () => {
