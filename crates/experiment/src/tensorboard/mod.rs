@@ -146,7 +146,7 @@ fn summary(step: i64, value: Vec<Value>) -> Event {
 
 /// A number in the form that every reader knows, with 32 bits. TensorBoard shows no numbers of 64.
 fn scalar(tag: &str, number: f64) -> Value {
-    Value { tag: tag.to_owned(), simple_value: Some(number as f32), tensor: None, metadata: None }
+    Value { tag: tag.to_owned(), number: Some(number as f32), tensor: None, metadata: None }
 }
 
 /// Lines of a language that are shown as they are.
@@ -178,7 +178,7 @@ fn value(tag: &str, tensor: Tensor, plugin: &str, class: DataClass) -> Value {
         summary_description: String::new(),
         data_class: class.into(),
     };
-    Value { tag: tag.to_owned(), simple_value: None, tensor: Some(tensor), metadata: Some(metadata) }
+    Value { tag: tag.to_owned(), number: None, tensor: Some(tensor), metadata: Some(metadata) }
 }
 
 /// Seconds since 1970; a clock that is before that stands still.

@@ -35,8 +35,9 @@ pub(super) struct Summary {
 pub(super) struct Value {
     #[prost(string, tag = "1")]
     pub(super) tag: String,
+    /// `simple_value`
     #[prost(float, optional, tag = "2")]
-    pub(super) simple_value: Option<f32>,
+    pub(super) number: Option<f32>,
     #[prost(message, optional, tag = "8")]
     pub(super) tensor: Option<Tensor>,
     #[prost(message, optional, tag = "9")]

@@ -73,7 +73,7 @@ fn values(run_dir: &Path) -> Vec<(i64, Value)> {
 fn scalars(run_dir: &Path) -> Vec<BTreeMap<String, f32>> {
     let mut steps: BTreeMap<i64, BTreeMap<String, f32>> = BTreeMap::new();
     for (step, value) in values(run_dir) {
-        if let Some(number) = value.simple_value {
+        if let Some(number) = value.number {
             let numbers = steps.entry(step).or_insert_with(|| [("step".to_owned(), step as f32)].into());
             let earlier = numbers.insert(value.tag.clone(), number);
             assert_eq!(earlier, None, "{} of step {step} is there twice", value.tag);
