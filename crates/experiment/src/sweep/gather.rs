@@ -75,7 +75,7 @@ pub(super) fn gathered(plan: &FrozenPlan, request: &GatherRequest<'_>) -> Result
         match found.map(|manifest| TrialResult::read(trial, &run_dir, manifest)) {
             Some(Ok(result)) => results.trials.push(result),
             Some(Err(damage)) => {
-                let reason = format!("{damage:#}");
+                let reason = format!("{damage:#}; delete its directory to run it again");
                 results.missing.push(MissingTrial { index, name: trial.name(), state, reason });
             }
             None => results.missing.push(MissingTrial { index, name: trial.name(), state, reason }),
