@@ -1,6 +1,7 @@
 //! Rules of this workspace that the compiler does not know.
 
 mod imports;
+mod packages;
 mod source;
 
 use std::fs;
