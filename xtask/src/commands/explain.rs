@@ -1,17 +1,13 @@
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use tinylsa_experiment::matching::require_classes;
 use tinylsa_experiment::shards::ShardPlan;
 use tinylsa_explain::page::{DrawnExplanation, Placement};
 use tinylsa_explain::scores::{ScoreFold, Scoring};
-use tinylsa_explain::{
-    ExplanationsDigest, ImageDirectory, ImageExplanation, ImageToExplain, RequestedClass, shown_beside, write_image,
-};
+use tinylsa_explain::{ExplanationsDigest, ImageDirectory, ImageToExplain, RequestedClass, shown_beside, write_image};
 use tinylsa_settings::counted;
 use tinylsa_system::{ClaimError, OutputDir, sha256_hex};
-use tinylsa_xai::ExplainError;
-use tracing::{error, info};
 
 use crate::outcome::{UsageError, say, stop_on_interrupt};
 use crate::progress::ExplainBar;
@@ -21,14 +17,13 @@ mod finished;
 mod prepared;
 mod shards;
 mod sources;
+mod telling;
 
 pub(crate) use arguments::ExplainArguments;
-use finished::{Finished, PAGE, SCORES};
+use finished::{Finished, KIND, PAGE, SCORES};
 use prepared::{Prepared, Ready};
 use sources::{from_dataset, from_files};
-
-/// The kind of output that `--out` holds.
-const KIND: &str = "explanations";
+use telling::{is_cancelled, tell, told};
 
 /// Explains images, a folder each.
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<()> {
@@ -122,53 +117,10 @@ fn explain(
     if failures.is_empty() { say(format!("digest {}", digest.finish())) } else { Err(told(failures, asked)) }
 }
 
-fn is_cancelled(failure: &anyhow::Error) -> bool {
-    failure.chain().any(|cause| matches!(cause.downcast_ref(), Some(ExplainError::Cancelled { .. })))
-}
-
-/// Tells each failure, and returns the error of all of them: the failure itself where a single image was asked for.
-fn told(mut failures: Vec<anyhow::Error>, asked: usize) -> anyhow::Error {
-    if asked == 1
-        && let Some(only) = failures.pop()
-    {
-        return only;
-    }
-    for failure in &failures {
-        error!("{failure:#}");
-    }
-    anyhow!("{} of {} could not be explained", failures.len(), counted(asked, "image"))
-}
-
 /// Claims the directory of the output. That it holds something else is a mistake of the command line.
 fn claim(out: &Path) -> Result<OutputDir> {
     OutputDir::claim(out, KIND).map_err(|error| match error {
         ClaimError::NotOurs { .. } | ClaimError::OtherKind { .. } => UsageError(error.to_string()).into(),
         other => other.into(),
     })
-}
-
-fn tell(explanation: &ImageExplanation, folder: &Path) -> Result<()> {
-    let named = |class: usize| {
-        format!("{} {:.1} %", explanation.class_name(class), 100.0 * explanation.shown_probability(class))
-    };
-    let truth = explanation.label.map(|label| format!(", is {}", explanation.class_name(label)));
-    let target = match explanation.target.against {
-        None => named(explanation.target.class),
-        Some(_) => explanation.target_name(),
-    };
-    let seconds: f64 = explanation.methods.iter().map(|method| method.seconds).sum();
-    for method in &explanation.methods {
-        for warning in &method.warnings {
-            info!("{} by {}: {warning}", explanation.id, method.method);
-        }
-    }
-    say(format!(
-        "{}: predicted {}{}, explained {}: {} in {seconds:.2} s, {}",
-        explanation.id,
-        named(explanation.predicted),
-        truth.unwrap_or_default(),
-        target,
-        counted(explanation.methods.len(), "method"),
-        folder.display()
-    ))
 }

@@ -12,6 +12,9 @@ use tinylsa_system::write_atomically;
 use crate::outcome::say;
 use crate::score_table::say_scores;
 
+/// The kind of output that `--out` holds.
+pub(super) const KIND: &str = "explanations";
+
 /// The page of all explanations.
 pub(super) const PAGE: &str = "explanations.html";
 

@@ -17,10 +17,10 @@ use tinylsa_xai::Cancellation;
 use tracing::info;
 
 use super::arguments::ExplainArguments;
-use super::finished::{Finished, PAGE, SCORES};
+use super::finished::{Finished, KIND, PAGE, SCORES};
 use super::prepared::{Prepared, Ready};
 use super::sources::{from_dataset, names, numbers};
-use super::{KIND, is_cancelled, tell, told};
+use super::telling::{is_cancelled, tell, told};
 use crate::commands::cluster::say_submission;
 use crate::outcome::{Resumable, UsageError, say, stop_task_on_interrupt};
 use crate::progress::ExplainBar;
