@@ -256,3 +256,21 @@ fn a_peer_explains_a_case_and_ends() {
     assert_eq!(code, 1);
     assert!(said.contains("networkx-flow-49x3 answered"), "{said}");
 }
+
+#[test]
+fn the_page_to_explore_is_asked_as_a_browser_asks_it() {
+    let output = bench(&["explore", "--rounds", "1", "--block-seconds", "0.001", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let questions = document["explore"]["questions"].as_array().unwrap();
+    assert_eq!(questions.len(), 7);
+    for question in questions {
+        let figure = |key: &str| question[key].as_f64().unwrap();
+        assert!(question["calls"].as_u64().unwrap() >= 1, "{question}");
+        assert!(0.0 < figure("median") && figure("median") <= figure("worst"), "{question}");
+    }
+    assert!(document["explore"]["longest_delay"].is_f64());
+    let refused = bench(&["explore", "--threads", "1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("--threads has no effect on `bench explore`"), "{}", text(&refused.stderr));
+}

@@ -25,10 +25,20 @@ const METHODS: [&str; 6] = [
     "kernel-shap",
     "multi-head-attention",
 ];
-const OVERRIDES: [&str; 2] = ["explain.kernel-shap.evaluations=200", "explain.fill.kind=\"black\""];
+const OVERRIDES: [&str; 4] = [
+    "explain.kernel-shap.evaluations=200",
+    "explain.fill.kind=\"black\"",
+    "explain.integrated-gradients.maximum_steps=40",
+    "explain.expected-gradients.maximum_strata=10",
+];
 
 fn settings() -> Value {
-    json!({"kernel-shap.evaluations": 200, "fill.kind": "black"})
+    json!({
+        "kernel-shap.evaluations": 200,
+        "fill.kind": "black",
+        "integrated-gradients.maximum_steps": 40,
+        "expected-gradients.maximum_strata": 10,
+    })
 }
 
 /// The file that the command writes, made by the library as the command makes it.

@@ -59,6 +59,7 @@ fn every_method_that_the_model_serves_has_an_answer() {
             ("permutation-shap", json!({"permutation-shap.permutations": 4})),
             ("exact-shapley", json!({"exact-shapley.grid.rows": 2})),
             ("smooth-grad", json!({"smooth-grad.samples": 64})),
+            ("integrated-gradients", json!({"integrated-gradients.maximum_steps": 40})),
             (
                 "expected-gradients",
                 json!({"expected-gradients.strata": 2, "expected-gradients.maximum_strata": 2, "background.images": 3}),
