@@ -14,7 +14,7 @@ use burn::tensor::{Tensor, TensorData};
 use tinylsa_experiment::explain_settings::ExplainSettings;
 use tinylsa_experiment::model_images::{ImageRequest, ImagesOf};
 use tinylsa_explain::Circumstances;
-use tinylsa_model::{Classifier, LoadedModel, ModelConfig, State, state_of, values_of};
+use tinylsa_model::{Classifier, LoadedModel, ModelConfig, values_of};
 use tinylsa_system::sha256_hex;
 use tinylsa_xai::Cancellation;
 use tokio::net::TcpListener;
@@ -75,7 +75,7 @@ impl Explorer {
             address,
             token: token(),
             sha256,
-            parameters: parameters(&state_of(network.as_ref())),
+            parameters: metadata.config.cost().parameters(),
             source_options: source_options(&images),
             knobs: Knobs::of(&settings, &at),
             settings,
@@ -191,10 +191,6 @@ fn listen(runtime: &Runtime, port: u16) -> Result<Listening, ExplorerError> {
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok(Listening { listener, address })
-}
-
-fn parameters(state: &State) -> usize {
-    state.values().map(|tensor| tensor.values.len()).sum()
 }
 
 /// The words of the command `explain` that name the images.

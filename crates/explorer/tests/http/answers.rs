@@ -1,6 +1,7 @@
 //! What the quick questions are answered.
 
 use serde_json::{Value, json};
+use tinylsa_experiment::models::load_model_or_pretrained;
 
 use super::client::{IMAGES, SERVER, base64, bytes, drawing, numbers};
 
@@ -12,10 +13,11 @@ fn close(found: f64, expected: f64) {
 #[test]
 fn a_session_tells_the_model_the_images_the_methods_and_the_limits() {
     let session = SERVER.get("/api/session").ok();
+    let shipped = load_model_or_pretrained(None).unwrap();
     assert_eq!(session["input"], json!({"channels": 1, "height": 28, "width": 28}));
     assert_eq!(session["classes"][9], "Ankle boot");
     assert_eq!((&session["model"]["file"], &session["model"]["trained_on"]), (&Value::Null, &json!("fashion-mnist")));
-    assert!(session["model"]["parameters"].as_u64().unwrap() > 10_000);
+    assert_eq!(session["model"]["parameters"], shipped.metadata.config.cost().parameters());
     assert_eq!(session["dataset"]["state"], "ready");
     assert_eq!(session["dataset"]["images"], IMAGES);
     assert_eq!(session["dataset"]["has_masks"], true);
