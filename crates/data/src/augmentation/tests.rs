@@ -240,9 +240,9 @@ fn a_larger_image_covers_more() {
 const LEVEL: f32 = 100.0 / 255.0;
 
 /// The levels of an image of two, black and `LEVEL`, in each of 200 draws of the light.
-fn two_levels_in_other_light(change: AugmentationConfig) -> Vec<[f32; 2]> {
+fn two_levels_in_other_light(change: &AugmentationConfig) -> Vec<[f32; 2]> {
     let image: Vec<u8> = (0..784).map(|pixel| (pixel % 2 * 100) as u8).collect();
-    let config = AugmentationConfig { light_probability: 1.0, ..change };
+    let config = AugmentationConfig { light_probability: 1.0, ..change.clone() };
     (0..200)
         .map(|index| {
             let changed = augment(&image, GREY, &config, key(0, index));
@@ -265,7 +265,7 @@ fn brightness_and_gamma_change_all_levels_alike_and_keep_black() {
     let brightness = AugmentationConfig { brightness: 0.5, ..AugmentationConfig::none() };
     let gamma = AugmentationConfig { gamma: 1.0, ..AugmentationConfig::none() };
     for (config, bounds) in [(brightness, [0.5 * LEVEL, 1.5 * LEVEL]), (gamma, [LEVEL * LEVEL, LEVEL.sqrt()])] {
-        let pairs = two_levels_in_other_light(config);
+        let pairs = two_levels_in_other_light(&config);
         assert!(pairs.iter().all(|pair| pair[0].abs() < 1e-5));
         assert_spans(&pairs.iter().map(|pair| pair[1]).collect::<Vec<_>>(), bounds);
     }
@@ -273,7 +273,7 @@ fn brightness_and_gamma_change_all_levels_alike_and_keep_black() {
 
 #[test]
 fn contrast_keeps_the_mean_and_leaves_a_share() {
-    let pairs = two_levels_in_other_light(AugmentationConfig { contrast: 0.75, ..AugmentationConfig::none() });
+    let pairs = two_levels_in_other_light(&AugmentationConfig { contrast: 0.75, ..AugmentationConfig::none() });
     assert!(pairs.iter().all(|[dark, light]| (dark + light - LEVEL).abs() < 1e-5));
     let shares: Vec<f32> = pairs.iter().map(|[dark, light]| (light - dark) / LEVEL).collect();
     assert_spans(&shares, [0.25, 1.0]);
