@@ -91,7 +91,7 @@ fn trials_that_are_run_one_by_one_give_the_results_of_one_call() {
     for index in ["3", "0", "1"] {
         check(folder, &["--trial", index, "runs"], 0, "digest ");
     }
-    let said = check(folder, &["--gather", "runs"], 0, "beside the control, on the same images");
+    let said = check(folder, &["--gather", "runs"], 0, "beside plain, on the same images");
     assert!(said.out.contains("mixed") && !said.err.contains("resubmit"), "{}{}", said.out, said.err);
     check(folder, &["sweep.toml", "--out", "alone", "--jobs", "1"], 0, "beside plain, on the same images");
     let [gathered, alone] = ["runs", "alone"].map(|name| timeless(json(&folder.join(name).join("results.json"))));

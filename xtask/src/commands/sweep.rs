@@ -7,8 +7,8 @@ use tinylsa_experiment::ExperimentError;
 use tinylsa_experiment::cluster::{ArrayJob, array_of, quoted, submit};
 use tinylsa_experiment::statistics::MeanAndDeviation;
 use tinylsa_experiment::sweep::{
-    Comparison, GatherRequest, LocalJobs, PairedDifference, SweepPlace, SweepPlan, SweepResults, TrialRequest,
-    TrialState, TrialStatus, VariantSummary, Verdict, gather, plan_trials, run_trial, run_trials, status,
+    Comparison, FrozenPlan, GatherRequest, LocalJobs, PairedDifference, SweepPlace, SweepPlan, SweepResults,
+    TrialRequest, TrialState, TrialStatus, VariantSummary, Verdict, gather, plan_trials, run_trial, run_trials, status,
 };
 use tinylsa_settings::counted;
 
@@ -154,8 +154,8 @@ fn gather_results(arguments: &SweepArguments) -> Result<()> {
     let folder: &Path = &arguments.place;
     let request = GatherRequest { folder, allow_mixed: arguments.allow_mixed, stop: Arc::default() };
     let results = gather(&request)?;
-    let control = results.comparisons.first().map(|_| "the control");
-    tell(&results, control, arguments.json)?;
+    let control = FrozenPlan::read(folder)?.control.filter(|_| !results.comparisons.is_empty());
+    tell(&results, control.as_deref(), arguments.json)?;
     let Some(first) = results.missing.first() else { return Ok(()) };
     let numbers: Vec<usize> = results.missing.iter().map(|trial| trial.index).collect();
     for trial in results.missing.iter().take(MOST_NAMED) {
