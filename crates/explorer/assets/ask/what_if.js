@@ -112,7 +112,7 @@ export function whatIfSection(store, session, server, keep) {
   return element("div", { class: "what-if" },
     element("p", { class: "hint" }, "Choose a region, edit it, and compare what happens with what each map said would happen: an honest map says beforehand what erasing does."),
     element("div", { class: "what-if-images" }, region.element, element("div", {}, canvas, element("p", { class: "hint" }, "after the edit"))),
-    choiceSwitch("Edit", "edit", KINDS.filter(([kind]) => kind !== "paste" || session.dataset.state === "ready"), edit.kind, (kind) => { edit.kind = kind; controls(); later(); }),
+    choiceSwitch("Edit", "edit", KINDS.filter(([kind]) => kind !== "paste" || !["none", "failed"].includes(session.dataset.state)), edit.kind, (kind) => { edit.kind = kind; controls(); later(); }),
     options, status, element("div", { class: "buttons" }, keepButton), fill(tables, changes, predictions));
 }
 

@@ -123,3 +123,16 @@ async fn wrong_predictions_are_filtered_and_one_is_opened() {
     .await;
     page.close().await;
 }
+
+#[tokio::test]
+async fn without_images_one_draws() {
+    let Some(page) = Page::at(&crate::server::without_images()).await else { return };
+    page.until(
+        "a word about the gallery",
+        "return document.getElementById('gallery-content')?.textContent.startsWith('There is no gallery')",
+    )
+    .await;
+    page.draw(&SHOE).await;
+    page.until("a prediction", "return document.querySelector('#prediction .predicted') !== null").await;
+    page.close().await;
+}

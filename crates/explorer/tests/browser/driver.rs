@@ -1,11 +1,13 @@
 //! Starts chromedriver, and a Chromium for each test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use fantoccini::Client;
-use fantoccini::wd::Capabilities;
+use fantoccini::wd::{Capabilities, TimeoutConfiguration};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 
@@ -36,7 +38,7 @@ impl Driver {
         };
         // what it says later must not fill the pipe
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { process, address: format!("http://127.0.0.1:{port}"), chromium })
+        Some(Self { process, address: format!("127.0.0.1:{port}"), chromium })
     }
 
     /// A Chromium with a profile of its own in `folder`, whose console goes to the file [`console`] names.
@@ -60,14 +62,27 @@ impl Driver {
             &log,
             &profile,
         ];
+        let preferences = json!({ "download.default_directory": folder, "download.prompt_for_download": false });
+        let options = json!({ "args": arguments, "binary": self.chromium, "prefs": preferences });
         let mut capabilities = Capabilities::new();
-        capabilities.insert("goog:chromeOptions".to_owned(), json!({ "args": arguments, "binary": self.chromium }));
-        Client::with_capabilities_and_connector(&self.address, &capabilities, HttpConnector::new()).await.unwrap()
+        capabilities.insert("goog:chromeOptions".to_owned(), options);
+        let address = format!("http://{}", self.address);
+        let client =
+            Client::with_capabilities_and_connector(&address, &capabilities, HttpConnector::new()).await.unwrap();
+        let timeouts = TimeoutConfiguration::new(Some(Duration::from_mins(2)), None, None);
+        client.update_timeouts(timeouts).await.unwrap();
+        client
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // this way the browser of a test that failed ends, too
+        if let Ok(mut connection) = TcpStream::connect(&self.address) {
+            let _ = connection.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = write!(connection, "GET /shutdown HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+            let _ = connection.read_to_end(&mut Vec::new());
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

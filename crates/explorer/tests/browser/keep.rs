@@ -1,5 +1,7 @@
 //! Keeping: a link that restores the state, and the command line.
 
+use safetensors::SafeTensors;
+
 use crate::choose::SHOE;
 use crate::page::Page;
 
@@ -34,6 +36,38 @@ async fn a_link_restores_the_drawing_and_what_was_asked_of_it() {
         .js("return [...document.querySelectorAll('.method-card')].map((card) => card.dataset.method).join()")
         .await;
     assert_eq!(cards, "input-gradient");
+    page.close().await;
+}
+
+#[tokio::test]
+async fn the_image_and_its_maps_are_downloaded() {
+    let Some(page) = Page::open("#methods=input-gradient").await else { return };
+    page.draw(&SHOE).await;
+    page.until("a map", "return document.querySelector('.method-card')?.dataset.state === 'result'").await;
+    for (button, file) in [
+        ("image.png", "drawing.png"),
+        ("attributions.safetensors", "attributions.safetensors"),
+        ("sheet.svg", "sheet.svg"),
+    ] {
+        page.click(&format!("button[data-file=\"{button}\"]")).await;
+        let said =
+            format!("return /^{file}: \\d+ bytes/.test(document.querySelector('.keep > p:last-child').textContent)");
+        page.until(file, &said).await;
+        let mut bytes = page.downloaded(file);
+        for _ in 0..100 {
+            if bytes.is_some() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            bytes = page.downloaded(file);
+        }
+        let bytes = bytes.unwrap_or_else(|| panic!("{file} is not in the folder of downloads"));
+        match button {
+            "image.png" => assert_eq!(tinylsa_report::decode_png(&bytes).unwrap().width(), 28),
+            "sheet.svg" => assert!(bytes.starts_with(b"<svg")),
+            _ => assert!(SafeTensors::deserialize(&bytes).unwrap().tensor("input-gradient/attribution").is_ok()),
+        }
+    }
     page.close().await;
 }
 

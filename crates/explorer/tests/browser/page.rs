@@ -19,9 +19,9 @@ static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// A page in a browser.
 pub(crate) struct Page {
     pub(crate) client: Client,
-    folder: TempDir,
-    // held until the end
+    // ended before its folder is removed
     _driver: Driver,
+    folder: TempDir,
     _one: tokio::sync::MutexGuard<'static, ()>,
 }
 
@@ -43,6 +43,11 @@ impl Page {
         Some(Self { client, folder, _driver: driver, _one: one })
     }
 
+    /// The file of a download that is whole.
+    pub(crate) fn downloaded(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.folder.path().join(name)).ok().filter(|bytes| !bytes.is_empty())
+    }
+
     /// What a script returns.
     pub(crate) async fn js(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
@@ -56,13 +61,15 @@ impl Page {
         self.client.execute_async(&script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
-    /// What the server answers to a request with the token of the page.
-    pub(crate) async fn asked(&self, path: &str, body: &Value) -> Value {
+    /// The bytes that the server answers to a request with the token of the page.
+    pub(crate) async fn file(&self, path: &str, body: &Value) -> Vec<u8> {
         let expression = format!(
             "fetch('{path}', {{ method: 'POST', body: JSON.stringify({body}), headers: {{ 'content-type': 'application/json', \
-             'x-explorer-token': new URLSearchParams(location.search).get('token') }} }}).then((answer) => answer.json())"
+             'x-explorer-token': new URLSearchParams(location.search).get('token') }} }}).then((answer) => answer.arrayBuffer())\
+             .then((bytes) => Array.from(new Uint8Array(bytes)))"
         );
-        self.promised(&expression).await
+        let bytes = self.promised(&expression).await;
+        bytes.as_array().unwrap().iter().map(|byte| byte.as_u64().unwrap() as u8).collect()
     }
 
     /// Waits until a script returns true.

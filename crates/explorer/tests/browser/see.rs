@@ -1,9 +1,13 @@
 //! Seeing: tokens by pointer, and methods that are ended by the next stroke.
 
-use serde_json::{Value, json};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::json;
 
 use crate::choose::SHOE;
 use crate::page::Page;
+
+/// Tokens of the network that ships.
+const TOKENS: usize = 49;
 
 /// The numbers of the table of the token view.
 async fn shown_row(page: &Page) -> Vec<f64> {
@@ -13,12 +17,17 @@ async fn shown_row(page: &Page) -> Vec<f64> {
     cells.as_array().unwrap().iter().map(|cell| cell.as_str().unwrap().parse().unwrap()).collect()
 }
 
+/// Whether these are the numbers of a row of a matrix in the file of the maps.
 #[track_caller]
-fn assert_is_row(shown: &[f64], matrix: &Value, token: usize) {
-    let row = &matrix.as_array().unwrap()[49 * token..49 * (token + 1)];
-    assert_eq!(shown.len(), 49);
-    for (shown, exact) in shown.iter().zip(row.iter().map(|value| value.as_f64().unwrap())) {
-        assert!((shown - exact).abs() <= 0.000_51 + 0.05 * exact.min(0.0005), "shown {shown}, is {exact}");
+fn assert_is_row(shown: &[f64], maps: &SafeTensors<'_>, name: &str, token: usize) {
+    let tensor = maps.tensor(name).unwrap();
+    assert_eq!((tensor.dtype(), tensor.shape()), (Dtype::F64, &[TOKENS, TOKENS][..]), "{name}");
+    let row = &tensor.data()[8 * TOKENS * token..8 * TOKENS * (token + 1)];
+    let exact = row.chunks(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()));
+    assert_eq!(shown.len(), TOKENS);
+    for (shown, exact) in shown.iter().zip(exact) {
+        // three decimals are shown
+        assert!((shown - exact).abs() <= 0.000_501, "{name}: shown {shown}, is {exact}");
     }
 }
 
@@ -27,8 +36,13 @@ async fn a_hovered_token_shows_its_row_of_every_head() {
     let Some(page) = Page::open("#image=4").await else { return };
     page.until("attention", "return document.querySelector('.token-sentence')?.textContent.startsWith('Token')").await;
     page.click(".token-view summary").await;
-    let look = page.asked("/api/look", &json!({ "image": { "index": 4 } })).await;
-    let layers = look["attention"]["layers"].as_array().unwrap();
+    let maps = page
+        .file(
+            "/api/download/attributions.safetensors",
+            &json!({ "image": { "index": 4 }, "methods": ["multi-head-attention", "attention-rollout"] }),
+        )
+        .await;
+    let maps = SafeTensors::deserialize(&maps).unwrap();
     // the middle of the token in row 2, column 5
     page.hover(".token-stage canvas", (5.5 / 7.0, 2.5 / 7.0)).await;
     page.until(
@@ -37,15 +51,13 @@ async fn a_hovered_token_shows_its_row_of_every_head() {
     )
     .await;
     let token = 2 * 7 + 5;
-    assert_is_row(&shown_row(&page).await, &layers[0]["fused"], token);
+    assert_is_row(&shown_row(&page).await, &maps, "multi-head-attention/layer-0/fused", token);
     page.click("input[name=tokens-map][value=head-1]").await;
-    assert_is_row(&shown_row(&page).await, &layers[0]["heads"][1], token);
-    if layers.len() > 1 {
-        page.click("input[name=tokens-layer][value='1']").await;
-        assert_is_row(&shown_row(&page).await, &layers[1]["heads"][1], token);
-    }
+    assert_is_row(&shown_row(&page).await, &maps, "multi-head-attention/layer-0/head-1", token);
+    page.click("input[name=tokens-layer][value='1']").await;
+    assert_is_row(&shown_row(&page).await, &maps, "multi-head-attention/layer-1/head-1", token);
     page.click("input[name=tokens-map][value=rollout]").await;
-    assert_is_row(&shown_row(&page).await, &look["attention"]["rollout"], token);
+    assert_is_row(&shown_row(&page).await, &maps, "attention-rollout/matrix", token);
     // arrow keys go on from there
     page.js("document.querySelector('.token-stage').focus()").await;
     page.keys("\u{e014}").await;
@@ -54,7 +66,7 @@ async fn a_hovered_token_shows_its_row_of_every_head() {
         "return document.querySelector('.token-sentence').textContent.startsWith('Token at row 2, column 6')",
     )
     .await;
-    assert_is_row(&shown_row(&page).await, &look["attention"]["rollout"], token + 1);
+    assert_is_row(&shown_row(&page).await, &maps, "attention-rollout/matrix", token + 1);
     // attention flow comes by itself, a share of the flows from every token
     page.click("input[name=tokens-map][value=flow]").await;
     page.until("the flow", "return /flow: most is/.test(document.querySelector('.token-sentence').textContent)").await;

@@ -16,6 +16,11 @@ pub(crate) static LINK: LazyLock<String> = LazyLock::new(|| {
     serve(ExplorerImages::Given(Arc::new(LoadedDataset::in_memory(drawn.train, drawn.test))))
 });
 
+/// The address of a page without images.
+pub(crate) fn without_images() -> String {
+    serve(ExplorerImages::Without)
+}
+
 /// The address of a page with the images of the model, if they are on this machine.
 pub(crate) fn with_images_of_the_model() -> String {
     serve(ExplorerConfig::new(load_model_or_pretrained(None).unwrap()).images)
