@@ -22,8 +22,8 @@ use crate::plan::Plan;
 const CLIENTS: usize = 20;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Calls before the first that is counted.
-const WARM_UP: usize = 5;
+/// Calls before the first that is counted, which makes memory ready.
+const WARM_UP: usize = 1;
 /// Starts of the program a round.
 const STARTS: usize = 3;
 
@@ -291,7 +291,7 @@ impl Served {
         Ok(Client { stream: BufReader::new(stream), address, token })
     }
 
-    /// Asks one question after the other over one connection, for so long; the first few are not counted.
+    /// Asks one question after the other over one connection, for so long; the first is not counted.
     fn ask_for(&self, block: Duration, ask: impl Fn(&mut Client, usize) -> Result<f64>) -> Result<Vec<f64>> {
         let mut client = self.client()?;
         let mut seconds = Vec::new();

@@ -3,6 +3,7 @@
 mod answers;
 mod client;
 mod files;
+mod networks;
 mod photographs;
 mod refusals;
 mod streams;
