@@ -57,15 +57,19 @@ export function methodSection(store, session, server) {
     const card = cards.get(name);
     if (!card) return;
     card.element.dataset.state = event.type;
-    card.button.textContent = ["started", "progress", "queued"].includes(event.type) ? "Stop" : "Start again";
+    card.button.textContent = ["started", "preview", "progress", "queued"].includes(event.type) ? "Stop" : "Start again";
     if (event.type === "waiting") say(card, 0, "waits for a pause");
     else if (event.type === "queued") say(card, 0, `${event.ahead} before it`);
     else if (event.type === "started") say(card, null, "computing");
     else if (event.type === "progress") hearProgress(card, event);
     else if (event.type === "cancelled") say(card, 0, `cancelled: ${event.reason}`);
     else if (event.type === "error") say(card, 0, event.error);
-    else if (event.type === "result") {
-      results.set(name, { ...event, drawable: drawableOf(event, session.input) });
+    else if (event.type === "preview") {
+      results.set(name, { drawable: drawableOf({ sentences: [], warnings: [], ...event }, session.input), isFresh: true, isProvisional: true });
+      say(card, null, "a first look by fewer evaluations, going on");
+      drawAll();
+    } else if (event.type === "result") {
+      results.set(name, { drawable: drawableOf(event, session.input), isFresh: true, isProvisional: false });
       say(card, 1, `done in ${shortNumber(event.seconds)} s${event.cached ? ", from memory" : ""}${errorInWords(event)}`);
       drawAll();
       store.change({ results: new Map(results) });
@@ -87,13 +91,12 @@ export function methodSection(store, session, server) {
   function drawAll() {
     const shown = chosenMethods().map(({ name }) => [name, results.get(name)]).filter(([, result]) => result);
     const scales = sharedScales(shown.map(([, { drawable }]) => drawable));
-    for (const [name, { drawable }] of shown) {
+    for (const [name, { drawable, isFresh, isProvisional }] of shown) {
       cards.get(name).show(drawable, { pixels: store.state.pixels, ...session.input }, scales.get(drawable.unit), opacity);
-      cards.get(name).element.classList.toggle("stale", !isFresh(name));
+      cards.get(name).element.classList.toggle("stale", !isFresh);
+      cards.get(name).element.classList.toggle("provisional", isProvisional);
     }
   }
-
-  const isFresh = (name) => cards.get(name)?.element.dataset.state === "result";
 
   function rebuild() {
     fill(strip, ...chosenMethods().map((method) => cardOf(method).element));
@@ -102,7 +105,10 @@ export function methodSection(store, session, server) {
   }
 
   function run(atOnce = false) {
-    for (const name of results.keys()) if (cards.has(name)) cards.get(name).element.classList.add("stale");
+    for (const [name, result] of results) {
+      result.isFresh = false;
+      cards.get(name)?.element.classList.add("stale");
+    }
     if (store.state.asked) jobs.restart(chosenMethods(), atOnce);
   }
 
@@ -121,7 +127,11 @@ export function methodSection(store, session, server) {
   });
 
   store.watch(["methods"], rebuild);
-  store.watch(["pixels"], () => { jobs.stop(); results.clear(); });
+  store.watch(["pixels"], () => {
+    jobs.stop();
+    results.clear();
+    for (const card of cards.values()) card.element.classList.add("stale");
+  });
   store.watch(["asked"], () => run());
   store.watch(["target", "against", "settings", "seed"], () => run());
   if (store.state.methods.length === 0) store.change({ methods: methods.map(({ name }) => name).filter((name) => FIRST.includes(name)) });
