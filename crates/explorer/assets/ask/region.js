@@ -81,7 +81,7 @@ export function regionChooser(changed) {
       context.stroke(path);
     }
     const [at, of] = [`segment ${current} of ${count}`, `${chosen.size} chosen`];
-    words.textContent = `${at}${chosen.has(current) ? ", chosen" : ""}; ${of}`;
+    words.textContent = `${at}${chosen.has(current) ? ", chosen" : ""}; ${of}. A click takes one in or out.`;
   }
 
   return {
