@@ -50,8 +50,10 @@ pub(crate) struct App {
     pub(crate) memory: Memory,
     pub(crate) gallery: Gallery,
     pub(crate) pace: OnceLock<Pace>,
-    /// Bodies of photographs that are received at a time.
-    pub(crate) photos: Arc<Semaphore>,
+    /// Photographs that are received at a time.
+    pub(crate) photos_received: Semaphore,
+    /// Photographs that are prepared at a time.
+    pub(crate) photos_prepared: Arc<Semaphore>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 

@@ -15,8 +15,10 @@ pub(crate) const IDLE_TIME: Duration = Duration::from_secs(30);
 pub(crate) const STALL_TIME: Duration = Duration::from_mins(1);
 /// Connections at a time. More wait until one ends.
 pub(crate) const CONNECTIONS: usize = 256;
-/// Photographs that are received or prepared at a time.
-pub(crate) const PHOTOS: usize = 2;
+/// Photographs that are received at a time.
+pub(crate) const PHOTOS_RECEIVED: usize = 8;
+/// Photographs that are prepared at a time; a large one takes a few hundred megabytes meanwhile.
+pub(crate) const PHOTOS_PREPARED: usize = 1;
 /// Jobs of one lane that wait for their turn.
 pub(crate) const WAITING: usize = 64;
 /// Jobs of one client that wait or run.

@@ -28,7 +28,7 @@ use crate::error::ExplorerError;
 use crate::gallery::{Gallery, fill};
 use crate::knobs::Knobs;
 use crate::lanes::{Desk, Lanes};
-use crate::limits::{Limits, PHOTOS};
+use crate::limits::{Limits, PHOTOS_PREPARED, PHOTOS_RECEIVED};
 use crate::listener::{BoundedListener, InFlight};
 use crate::memory::Memory;
 use crate::routes::router;
@@ -85,7 +85,8 @@ impl Explorer {
             memory: Memory::default(),
             gallery: Gallery::new(&images),
             pace: OnceLock::new(),
-            photos: Arc::new(Semaphore::new(PHOTOS)),
+            photos_received: Semaphore::new(PHOTOS_RECEIVED),
+            photos_prepared: Arc::new(Semaphore::new(PHOTOS_PREPARED)),
             stop: Arc::new(AtomicBool::new(false)),
             metadata,
             file,

@@ -82,9 +82,12 @@ pub(super) async fn prepare(
     let (parts, bytes) = request.into_parts();
     // few at a time, so that their memory is bounded
     let busy = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "other photographs are being prepared; ask again");
-    let permit = timeout(BODY_TIME, Arc::clone(&app.photos).acquire_owned()).await.map_err(|_| busy())?;
-    let permit = permit.map_err(|_| busy())?;
+    let receiving = timeout(BODY_TIME, app.photos_received.acquire()).await.map_err(|_| busy())?;
+    let receiving = receiving.map_err(|_| busy())?;
     let bytes = body::read(&parts.headers, bytes, PHOTO_BYTES).await?;
+    let permit = timeout(BODY_TIME, Arc::clone(&app.photos_prepared).acquire_owned()).await.map_err(|_| busy())?;
+    let permit = permit.map_err(|_| busy())?;
+    drop(receiving);
     let work = tokio::task::spawn_blocking(move || {
         let prepared = prepared(&app, &bytes, &query, crop, name);
         drop(permit);

@@ -15,7 +15,7 @@ use super::client::{SERVER, Server, base64, bytes, numbers};
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 28, width: 28 };
 
 /// A small network of a kind, with the weights that it begins with.
-fn network(kind: &NetworkKind) -> LoadedNetwork {
+fn network(kind: NetworkKind) -> LoadedNetwork {
     let config = kind.small().with_image_keys(ImageKeys {
         input: Some(SHAPE),
         classes: Some(4),
@@ -32,7 +32,7 @@ fn pixels() -> Vec<u8> {
 
 #[test]
 fn any_network_is_explored_by_what_it_gives() {
-    for kind in NetworkKind::ALL {
+    for &kind in NetworkKind::ALL {
         let images = ExplorerImages::Without;
         let explorer = Explorer::start(ExplorerConfig { images, ..ExplorerConfig::new(network(kind)) }).unwrap();
         let (address, token) = (explorer.address(), explorer.token().to_owned());
@@ -49,7 +49,7 @@ fn any_network_is_explored_by_what_it_gives() {
             assert_eq!(session["gives"][what], json!(look[key].is_object()), "{}: {what}", kind.name());
         }
         assert_eq!(numbers(&look["gradient"]["values"]).len(), SHAPE.values());
-        for method in session["methods"].as_array().unwrap().iter() {
+        for method in session["methods"].as_array().unwrap() {
             let name = method["name"].as_str().unwrap();
             let asked = json!({"image": image, "method": name});
             if method["available"] == false {
