@@ -45,10 +45,16 @@ export function imageOf(state) {
 
 /** What every request about an explanation says: the image, the class, what it is set against, settings and seed. */
 export function requestOf(state) {
-  return { image: imageOf(state), target: state.target, against: state.against, settings: state.settings, seed: state.seed };
+  return { image: imageOf(state), target: state.target, against: rivalClass(state), settings: state.settings, seed: state.seed };
 }
 
 /** The class that is explained: the chosen one, or the predicted one. */
 export function explainedClass(state) {
   return state.target ?? state.prediction?.predicted ?? null;
+}
+
+/** The class that it is set against: none as long as that is the explained one itself. */
+export function rivalClass(state) {
+  const explained = explainedClass(state);
+  return explained === null || explained === state.against ? null : state.against;
 }

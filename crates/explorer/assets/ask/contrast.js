@@ -5,7 +5,7 @@ import { element, fill } from "../live/elements.js";
 import { scaleBar } from "../live/scale_bar.js";
 import { signedNumber } from "../live/numbers.js";
 import { isSuperseded } from "../server.js";
-import { explainedClass, imageOf } from "../store.js";
+import { explainedClass, imageOf, rivalClass } from "../store.js";
 
 const SIZE = 196;
 const PAUSE = 150;
@@ -21,9 +21,10 @@ export function classChoice(store, session) {
   const words = element("span", { class: "explained-words" });
   const say = (state) => {
     const explained = explainedClass(state);
-    words.textContent = explained === null ? "" : state.against === null
+    const rival = rivalClass(state);
+    words.textContent = explained === null ? "" : rival === null
       ? `Explained: the logit of ${session.classes[explained]}.`
-      : `Explained: ${session.classes[explained]} less ${session.classes[state.against]}.`;
+      : `Explained: ${session.classes[explained]} less ${session.classes[rival]}.`;
   };
   store.watch(["target", "against", "prediction"], say);
   return element("div", { class: "class-choice" },

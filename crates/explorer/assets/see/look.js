@@ -37,9 +37,9 @@ export function keepLooking(store, server, failed) {
   }
 
   async function look() {
-    const { pixels, target, against } = store.state;
+    const { pixels } = store.state;
     try {
-      const found = await server.post("/api/look", { image: imageOf(store.state), target, against });
+      const found = await server.post("/api/look", { image: imageOf(store.state) });
       if (pixels === store.state.pixels) store.change({ look: found });
     } catch (error) {
       if (!isSuperseded(error)) failed(error);

@@ -153,6 +153,11 @@ impl Page {
                 || address.starts_with("data:");
             assert!(is_own, "the page asked for {address}");
         }
+        // 409 says that a newer stroke has made a request pointless
+        let refused = self
+            .js("return performance.getEntriesByType('resource').filter((entry) => entry.responseStatus >= 400 && entry.responseStatus !== 409).map((entry) => `${entry.name}: ${entry.responseStatus}`)")
+            .await;
+        assert_eq!(refused, json!([]), "the server refused what the page asked for");
         self.client.clone().close().await.unwrap();
         let log = std::fs::read_to_string(console(self.folder.path())).unwrap_or_default();
         let said: Vec<&str> = log
