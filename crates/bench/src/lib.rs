@@ -39,6 +39,7 @@ mod photographs;
 mod plan;
 mod protocol;
 mod rounds;
+mod served;
 mod tokens;
 mod train;
 mod worker;
