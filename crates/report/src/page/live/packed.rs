@@ -215,7 +215,7 @@ mod tests {
             name: format!("method-{seed}"),
             title: format!("Method {seed}"),
             unit: "logits".to_owned(),
-            signed: seed % 2 == 0,
+            signed: seed.is_multiple_of(2),
             values: noise(784, seed).iter().map(|value| (value - 0.5) as f32).collect(),
             ..LiveMap::default()
         };
