@@ -5,6 +5,9 @@ import { shortNumber } from "../live/numbers.js";
 
 const STEPS = 200;
 
+/** A count in full, anything else to three digits. */
+const asSet = (setting, value) => (setting.type === "integer" ? String(value) : String(Number(value.toPrecision(3))));
+
 /** Controls for settings. `changed(key, value)` is told of every choice; a value equal to the default is undefined. */
 export function settingControls(settings, values, changed) {
   return settings.map((setting) => control(setting, values[setting.key] ?? setting.default, (value) => {
@@ -35,7 +38,7 @@ function control(setting, value, changed) {
 }
 
 function slider(setting, value, changed) {
-  const shown = element("output", {}, shortNumber(Number(value)));
+  const shown = element("output", {}, asSet(setting, Number(value)));
   const isLog = setting.scale === "log" && setting.min > 0;
   const { min, max } = setting;
   const toPlace = (number) => (isLog ? Math.log(number / min) / Math.log(max / min) : (number - min) / (max - min));
@@ -48,7 +51,7 @@ function slider(setting, value, changed) {
     type: "range", min: 0, max: steps, step: 1, value: Math.round(steps * toPlace(Number(value))), "data-key": setting.key,
     oninput: () => {
       const number = fromPlace(Number(input.value) / steps);
-      shown.textContent = shortNumber(number);
+      shown.textContent = asSet(setting, number);
       input.setAttribute("aria-valuetext", shown.textContent);
       changed(number);
     },
