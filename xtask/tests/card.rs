@@ -6,7 +6,10 @@ use std::process::Output;
 use serde_json::Value;
 
 mod program;
+#[path = "program/succeeds.rs"]
+mod succeeds;
 use program::xtask;
+use succeeds::succeeds;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 /// Training images that it holds out.
@@ -14,13 +17,6 @@ const HELD_OUT: u64 = 100;
 
 fn output(folder: &Path, arguments: &[&str]) -> Output {
     xtask(folder, arguments).output().unwrap()
-}
-
-#[track_caller]
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = output(folder, arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]

@@ -15,20 +15,16 @@ use tinylsa_onnx::{OnnxOptions, to_onnx};
 use tinylsa_system::sha256_hex;
 
 mod program;
+#[path = "program/succeeds.rs"]
+mod succeeds;
 use program::xtask;
+use succeeds::succeeds;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 const CARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/model-card.json");
 
 fn output(dir: &Path, arguments: &[&str]) -> Output {
     xtask(dir, arguments).output().unwrap()
-}
-
-#[track_caller]
-fn succeeds(dir: &Path, arguments: &[&str]) -> String {
-    let output = output(dir, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The standard error of an `export` that must end with this code, and leave the directory as it was.

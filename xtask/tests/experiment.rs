@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 mod program;
+#[path = "program/succeeds.rs"]
+mod succeeds;
 use program::xtask;
+use succeeds::succeeds;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/base.toml");
@@ -18,13 +21,6 @@ fn output(folder: &Path, arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-#[track_caller]
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = output(folder, arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 /// The exit code and standard error of a command that must fail.

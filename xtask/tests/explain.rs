@@ -9,7 +9,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 mod program;
+#[path = "program/succeeds.rs"]
+mod succeeds;
 use program::xtask;
+use succeeds::succeeds;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 
@@ -34,13 +37,6 @@ const METHODS: [&str; 19] = [
     "permutation-shap",
     "lime",
 ];
-
-#[track_caller]
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = xtask(folder, arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
 
 /// A run of ci.toml that explains five images more, drawn at random; made once for all tests.
 fn run() -> &'static Path {

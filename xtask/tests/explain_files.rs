@@ -6,16 +6,12 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 mod program;
+#[path = "program/succeeds.rs"]
+mod succeeds;
 use program::xtask;
+use succeeds::succeeds;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
-
-#[track_caller]
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = xtask(folder, arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()

@@ -15,7 +15,10 @@ use tinylsa_model::{
 };
 
 mod program;
+#[path = "program/succeeds.rs"]
+mod succeeds;
 use program::xtask;
+use succeeds::succeeds;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 /// The key of the description in a model file.
@@ -25,13 +28,6 @@ const HELD_OUT: u64 = 100;
 
 fn output(dir: &Path, arguments: &[&str]) -> Output {
     xtask(dir, arguments).output().unwrap()
-}
-
-#[track_caller]
-fn succeeds(dir: &Path, arguments: &[&str]) -> String {
-    let output = output(dir, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The standard error of a command that must end with this code and print nothing else.

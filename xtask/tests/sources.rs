@@ -8,7 +8,10 @@ use serde_json::Value;
 use tinylsa_data::{SyntheticConfig, synthetic_garments};
 
 mod program;
+#[path = "program/succeeds.rs"]
+mod succeeds;
 use program::xtask;
+use succeeds::succeeds;
 
 /// A network and budgets of a second.
 const SMALL: [&str; 40] = [
@@ -64,13 +67,6 @@ fn output(folder: &Path, arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-#[track_caller]
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = output(folder, arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 /// Standard error of a command that must fail with this exit code.

@@ -1,12 +1,15 @@
 //! Sweeps whose trials are run one by one, as tasks of a cluster, and gathered from their directory.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
 mod program;
+#[path = "program/said.rs"]
+mod said;
 use program::xtask;
+use said::Said;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 
@@ -16,19 +19,6 @@ fn plan(epochs: usize) -> String {
         "config = {CONFIG:?}\nseeds = [0, 1]\nset = [\"train.epochs={epochs}\", \"data.split_seed=0\"]\ncontrol = \"plain\"\n\
          [[variants]]\nname = \"plain\"\n[[variants]]\nname = \"mixed\"\nset = [\"train.mixing.probability=0.5\"]\n"
     )
-}
-
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
 }
 
 fn sweep(folder: &Path, arguments: &[&str]) -> Said {
