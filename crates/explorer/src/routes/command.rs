@@ -4,29 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tinylsa_explain::{ALL_METHODS, MethodId};
 use tinylsa_settings::printable_path;
 
+use super::maps_argument::MapsArgument;
 use crate::app::App;
 use crate::body;
 use crate::explaining::require_target;
 use crate::gallery::Images;
 use crate::refusal::Refusal;
-use crate::settings::SettingsArgument;
-use crate::subject::ImageArgument;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CommandArgument {
-    image: ImageArgument,
-    target: Option<usize>,
-    against: Option<usize>,
-    methods: Vec<String>,
-    #[serde(default)]
-    settings: SettingsArgument,
-    seed: Option<u64>,
-}
 
 #[derive(Serialize)]
 pub(super) struct CommandAnswer {
@@ -37,8 +24,8 @@ pub(super) struct CommandAnswer {
 }
 
 pub(super) async fn command(State(app): State<Arc<App>>, request: Request) -> Result<Json<CommandAnswer>, Refusal> {
-    let argument: CommandArgument = body::json(request, app.limits.json_bytes).await?;
-    let CommandArgument { image, target, against, methods, settings, seed } = argument;
+    let argument: MapsArgument = body::json(request, app.limits.json_bytes).await?;
+    let MapsArgument { image, target, against, methods, settings, seed } = argument;
     require_target(&app, target, against)?;
     let methods = MethodId::chosen(&methods)?;
     let overrides = settings.overrides(&app)?;

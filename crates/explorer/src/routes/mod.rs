@@ -6,6 +6,7 @@ mod download;
 mod explain;
 mod gallery;
 mod look;
+mod maps_argument;
 mod predict;
 mod prepare;
 mod scores;

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tinylsa_explain::scores::{ScoreColumn, ScoreTable, Scoring};
 use tinylsa_explain::{Background, ExplainConfig, Explainer, MethodId};
 use tinylsa_xai::{Direction, ScoreKind, Watch};
 
+use super::maps_argument::MapsArgument;
 use crate::app::App;
 use crate::body;
 use crate::clients::Asker;
@@ -17,20 +18,6 @@ use crate::explaining::{Asked, require_background, require_target};
 use crate::job::{self, Ending};
 use crate::lanes::Desk;
 use crate::refusal::Refusal;
-use crate::settings::SettingsArgument;
-use crate::subject::ImageArgument;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScoresArgument {
-    image: ImageArgument,
-    target: Option<usize>,
-    against: Option<usize>,
-    methods: Vec<String>,
-    #[serde(default)]
-    settings: SettingsArgument,
-    seed: Option<u64>,
-}
 
 #[derive(Serialize)]
 struct ScoresAnswer {
@@ -60,8 +47,8 @@ struct RowAnswer {
 
 pub(super) async fn scores(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let asker = Asker::of(request.headers())?;
-    let argument: ScoresArgument = body::json(request, app.limits.json_bytes).await?;
-    let ScoresArgument { image, target, against, methods, settings, seed } = argument;
+    let argument: MapsArgument = body::json(request, app.limits.json_bytes).await?;
+    let MapsArgument { image, target, against, methods, settings, seed } = argument;
     require_target(&app, target, against)?;
     let mut methods = MethodId::chosen(&methods)?;
     methods.retain(|method| method.facts().is_scored);
