@@ -66,6 +66,7 @@ mod partials;
 mod peak;
 mod positions;
 pub mod profile;
+mod softmax_pool;
 mod token_mean;
 mod update;
 
@@ -89,6 +90,7 @@ pub use linear_attention::{FeatureMap, LinearAttentionOptions, linear_attention,
 pub use max_pool::{TIE_TOLERANCE, max_pool2x2};
 pub use peak::multiply_adds;
 pub use positions::{add_positions, add_positions_reference};
+pub use softmax_pool::{softmax_pool, softmax_pool_reference};
 pub use token_mean::{mean_tokens, mean_tokens_reference};
 pub use update::{
     AdamW, AdamWState, ExponentialAverage, Nesterov, NesterovState, adamw, adamw_reference, exponential_average,

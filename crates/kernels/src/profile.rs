@@ -65,6 +65,8 @@ pub enum Phase {
     Positions,
     /// Mean over tokens and its gradient.
     TokenMean,
+    /// Pooling by a softmax and its gradient.
+    SoftmaxPool,
     /// The loss and its gradient.
     Loss,
     /// Updates of parameters and their averages.
@@ -73,7 +75,7 @@ pub enum Phase {
 
 impl Phase {
     /// All of them, forward before backward.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ConvolutionForward,
         Self::ConvolutionInputGradient,
         Self::ConvolutionWeightGradient,
@@ -92,6 +94,7 @@ impl Phase {
         Self::LayerNormBackward,
         Self::Positions,
         Self::TokenMean,
+        Self::SoftmaxPool,
         Self::Loss,
         Self::Update,
     ];
@@ -117,6 +120,7 @@ impl Phase {
             Self::LayerNormBackward => "layer normalisation backward",
             Self::Positions => "positions",
             Self::TokenMean => "token mean",
+            Self::SoftmaxPool => "pooling by softmax",
             Self::Loss => "loss",
             Self::Update => "parameter update",
         }

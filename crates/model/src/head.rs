@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, mean_tokens};
+use tinylsa_kernels::{Activation, linear, mean_tokens, softmax_pool};
 
 use crate::architecture::{ClassAttentionSpec, HeadSpec, QueriesSpec};
 use crate::layers::Linear;
@@ -26,16 +26,25 @@ impl ClassAttention {
         Some(Self { keys: Linear::zeros(keys, device), queries })
     }
 
+    /// `q_c · k_j / √key width`.
+    ///
+    /// # Shapes
+    /// - tokens: `[batch, tokens, width]`, normalised
+    /// - output: `[batch, tokens, classes]`
+    fn scores(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let queries = self.queries.val().squeeze_dim::<2>(0);
+        let scale = (queries.dims()[1] as f64).sqrt();
+        let keys = self.keys.forward(tokens, Activation::Identity);
+        linear(keys, queries.transpose() / scale, None, Activation::Identity)
+    }
+
     /// A, how much each class counts each token.
     ///
     /// # Shapes
     /// - tokens: `[batch, tokens, width]`, normalised
     /// - output: `[batch, classes, tokens]`
     fn attention(&self, tokens: Tensor<3>) -> Tensor<3> {
-        let queries = self.queries.val();
-        let scale = (queries.dims()[2] as f64).sqrt();
-        let keys = self.keys.forward(tokens, Activation::Identity);
-        softmax(queries.matmul(keys.transpose()) / scale, 2)
+        softmax(self.scores(tokens).transpose(), 2)
     }
 }
 
@@ -48,9 +57,8 @@ pub(crate) fn logits(class_attention: Option<&ClassAttention>, head: &Linear, to
         }
         // the rows of the attention sum to 1, so that the bias of each token is that of the logit
         Some(class_attention) => {
-            let attention = class_attention.attention(tokens.clone());
-            let of_tokens = head.forward(tokens, Activation::Identity).transpose();
-            (attention * of_tokens).sum_dim(2).squeeze_dim(2)
+            let of_tokens = head.forward(tokens.clone(), Activation::Identity);
+            softmax_pool(class_attention.scores(tokens), of_tokens)
         }
     }
 }

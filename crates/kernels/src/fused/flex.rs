@@ -15,6 +15,7 @@ use crate::{
     linear::flex as linear,
     linear_attention::flex as linear_attention,
     positions::flex as positions,
+    softmax_pool::flex as softmax_pool,
     token_mean::flex as token_mean,
 };
 use burn::backend::{
@@ -82,6 +83,10 @@ impl FusedOps for Flex {
         token_mean::forward(&x)
     }
 
+    fn softmax_pool(scores: FlexTensor, values: FlexTensor) -> FlexTensor {
+        softmax_pool::forward(&scores, &values)
+    }
+
     fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
         cross_entropy::forward(&logits, &targets)
     }
@@ -145,6 +150,10 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
 
     fn mean_tokens(x: Tracked) -> Tracked {
         token_mean::tracked::<C>(x)
+    }
+
+    fn softmax_pool(scores: Tracked, values: Tracked) -> Tracked {
+        softmax_pool::tracked::<C>(scores, values)
     }
 
     fn cross_entropy(logits: Tracked, targets: Tracked) -> Tracked {

@@ -116,5 +116,7 @@ pub(crate) trait FusedOps: Backend {
 
     fn mean_tokens(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    fn softmax_pool(scores: FloatTensor<Self>, values: FloatTensor<Self>) -> FloatTensor<Self>;
+
     fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self>;
 }

@@ -1,15 +1,15 @@
 //! Operations of a forward pass whose weights no longer change: packed once, each with everything behind it in the
 //! same pass, on the calling thread, over memory that the caller keeps.
 //!
-//! They know neither tensors nor threads. Whoever evaluates a network gives each core some images and takes them
-//! through all layers, so that the activations never leave the core's cache. Activations are rows of channels: a pixel
+//! They know neither tensors nor threads, but for [`Convolution::run_shared`], with which several cores work on one image.
+//! Whoever evaluates a network gives each core some images and takes them through all layers, so that the activations never
+//! leave the core's cache. Activations are rows of channels: a pixel
 //! or a token takes [`padded`] values, its channels and then zeros up to whole vectors, which every operation expects
 //! of its input and keeps in its output.
 //!
 //! An image's results have the same bits whatever other images it is computed with.
 
 mod attention;
-mod class_attention;
 mod convolution;
 mod convolution_shape;
 mod depthwise;
@@ -20,9 +20,9 @@ mod norm;
 mod softmax;
 mod winograd;
 
+pub use crate::softmax_pool::pool_by_softmax;
 pub use crate::token_mean::mean_rows;
 pub use attention::LinearAttention;
-pub use class_attention::pool_by_softmax;
 pub use convolution::Convolution;
 pub use convolution_shape::ConvolutionShape;
 pub use depthwise::Depthwise;

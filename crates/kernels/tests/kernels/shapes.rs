@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use tinylsa_kernels::{
     Activation, FeatureMap, LinearAttentionOptions, NormOptions, batch_norm_eval, batch_norm_train, conv3x3,
-    cross_entropy, layer_norm, linear, linear_attention, mean_tokens,
+    cross_entropy, layer_norm, linear, linear_attention, mean_tokens, softmax_pool,
 };
 
 fn random<const D: usize>(dims: [usize; D]) -> Tensor<D> {
@@ -36,6 +36,7 @@ fn token_operations_have_the_documented_shapes() {
     assert_eq!(layer_norm(x.clone(), random([12]), random([12]), 1e-5).dims(), [2, 7, 12]);
     assert_eq!(linear(x.clone(), random([12, 9]), Some(random([9])), Activation::Gelu).dims(), [2, 7, 9]);
     assert_eq!(linear_attention(x.clone(), LinearAttentionOptions::new(2, FeatureMap::EluPlusOne)).dims(), [2, 7, 4]);
+    assert_eq!(softmax_pool(x.clone(), x.clone()).dims(), [2, 12]);
     assert_eq!(mean_tokens(x).dims(), [2, 12]);
     assert_eq!(cross_entropy(random([3, 4]), random([3, 4])).dims(), [1]);
 }

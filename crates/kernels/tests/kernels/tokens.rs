@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tinylsa_kernels::{
     Activation, FeatureMap, LinearAttentionOptions, add_positions, add_positions_reference, cross_entropy,
     cross_entropy_reference, layer_norm, layer_norm_reference, linear, linear_attention, linear_attention_reference,
-    linear_reference, mean_tokens, mean_tokens_reference,
+    linear_reference, mean_tokens, mean_tokens_reference, softmax_pool, softmax_pool_reference,
 };
 
 /// Output and gradients of a function of several tensors, which are flattened on the way in and out.
@@ -125,6 +125,19 @@ proptest! {
     }
 
     #[test]
+    fn softmax_pool_equals_its_reference(
+        batch in 1_usize..4, tokens in 1_usize..60, columns in 1_usize..70, size in 0_u8..30, seed: u64,
+    ) {
+        let scores = random(seed, [batch, tokens, columns]).mul_scalar(f32::from(size));
+        check(
+            "softmax_pool",
+            &[scores, random(seed ^ 1, [batch, tokens, columns])],
+            |x| softmax_pool(x[0].clone(), x[1].clone()).flatten(0, 1),
+            |x| softmax_pool_reference(x[0].clone(), x[1].clone()).flatten(0, 1),
+        );
+    }
+
+    #[test]
     fn cross_entropy_equals_its_reference(batch in 1_usize..20, classes in 1_usize..12, seed: u64) {
         let targets = random::<2>(seed ^ 1, [batch, classes]).abs();
         check(
@@ -174,7 +187,9 @@ fn tokens_may_be_a_view() {
         &linear_attention_reference(x.clone(), LinearAttentionOptions::new(2, FeatureMap::Softplus)),
         1e-4,
     );
-    assert_close("mean", &mean_tokens(x.clone()), &mean_tokens_reference(x), 1e-5);
+    assert_close("mean", &mean_tokens(x.clone()), &mean_tokens_reference(x.clone()), 1e-5);
+    let pooled = softmax_pool(x.clone(), x.clone());
+    assert_close("pooling by softmax", &pooled, &softmax_pool_reference(x.clone(), x), 1e-5);
 }
 
 #[test]
@@ -192,13 +207,30 @@ fn have_the_same_bits_at_any_number_of_threads() {
             let results = run(&inputs, |x| {
                 let normalised = layer_norm(x[0].clone(), vector(&x[3]), vector(&x[4]), 1e-5);
                 let qkv = linear(normalised, matrix(&x[1]), Some(vector(&x[2])), Activation::Gelu);
-                mean_tokens(linear_attention(qkv, LinearAttentionOptions::new(3, FeatureMap::EluPlusOne))).flatten(0, 1)
+                let mixed = linear_attention(qkv, LinearAttentionOptions::new(3, FeatureMap::EluPlusOne));
+                softmax_pool(x[0].clone(), mixed.clone()).add(mean_tokens(mixed)).flatten(0, 1)
             });
             results.iter().map(bits).collect::<Vec<_>>()
         })
     };
     let one = with(1);
     assert!(one == with(2) && one == with(3));
+}
+
+#[test]
+fn equal_scores_pool_to_the_mean_and_a_large_one_takes_all() {
+    let values = random(1, [2, 49, 10]);
+    let even = softmax_pool(values.zeros_like().add_scalar(7), values.clone());
+    assert_close("equal scores", &even, &mean_tokens(values.clone()), 1e-6);
+    let chosen = values.zeros_like().slice_fill([0..2, 31..32], 200);
+    let found = softmax_pool(chosen, values.clone());
+    assert_close("one large score", &found, &values.slice([0..2, 31..32]).squeeze_dim(1), 1e-6);
+}
+
+#[test]
+#[should_panic(expected = "softmax_pool: the values have shape [2, 3, 5], expected [2, 3, 4]")]
+fn pooled_values_of_another_shape_are_a_mistake() {
+    softmax_pool(random(1, [2, 3, 4]), random(2, [2, 3, 5]));
 }
 
 #[test]
