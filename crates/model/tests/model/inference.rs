@@ -168,7 +168,7 @@ fn the_bits_of_an_image_depend_neither_on_its_batch_nor_on_the_threads() {
         let pixels = images(&config, 64);
         let image = config.input.values();
         let together = bits(&on_threads(1, || model.logits(&pixels)).unwrap());
-        for (threads, batch) in [(1, 7), (2, 64), (2, 7), (3, 1)] {
+        for (threads, batch) in [(1, 7), (2, 64), (2, 7), (2, 1), (3, 1), (9, 1)] {
             let batches = pixels.chunks(batch * image);
             let apart: Vec<u32> =
                 on_threads(threads, || batches.flat_map(|pixels| bits(&model.logits(pixels).unwrap())).collect());
