@@ -16,7 +16,8 @@ const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/ci.toml");
 /// Two variants and two seeds on the same validation images.
 fn plan(epochs: usize) -> String {
     format!(
-        "config = {CONFIG:?}\nseeds = [0, 1]\nset = [\"train.epochs={epochs}\", \"data.split_seed=0\"]\ncontrol = \"plain\"\n\
+        "config = {CONFIG:?}\nseeds = [0, 1]\nset = [\"train.epochs={epochs}\", \"data.split_seed=0\", \"device.threads=2\"]\n\
+         control = \"plain\"\n\
          [[variants]]\nname = \"plain\"\n[[variants]]\nname = \"mixed\"\nset = [\"train.mixing.probability=0.5\"]\n"
     )
 }
@@ -67,6 +68,8 @@ fn trials_that_are_run_one_by_one_give_the_results_of_one_call() {
     check(folder, &["--gather", "runs"], 1, "resubmit with --array=0-3");
 
     check(folder, &["--trial", "2", "runs", "--threads", "1"], 0, "digest ");
+    let resolved = std::fs::read_to_string(folder.join("runs/plain-seed-1/config.toml")).unwrap();
+    assert!(resolved.contains("\nthreads = 1\n"), "the command line counts more than the sweep: {resolved}");
     check(folder, &["--trial", "2", "runs"], 0, "plain-seed-1: finished already");
     check(folder, &["--status", "runs"], 0, "4 trials: 1 finished, 3 waiting");
     let said = check(folder, &["--gather", "runs"], 1, "resubmit with --array=0-1,3");
@@ -88,7 +91,10 @@ fn trials_that_are_run_one_by_one_give_the_results_of_one_call() {
     assert_eq!(gathered, alone);
     assert_eq!(gathered["comparisons"][0]["seeds"], serde_json::json!([0, 1]));
 
-    // a result that was damaged is missing, and says how
+    // a result that was damaged or replaced is missing, and says how
+    let model = |trial: &str| folder.join("runs").join(trial).join("model.safetensors");
+    std::fs::copy(model("plain-seed-1"), model("mixed-seed-1")).unwrap();
+    check(folder, &["--gather", "runs"], 1, "mixed-seed-1 (3) is finished: the run in runs/mixed-seed-1 is damaged");
     std::fs::write(folder.join("runs/mixed-seed-0/metrics.jsonl"), b"").unwrap();
     check(folder, &["--gather", "runs"], 1, "mixed-seed-0 (1) is finished: the run in runs/mixed-seed-0 is damaged");
     // so is a run of other settings
@@ -136,6 +142,9 @@ fn what_is_asked_for_wrongly_ends_with_two() {
     let folder = folder.path();
     check(folder, &["--trial", "4", "runs"], 2, "there is no trial 4: the plan has 4, 0 to 3");
     check(folder, &["--trial", "first", "runs"], 2, "invalid value");
+    let other_images = plan(1).replace("train.mixing.probability=0.5", "data.synthetic.seed=1");
+    std::fs::write(folder.join("other.toml"), other_images).unwrap();
+    check(folder, &["other.toml", "--plan", "--out", "other"], 2, "have other validation images");
     for action in [&["--trial", "0"][..], &["--status"], &["--gather"]] {
         check(folder, &[action, &["."]].concat(), 2, "has no plan.json, expected the directory of a sweep");
     }
@@ -243,6 +252,25 @@ mod unix {
     fn with_stand_ins(mut command: Command, bin: &Path) -> Command {
         command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
         command
+    }
+
+    #[test]
+    fn a_submission_that_is_refused_half_way_keeps_the_numbers_of_what_is_queued() {
+        let folder = planned(&plan(1));
+        let folder = folder.path();
+        let bin = stand_ins(folder, 3);
+        let sbatch = bin.join("sbatch");
+        let script = std::fs::read_to_string(&sbatch).unwrap();
+        let second = format!("[ $(wc -l < '{}') -lt 2 ] || exit 1\n", folder.join("calls").display());
+        std::fs::write(&sbatch, script + &second).unwrap();
+        let submit = xtask(folder, &["sweep", "sweep.toml", "--submit", "slurm", "--out", "runs"]);
+        let said = Said::from(with_stand_ins(submit, &bin).output().unwrap());
+        assert!(said.code == Some(1) && said.err.contains("nothing gathers the results of 1"), "{}", said.err);
+        let jobs = json(&folder.join("runs/slurm/jobs.json"));
+        assert_eq!(jobs["submissions"][0]["arrays"], serde_json::json!(["1"]));
+        let other_order = plan(1).replace("seeds = [0, 1]", "seeds = [1, 0]");
+        std::fs::write(folder.join("sweep.toml"), other_order).unwrap();
+        check(folder, &["sweep.toml", "--plan", "--out", "runs"], 2, "a plan that was submitted");
     }
 
     #[test]

@@ -231,6 +231,9 @@ fn patient_claim(folder: &Path, kind: &str) -> Result<OutputDir> {
         match OutputDir::claim(folder, kind) {
             Ok(claim) => return Ok(claim),
             Err(ClaimError::InUse { .. }) if began.elapsed() < PATIENCE => sleep(PAUSE),
+            Err(error @ ClaimError::InUse { .. }) => {
+                return Err(Interruption(format!("{error}; the same command later looks again")).into());
+            }
             Err(error @ (ClaimError::NotOurs { .. } | ClaimError::OtherKind { .. })) => {
                 return Err(UsageError(error.to_string()).into());
             }

@@ -68,8 +68,12 @@ impl ArrayJob<'_> {
         format!("0-{}{slots}", tasks.saturating_sub(1))
     }
 
-    /// Refuses options that are none.
+    /// Refuses options that are none, and a name that the first lines of a script cannot hold.
     pub(super) fn check_options(&self) -> Result<(), UsageError> {
+        if self.name.contains(['"', '\\', '\n']) {
+            let text = "cannot be that of a job, expected no quotation mark, no backslash and no line break";
+            return Err(UsageError(format!("the name {:?} {text}", self.name)));
+        }
         let is_wrong = |option: &&String| !option.starts_with('-') || option.contains('\n');
         match self.options.iter().find(is_wrong) {
             Some(option) => {
@@ -85,7 +89,7 @@ impl ArrayJob<'_> {
         let (array, output) = (self.range(self.tasks.min(largest_part)), places.slurm().join("task-%A_%a.log"));
         format!(
             r#"#!/bin/bash
-#SBATCH --job-name={name}
+#SBATCH --job-name="{name}"
 #SBATCH --array={array}
 #SBATCH --requeue
 #SBATCH --open-mode=append
@@ -129,7 +133,7 @@ exit "$code"
     /// The script of the job that gathers the results.
     pub(super) fn gather_script(&self, places: &Places) -> String {
         format!(
-            "#!/bin/bash\n#SBATCH --job-name={name}-gather\n#SBATCH --open-mode=append\n{common}\nexec {program} {gatherer}\n",
+            "#!/bin/bash\n#SBATCH --job-name=\"{name}-gather\"\n#SBATCH --open-mode=append\n{common}\nexec {program} {gatherer}\n",
             name = self.name,
             common = self.common_lines(places, &places.slurm().join("gather.log")),
             program = quoted(&places.program),
@@ -171,6 +175,17 @@ mod tests {
             working_directory: PathBuf::from("/home/me"),
             program: PathBuf::from("/data/my sweep/bin/it's"),
         }
+    }
+
+    #[test]
+    fn a_name_may_have_spaces_and_what_a_script_cannot_hold_is_refused() {
+        let named = |name: &'static str| ArrayJob { name, ..job(&[], None) };
+        let scripts = [named("my sweep").array_script(&places(), 100), named("my sweep").gather_script(&places())];
+        assert!(scripts[0].contains("#SBATCH --job-name=\"my sweep\"\n"), "{}", scripts[0]);
+        assert!(scripts[1].contains("#SBATCH --job-name=\"my sweep-gather\"\n"), "{}", scripts[1]);
+        assert!(named("it's").check_options().is_ok());
+        let refused = named("a\"b").check_options().unwrap_err().to_string();
+        assert!(refused.starts_with(r#"the name "a\"b" cannot be that of a job"#), "{refused}");
     }
 
     #[test]

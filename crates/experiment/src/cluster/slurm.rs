@@ -28,7 +28,7 @@ pub struct Submission {
     pub submitted: String,
     /// The numbers of the array jobs: several if there are more tasks than the cluster takes in one.
     pub arrays: Vec<String>,
-    /// The number of the job that gathers the results.
+    /// The number of the job that gathers the results; empty if Slurm refused one of the jobs.
     pub gather: String,
 }
 
@@ -73,31 +73,51 @@ fn submitted(job: &ArrayJob<'_>) -> Result<Submission> {
     for (path, text) in [(&array, job.array_script(&places, largest_part)), (&gather, job.gather_script(&places))] {
         write_atomically(path, text.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
     }
-    let mut arrays: Vec<String> = Vec::new();
-    for first in (0..job.tasks).step_by(largest_part) {
-        let mut options = vec![format!("--array={}", job.range(largest_part.min(job.tasks - first)))];
-        // the slots are those of one array: a second one waits for the first
-        if let Some(before) = arrays.last().filter(|_| job.slots.is_some()) {
-            options.push(format!("--dependency=afterany:{before}"));
-        }
-        arrays.push(sbatch(&options, &array, Some(first))?);
+    let mut submission = Submission { submitted: now(), arrays: Vec::new(), gather: String::new() };
+    let handed_in = hand_in(job, [&array, &gather], largest_part, &mut submission);
+    if !submission.arrays.is_empty() {
+        // what is queued keeps its numbers, even if the rest was refused
+        remember(&places.folder.join(JOBS), &submission)?;
     }
-    let gather = sbatch(&[format!("--dependency=afterany:{}", arrays.join(":"))], &gather, None)?;
-    let submission = Submission { submitted: now(), arrays, gather };
-    remember(&places.folder.join(JOBS), &submission)?;
+    handed_in.with_context(|| match submission.arrays.as_slice() {
+        [] => "nothing was submitted".to_owned(),
+        arrays => format!("nothing gathers the results of {}, which were submitted before", arrays.join(", ")),
+    })?;
     Ok(submission)
 }
 
+/// Submits the arrays and the job behind them, and notes each as soon as it is queued.
+fn hand_in(
+    job: &ArrayJob<'_>,
+    [array, gather]: [&Path; 2],
+    largest_part: usize,
+    submission: &mut Submission,
+) -> Result<()> {
+    for first in (0..job.tasks).step_by(largest_part) {
+        let mut options = vec![format!("--array={}", job.range(largest_part.min(job.tasks - first)))];
+        // the slots are those of one array: a second one waits for the first
+        if let Some(before) = submission.arrays.last().filter(|_| job.slots.is_some()) {
+            options.push(format!("--dependency=afterany:{before}"));
+        }
+        submission.arrays.push(sbatch(&options, array, Some(first))?);
+    }
+    submission.gather = sbatch(&[format!("--dependency=afterany:{}", submission.arrays.join(":"))], gather, None)?;
+    Ok(())
+}
+
 fn copy_program(bytes: &[u8], job: &ArrayJob<'_>, places: &Places) -> Result<()> {
-    if places.program.is_file() {
+    let failed = || format!("failed to copy the program to {}", places.program.display());
+    if !places.program.is_file() {
+        if let Some(bin) = places.program.parent() {
+            fs::create_dir_all(bin).with_context(failed)?;
+        }
+        write_atomically(&places.program, bytes).with_context(failed)?;
+    }
+    let permissions = fs::metadata(&job.program).with_context(failed)?.permissions();
+    // whoever copied it may have been killed before the next line
+    if fs::metadata(&places.program).with_context(failed)?.permissions() == permissions {
         return Ok(());
     }
-    let failed = || format!("failed to copy the program to {}", places.program.display());
-    if let Some(bin) = places.program.parent() {
-        fs::create_dir_all(bin).with_context(failed)?;
-    }
-    write_atomically(&places.program, bytes).with_context(failed)?;
-    let permissions = fs::metadata(&job.program).with_context(failed)?.permissions();
     fs::set_permissions(&places.program, permissions).with_context(failed)
 }
 

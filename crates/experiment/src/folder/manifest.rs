@@ -8,7 +8,6 @@ use tinylsa_data::{DatasetName, FileChecksum};
 use tinylsa_system::{OutputDir, sha256_hex};
 use tinylsa_train::EpochRecord;
 
-use super::json::read_json;
 use crate::error::ExperimentError;
 use crate::machine::Machine;
 
@@ -165,8 +164,10 @@ impl Manifest {
 
     fn read_sealed(run_dir: &Path) -> Result<Self> {
         let path = run_dir.join(MANIFEST);
-        let manifest: Self = read_json(&path)?;
+        // read once: the run may replace it at any moment
         let bytes = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let manifest: Self =
+            serde_json::from_slice(&bytes).with_context(|| format!("{} is not what a run writes", path.display()))?;
         if bytes != manifest.to_bytes()? {
             bail!("{} is damaged or was edited: its contents are not those of the SHA-256 in it", path.display());
         }

@@ -131,10 +131,10 @@ impl FrozenPlan {
         })
     }
 
-    /// The experiment of a trial, with settings that change no bit of it.
+    /// The experiment of a trial, with settings over its own that change no bit of it.
     pub(super) fn experiment(&self, trial: &FrozenTrial, more: Option<String>) -> Result<Experiment, ConfigError> {
         let source = ConfigSource::new(&self.config.name, &self.config.text);
-        Experiment::load(source, more.into_iter().chain(trial.settings.iter().cloned()).collect())
+        Experiment::load(source, trial.settings.iter().cloned().chain(more).collect())
     }
 
     /// What a trial rests on here and not in the plan, in words, apart from the instruction set.

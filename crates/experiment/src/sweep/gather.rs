@@ -68,11 +68,14 @@ pub fn gather(request: &GatherRequest<'_>) -> Result<SweepResults, ExperimentErr
 /// The same for a plan that was read.
 pub(super) fn gathered(plan: &FrozenPlan, request: &GatherRequest<'_>) -> Result<SweepResults> {
     let mut results = SweepResults::default();
+    // with a control the networks themselves are compared
+    let files: &[&str] =
+        if plan.control.is_some() { &["metrics.jsonl", "model.safetensors"] } else { &["metrics.jsonl"] };
     for (index, trial) in plan.trials.iter().enumerate() {
         let run_dir = request.folder.join(trial.name());
         let FoundTrial { state, reason, manifest } = look(plan, trial, &run_dir);
         let found = manifest.filter(|_| state == TrialState::Finished);
-        match found.map(|manifest| TrialResult::read(trial, &run_dir, manifest)) {
+        match found.map(|manifest| TrialResult::read(trial, &run_dir, manifest, files)) {
             Some(Ok(result)) => results.trials.push(result),
             Some(Err(damage)) => {
                 let reason = format!("{damage:#}; delete its directory to run it again");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tinylsa_data::{DataConfig, SplitIndices};
+use tinylsa_data::{DataConfig, FileChecksum, SplitIndices};
 use tinylsa_kernels::instruction_set;
 use tinylsa_settings::UsageError;
 use tinylsa_settings::config::ConfigSource;
@@ -50,6 +50,17 @@ pub(super) fn planned(plan: &SweepPlan, place: &SweepPlace, accepted: Accepted) 
         // the moment of the first planning stays
         Some(earlier) if is_same(&earlier, &frozen) => return Ok((earlier, claim)),
         Some(earlier) if has_submissions(&place.folder) && !frozen.trials.starts_with(&earlier.trials) => {
+            if earlier.instruction_set != frozen.instruction_set {
+                let refusal = format!(
+                    "{} has a plan that was submitted on a machine with the instruction set {}, and this one has {}; submit \
+                     from such a machine, or with TINYLSA_SIMD={}",
+                    place.folder.display(),
+                    earlier.instruction_set,
+                    frozen.instruction_set,
+                    earlier.instruction_set
+                );
+                return Err(UsageError(refusal).into());
+            }
             let refusal = format!(
                 "{} has a plan that was submitted, in which the trials have other numbers or settings; choose another \
                  --out, or add seeds at the end of the list alone",
@@ -187,7 +198,7 @@ impl SharedImages {
         split: &Arc<SplitIndices>,
         collections: &Collections<'_>,
     ) -> Result<(), UsageError> {
-        let [own, other] = [self.images, images].map(|images| &collections.get(images).checksums);
+        let [own, other] = [self.images, images].map(|images| collections.identity(images));
         if Arc::ptr_eq(&self.validation, split) || (self.validation.validation == split.validation && own == other) {
             return Ok(());
         }
@@ -215,6 +226,13 @@ impl<'a> Collections<'a> {
 
     fn get(&self, number: usize) -> &LoadedDataset {
         &self.images[number].1
+    }
+
+    /// What tells images of one collection from those of another. Those that are drawn have no checksums.
+    fn identity(&self, number: usize) -> (&[FileChecksum], Option<(usize, u64)>) {
+        let (section, images) = &self.images[number];
+        let drawn = images.checksums.is_empty().then_some((section.synthetic.train, section.synthetic.seed));
+        (&images.checksums, drawn)
     }
 
     fn number(&mut self, section: &DataConfig) -> Result<usize> {

@@ -65,12 +65,12 @@ pub struct TrialResult {
 }
 
 impl TrialResult {
-    /// Reads what a trial came to, whose finished run has this manifest.
+    /// Reads what a trial came to, whose finished run has this manifest. The manifest's checksums of `files` are compared.
     ///
     /// # Errors
     /// If the directory is damaged.
-    pub(super) fn read(trial: &FrozenTrial, run_dir: &Path, manifest: Manifest) -> Result<Self> {
-        require_checksums(run_dir, &manifest, &["metrics.jsonl"])?;
+    pub(super) fn read(trial: &FrozenTrial, run_dir: &Path, manifest: Manifest, files: &[&str]) -> Result<Self> {
+        require_checksums(run_dir, &manifest, files)?;
         let history: Vec<EpochRecord> = read_lines(&run_dir.join("metrics.jsonl"))?;
         let incomplete = |what: &str| format!("the run in {} has no {what}", run_dir.display());
         let figures = manifest.figures.with_context(|| incomplete("figures"))?;

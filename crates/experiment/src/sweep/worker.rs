@@ -83,7 +83,9 @@ fn run(
             Err(Interruption(format!("{name} was interrupted; the same command resumes it")).into())
         }
         // two began at the same moment
-        Err(ExperimentError::Failed(_)) if OutputDir::is_in_use(&run_dir) => Err(in_use().into()),
+        Err(ExperimentError::Failed(_) | ExperimentError::Usage(_)) if OutputDir::is_in_use(&run_dir) => {
+            Err(in_use().into())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -90,6 +90,7 @@ fn images(prepared: &Prepared) -> Result<&LoadedDataset> {
 
 /// Explains one shard.
 pub(super) fn work(arguments: &ExplainArguments, shard: Shard) -> Result<()> {
+    let stop = stop_task_on_interrupt()?;
     let folder = arguments.out()?;
     let sharded = if arguments.index.is_empty() {
         arguments.require_nothing()?;
@@ -103,7 +104,7 @@ pub(super) fn work(arguments: &ExplainArguments, shard: Shard) -> Result<()> {
         return Err(UsageError(text).into());
     }
     let Sharded { arguments, prepared, plan, names } = sharded;
-    let directory = plan.begin(folder, KIND, &names, &[PAGE, SCORES])?;
+    let directory = plan.begin(folder, KIND, &names, &[PAGE, SCORES]).map_err(resumable)?;
     let _claim = claim_shard(folder, shard).map_err(resumable)?;
     let is_explained = |name: &str| ImagePart::read(&directory.folder(name), &plan.settings).map(|part| part.is_some());
     let mut places: Vec<(u32, usize)> = Vec::new();
@@ -117,7 +118,6 @@ pub(super) fn work(arguments: &ExplainArguments, shard: Shard) -> Result<()> {
     let wanted: HashSet<u32> = places.iter().map(|(number, _)| *number).collect();
     let is_wanted = |number: u32| wanted.contains(&number);
     let subjects = from_dataset(&arguments, images(&prepared)?, &prepared.loaded.metadata, is_wanted)?;
-    let stop = stop_task_on_interrupt()?;
     let (ready, _) = prepared.ready(&arguments, None, stop.into())?;
     let (explainer, request, placement) = (ready.explainer(), ready.request(), Placement::of(names.len(), ""));
     let scoring = arguments.scores.then(|| Scoring::new(&explainer, names.len())).transpose()?;
