@@ -20,8 +20,8 @@ const LARGEST_PADDING: usize = 1 << 15;
 
 /// How a training image is varied from epoch to epoch, all of its channels alike.
 ///
-/// The order is turn and scale, flip, crop, levels, erase. The default is the recipe of `configs/base.toml`: flip every
-/// second image, pad by one pixel and crop, erase a rectangle in every fourth image.
+/// The order is turn and scale, flip, crop, levels, erase. The default is the recipe of `configs/base.toml`, but for flips at
+/// random instead of alternating ones: flip every second image, pad by one pixel and crop, erase a rectangle in every fourth image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AugmentationConfig {

@@ -88,6 +88,12 @@ impl DataConfig {
         require("validation", fits, || self.validation.to_string(), &expected)
     }
 
+    /// Images of an epoch; nothing if only reading the source tells.
+    pub fn training_images(&self) -> Option<usize> {
+        let sizes = self.source.source().sizes(self.tables())?;
+        Some(sizes.train.saturating_sub(self.validation))
+    }
+
     /// The settings that sources read.
     pub fn tables(&self) -> SourceTables<'_> {
         SourceTables {

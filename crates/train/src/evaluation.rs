@@ -23,8 +23,9 @@ pub struct Evaluation {
     pub accuracy: Interval,
     /// Mean negative log-likelihood of the true class, in nats; the interval of the normal approximation.
     pub nll: Interval,
-    /// Expected calibration error over equally wide bins of confidence (Guo et al. 2017, equation 3); percentile
-    /// bootstrap.
+    /// Expected calibration error over equally wide bins of confidence (Guo et al. 2017, equation 3). The interval is that of
+    /// the normal approximation, by the standard error over bootstrap samples: their percentiles lie too high, since drawing
+    /// again adds noise to every bin, and noise is an error of calibration.
     pub ece: Interval,
     /// One entry a class, in the order of the labels.
     pub classes: Vec<ClassEvaluation>,
@@ -93,11 +94,7 @@ impl Outcome {
         let row = predictions.row(index);
         let label = predictions.labels()[index] as usize;
         let predicted = predictions.predicted(index);
-        Self {
-            right: predicted == label,
-            confidence: f64::from(row[predicted]),
-            nll: -f64::from(row[label].max(f32::MIN_POSITIVE)).ln(),
-        }
+        Self { right: predicted == label, confidence: f64::from(row[predicted]), nll: predictions.nll_of(index) }
     }
 }
 
@@ -159,16 +156,18 @@ fn calibration_error(bins: &[CalibrationBin]) -> f64 {
 }
 
 fn calibration_error_interval(outcomes: &[Outcome], value: f64, seed: u64) -> Interval {
-    let mut errors: Vec<f64> = (0..BOOTSTRAP_SAMPLES)
+    let errors: Vec<f64> = (0..BOOTSTRAP_SAMPLES)
         .map(|sample| {
             let mut generator = Draw { seed, purpose: BOOTSTRAP, epoch: 0, index: sample }.generator();
             let drawn = (0..outcomes.len()).map(|_| &outcomes[generator.random_range(0..outcomes.len())]);
             calibration_error(&calibration(drawn))
         })
         .collect();
-    errors.sort_by(f64::total_cmp);
-    let quantile = |share: f64| errors[((errors.len() - 1) as f64 * share).round() as usize];
-    Interval { value, low: quantile(0.025), high: quantile(0.975) }
+    let samples = errors.len() as f64;
+    let mean = errors.iter().sum::<f64>() / samples;
+    let variance = errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (samples - 1.0);
+    let half = NORMAL_QUANTILE * variance.sqrt();
+    Interval { value, low: (value - half).max(0.0), high: (value + half).min(1.0) }
 }
 
 #[cfg(test)]
@@ -218,6 +217,14 @@ mod tests {
             assert!(interval.low < interval.value && interval.value < interval.high, "{interval:?}");
         }
         assert_eq!(result, evaluate(&predictions(&rows), 1).unwrap());
+    }
+
+    #[test]
+    fn confidences_that_are_right_as_often_as_they_say_have_an_error_of_0_in_the_interval() {
+        let rows: Vec<([f32; 2], u32)> = (0..400).map(|index| ([0.75, 0.25], u32::from(index % 4 == 0))).collect();
+        let ece = evaluate(&predictions(&rows), 1).unwrap().ece;
+        assert_eq!((ece.value, ece.low), (0.0, 0.0));
+        assert!(ece.high > 0.0 && ece.high < 0.05, "{ece:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use tinylsa_data::{Dataset, SplitIndices};
+use tinylsa_data::{Dataset, LoaderError, SplitIndices};
 use tinylsa_model::{ModelConfig, ModelFile, load_predictor};
 
 use crate::checkpoint::{CheckpointForm, Environment, Layout, Schedule};
@@ -78,6 +78,8 @@ impl<C: ModelConfig> TrainingPlan<C> {
         if self.validation_indices.is_empty() {
             return Err(TrainError::NoValidationImages);
         }
+        self.train.augmentation.validate_for(found).map_err(|error| error.within("augmentation"))?;
+        self.require_indices()?;
         self.require_known_labels()?;
         self.dataset.check()?;
         self.require_memory()
@@ -116,15 +118,21 @@ impl<C: ModelConfig> TrainingPlan<C> {
         }
     }
 
+    fn require_indices(&self) -> Result<(), TrainError> {
+        let len = self.dataset.len();
+        for indices in [&self.train_indices, &self.validation_indices] {
+            if let Some(position) = indices.iter().position(|&index| index as usize >= len) {
+                return Err(LoaderError::Index { index: indices[position], position, len }.into());
+            }
+        }
+        Ok(())
+    }
+
     fn require_known_labels(&self) -> Result<(), TrainError> {
         let classes = self.model.classes();
         let label = |index: u32| self.dataset.label(index as usize);
-        let indices = self
-            .train_indices
-            .iter()
-            .chain(&*self.validation_indices)
-            .filter(|&&index| (index as usize) < self.dataset.len());
-        match indices.copied().find(|&index| label(index) as usize >= classes) {
+        let mut indices = self.train_indices.iter().chain(&*self.validation_indices).copied();
+        match indices.find(|&index| label(index) as usize >= classes) {
             Some(index) => Err(TrainError::Label { index, label: label(index), classes }),
             None => Ok(()),
         }

@@ -90,10 +90,12 @@ impl Predictions {
 
     /// Mean negative log-likelihood of the true class, in nats.
     pub fn nll(&self) -> f64 {
-        let sum: f64 = (0..self.len())
-            .map(|index| -f64::from(self.row(index)[self.labels[index] as usize].max(f32::MIN_POSITIVE)).ln())
-            .sum();
-        sum / self.len() as f64
+        (0..self.len()).map(|index| self.nll_of(index)).sum::<f64>() / self.len() as f64
+    }
+
+    /// The same of one image.
+    pub(crate) fn nll_of(&self, index: usize) -> f64 {
+        -f64::from(self.row(index)[self.labels[index] as usize].max(f32::MIN_POSITIVE)).ln()
     }
 }
 

@@ -54,12 +54,17 @@ pub enum TemperatureError {
     /// The images are too few, or cannot be measured.
     #[error(transparent)]
     Measure(#[from] MeasureError),
-    /// The likelihood rises to an end of the range: every image is correct, or the logits tell nothing of the classes.
+    /// The likelihood rises to an end of the range: every image is correct, the logits tell nothing of the classes, or their
+    /// scale is far off.
     #[error(
         "the likelihood has no maximum at a temperature between {} and {}: {}",
         TEMPERATURES.start(),
         TEMPERATURES.end(),
-        if *all_right { "every image is correct" } else { "the logits do not favour the true classes" }
+        if *all_right {
+            "every image is correct, or the logits are far too small"
+        } else {
+            "the logits do not favour the true classes, or are far too large"
+        }
     )]
     NoMinimum {
         /// Whether colder were always better.

@@ -77,7 +77,7 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         let average = state_of(&model);
         let form = plan.checkpoint_form(digest, &model);
         let counters = Counters::at_the_start(form.experiment.clone());
-        let optimizer = OptimizerState::new();
+        let optimizer = form.layout.moments();
         Ok(Self { plan, model, teachers, initial_digest, average, optimizer, counters, form, saved: None })
     }
 
@@ -134,12 +134,14 @@ impl<'a, C: ModelConfig> Training<'a, C> {
     ) -> Result<TrainingOutcome<C::Model>, TrainError> {
         self.create_directory()?;
         while self.counters.epoch < self.schedule().epochs() && !self.is_out_of_patience() {
+            let mut asked = Instant::now();
             for batch in self.loader(progress)?.take(self.steps_left()) {
-                self.advance(&batch, progress)?;
+                self.advance(&batch, asked, progress)?;
                 if stop.load(Ordering::Relaxed) {
                     return self.interrupted(progress);
                 }
                 self.checkpoint_if_due(progress)?;
+                asked = Instant::now();
             }
             let Some(validated) = self.validate(stop)? else {
                 return self.interrupted(progress);
@@ -189,15 +191,15 @@ impl<'a, C: ModelConfig> Training<'a, C> {
         )?)
     }
 
-    fn advance(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let started = Instant::now();
+    /// A step on a batch that was asked for at this time.
+    fn advance(&mut self, batch: &Batch, asked: Instant, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let result = self.step_in_pool(batch)?;
         self.counters.batch += 1;
         let running = &mut self.counters.running;
         running.images += batch.len();
         running.correct += result.right;
         running.loss += result.loss * batch.len() as f64;
-        running.seconds += started.elapsed().as_secs_f64();
+        running.seconds += asked.elapsed().as_secs_f64();
         progress.step_done(batch.len(), result.loss, result.right as f64 / batch.len() as f64);
         Ok(())
     }

@@ -15,7 +15,8 @@ pub struct EpochRecord {
     pub step: usize,
     /// Mean loss over the training images as they were seen, augmented and with smoothed labels.
     pub train_loss: f64,
-    /// Share of those images that were classified correctly as they were seen.
+    /// Share of those images that were classified correctly as they were seen. Of a mixed image its own label counts, however
+    /// little of it is left.
     pub train_accuracy: f64,
     /// Mean negative log-likelihood of the validation images, by the averaged weights.
     pub validation_loss: f64,

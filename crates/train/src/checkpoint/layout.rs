@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use tinylsa_model::{HostTensor, ModulePath, State};
 
 use super::error::CheckpointError;
-use crate::optimizer::OptimizerConfig;
+use crate::optimizer::{OptimizerConfig, OptimizerState};
 
 /// The parts of a checkpoint, which are the first parts of its tensors' names.
 pub(super) const WEIGHTS: &str = "weights";
@@ -33,6 +33,20 @@ impl Layout {
             }
         }
         Self(layout)
+    }
+
+    /// The moments before the first step, also of weights that no step may give a gradient.
+    pub(crate) fn moments(&self) -> OptimizerState {
+        let mut moments = OptimizerState::new();
+        for (full_name, shape) in &self.0 {
+            let zeros = || vec![0.0; shape.iter().product()];
+            match full_name.split_once('/') {
+                Some((FIRST, name)) => moments.entry(name.to_owned()).or_default().first = zeros(),
+                Some((SECOND, name)) => moments.entry(name.to_owned()).or_default().second = zeros(),
+                Some(_) | None => {}
+            }
+        }
+        moments
     }
 
     /// Refuses missing, other and misshapen tensors, and values that no training run comes to.

@@ -60,6 +60,8 @@ pub(crate) struct ConvNet {
     second: Conv2d,
     dropout: Dropout,
     head: Linear,
+    /// Trained weights that no image meets, so that they never have a gradient.
+    spare: Option<Linear>,
     #[module(skip)]
     config: ConvNetConfig,
 }
@@ -88,6 +90,7 @@ impl ModelConfig for ConvNetConfig {
             second: convolution([8, 16]),
             dropout: DropoutConfig::new(self.dropout).init(),
             head: LinearConfig::new(16, self.classes).init(device),
+            spare: (!self.batch_norm).then(|| LinearConfig::new(3, 2).init(device)),
             config: self.clone(),
         })
     }
@@ -111,7 +114,7 @@ impl Classifier for ConvNet {
     }
 }
 
-/// With batch normalisation and dropout, and with neither.
+/// With batch normalisation and dropout, and with neither, but weights that the forward pass leaves out.
 pub(crate) fn stock_networks() -> [ConvNetConfig; 2] {
     let plain = ConvNetConfig {
         input: ImageShape { channels: 3, height: 32, width: 32 },

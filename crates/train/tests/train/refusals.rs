@@ -85,6 +85,19 @@ fn validation_images_are_there_and_of_known_classes() {
 }
 
 #[test]
+fn images_that_there_are_not_and_crops_wider_than_the_image_are_refused() {
+    let errors = [
+        refused(|plan| plan.train_indices = (4..21).collect()),
+        refused(|plan| plan.validation_indices = (4..21).collect()),
+    ];
+    for error in errors {
+        assert_eq!(error.to_string(), "index 20 at position 16 names no image, expected less than 20");
+    }
+    let error = refused(|plan| plan.train.augmentation.crop_padding = 15);
+    assert!(error.to_string().contains("augmentation.crop_padding"), "{error}");
+}
+
+#[test]
 fn a_dataset_that_contradicts_itself_is_refused() {
     let error = refused(|plan| {
         let mut dataset = (*plan.dataset).clone();
