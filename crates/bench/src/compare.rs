@@ -100,10 +100,17 @@ pub fn compare(request: &CompareRequest) -> Result<Comparison, ExperimentError> 
 }
 
 fn compared(request: &CompareRequest) -> Result<Comparison> {
+    if let Some(index) = request.race.as_ref().and_then(|race| race.explain) {
+        require_test_image(index)?;
+    }
     let mut subjects = request.subjects.clone();
     if let Some(first) = subjects.first().filter(|_| request.measured) {
         let others = others(first)?;
         subjects.extend(others);
+    }
+    if request.race.is_some() && subjects.len() != COMPARED_CONFIGS.len() {
+        let text = "a race is of all networks of configs/compare, measured, for images that each of them takes";
+        return Err(UsageError(text.to_owned()).into());
     }
     let own: Vec<OwnNetwork> = subjects.iter().map(|subject| subject.network.clone()).collect();
     let counted = counted(&own, request.baseline_size)?;
@@ -147,6 +154,19 @@ fn measured(request: &CompareRequest, subjects: &[ComparedSubject]) -> Result<Ve
         peers: request.peers.clone(),
         program: request.program.clone(),
     })?)
+}
+
+/// Refuses a test image that there is not, before anything is measured or trained.
+fn require_test_image(index: u32) -> Result<()> {
+    let (name, text) = COMPARED_CONFIGS[0];
+    let config: ExperimentConfig = load(&ConfigSource::new(name, text), &[], ExperimentConfig::validate)?;
+    let images = config.data.source.source().sizes(config.data.tables()).map(|sizes| sizes.test);
+    match images.filter(|&images| index as usize >= images) {
+        Some(images) => {
+            Err(UsageError(format!("--explain is {index}, expected less than the {images} test images")).into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// The race, and the sheet of one image if it is asked for.

@@ -12,7 +12,7 @@ use tinylsa_report::{
     BarPanel, BarScale, Block, Cell, Column, Figure, ReportPage, Section, SummaryEntry, Table, bar_panels,
 };
 
-use tinylsa_settings::printable_path;
+use tinylsa_settings::{counted, printable_path};
 use tinylsa_system::write_atomically;
 
 use crate::networks::MeasuredNetwork;
@@ -126,14 +126,26 @@ impl Comparison {
         let Machine { cpu, cores, system } = &self.machine;
         let cpu = cpu.as_deref().unwrap_or("unknown processor");
         let race = self.race_minutes.map_or_else(String::new, |minutes| {
+            let time = if minutes.fract() == 0.0 {
+                counted(minutes as usize, "minute")
+            } else {
+                counted((60.0 * minutes).round() as usize, "second")
+            };
             format!(
-                " In the race each network was trained for as many steps as {minutes:.0} minutes hold on the machine that the \
-                 steps were counted on; a share of an epoch is a share of the training images."
+                " In the race each network was trained for as many steps as {time} hold on the machine that the steps were \
+                 counted on; a share of an epoch is a share of the training images."
             )
         });
+        let has_peer = |row: &ComparedRow| row.measured.as_ref().is_some_and(|measured| measured.peer.is_some());
+        let peers = if self.rows.iter().any(has_peer) {
+            " The speed of training is that beside PyTorch: with AdamW, without mixed images and teachers, whatever the \
+             config of a network says."
+        } else {
+            ""
+        };
         format!(
             "Measured on {cpu}, {cores} cores, {system}. What has no figure for time and memory is counted from its layers and \
-             was not run; no figure is from a paper.{race}"
+             was not run; no figure is from a paper.{race}{peers}"
         )
     }
 

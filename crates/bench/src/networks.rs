@@ -103,8 +103,7 @@ fn measured(plan: &NetworksPlan, name: &str, config: &ExperimentConfig) -> Resul
         settings.find(|setting| setting.batch_size == batch_size).context("a call was not measured")
     };
     let [one, many] = [call(CALLS[0])?, call(CALLS[1])?];
-    let images = config.data.source.source().sizes(config.data.tables()).map(|sizes| sizes.train);
-    let images = images.map(|images| images.saturating_sub(config.data.validation));
+    let images = config.data.training_images();
     Ok(MeasuredNetwork {
         name: name.to_owned(),
         file_bytes: evaluated.file_bytes()?,

@@ -1,7 +1,8 @@
 //! Different networks trained for the same time, each in a process of its own.
 //!
 //! Each config says in `train.steps` how many steps fifteen minutes hold on the machine that `docs/networks.md` names. A race
-//! takes these numbers, or the same share of each, so that it gives the same bits on a faster machine, where it is shorter.
+//! takes these numbers, or the same share of each and of its warm-up, so that it gives the same bits on a faster machine, where it is
+//! shorter.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -132,8 +133,11 @@ fn settings(name: &str, text: &str, time: Duration) -> Result<Vec<String>> {
     let Some(steps) = experiment.config().train.steps else {
         return Err(UsageError(format!("the config of {name} has no train.steps, by which networks race")).into());
     };
-    let steps = (steps as f64 * time.as_secs_f64() / WHOLE.as_secs_f64()).round().max(1.0) as usize;
-    Ok(vec![format!("train.steps={steps}"), UNEXPLAINED.to_owned()])
+    let share = time.as_secs_f64() / WHOLE.as_secs_f64();
+    let steps = (steps as f64 * share).round().max(1.0) as usize;
+    // the warm-up of the config would be most of a short race, and a longer race needs no longer one
+    let warmup = experiment.config().train.schedule.warmup_epochs * share.min(1.0);
+    Ok(vec![format!("train.steps={steps}"), format!("train.schedule.warmup_epochs={warmup:?}"), UNEXPLAINED.to_owned()])
 }
 
 /// A name that every file system takes.
@@ -190,9 +194,7 @@ impl Racer {
 }
 
 fn images_of_an_epoch(config: &ExperimentConfig) -> Result<usize> {
-    let sizes = config.data.source.source().sizes(config.data.tables());
-    let sizes = sizes.context("a race is on images whose number is known")?;
-    Ok(sizes.train - config.data.validation)
+    config.data.training_images().context("a race is on images whose number is known")
 }
 
 #[cfg(test)]
@@ -208,6 +210,11 @@ mod tests {
             assert_eq!(whole[0], format!("train.steps={steps}"), "{name}");
             let short = settings(name, text, WHOLE / 10).unwrap();
             assert_eq!(short[0], format!("train.steps={}", (steps as f64 / 10.0).round()), "{name}");
+            let warmup = |settings: &[String]| {
+                let experiment = Experiment::from_text(name, text, settings).unwrap();
+                experiment.config().train.schedule.warmup_epochs
+            };
+            assert!(warmup(&whole) > 0.0 && (warmup(&short) - warmup(&whole) / 10.0).abs() < 1e-12, "{name}");
         }
         let error = settings("base", crate::BASE_CONFIG, WHOLE).unwrap_err().to_string();
         assert!(error.contains("no train.steps"), "{error}");

@@ -63,7 +63,7 @@ fn plan(job: &TrainJob, dataset: &Arc<Dataset>, checkpoints: &Path) -> TrainingP
     let images = dataset.len() as u32;
     TrainingPlan {
         model: job.model.clone(),
-        train: TrainConfig { epochs: 1000, checkpoint_steps: 0, patience: 0, ..job.train.clone() },
+        train: TrainConfig { epochs: 1000, steps: None, checkpoint_steps: 0, patience: 0, ..job.train.clone() },
         seed: job.seed,
         dataset: Arc::clone(dataset),
         train_indices: (0..images).cycle().take(STEPS * job.train.batch_size).collect(),
