@@ -66,6 +66,7 @@ mod partials;
 mod peak;
 mod positions;
 pub mod profile;
+mod residual_block;
 mod softmax_pool;
 mod token_mean;
 mod update;
@@ -90,6 +91,9 @@ pub use linear_attention::{FeatureMap, LinearAttentionOptions, linear_attention,
 pub use max_pool::{TIE_TOLERANCE, max_pool2x2};
 pub use peak::multiply_adds;
 pub use positions::{add_positions, add_positions_reference};
+pub use residual_block::{
+    ConvNormParameters, ResidualBlockOutput, residual_block_train, residual_block_train_reference,
+};
 pub use softmax_pool::{softmax_pool, softmax_pool_reference};
 pub use token_mean::{mean_tokens, mean_tokens_reference};
 pub use update::{

@@ -3,8 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{
-    Activation, LocalParameters, NormOptions, batch_norm_eval, batch_norm_train, conv3x3, depthwise3x3, layer_norm,
-    linear,
+    Activation, ConvNormParameters, LocalParameters, NormOptions, batch_norm_eval, batch_norm_train, conv3x3,
+    depthwise3x3, layer_norm, linear,
 };
 
 use crate::architecture::{ConvolutionSpec, DepthwiseSpec, LinearSpec, NormSpec};
@@ -73,10 +73,19 @@ impl ConvNorm {
         statistics: &mut Statistics<'_>,
     ) -> Tensor<4> {
         let convolved = conv3x3(x, self.weight.val(), self.stride);
-        let options = NormOptions { epsilon: EPSILON, activation: Activation::Relu, pool: self.pool };
         let Self { gamma, beta, running_mean, running_variance, .. } = self;
         let norm = BatchNormTensors { gamma, beta, running_mean, running_variance };
-        norm.apply(convolved, residual, &options, statistics)
+        norm.apply(convolved, residual, &self.options(), statistics)
+    }
+
+    /// What is learned.
+    pub(crate) fn parameters(&self) -> ConvNormParameters {
+        ConvNormParameters { weight: self.weight.val(), gamma: self.gamma.val(), beta: self.beta.val() }
+    }
+
+    /// How it normalises, and what follows.
+    pub(crate) fn options(&self) -> NormOptions {
+        NormOptions { epsilon: EPSILON, activation: Activation::Relu, pool: self.pool }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use tinylsa_kernels::{ResidualBlockOutput, residual_block_train};
 
 use crate::architecture::{ResidualSpec, StageSpec};
-use crate::layers::{ConvNorm, Statistics};
+use crate::layers::{BatchStatistics, ConvNorm, Statistics};
 
 /// An entry convolution, then residual blocks at one resolution.
 #[derive(Module, Debug)]
@@ -45,7 +46,17 @@ impl ResidualBlock {
     /// # Shapes
     /// - x and output: `[batch, height, width, channels]`, the output halved if pooled
     pub(crate) fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
-        let hidden = self.first.forward(x.clone(), None, statistics);
-        self.second.forward(hidden, Some(x), statistics)
+        match statistics {
+            Statistics::Running => {
+                let hidden = self.first.forward(x.clone(), None, statistics);
+                self.second.forward(hidden, Some(x), statistics)
+            }
+            Statistics::Batch(seen) => {
+                let parts = [self.first.parameters(), self.second.parameters()];
+                let ResidualBlockOutput { output, statistics } = residual_block_train(x, parts, &self.second.options());
+                seen.extend(statistics.map(|[mean, variance]| BatchStatistics { mean, variance }));
+                output
+            }
+        }
     }
 }

@@ -115,6 +115,40 @@ struct State {
     plan: Plan,
 }
 
+/// A normalisation with the statistics of its batch that is a part of a larger operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Part(State);
+
+/// What [`Part`] passes back.
+pub(crate) struct PartGradients {
+    pub input: Buffer,
+    pub residual: Option<Buffer>,
+    pub gamma: FlexTensor,
+    pub beta: FlexTensor,
+}
+
+impl Part {
+    /// The normalisation, and its output, mean and variance.
+    pub(crate) fn forward(inputs: Inputs, options: &NormOptions) -> (Self, Trained<FlexTensor>) {
+        let Forward { output, moments, plan } = forward(&inputs, options);
+        (Self(State { inputs, plan }), (output, vector(&moments.mean), vector(&moments.variance)))
+    }
+
+    /// All gradients, from that of the output.
+    pub(crate) fn backward(&self, gradient: &[f32]) -> PartGradients {
+        let Self(State { inputs, plan }) = self;
+        let (x, residual) = (values(&inputs.x), inputs.residual.as_ref().map(values));
+        let sums = sums(plan, x, residual, gradient);
+        let line = Line::of_batch_statistics(plan, &sums);
+        let (gamma, beta) = (vector(&sums.product), vector(&sums.gradient));
+        let Some(residual) = residual else {
+            return PartGradients { input: of_input(plan, x, None, gradient, &line), residual: None, gamma, beta };
+        };
+        let InputAndResidual { input, residual } = both(plan, x, residual, gradient, &line);
+        PartGradients { input, residual: Some(residual), gamma, beta }
+    }
+}
+
 #[derive(Debug)]
 struct TrainBackward;
 
@@ -131,10 +165,7 @@ impl Backward<Flex, 4> for TrainBackward {
         let line = Line::of_batch_statistics(&plan, &sums);
         match (x_node, residual_node, residual) {
             (Some(x_node), Some(residual_node), Some(residual)) => {
-                let cost = plan.cost(Some(residual));
-                let InputAndResidual { input, residual } = measured(Phase::NormalisationBackward, cost, || {
-                    gradient::of_input_and_residual(&plan, x, residual, output_gradient, &line)
-                });
+                let InputAndResidual { input, residual } = both(&plan, x, residual, output_gradient, &line);
                 gradients.register::<Flex>(x_node.id, tensor(input, plan.input_shape()));
                 gradients.register::<Flex>(residual_node.id, tensor(residual, plan.input_shape()));
             }
@@ -165,6 +196,12 @@ fn sums(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32]) -> S
 fn of_input(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32], line: &Line) -> Buffer {
     let cost = plan.cost(residual);
     measured(Phase::NormalisationBackward, cost, || gradient::of_input(plan, x, residual, gradient, line))
+}
+
+fn both(plan: &Plan, x: &[f32], residual: &[f32], gradient: &[f32], line: &Line) -> InputAndResidual {
+    let cost = plan.cost(Some(residual));
+    let compute = || gradient::of_input_and_residual(plan, x, residual, gradient, line);
+    measured(Phase::NormalisationBackward, cost, compute)
 }
 
 fn of_residual(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32]) -> FlexTensor {

@@ -2,6 +2,7 @@
 
 use super::{correlate, geometry::Geometry, narrow, weight_gradient, winograd};
 use crate::{
+    arch::Buffer,
     fused::{Tracked, tensor, values},
     profile::{Phase, measured},
 };
@@ -17,6 +18,7 @@ use burn::{
     },
     tensor::Shape,
 };
+use rayon::prelude::*;
 
 fn geometry(x: &Shape, weight: &Shape, stride: usize) -> Geometry {
     Geometry { batch: x[0], height: x[1], width: x[2], inputs: x[3], outputs: weight[0], stride }
@@ -63,34 +65,69 @@ impl Backward<Flex, 2> for ConvolutionBackward {
     fn backward(self, ops: Ops<State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let State { x, weight, stride } = ops.state;
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let geometry = geometry(&x.shape(), &weight.shape(), stride);
+        let (x_shape, gradient) = (x.shape(), values(&gradient));
         let [x_node, weight_node] = ops.parents;
         if let Some(node) = weight_node {
-            let x = x.to_contiguous();
-            let (x, gradient) = (values(&x), values(&gradient));
-            let of_weight = measured(Phase::ConvolutionWeightGradient, geometry.cost(), || {
-                if winograd::suits(&geometry) {
-                    winograd::weight_gradient(&geometry, x, gradient)
-                } else {
-                    weight_gradient::weight_gradient(&geometry, x, gradient)
-                }
-            });
-            gradients.register::<Flex>(node.id, tensor(of_weight, geometry.weight_shape()));
+            gradients.register::<Flex>(node.id, weight_gradient(&x, &weight.shape(), stride, gradient));
         }
         drop(x);
         if let Some(node) = x_node {
-            let weight = weight.to_contiguous();
-            let (gradient, weight) = (values(&gradient), values(&weight));
-            let of_x = measured(Phase::ConvolutionInputGradient, geometry.cost(), || {
-                if narrow::suits(&geometry) {
-                    narrow::input_gradient(&geometry, gradient, weight)
-                } else if winograd::suits(&geometry) {
-                    winograd::input_gradient(&geometry, gradient, weight)
-                } else {
-                    correlate::input_gradient(&geometry, gradient, weight)
-                }
-            });
-            gradients.register::<Flex>(node.id, tensor(of_x, geometry.input_shape()));
+            let of_x = input_gradient(&x_shape, &weight, stride, gradient, None);
+            gradients.register::<Flex>(node.id, of_x);
         }
     }
+}
+
+/// From the gradient of the output, for a weight of this shape.
+pub(crate) fn weight_gradient(x: &FlexTensor, weight: &Shape, stride: usize, gradient: &[f32]) -> FlexTensor {
+    let geometry = geometry(&x.shape(), weight, stride);
+    let x = x.to_contiguous();
+    let x = values(&x);
+    let of_weight = measured(Phase::ConvolutionWeightGradient, geometry.cost(), || {
+        if winograd::suits(&geometry) {
+            winograd::weight_gradient(&geometry, x, gradient)
+        } else {
+            weight_gradient::weight_gradient(&geometry, x, gradient)
+        }
+    });
+    tensor(of_weight, geometry.weight_shape())
+}
+
+/// From the gradient of the output, for an input of this shape. It is added to `onto`, the gradient that the input has from
+/// elsewhere, if there is one.
+pub(crate) fn input_gradient(
+    x: &Shape,
+    weight: &FlexTensor,
+    stride: usize,
+    gradient: &[f32],
+    onto: Option<Buffer>,
+) -> FlexTensor {
+    let geometry = geometry(x, &weight.shape(), stride);
+    let weight = weight.to_contiguous();
+    let weight = values(&weight);
+    let of_x = measured(Phase::ConvolutionInputGradient, geometry.cost(), || {
+        if !narrow::suits(&geometry) && winograd::suits(&geometry) {
+            return winograd::input_gradient(&geometry, gradient, weight, onto);
+        }
+        let of_x = if narrow::suits(&geometry) {
+            narrow::input_gradient(&geometry, gradient, weight)
+        } else {
+            correlate::input_gradient(&geometry, gradient, weight)
+        };
+        match onto {
+            Some(sum) => added(sum, &of_x),
+            None => of_x,
+        }
+    });
+    tensor(of_x, geometry.input_shape())
+}
+
+fn added(mut sum: Buffer, more: &[f32]) -> Buffer {
+    const CHUNK: usize = 1 << 14;
+    sum.par_chunks_mut(CHUNK).zip(more.par_chunks(CHUNK)).for_each(|(sum, more)| {
+        for (sum, more) in sum.iter_mut().zip(more) {
+            *sum += more;
+        }
+    });
+    sum
 }

@@ -15,6 +15,7 @@ use crate::{
     linear::flex as linear,
     linear_attention::flex as linear_attention,
     positions::flex as positions,
+    residual_block::flex::{self as residual_block, Outputs},
     softmax_pool::flex as softmax_pool,
     token_mean::flex as token_mean,
 };
@@ -39,6 +40,20 @@ impl FusedOps for Flex {
         options: NormOptions,
     ) -> Trained<FlexTensor> {
         batch_norm::train(&batch_norm::Inputs::new(&x, &gamma, &beta, residual.into_option().as_ref()), &options)
+    }
+
+    fn residual_block_train(
+        x: FlexTensor,
+        first_weight: FlexTensor,
+        first_gamma: FlexTensor,
+        first_beta: FlexTensor,
+        second_weight: FlexTensor,
+        second_gamma: FlexTensor,
+        second_beta: FlexTensor,
+        options: NormOptions,
+    ) -> Outputs<FlexTensor> {
+        let parts = [[first_weight, first_gamma, first_beta], [second_weight, second_gamma, second_beta]];
+        residual_block::forward(&x, parts, &options)
     }
 
     fn batch_norm_eval(
@@ -109,6 +124,20 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         options: NormOptions,
     ) -> Trained<FloatTensor<Self>> {
         batch_norm::train_tracked::<C>(x, gamma, beta, residual.into_option(), &options)
+    }
+
+    fn residual_block_train(
+        x: Tracked,
+        first_weight: Tracked,
+        first_gamma: Tracked,
+        first_beta: Tracked,
+        second_weight: Tracked,
+        second_gamma: Tracked,
+        second_beta: Tracked,
+        options: NormOptions,
+    ) -> Outputs<Tracked> {
+        let parts = [[first_weight, first_gamma, first_beta], [second_weight, second_gamma, second_beta]];
+        residual_block::tracked::<C>(x, parts, &options)
     }
 
     fn batch_norm_eval(

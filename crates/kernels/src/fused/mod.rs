@@ -79,6 +79,18 @@ pub(crate) trait FusedOps: Backend {
         options: NormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    #[allow(clippy::too_many_arguments, clippy::type_complexity)]
+    fn residual_block_train(
+        x: FloatTensor<Self>,
+        first_weight: FloatTensor<Self>,
+        first_gamma: FloatTensor<Self>,
+        first_beta: FloatTensor<Self>,
+        second_weight: FloatTensor<Self>,
+        second_gamma: FloatTensor<Self>,
+        second_beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
     fn batch_norm_eval(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

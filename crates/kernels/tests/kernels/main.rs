@@ -8,6 +8,7 @@ mod common;
 mod conv3x3;
 mod depthwise3x3;
 mod pooling;
+mod residual_block;
 mod shapes;
 mod tokens;
 mod update;

@@ -19,7 +19,7 @@ use super::geometry::Geometry;
 use crate::arch::{self, Buffer, Kernel, LANES, Multiply, Simd, groups};
 use rayon::prelude::*;
 use tiles::{CELL, EDGE, ELEMENTS, Grid, KERNEL};
-use transform::{Layout, ToTiles, from_tiles, to_tiles};
+use transform::{FromTiles, Layout, ToTiles, from_tiles, to_tiles};
 
 /// Tiles of a product, a multiple of the pixels that the products hold in registers.
 const TILES: usize = 28;
@@ -39,17 +39,29 @@ pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32]) -> Buffer 
         let kernel = &weight[(output * inputs + input) * 9..][..9];
         std::array::from_fn(|tap| kernel[tap])
     })
-    .run(x)
+    .run(x, None)
 }
 
-/// The gradient of the output and `weight` to the gradient of `x`: a correlation with the kernels turned around.
-pub(super) fn input_gradient(geometry: &Geometry, gradient: &[f32], weight: &[f32]) -> Buffer {
+/// The gradient of the output and `weight` to the gradient of `x`, added to `onto` if it is there: a correlation with the
+/// kernels turned around.
+pub(super) fn input_gradient(geometry: &Geometry, gradient: &[f32], weight: &[f32], onto: Option<Buffer>) -> Buffer {
     let Geometry { inputs, outputs, .. } = *geometry;
     Correlation::new(geometry, outputs, inputs, |output, input| {
         let kernel = &weight[(output * inputs + input) * 9..][..9];
         std::array::from_fn(|tap| kernel[8 - tap])
     })
-    .run(gradient)
+    .run(gradient, onto)
+}
+
+/// Some rows of tiles.
+struct Band {
+    /// The first one among all rows of tiles of the source.
+    source_row: usize,
+    /// The first one among those of the output.
+    output_row: usize,
+    count: usize,
+    /// Whether the results are added to what the output holds.
+    adds: bool,
 }
 
 /// A correlation of images of any number with transformed kernels.
@@ -87,11 +99,13 @@ impl Correlation {
         Self { grid: Grid::new(geometry.height, geometry.width), inputs, outputs, packed }
     }
 
-    fn run(&self, source: &[f32]) -> Buffer {
+    /// Adds the result to `onto`, if it is there.
+    fn run(&self, source: &[f32], onto: Option<Buffer>) -> Buffer {
         let Grid { height, width, down, .. } = self.grid;
         let pixels = height * width;
         let images = source.len() / (pixels * self.inputs);
-        let mut output = Buffer::new(images * pixels * self.outputs);
+        let adds = onto.is_some();
+        let mut output = onto.unwrap_or_else(|| Buffer::new(images * pixels * self.outputs));
         // Small images share their products with as many others as make whole products; large ones are cut into bands.
         let rows = self.grid.rows_for(TILES);
         let group = if rows > down { (rows / greatest_common_divisor(rows, down)).min(images) } else { 1 };
@@ -107,7 +121,13 @@ impl Correlation {
                         output.len() / (pixels * self.outputs) * down
                     };
                     for first in (0..count).step_by(rows) {
-                        self.band(source, index * rows + first, first, rows.min(count - first), scratch, output);
+                        let band = Band {
+                            source_row: index * rows + first,
+                            output_row: first,
+                            count: rows.min(count - first),
+                            adds,
+                        };
+                        self.band(source, &band, scratch, output);
                     }
                 },
             );
@@ -115,17 +135,8 @@ impl Correlation {
         output
     }
 
-    /// Computes `count` rows of tiles. The first is the row `source_row` of all tiles of the source, and the row
-    /// `output_row` of those of the output.
-    fn band(
-        &self,
-        source: &[f32],
-        source_row: usize,
-        output_row: usize,
-        count: usize,
-        scratch: &mut Scratch,
-        output: &mut [f32],
-    ) {
+    fn band(&self, source: &[f32], band: &Band, scratch: &mut Scratch, output: &mut [f32]) {
+        let &Band { source_row, output_row, count, adds } = band;
         let tiles = count * self.grid.across;
         let (inputs, outputs) = (self.inputs, self.outputs);
         let layout = Layout::blocks(tiles, inputs);
@@ -152,7 +163,8 @@ impl Correlation {
                 output_step: ELEMENTS * outputs,
             });
         }
-        from_tiles(self.grid, &scratch.output, outputs, output_row, count, output);
+        let tiles = FromTiles { grid: self.grid, tiles: &scratch.output, channels: outputs, adds };
+        from_tiles(&tiles, output_row, count, output);
     }
 }
 

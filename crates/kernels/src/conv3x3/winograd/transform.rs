@@ -268,23 +268,24 @@ impl Kernel for GradientTransform<'_> {
     }
 }
 
+/// Tiles on their way to an output.
+pub(super) struct FromTiles<'a> {
+    pub grid: Grid,
+    /// The channels of an element lie side by side, the elements of a tile one behind the other.
+    pub tiles: &'a [f32],
+    pub channels: usize,
+    /// Whether they are added to what the output holds.
+    pub adds: bool,
+}
+
 /// `Aᵀ m A` of every tile, written to rows of tiles of images that lie one after the other, the first being
-/// `first_row`. The channels of an element lie side by side, the elements of a tile one behind the other.
-pub(super) fn from_tiles(
-    grid: Grid,
-    tiles: &[f32],
-    channels: usize,
-    first_row: usize,
-    rows: usize,
-    output: &mut [f32],
-) {
-    arch::run(OutputTransform { grid, tiles, channels, first_row, rows, output });
+/// `first_row`.
+pub(super) fn from_tiles(tiles: &FromTiles<'_>, first_row: usize, rows: usize, output: &mut [f32]) {
+    arch::run(OutputTransform { from: tiles, first_row, rows, output });
 }
 
 struct OutputTransform<'a> {
-    grid: Grid,
-    tiles: &'a [f32],
-    channels: usize,
+    from: &'a FromTiles<'a>,
     first_row: usize,
     rows: usize,
     output: &'a mut [f32],
@@ -308,7 +309,7 @@ impl Kernel for OutputTransform<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { grid, tiles, channels, first_row, rows, output } = self;
+        let Self { from: &FromTiles { grid, tiles, channels, adds }, first_row, rows, output } = self;
         let count = rows * grid.across;
         for tile in 0..count {
             let places = grid.places::<CELL>(first_row, tile, 0, channels);
@@ -328,7 +329,9 @@ impl Kernel for OutputTransform<'_> {
                         let (row, column) = (places.rows[row], places.columns[column]);
                         // the last tiles reach beyond the image, and a band may end within its last tiles
                         if row < output.len() && column != OUTSIDE {
-                            simd.store(&mut output[row + column + first..row + column + last], value);
+                            let to = &mut output[row + column + first..row + column + last];
+                            let value = if adds { simd.add(value, simd.load(to)) } else { value };
+                            simd.store(to, value);
                         }
                     },
                 );

@@ -1,0 +1,84 @@
+//! Two convolutions with normalisations and the way around them (He et al. 2016, "Deep residual learning for image recognition").
+
+pub(crate) mod flex;
+mod reference;
+
+pub use reference::residual_block_train_reference;
+
+use crate::{
+    Activation, NormOptions, check,
+    fused::{self, FusedOps},
+};
+use burn::{backend::Dispatch, tensor::Tensor};
+
+/// A 3×3 convolution and the normalisation behind it.
+#[derive(Clone, Debug)]
+pub struct ConvNormParameters {
+    /// `[channels, channels, 3, 3]`.
+    pub weight: Tensor<4>,
+    /// `[channels]`.
+    pub gamma: Tensor<1>,
+    /// `[channels]`.
+    pub beta: Tensor<1>,
+}
+
+/// What [`residual_block_train`] returns.
+#[derive(Clone, Debug)]
+pub struct ResidualBlockOutput {
+    /// `[batch, height, width, channels]`, or half the height and width if pooled.
+    pub output: Tensor<4>,
+    /// Mean and variance of each normalisation, first and second, `[channels]`, as in
+    /// [`BatchNormOutput`](crate::BatchNormOutput).
+    pub statistics: [[Tensor<1>; 2]; 2],
+}
+
+/// `pool(activation(norm(conv(activation(norm(conv(x))))) + x))`, as [`conv3x3`](crate::conv3x3) of stride 1 and
+/// [`batch_norm_train`](crate::batch_norm_train) compute it, to the same bits. In one operation the gradients that meet at `x` are
+/// added while the last of them is written. The pooling of the options is that at the end.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, height, width, channels]`
+/// - returns `[batch, height, width, channels]`, or half the height and width if pooled
+///
+/// # Panics
+///
+/// If the shapes do not fit, `x` is empty, or pooling would leave nothing.
+pub fn residual_block_train(
+    x: Tensor<4>,
+    [first, second]: [ConvNormParameters; 2],
+    options: &NormOptions,
+) -> ResidualBlockOutput {
+    let dims = x.dims();
+    assert!(dims.iter().all(|&size| size > 0), "residual_block_train: the input {dims:?} is empty");
+    for part in [&first, &second] {
+        let (found, expected) = (part.weight.dims(), [dims[3], dims[3], 3, 3]);
+        assert!(found == expected, "residual_block_train: the weight has shape {found:?}, expected {expected:?}");
+        check::channels("residual_block_train", "gamma", &part.gamma, &dims);
+        check::channels("residual_block_train", "beta", &part.beta, &dims);
+    }
+    assert!(
+        !options.pool || (dims[1] >= 2 && dims[2] >= 2),
+        "residual_block_train: 2×2 pooling of the input {dims:?} leaves nothing"
+    );
+    let takes =
+        |part: &ConvNormParameters| fused::takes(&part.weight) && fused::takes(&part.gamma) && fused::takes(&part.beta);
+    if options.activation == Activation::Gelu || !fused::takes(&x) || !takes(&first) || !takes(&second) {
+        return residual_block_train_reference(x, [first, second], options);
+    }
+    let (output, first_mean, first_variance, second_mean, second_variance) = Dispatch::residual_block_train(
+        x.into_dispatch(),
+        first.weight.into_dispatch(),
+        first.gamma.into_dispatch(),
+        first.beta.into_dispatch(),
+        second.weight.into_dispatch(),
+        second.gamma.into_dispatch(),
+        second.beta.into_dispatch(),
+        *options,
+    );
+    let statistics = [[first_mean, first_variance], [second_mean, second_variance]];
+    ResidualBlockOutput {
+        output: Tensor::from_dispatch(output),
+        statistics: statistics.map(|of_norm| of_norm.map(Tensor::from_dispatch)),
+    }
+}
