@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use tinylsa_explain::{Circumstances, ExplainConfig, Given, MethodId};
+use tinylsa_explain::{Circumstances, ExplainConfig, Given, MethodId, SharedSetting};
 use tinylsa_model::networks::NetworkConfig;
 use tinylsa_settings::UsageError;
 use tinylsa_settings::config::{ConfigError, ConfigSource, load};
+use tinylsa_xai::{BaselineKind, Fill};
 use tracing::info;
 
 use crate::BASE_CONFIG;
@@ -90,6 +91,19 @@ impl ExplainSettings {
             self.methods = served;
         }
         given.require(&self.methods).map(|()| self)
+    }
+
+    /// Whether one of the methods reads settings that methods share.
+    pub fn read_by_methods(&self, setting: SharedSetting) -> bool {
+        self.methods.iter().any(|method| method.facts().reads.contains(&setting))
+    }
+
+    /// Whether anything is drawn at random: by a method, or as noise in place of pixels.
+    pub fn draws(&self) -> bool {
+        let shared = &self.explain.shared;
+        self.methods.iter().any(|method| method.facts().draws)
+            || (self.read_by_methods(SharedSetting::Baseline) && shared.baseline.kinds.contains(&BaselineKind::Noise))
+            || (self.read_by_methods(SharedSetting::Fill) && shared.fill.kind == Fill::Noise)
     }
 
     /// Checks the settings of the methods, and of their scores if they are scored, against the images and the network.

@@ -126,9 +126,6 @@ impl Asked {
     }
 
     /// What is remembered of the image by the methods of the settings.
-    ///
-    /// # Errors
-    /// What the model says.
     pub(crate) fn remembered(
         &self,
         app: &App,

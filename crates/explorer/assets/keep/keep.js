@@ -49,7 +49,7 @@ export function keepSection(store, session, server) {
     try {
       const found = await server.post("/api/command", { ...requestOf(store.state), methods: store.state.methods });
       command.textContent = found.command;
-      const saved = found.file ? `Download the image first and save it as ${found.file}. ` : "";
+      const saved = found.file ? `Download the image first and save it as ${found.file}; ` : "";
       note.textContent = `${saved}${found.note ?? ""}`;
     } catch (error) {
       if (!isSuperseded(error)) note.textContent = error.message;

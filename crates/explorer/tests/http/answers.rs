@@ -145,5 +145,21 @@ fn a_command_names_what_was_asked_for() {
     let expected = "cargo xtask explain cross.png --method all --against 2 --seed 9 --out explanations";
     assert_eq!((of_drawing["command"].as_str(), &of_drawing["file"]), (Some(expected), &json!("cross.png")));
     let without_draws = command(json!({"image": image, "methods": ["input-gradient"], "seed": 9}));
-    assert!(!without_draws["command"].as_str().unwrap().contains("--seed"), "the command refuses a seed without draws");
+    let expected = "cargo xtask explain cross.png --method input-gradient --set run.seed=9 --out explanations";
+    assert_eq!(without_draws["command"], expected, "as an option the command refuses a seed without draws");
+    let noise = command(json!({"image": image, "methods": ["integrated-gradients"], "seed": 9,
+        "settings": {"baseline.kinds": ["noise"]}}));
+    assert!(noise["command"].as_str().unwrap().contains(" --seed 9 "), "{noise}");
+}
+
+#[test]
+fn a_command_that_would_see_another_image_says_so() {
+    let note = |pixels: &[u8]| {
+        let image = json!({"pixels": base64(pixels), "name": "cross"});
+        let answer = SERVER.post("/api/command", &json!({"image": image, "methods": ["input-gradient"]})).ok();
+        answer["note"].as_str().unwrap().to_owned()
+    };
+    assert!(note(&drawing()).starts_with("seed "), "{}", note(&drawing()));
+    let on_white: Vec<u8> = drawing().iter().map(|level| u8::MAX - level).collect();
+    assert_eq!(note(&on_white), "the command gives other maps, since `explain` makes the ground of cross.png black");
 }

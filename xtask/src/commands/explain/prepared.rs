@@ -13,7 +13,7 @@ use tinylsa_explain::{
 };
 use tinylsa_model::LoadedModel;
 use tinylsa_settings::printable;
-use tinylsa_xai::{BaselineKind, Cancellation, Execution, Fill, Image};
+use tinylsa_xai::{Cancellation, Execution, Image};
 
 use super::arguments::ExplainArguments;
 use super::sources::collection;
@@ -146,19 +146,14 @@ impl Asked {
 
 /// Refuses options that would change nothing: whoever gives one expects something of it.
 fn require_effect(settings: &ExplainSettings, arguments: &ExplainArguments) -> Result<(), UsageError> {
-    let reads = |setting| settings.methods.iter().any(|method| method.facts().reads.contains(&setting));
-    let shared = &settings.explain.shared;
-    let draws = settings.methods.iter().any(|method| method.facts().draws)
-        || (reads(SharedSetting::Baseline) && shared.baseline.kinds.contains(&BaselineKind::Noise))
-        || (reads(SharedSetting::Fill) && shared.fill.kind == Fill::Noise);
     let without = |option: &str, reason: &str| Err(UsageError(format!("{option} has no effect here: {reason}")));
     if arguments.split.is_some() && arguments.index.is_empty() {
         return without("--split", "it says in which split --index counts, and files are explained");
     }
-    if arguments.seed.is_some() && !draws {
+    if arguments.seed.is_some() && !settings.draws() {
         return without("--seed", "nothing is drawn at random by the methods that are asked for");
     }
-    let needs_collection = !arguments.index.is_empty() || reads(SharedSetting::Background);
+    let needs_collection = !arguments.index.is_empty() || settings.read_by_methods(SharedSetting::Background);
     if let Some(option) = arguments.collection.first_given().filter(|_| !needs_collection) {
         return without(
             option,
