@@ -51,15 +51,24 @@ async function start() {
   store.state.token = { ...store.state.token, ...kept.token };
 
   const canvas = drawingCanvas(store, session.input);
-  const photo = photoPicker(server, session, (pixels, source) => canvas.replace(pixels, source));
+  // an image that arrives after a later stroke or choice is dropped
+  let turn = 0;
+  store.watch(["pixels"], () => { turn += 1; });
+  const choosing = () => {
+    turn += 1;
+    const asked = turn;
+    return (pixels, source) => { if (asked === turn) canvas.replace(pixels, source); };
+  };
+  const photo = photoPicker(server, session, choosing);
   const sources = tabs("Where the image comes from", [
     { key: "gallery", title: "Gallery", content: element("div", { id: "gallery-content" }, element("p", { class: "hint" }, "The data set is loading …")) },
     { key: "photo", title: "Photo", content: photo.element },
   ]);
   takeDropsAndPastes(document, (file) => { sources.open("photo"); photo.take(file); });
   const show = async (index) => {
+    const replace = choosing();
     const found = await server.get(`/api/image?index=${index}`);
-    canvas.replace(fromBase64(found.pixels), { kind: "gallery", index, name: found.name, label: found.label ?? null });
+    replace(fromBase64(found.pixels), { kind: "gallery", index, name: found.name, label: found.label ?? null });
   };
   const drawn = (pixels) => canvas.replace(pixels, { kind: "drawn", index: null, name: "drawing", label: null });
 

@@ -113,7 +113,7 @@ impl Clients {
     /// A ticket for a job of this client.
     ///
     /// # Errors
-    /// If the client has too many already.
+    /// If the client has too many already, or asked at a higher stroke meanwhile.
     pub(crate) fn begin(self: &Arc<Self>, asker: &Asker) -> Result<Ticket, Refusal> {
         let mut registry = self.lock();
         registry.next += 1;
@@ -121,6 +121,10 @@ impl Clients {
         // those who give no name share none of their jobs' fate
         let name = asker.client.clone().unwrap_or_else(|| format!("?{number}"));
         let client = registry.client(&name)?;
+        // a later stroke may have come while the body was on its way
+        if asker.stroke.is_some_and(|stroke| stroke < client.stroke) {
+            return Err(Refusal::superseded());
+        }
         if client.jobs.len() >= JOBS_OF_CLIENT {
             let text = format!("{JOBS_OF_CLIENT} jobs of this page wait or run already, as many as may");
             return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, text));

@@ -35,6 +35,10 @@ fn of_pixels(explanation: &MethodExplanation, map: &PixelMap, image: &Image, cha
             change: Some(values().zip(changes).map(|(value, change)| value * change).sum()),
             basis: "the sum of the gradient times the change of each pixel, which holds for small changes",
         },
+        // of expected gradients: the edit takes a pixel to none of its many baselines
+        Quantity::Contribution if explanation.evidence.iter().any(|tensor| tensor.name == "background") => {
+            Foretold::nothing("a mean over the images of a background, to none of which the edit takes a pixel")
+        }
         Quantity::Contribution => Foretold {
             change: Some(of_contributions(values(), image, &mean_of(explanation, "baselines", image), changes)),
             basis: "each pixel's contribution in the proportion in which the edit takes the pixel to the baseline",
@@ -149,6 +153,13 @@ mod tests {
         let white = NamedTensor::f32("baselines", vec![1, 1, 1, 4], vec![1.0; 4]);
         let against_white = explanation(Quantity::Contribution, [0.0, 4.0, 0.0, 1.0], vec![white]);
         assert_eq!(foretold_of(&against_white, [0.0, 0.5, 0.0, 0.0]), Some(-4.0));
+    }
+
+    #[test]
+    fn a_contribution_against_many_images_says_nothing_of_an_edit() {
+        let background = NamedTensor::f32("background", vec![1, 1, 1, 4], vec![0.6; 4]);
+        let map = explanation(Quantity::Contribution, [-0.05; 4], vec![background]);
+        assert_eq!(foretold_of(&map, [-0.1, 0.0, 0.0, 0.0]), None);
     }
 
     #[test]

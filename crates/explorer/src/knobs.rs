@@ -52,6 +52,8 @@ pub(crate) struct Cost {
     pub(crate) unit: &'static str,
     count_at_default: f64,
     per_unit: f64,
+    /// The group of shared settings that it goes with, too.
+    shared: Option<&'static str>,
 }
 
 /// The settings of one method or group.
@@ -272,20 +274,21 @@ fn cost(method: MethodId, table: &Value, explain: &ExplainConfig) -> Option<Cost
     let players = shared.segmentation.grid.cells() as f64;
     // what one more of these asks of the model, at the most
     let known = [
-        ("evaluations", 1.0),
-        ("samples", 1.0),
-        ("masks", 1.0),
-        ("permutations", 2.0 * (players - 1.0)),
-        ("maximum_steps", shared.baseline.kinds.len() as f64),
-        ("maximum_strata", 4.0 * shared.background.images as f64),
+        ("evaluations", 1.0, None),
+        ("samples", 1.0, None),
+        ("masks", 1.0, None),
+        ("permutations", 2.0 * (players - 1.0), Some("segmentation")),
+        ("maximum_steps", shared.baseline.kinds.len() as f64, Some("baseline")),
+        ("maximum_strata", 4.0 * shared.background.images as f64, Some("background")),
     ];
-    let (key, per_unit, default) =
-        known.into_iter().find_map(|(key, per_unit)| Some((key, per_unit, table.get(key)?.as_f64()?)))?;
+    let (key, per_unit, shared, default) = known
+        .into_iter()
+        .find_map(|(key, per_unit, shared)| Some((key, per_unit, shared, table.get(key)?.as_f64()?)))?;
     let unit = match method.facts().needs {
         Needs::Gradients => "gradient",
         Needs::Scores | Needs::Attention | Needs::FeatureMaps | Needs::TokenEvidence => "evaluation",
     };
-    Some(Cost { key: format!("{method}.{key}"), unit, count_at_default: per_unit * default, per_unit })
+    Some(Cost { key: format!("{method}.{key}"), unit, count_at_default: per_unit * default, per_unit, shared })
 }
 
 #[cfg(test)]

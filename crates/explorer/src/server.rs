@@ -94,9 +94,10 @@ impl Explorer {
         let reader = {
             let app = Arc::clone(&app);
             let read = move || {
+                // before the images, so that the first page knows what its settings cost
+                measure_pace(&app);
                 let model = ImagesOf { metadata: &app.metadata, file: app.file.as_deref() };
                 fill(&app.gallery, &images, model, network.predictor().as_ref(), &app.stop);
-                measure_pace(&app);
             };
             thread::Builder::new().name("gallery".to_owned()).spawn(read).map_err(started("the thread that reads"))?
         };

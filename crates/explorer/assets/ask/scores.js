@@ -14,15 +14,18 @@ export function scoreSection(store, session, server) {
   const shown = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores of the maps", hidden: true },
     element("table", {}, element("caption", {}, "One image decides nothing between methods; ↑ means that higher is better."), head, body));
   const button = element("button", { type: "button", onclick: measure }, "Score the maps");
+  let ending = new AbortController();
 
   async function measure() {
     const scored = session.methods.filter(({ name, is_scored: isScored }) => isScored && store.state.methods.includes(name));
     button.disabled = true;
+    ending = new AbortController();
+    const asked = { ...requestOf(store.state), methods: scored.map(({ name }) => name) };
     try {
-      const last = await server.stream("/api/scores", { ...requestOf(store.state), methods: scored.map(({ name }) => name) }, { line: hear });
+      const last = await server.stream("/api/scores", asked, { line: hear, signal: ending.signal });
       if (last?.type === "result") show(last);
     } catch (error) {
-      status.textContent = isSuperseded(error) ? "Cancelled: the image changed." : error.message;
+      status.textContent = isSuperseded(error) ? "Cancelled: the image or what is asked of it changed." : error.message;
     } finally {
       button.disabled = false;
     }
@@ -47,8 +50,9 @@ export function scoreSection(store, session, server) {
       ...row.scores.map((score) => element("td", { class: "number" }, score === null ? "–" : shortNumber(score))))));
   }
 
-  store.watch(["pixels", "target", "against"], () => {
-    if (!shown.hidden) status.textContent = "Of the image before: score again.";
+  store.watch(["pixels", "target", "against", "settings", "seed"], () => {
+    ending.abort();
+    if (!shown.hidden) status.textContent = "Of what was asked before: score again.";
   });
   return element("div", {}, element("div", { class: "buttons" }, button, bar), status, shown);
 }

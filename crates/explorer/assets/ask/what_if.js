@@ -97,7 +97,11 @@ export function whatIfSection(store, session, server, keep) {
       element("td", { class: "number" }, error === null ? "–" : shortNumber(error)), element("td", {}, basis))));
   }
 
+  const segmentationOf = ({ settings }) =>
+    JSON.stringify(Object.entries(settings).filter(([key]) => key.startsWith("segmentation.")).sort());
+  let segmented = null;
   async function segment() {
+    segmented = segmentationOf(store.state);
     try {
       const { labels, count } = await server.post("/api/segments", { image: imageOf(store.state), settings: store.state.settings });
       region.show({ pixels: store.state.pixels, ...session.input }, labels, count);
@@ -107,6 +111,7 @@ export function whatIfSection(store, session, server, keep) {
   }
 
   store.watch(["look"], ({ look }) => { if (look) segment(); });
+  store.watch(["settings"], (state) => { if (state.look && segmentationOf(state) !== segmented) segment(); });
   store.watch(["results", "target", "against"], later);
   controls();
   return element("div", { class: "what-if" },

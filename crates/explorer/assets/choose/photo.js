@@ -7,8 +7,8 @@ const SHOWN = 280;
 const EDGES = [["left", 0], ["top", 0], ["right", 1], ["bottom", 1]];
 const MESSAGE = "Drop, paste or pick a PNG or JPEG file. It is sent to this machine alone.";
 
-/** The part of the page for photos. `prepared(pixels, source)` is told of every prepared image. */
-export function photoPicker(server, session, prepared) {
+/** The part of the page for photos. `choosing()` is told of every photo that is asked for, and returns what takes its pixels. */
+export function photoPicker(server, session, choosing) {
   let file = null;
   let adjustment = fresh();
   let asked = 0;
@@ -78,6 +78,7 @@ export function photoPicker(server, session, prepared) {
       query.set("crop", [left, top, right - left, bottom - top].join(","));
     }
     status.textContent = `Preparing ${file.name} …`;
+    const prepared = choosing();
     try {
       const found = await server.send(`/api/prepare?${query}`, file);
       if (number !== asked) return;

@@ -12,14 +12,20 @@ const costOf = ({ cost }) => (cost ? cost.count_at_default : 1);
 /** Makes the jobs. `told(method, event)` hears `{type: "waiting" | "started" | "progress" | "result" | "error" | "cancelled" | …}`. */
 export function makeJobs(server, store, told) {
   const running = new Map();
+  // methods whose pause is not over
+  const pausing = new Set();
   let waiting = [];
   let timers = [];
 
   function start(methods, pause) {
     if (methods.length === 0) return;
-    for (const { name } of methods) told(name, { type: "waiting" });
+    for (const { name } of methods) {
+      pausing.add(name);
+      told(name, { type: "waiting" });
+    }
     const begin = () => {
-      const cheapestFirst = [...methods].sort((left, right) => costOf(left) - costOf(right));
+      const left = methods.filter(({ name }) => pausing.delete(name));
+      const cheapestFirst = left.sort((one, other) => costOf(one) - costOf(other));
       waiting.push(...cheapestFirst.filter(({ name }) => !waiting.some((one) => one.name === name)));
       fill();
     };
@@ -52,6 +58,8 @@ export function makeJobs(server, store, told) {
   function stop(method = null) {
     if (method === null) timers.forEach(clearTimeout);
     if (method === null) timers = [];
+    if (method === null) pausing.clear();
+    else pausing.delete(method);
     waiting = waiting.filter(({ name }) => method !== null && name !== method);
     for (const [name, ending] of [...running]) {
       if (method !== null && name !== method) continue;

@@ -8,6 +8,7 @@ import { MARKS } from "../live/scale_bar.js";
 import { drawableOf, errorInWords } from "./drawable.js";
 import { makeJobs } from "./jobs.js";
 import { costInWords, settingControls } from "./settings.js";
+import { rivalClass } from "../store.js";
 
 /** Methods that are shown at the start, where the model serves them. */
 const FIRST = ["input-gradient", "input-times-gradient", "integrated-gradients", "grad-cam", "occlusion", "kernel-shap"];
@@ -32,6 +33,7 @@ export function methodSection(store, session, server) {
     card.button = element("button", { type: "button", onclick: () => (jobs.isRunning(method.name) ? jobs.stop(method.name) : jobs.startOne(method)) }, "Start");
     fill(card.status, card.bar, card.words, card.button);
     const cost = element("p", { class: "cost" }, costInWords(method, store.state.settings));
+    store.watch(["settings"], ({ settings }) => { cost.textContent = costInWords(method, settings); });
     if (method.settings.length > 0) {
       const holder = element("details", {}, element("summary", {}, "Settings"), ...settingControls(method.settings, store.state.settings, (key, value) => {
         setSetting(key, value);
@@ -104,7 +106,9 @@ export function methodSection(store, session, server) {
     drawAll();
   }
 
+  let rival = null;
   function run(atOnce = false) {
+    rival = rivalClass(store.state);
     for (const [name, result] of results) {
       result.isFresh = false;
       cards.get(name)?.element.classList.add("stale");
@@ -134,6 +138,8 @@ export function methodSection(store, session, server) {
   });
   store.watch(["asked"], () => run());
   store.watch(["target", "against", "settings", "seed"], () => run());
+  // whether there is a class to be set against can follow from the prediction
+  store.watch(["prediction"], (state) => { if (rivalClass(state) !== rival) run(); });
   if (store.state.methods.length === 0) store.change({ methods: methods.map(({ name }) => name).filter((name) => FIRST.includes(name)) });
   rebuild();
   const words = element("p", { class: "hint" }, `Maps of one unit have one scale: equal colours mean equal values. ${MARKS}`);

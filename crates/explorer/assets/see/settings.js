@@ -44,7 +44,9 @@ function slider(setting, value, changed) {
   const toPlace = (number) => (isLog ? Math.log(number / min) / Math.log(max / min) : (number - min) / (max - min));
   const fromPlace = (place) => {
     const exact = isLog ? min * (max / min) ** place : min + place * (max - min);
-    return setting.type === "integer" ? Math.round(exact) : Number(exact.toPrecision(3));
+    if (setting.type !== "integer") return Number(exact.toPrecision(3));
+    // some counts are even, and an odd one would be refused
+    return setting.default + setting.step * Math.round((exact - setting.default) / setting.step);
   };
   const steps = setting.type === "integer" && !isLog ? Math.min(STEPS, Math.max(1, max - min)) : STEPS;
   const input = element("input", {
@@ -72,5 +74,7 @@ export function costInWords({ cost, settings }, values) {
   const difference = setting ? (chosen - Number(setting.default)) * (cost.per_unit ?? 1) : 0;
   const count = Math.max(0, Math.round(cost.count_at_default + difference));
   const seconds = cost.milliseconds_each ? `, about ${shortNumber((count * cost.milliseconds_each) / 1000)} s` : "";
-  return `Costs at most ${count} ${cost.unit}${count === 1 ? "" : "s"}${seconds}.`;
+  const isOther = cost.shared && Object.keys(values).some((key) => key.startsWith(`${cost.shared}.`));
+  const condition = isOther ? `, were the ${cost.shared} as at first` : "";
+  return `Costs at most ${count} ${cost.unit}${count === 1 ? "" : "s"}${seconds}${condition}.`;
 }

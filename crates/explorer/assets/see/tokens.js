@@ -46,15 +46,23 @@ export function tokenSection(store, session, server) {
     clearTimeout(waiting);
     waiting = setTimeout(async () => {
       const asked = model;
-      const query = view.state.token;
+      const { token, deviation } = view.state;
       const count = asked.grid.rows * asked.grid.columns;
       const flows = asked.through[1].matrix;
-      if (query === null || Number.isFinite(flows[query * count])) return;
+      // the mean of all rows needs all of them
+      const wanted = deviation ? Array.from({ length: count }, (_, query) => query) : [token];
+      const missing = wanted.filter((query) => query !== null && !Number.isFinite(flows[query * count]));
+      if (missing.length === 0) return;
       try {
-        const { flow } = await server.post("/api/flow", { image: imageOf(store.state), query: query + asked.prefix });
-        const own = flow.slice(asked.prefix);
-        const sum = own.reduce((before, value) => before + value, 0) || 1;
-        flows.set(own.map((value) => value / sum), query * count);
+        const query = deviation ? null : token + asked.prefix;
+        const found = await server.post("/api/flow", { image: imageOf(store.state), query });
+        const all = asked.prefix + count;
+        for (const row of missing) {
+          const start = deviation ? (asked.prefix + row) * all : 0;
+          const own = (found.flows ?? found.flow).slice(start + asked.prefix, start + all);
+          const sum = own.reduce((before, value) => before + value, 0) || 1;
+          flows.set(own.map((value) => value / sum), row * count);
+        }
         if (asked === model) view.show(model);
       } catch (error) {
         if (!isSuperseded(error)) throw error;

@@ -14,7 +14,8 @@ export function rowOf(matrix, token, count, deviation = false) {
     rows += 1;
     for (let key = 0; key < count; key += 1) mean[key] += matrix[query * count + key];
   }
-  return row.map((value, key) => value - mean[key] / rows);
+  // the mean of some rows is not that of all
+  return row.map((value, key) => (rows < count ? NaN : value - mean[key] / rows));
 }
 
 /** The matrices that a reader can choose among in a layer: `{key, title, matrix, family}`. */
