@@ -1,13 +1,7 @@
 //! 3×3 convolution with bias, residual, rectifier and pooling in one pass.
 
-use super::{
-    Activations, ConvolutionShape, Scratch,
-    finish::Finish,
-    padded, padded_vector,
-    winograd::{TILE, Winograd},
-};
+use super::{Activations, ConvolutionShape, Scratch, finish::Finish, padded, padded_vector, winograd::Winograd};
 use crate::arch::{self, Kernel, LANES, Level, Multiply, Simd};
-use std::ops::Range;
 
 /// Results of a band of rows before the rest is done with them; they should stay in the first-level cache.
 const BAND: usize = 4096;
@@ -65,86 +59,28 @@ impl Convolution {
     pub fn run(&self, x: &[f32], residual: Option<&[f32]>, scratch: &mut Scratch, output: &mut [f32]) {
         let shape = &self.shape;
         let images = x.len() / shape.input_length();
-        let input = self.checked(images, x, residual, output);
-        match &self.method {
-            Method::Winograd(winograd) => winograd.run(&input, scratch, output),
-            Method::Direct(weight) => {
-                let [rows, columns] = shape.convolved();
-                let convolved = rows * columns * padded(shape.outputs);
-                for image in 0..images {
-                    let input = Input {
-                        x: &x[image * shape.input_length()..][..shape.input_length()],
-                        residual: residual.map(|residual| &residual[image * convolved..][..convolved]),
-                        ..input
-                    };
-                    let output = &mut output[image * shape.output_length()..][..shape.output_length()];
-                    arch::run(Direct { shape, weight, input: &input, rows: 0..rows, scratch, output });
-                }
-            }
-        }
-    }
-
-    /// The same for one image, cut into bands of rows that the threads of rayon share, a band for each of the scratches. The
-    /// bits are the same.
-    ///
-    /// # Panics
-    ///
-    /// As [`Convolution::run`], or if there is no scratch.
-    pub fn run_shared(&self, x: &[f32], residual: Option<&[f32]>, scratches: &mut [Scratch], output: &mut [f32]) {
-        let shape = &self.shape;
-        let input = self.checked(1, x, residual, output);
-        let [rows, _] = shape.convolved();
-        // pooling takes two rows
-        let unit = if matches!(self.method, Method::Winograd(_)) { TILE } else { 2 };
-        let length = unit / if shape.pool { 2 } else { 1 } * shape.output_row();
-        share(0..rows.div_ceil(unit), length, scratches, output, &|units, scratch, output| match &self.method {
-            Method::Winograd(winograd) => winograd.run_rows(units, &input, scratch, output),
-            Method::Direct(weight) => {
-                let rows = units.start * unit..rows.min(units.end * unit);
-                arch::run(Direct { shape, weight, input: &input, rows, scratch, output });
-            }
-        });
-    }
-
-    /// What the methods read.
-    fn checked<'a>(&'a self, images: usize, x: &'a [f32], residual: Option<&'a [f32]>, output: &[f32]) -> Input<'a> {
-        let shape = &self.shape;
         assert_eq!(x.len(), images * shape.input_length(), "the input of {shape:?}");
         assert_eq!(output.len(), images * shape.output_length(), "the output of {shape:?}");
         let [rows, columns] = shape.convolved();
         let convolved = rows * columns * padded(shape.outputs);
         assert!(residual.is_none_or(|residual| residual.len() == images * convolved), "the residual of {shape:?}");
-        Input { x, bias: &self.bias, residual }
+        match &self.method {
+            Method::Winograd(winograd) => winograd.run(x, &self.bias, residual, scratch, output),
+            Method::Direct(weight) => {
+                for image in 0..images {
+                    arch::run(Direct {
+                        shape,
+                        weight,
+                        bias: &self.bias,
+                        x: &x[image * shape.input_length()..][..shape.input_length()],
+                        residual: residual.map(|residual| &residual[image * convolved..][..convolved]),
+                        scratch,
+                        output: &mut output[image * shape.output_length()..][..shape.output_length()],
+                    });
+                }
+            }
+        }
     }
-}
-
-/// What a convolution reads besides its weights.
-#[derive(Clone, Copy)]
-pub(super) struct Input<'a> {
-    pub x: &'a [f32],
-    pub bias: &'a [f32],
-    pub residual: Option<&'a [f32]>,
-}
-
-/// Shares out units of rows among as many threads as there are scratches. A unit has `length` values of the output, the last
-/// one perhaps fewer.
-fn share(
-    units: Range<usize>,
-    length: usize,
-    scratches: &mut [Scratch],
-    output: &mut [f32],
-    run: &(impl Fn(Range<usize>, &mut Scratch, &mut [f32]) + Sync),
-) {
-    if scratches.len() == 1 || units.len() == 1 {
-        return run(units, &mut scratches[0], output);
-    }
-    let (left, right) = scratches.split_at_mut(scratches.len() / 2);
-    let middle = units.start + (units.len() * left.len()).div_ceil(left.len() + right.len()).min(units.len() - 1);
-    let (above, below) = output.split_at_mut((middle - units.start) * length);
-    rayon::join(
-        || share(units.start..middle, length, left, above, run),
-        || share(middle..units.end, length, right, below, run),
-    );
 }
 
 fn pack(shape: &ConvolutionShape, weight: &[f32]) -> Activations {
@@ -156,16 +92,15 @@ fn pack(shape: &ConvolutionShape, weight: &[f32]) -> Activations {
     packed
 }
 
-/// Rows of the convolution of an image, a band of them at a time: its input is copied with a border of zeros and its channels
+/// The convolution of an image, a band of rows at a time: its input is copied with a border of zeros and its channels
 /// in blocks of sixteen, as the products read it.
 struct Direct<'a> {
     shape: &'a ConvolutionShape,
     weight: &'a [f32],
-    input: &'a Input<'a>,
-    /// Before the pooling; the first one is even.
-    rows: Range<usize>,
+    bias: &'a [f32],
+    x: &'a [f32],
+    residual: Option<&'a [f32]>,
     scratch: &'a mut Scratch,
-    /// Of these rows alone.
     output: &'a mut [f32],
 }
 
@@ -176,7 +111,7 @@ impl Kernel for Direct<'_> {
     fn run<S: Simd>(self, simd: S) {
         let ConvolutionShape { width, inputs, stride, relu, pool, .. } = *self.shape;
         let channels = padded(self.shape.outputs);
-        let [_, columns] = self.shape.convolved();
+        let [rows, columns] = self.shape.convolved();
         let band = (BAND / (columns * channels)).next_multiple_of(2).max(2);
         let pixel = if inputs == 1 { 1 } else { LANES };
         let row = (width + 2) * pixel;
@@ -185,9 +120,9 @@ impl Kernel for Direct<'_> {
         bordered.reserve(inputs.div_ceil(LANES) * plane);
         products.reserve(band * columns * channels);
         let taps: [usize; 9] = std::array::from_fn(|tap| tap / 3 * row + tap % 3 * pixel);
-        for start in self.rows.clone().step_by(band) {
-            let count = band.min(self.rows.end - start);
-            copy_with_border(self.shape, self.input.x, start * stride, plane, bordered);
+        for start in (0..rows).step_by(band) {
+            let count = band.min(rows - start);
+            copy_with_border(self.shape, self.x, start * stride, plane, bordered);
             Multiply {
                 input: bordered,
                 channels: inputs,
@@ -196,7 +131,7 @@ impl Kernel for Direct<'_> {
                 step: pixel * stride,
                 taps: &taps,
                 weight: self.weight,
-                bias: Some(self.input.bias),
+                bias: Some(self.bias),
                 rows: count,
                 columns,
                 outputs: channels,
@@ -206,17 +141,16 @@ impl Kernel for Direct<'_> {
             }
             .run(simd);
             let before = start * columns * channels;
-            let written = (start - self.rows.start) * columns * channels;
             let length = count * columns * channels;
             let divisor = if pool { 4 } else { 1 };
             Finish {
                 products: &products[..length],
-                residual: self.input.residual.map(|residual| &residual[before..before + length]),
+                residual: self.residual.map(|residual| &residual[before..before + length]),
                 columns,
                 channels,
                 relu,
                 pool,
-                output: &mut self.output[written / divisor..(written + length) / divisor],
+                output: &mut self.output[before / divisor..(before + length) / divisor],
             }
             .run(simd);
         }

@@ -25,12 +25,6 @@ impl ConvolutionShape {
         [self.height.div_ceil(self.stride), self.width.div_ceil(self.stride)]
     }
 
-    /// Values of a row of the output.
-    pub(super) fn output_row(&self) -> usize {
-        let shrink = if self.pool { 2 } else { 1 };
-        self.convolved()[1] / shrink * padded(self.outputs)
-    }
-
     /// Values of an image's input.
     pub fn input_length(&self) -> usize {
         self.height * self.width * padded(self.inputs)

@@ -1,9 +1,8 @@
 //! Operations of a forward pass whose weights no longer change: packed once, each with everything behind it in the
 //! same pass, on the calling thread, over memory that the caller keeps.
 //!
-//! They know neither tensors nor threads, but for [`Convolution::run_shared`], with which several cores work on one image.
-//! Whoever evaluates a network gives each core some images and takes them through all layers, so that the activations never
-//! leave the core's cache. Activations are rows of channels: a pixel
+//! They know neither tensors nor threads. Whoever evaluates a network gives each core some images and takes them
+//! through all layers, so that the activations never leave the core's cache. Activations are rows of channels: a pixel
 //! or a token takes [`padded`] values, its channels and then zeros up to whole vectors, which every operation expects
 //! of its input and keeps in its output.
 //!

@@ -9,16 +9,15 @@
 //! ±2 and ∞ the rounding error of a layer of 96 channels is five times that of the direct sum, with these it is twice
 //! as large; all their constants are exact in `f32`.
 
-use super::{Activations, ConvolutionShape, Scratch, convolution::Input, padded};
+use super::{Activations, ConvolutionShape, Scratch, padded};
 use crate::arch::{self, Kernel, LANES, Level, Multiply, Simd};
-use std::ops::Range;
 
 /// Rows and columns of a transformed tile.
 const SIDE: usize = 6;
 /// Elements of a transformed tile.
 const ELEMENTS: usize = SIDE * SIDE;
 /// Rows and columns of a tile of outputs.
-pub(super) const TILE: usize = 4;
+const TILE: usize = 4;
 
 /// Tiles of a product, a multiple of the pixels that the products hold in registers.
 const TILES: usize = 28;
@@ -68,40 +67,29 @@ impl Winograd {
         Self { shape, down: shape.height.div_ceil(TILE), across: shape.width.div_ceil(TILE), packed }
     }
 
-    /// Convolves the rows of an image that `rows` counts in whole tiles. `output` holds theirs alone.
-    pub(super) fn run_rows(&self, rows: Range<usize>, input: &Input<'_>, scratch: &mut Scratch, output: &mut [f32]) {
-        let shrink = if self.shape.pool { 2 } else { 1 };
-        let before = rows.start * TILE / shrink * self.shape.output_row();
-        self.run_tiles(rows.start * self.across..rows.end * self.across, input, scratch, before, output);
-    }
-
-    /// Convolves whole images.
-    pub(super) fn run(&self, input: &Input<'_>, scratch: &mut Scratch, output: &mut [f32]) {
-        let images = input.x.len() / self.shape.input_length();
-        self.run_tiles(0..images * self.down * self.across, input, scratch, 0, output);
-    }
-
-    /// `output` begins behind as many values as `before`.
-    fn run_tiles(
+    pub(super) fn run(
         &self,
-        tiles: Range<usize>,
-        input: &Input<'_>,
+        x: &[f32],
+        bias: &[f32],
+        residual: Option<&[f32]>,
         scratch: &mut Scratch,
-        before: usize,
         output: &mut [f32],
     ) {
-        let most = TILES.min(tiles.len());
-        scratch.inputs.reserve(ELEMENTS * most * padded(self.shape.inputs));
-        scratch.products.reserve(ELEMENTS * most * padded(self.shape.outputs));
-        for first in tiles.clone().step_by(TILES) {
+        let images = x.len() / self.shape.input_length();
+        let total = images * self.down * self.across;
+        let tiles = TILES.min(total);
+        scratch.inputs.reserve(ELEMENTS * tiles * padded(self.shape.inputs));
+        scratch.products.reserve(ELEMENTS * tiles * padded(self.shape.outputs));
+        for first in (0..total).step_by(TILES) {
             arch::run(Band {
                 winograd: self,
                 first,
-                tiles: TILES.min(tiles.end - first),
-                input,
+                tiles: TILES.min(total - first),
+                x,
+                bias,
+                residual,
                 transformed: &mut scratch.inputs,
                 products: &mut scratch.products,
-                before,
                 output,
             });
         }
@@ -167,13 +155,13 @@ struct Band<'a> {
     winograd: &'a Winograd,
     first: usize,
     tiles: usize,
-    input: &'a Input<'a>,
+    x: &'a [f32],
+    bias: &'a [f32],
+    residual: Option<&'a [f32]>,
     /// For each element sixteen channels of every tile, then the next sixteen.
     transformed: &'a mut [f32],
     /// For each element the channels of every tile.
     products: &'a mut [f32],
-    /// Values of the output that lie before the slice.
-    before: usize,
     output: &'a mut [f32],
 }
 
@@ -213,7 +201,7 @@ impl Band<'_> {
         let ConvolutionShape { height, width, inputs, .. } = self.winograd.shape;
         let channels = padded(inputs);
         let Place { image, row, column } = self.place(tile);
-        let image = &self.input.x[image * height * width * channels..][..height * width * channels];
+        let image = &self.x[image * height * width * channels..][..height * width * channels];
         // pixel (r, c) of the tile is pixel (row + r − 1, column + c − 1) of the image, if there is one
         let rows = usize::from(row == 0)..SIDE.min(height + 1 - row);
         let columns = usize::from(column == 0)..SIDE.min(width + 1 - column);
@@ -298,13 +286,13 @@ impl Band<'_> {
                     half[c] = value;
                 }
             }
-            let bias = simd.load(&self.input.bias[first..][..LANES]);
+            let bias = simd.load(&self.bias[first..][..LANES]);
             let mut pixels = [[zero; TILE]; TILE];
             for (r, half) in half.into_iter().enumerate() {
                 pixels[r] = output_along(simd, half);
                 for (c, pixel) in pixels[r].iter_mut().enumerate() {
                     *pixel = simd.add(*pixel, bias);
-                    if let (Some(residual), true) = (self.input.residual, r < rows && c < columns) {
+                    if let (Some(residual), true) = (self.residual, r < rows && c < columns) {
                         let at = ((image * height + row + r) * width + column + c) * channels + first;
                         *pixel = simd.add(*pixel, simd.load(&residual[at..][..LANES]));
                     }
@@ -315,7 +303,7 @@ impl Band<'_> {
             let mut write = |r: usize, c: usize, value: S::Vector| {
                 if r < rows && c < columns {
                     let at = output_start + (row + r) / shrink * output_width + (column + c) / shrink;
-                    simd.store(&mut self.output[at * channels + first - self.before..][..LANES], value);
+                    simd.store(&mut self.output[at * channels + first..][..LANES], value);
                 }
             };
             if pool {

@@ -1,8 +1,10 @@
 //! Two convolutions with normalisations and the way around them (He et al. 2016, "Deep residual learning for image recognition").
 
 pub(crate) mod flex;
+mod parts;
 mod reference;
 
+pub use parts::{ConvNormParameters, ResidualBlockOutput};
 pub use reference::residual_block_train_reference;
 
 use crate::{
@@ -10,27 +12,6 @@ use crate::{
     fused::{self, FusedOps},
 };
 use burn::{backend::Dispatch, tensor::Tensor};
-
-/// A 3×3 convolution and the normalisation behind it.
-#[derive(Clone, Debug)]
-pub struct ConvNormParameters {
-    /// `[channels, channels, 3, 3]`.
-    pub weight: Tensor<4>,
-    /// `[channels]`.
-    pub gamma: Tensor<1>,
-    /// `[channels]`.
-    pub beta: Tensor<1>,
-}
-
-/// What [`residual_block_train`] returns.
-#[derive(Clone, Debug)]
-pub struct ResidualBlockOutput {
-    /// `[batch, height, width, channels]`, or half the height and width if pooled.
-    pub output: Tensor<4>,
-    /// Mean and variance of each normalisation, first and second, `[channels]`, as in
-    /// [`BatchNormOutput`](crate::BatchNormOutput).
-    pub statistics: [[Tensor<1>; 2]; 2],
-}
 
 /// `pool(activation(norm(conv(activation(norm(conv(x))))) + x))`, as [`conv3x3`](crate::conv3x3) of stride 1 and
 /// [`batch_norm_train`](crate::batch_norm_train) compute it, to the same bits. In one operation the gradients that meet at `x` are

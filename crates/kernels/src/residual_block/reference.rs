@@ -1,4 +1,4 @@
-use super::{ConvNormParameters, ResidualBlockOutput};
+use super::parts::{ConvNormParameters, ResidualBlockOutput};
 use crate::{BatchNormOutput, NormOptions, batch_norm_train_reference, conv3x3_reference};
 use burn::tensor::Tensor;
 

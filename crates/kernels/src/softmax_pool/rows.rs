@@ -2,21 +2,19 @@
 
 use crate::{
     arch::{self, Kernel, LANES, Simd},
-    inference::padded,
     math::exp,
 };
 
 /// `Σ_j softmax_j(s_jc) v_jc` in every column c: each class pools what the tokens say for it, with weights of its own.
-/// `scores` and `values` have a row for each token, `output` is one such row.
+/// `scores` and `values` have a row for each token, as long as `output`.
 ///
 /// # Panics
 ///
 /// If the lengths do not fit.
-pub fn pool_by_softmax(classes: usize, scores: &[f32], values: &[f32], output: &mut [f32]) {
-    let row = padded(classes);
-    assert!(!scores.is_empty() && scores.len().is_multiple_of(row), "rows of {classes} scores");
+pub fn pool_by_softmax(scores: &[f32], values: &[f32], output: &mut [f32]) {
+    let row = output.len();
+    assert!(!scores.is_empty() && scores.len().is_multiple_of(row), "rows of {row} scores");
     assert_eq!(scores.len(), values.len(), "a value for every score");
-    assert_eq!(output.len(), row, "one row of {classes}");
     arch::run(Pool { scores, values, output });
 }
 

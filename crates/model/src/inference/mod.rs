@@ -24,14 +24,11 @@ use pipeline::{Pipeline, Workspace};
 /// their registers, few enough to stay in the core's cache.
 const GROUP: usize = 7;
 
-/// The most cores that share a single image. The smallest maps have two rows of tiles, the largest of 28 × 28 pixels seven.
-const CORES: usize = 4;
-
 /// The same function as [`TinyCnnLsa::forward`], several times as fast, for weights that no longer change.
 ///
 /// The batch normalisations are folded into the convolutions, each convolution adds its bias and residual, rectifies
 /// and pools in the same pass, and all weights are packed once. There are no tensors in between: one core takes some
-/// images through all layers in memory that stays in its cache. The cores share the convolutions of a single image.
+/// images through all layers in memory that stays in its cache. A single image is computed on the calling thread.
 ///
 /// The logits agree with [`TinyCnnLsa::forward`] within 1e-5 of the largest, and those of an image have the same bits
 /// whatever batch it comes in, at any number of threads. Gradients do not flow through it.
@@ -152,24 +149,22 @@ impl InferenceModel {
     fn write_logits(&self, pixels: &[f32], logits: &mut [f32]) {
         let (image, classes) = (self.config.input.values(), self.config.classes);
         let images = logits.len() / classes;
-        let threads = rayon::current_num_threads();
+        // the pool of threads is not even asked about a single image, because asking starts it
+        let threads = if images > 1 { rayon::current_num_threads() } else { 1 };
         let group = images.div_ceil(threads).clamp(1, GROUP);
         if threads == 1 {
             let groups = pixels.chunks(group * image).zip(logits.chunks_mut(group * classes));
-            groups.for_each(|(pixels, logits)| self.write_group(pixels, 1, logits));
-        } else if images == 1 {
-            // on a thread of the pool, since each layer would be handed to it anew otherwise
-            rayon::scope(|_| self.write_group(pixels, threads.min(CORES), logits));
+            groups.for_each(|(pixels, logits)| self.write_group(pixels, logits));
         } else {
             let groups = pixels.par_chunks(group * image).zip(logits.par_chunks_mut(group * classes));
-            groups.for_each(|(pixels, logits)| self.write_group(pixels, 1, logits));
+            groups.for_each(|(pixels, logits)| self.write_group(pixels, logits));
         }
     }
 
-    fn write_group(&self, pixels: &[f32], cores: usize, logits: &mut [f32]) {
+    fn write_group(&self, pixels: &[f32], logits: &mut [f32]) {
         let workspaces = || self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
         let mut workspace = workspaces().pop().unwrap_or_default();
-        self.pipeline.run(pixels, cores, &mut workspace, logits);
+        self.pipeline.run(pixels, &mut workspace, logits);
         workspaces().push(workspace);
     }
 }

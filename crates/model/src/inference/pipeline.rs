@@ -81,10 +81,7 @@ pub(super) struct Workspace {
     hidden: Activations,
     tokens: Tokens,
     pooled: Activations,
-    /// The first serves what one core does.
-    scratches: Vec<Scratch>,
-    /// How many of them are in use: the cores that share the convolutions.
-    cores: usize,
+    scratch: Scratch,
 }
 
 /// Memory for the tokens of one image.
@@ -96,31 +93,18 @@ struct Tokens {
     wide: Activations,
 }
 
-impl Workspace {
-    fn use_cores(&mut self, cores: usize) {
-        self.cores = cores;
-        if self.scratches.len() < cores {
-            self.scratches.resize_with(cores, Scratch::default);
-        }
-    }
-}
-
 impl Pipeline {
-    /// On the calling thread. The convolutions of a single image can be shared by several cores, the threads of rayon.
-    pub(super) fn run(&self, pixels: &[f32], cores: usize, workspace: &mut Workspace, logits: &mut [f32]) {
+    pub(super) fn run(&self, pixels: &[f32], workspace: &mut Workspace, logits: &mut [f32]) {
         let images = pixels.len() / self.input.values();
-        debug_assert!(cores == 1 || images == 1, "only the convolutions of a single image are shared");
-        workspace.use_cores(cores);
         let (length, row) = (self.tokens * padded(self.width), padded(self.width));
         self.run_stem(pixels, workspace);
         for x in workspace.current.chunks_exact_mut(length).take(images) {
-            self.run_blocks(x, &mut workspace.tokens, &mut workspace.scratches[0]);
+            self.run_blocks(x, &mut workspace.tokens, &mut workspace.scratch);
         }
         for block in &self.closing {
             block.run(images, workspace);
         }
-        let Workspace { current, tokens, pooled, next, scratches, .. } = workspace;
-        let scratch = &mut scratches[0];
+        let Workspace { current, tokens, pooled, next, scratch, .. } = workspace;
         let output_row = padded(self.classes);
         pooled.reserve(images * row);
         next.reserve(images * output_row);
@@ -164,7 +148,7 @@ impl Pipeline {
         wide.reserve(length);
         class_scores.run(normalised, None, scratch, &mut mixed[..length]);
         self.head.run(normalised, None, scratch, &mut wide[..length]);
-        pool_by_softmax(self.classes, &mixed[..length], &wide[..length], output);
+        pool_by_softmax(&mixed[..length], &wide[..length], output);
     }
 
     /// Leaves the maps of the last stage in `current`.
@@ -174,8 +158,8 @@ impl Pipeline {
         for layer in &self.stem {
             match layer {
                 StemLayer::Plain(convolution) => {
-                    let Workspace { current, next, scratches, cores, .. } = workspace;
-                    convolve(convolution, images, current, None, &mut scratches[..*cores], next);
+                    let Workspace { current, next, scratch, .. } = workspace;
+                    convolve(convolution, images, current, None, scratch, next);
                     std::mem::swap(current, next);
                 }
                 StemLayer::Residual(block) => block.run(images, workspace),
@@ -187,10 +171,9 @@ impl Pipeline {
 impl Residual {
     /// Replaces the maps in `current` by those behind the block.
     fn run(&self, images: usize, workspace: &mut Workspace) {
-        let Workspace { current, next, hidden, scratches, cores, .. } = workspace;
-        let scratches = &mut scratches[..*cores];
-        convolve(&self.first, images, current, None, scratches, hidden);
-        convolve(&self.second, images, hidden, Some(current), scratches, next);
+        let Workspace { current, next, hidden, scratch, .. } = workspace;
+        convolve(&self.first, images, current, None, scratch, hidden);
+        convolve(&self.second, images, hidden, Some(current), scratch, next);
         std::mem::swap(current, next);
     }
 }
@@ -226,18 +209,14 @@ fn convolve(
     images: usize,
     x: &Activations,
     residual: Option<&Activations>,
-    scratches: &mut [Scratch],
+    scratch: &mut Scratch,
     output: &mut Activations,
 ) {
     let length = images * convolution.shape().output_length();
     output.reserve(length);
     // the residual has as many values as the input: the convolution keeps resolution and channels
     let input = images * convolution.shape().input_length();
-    let (x, residual, output) = (&x[..input], residual.map(|residual| &residual[..input]), &mut output[..length]);
-    match scratches {
-        [scratch] => convolution.run(x, residual, scratch, output),
-        several => convolution.run_shared(x, residual, several, output),
-    }
+    convolution.run(&x[..input], residual.map(|residual| &residual[..input]), scratch, &mut output[..length]);
 }
 
 impl Block {
