@@ -181,7 +181,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--images", required=True, help="safetensors with the tensor images, [images, 1, 28, 28]")
-    parser.add_argument("--images", type=int, default=4, help="how many of them, the first")
+    parser.add_argument("--count", type=int, default=4, help="how many of them, the first")
     parser.add_argument(
         "--case", action="append", choices=[*IMAGE_CASES, *NAMED_CASES], help="several times for several"
     )
@@ -196,7 +196,7 @@ def main():
     torch.manual_seed(0)
     cases = arguments.case or list(IMAGE_CASES)
     model = QuickTinyCnnLsa(arguments.model)
-    images = load_file(arguments.images)["images"][: arguments.images]
+    images = load_file(arguments.images)["images"][: arguments.count]
     medians = {}
     if any(case not in FLOW_CASES for case in cases):
         batch_size = arguments.batch_size or best_batch_size(model, images[0])

@@ -132,7 +132,7 @@ impl Setting<'_> {
     fn seconds_of_peer(&self, peer: &Peer) -> Result<f64> {
         let python = self.plan.peers.as_ref().context("no Python was asked for")?;
         let mut command = python.command(peer, self.threads);
-        command.args(["--images", "1", "--repeats", "2", "--json"]);
+        command.args(["--count", "1", "--repeats", "2", "--json"]);
         command.arg("--model").arg(self.files.model()).arg("--images").arg(self.files.batch());
         let output = command.output().with_context(|| format!("{} cannot be started", peer.name))?;
         let said = String::from_utf8_lossy(&output.stdout);
