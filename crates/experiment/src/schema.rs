@@ -246,7 +246,6 @@ mod tests {
         for name in [
             "base.toml",
             "accurate.toml",
-            "born-again.toml",
             "quickstart.toml",
             "ci.toml",
             "mnist.toml",

@@ -83,7 +83,7 @@ fn the_card_that_ships_is_of_the_weights_and_the_recipe_that_ship() {
     assert_eq!(NetworkConfig::from(pretrained.metadata.config), card.model.network().unwrap());
     assert_eq!(pretrained.metadata.temperature, Some(card.calibration.temperature));
 
-    let source = ConfigSource::new("born-again.toml", String::from_utf8(shipped("configs/born-again.toml")).unwrap());
+    let source = ConfigSource::new("accurate.toml", String::from_utf8(shipped("configs/accurate.toml")).unwrap());
     let config: ExperimentConfig = load(&source, &[], ExperimentConfig::validate).unwrap();
     assert_eq!((config.model, config.train), (card.model, card.train));
     assert_eq!(config.data.validation, card.data.validation_images);
