@@ -11,7 +11,7 @@ pub struct ConvNormParameters {
     pub beta: Tensor<1>,
 }
 
-/// What [`residual_block_train`] returns.
+/// What [`residual_block_train`](super::residual_block_train) returns.
 #[derive(Clone, Debug)]
 pub struct ResidualBlockOutput {
     /// `[batch, height, width, channels]`, or half the height and width if pooled.
