@@ -14,6 +14,8 @@ async fn a_link_restores_the_drawing_and_what_was_asked_of_it() {
     page.until("attention", "return document.querySelector('.token-sentence')?.textContent.startsWith('Token')").await;
     page.choose("select[name=target]", "9").await;
     page.choose("select[name=against]", "7").await;
+    // what it says of two classes moves what lies below
+    page.until("the contrast", "return document.body.textContent.includes('explain the same difference')").await;
     page.click("input[name=tokens-map][value=head-2]").await;
     page.hover(".token-stage canvas", (0.5 / 7.0, 6.5 / 7.0)).await;
     let kept = "const link = document.querySelector('#link').value; return ['target=9', 'against=7', 'head-2', '%22token%22%3A42'].every((part) => link.includes(part))";

@@ -54,8 +54,6 @@ async fn a_hovered_token_shows_its_row_of_every_head() {
     assert_is_row(&shown_row(&page).await, &maps, "multi-head-attention/layer-0/fused", token);
     page.click("input[name=tokens-map][value=head-1]").await;
     assert_is_row(&shown_row(&page).await, &maps, "multi-head-attention/layer-0/head-1", token);
-    page.click("input[name=tokens-layer][value='1']").await;
-    assert_is_row(&shown_row(&page).await, &maps, "multi-head-attention/layer-1/head-1", token);
     page.click("input[name=tokens-map][value=rollout]").await;
     assert_is_row(&shown_row(&page).await, &maps, "attention-rollout/matrix", token);
     // arrow keys go on from there
