@@ -91,14 +91,19 @@ pub fn batch_norm_eval(
     ))
 }
 
-fn takes(x: &Tensor<4>, vectors: [&Tensor<1>; 2], residual: Option<&Tensor<4>>, options: &NormOptions) -> bool {
+pub(crate) fn takes(
+    x: &Tensor<4>,
+    vectors: [&Tensor<1>; 2],
+    residual: Option<&Tensor<4>>,
+    options: &NormOptions,
+) -> bool {
     options.activation != Activation::Gelu
         && fused::takes(x)
         && vectors.into_iter().all(fused::takes)
         && residual.is_none_or(fused::takes)
 }
 
-fn check_inputs(
+pub(crate) fn check_inputs(
     operation: &str,
     x: &Tensor<4>,
     [gamma, beta]: [&Tensor<1>; 2],

@@ -106,11 +106,10 @@ pub(crate) fn input_gradient(
     let weight = weight.to_contiguous();
     let weight = values(&weight);
     let of_x = measured(Phase::ConvolutionInputGradient, geometry.cost(), || {
-        if !narrow::suits(&geometry) && winograd::suits(&geometry) {
-            return winograd::input_gradient(&geometry, gradient, weight, onto);
-        }
         let of_x = if narrow::suits(&geometry) {
             narrow::input_gradient(&geometry, gradient, weight)
+        } else if winograd::suits(&geometry) {
+            return winograd::input_gradient(&geometry, gradient, weight, onto);
         } else {
             correlate::input_gradient(&geometry, gradient, weight)
         };

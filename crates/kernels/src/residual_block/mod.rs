@@ -8,7 +8,7 @@ pub use parts::{ConvNormParameters, ResidualBlockOutput};
 pub use reference::residual_block_train_reference;
 
 use crate::{
-    Activation, NormOptions, check,
+    NormOptions, batch_norm,
     fused::{self, FusedOps},
 };
 use burn::{backend::Dispatch, tensor::Tensor};
@@ -30,21 +30,16 @@ pub fn residual_block_train(
     [first, second]: [ConvNormParameters; 2],
     options: &NormOptions,
 ) -> ResidualBlockOutput {
-    let dims = x.dims();
-    assert!(dims.iter().all(|&size| size > 0), "residual_block_train: the input {dims:?} is empty");
-    for part in [&first, &second] {
-        let (found, expected) = (part.weight.dims(), [dims[3], dims[3], 3, 3]);
+    let channels = x.dims()[3];
+    for ConvNormParameters { weight, gamma, beta } in [&first, &second] {
+        let (found, expected) = (weight.dims(), [channels, channels, 3, 3]);
         assert!(found == expected, "residual_block_train: the weight has shape {found:?}, expected {expected:?}");
-        check::channels("residual_block_train", "gamma", &part.gamma, &dims);
-        check::channels("residual_block_train", "beta", &part.beta, &dims);
+        batch_norm::check_inputs("residual_block_train", &x, [gamma, beta], None, options);
     }
-    assert!(
-        !options.pool || (dims[1] >= 2 && dims[2] >= 2),
-        "residual_block_train: 2×2 pooling of the input {dims:?} leaves nothing"
-    );
-    let takes =
-        |part: &ConvNormParameters| fused::takes(&part.weight) && fused::takes(&part.gamma) && fused::takes(&part.beta);
-    if options.activation == Activation::Gelu || !fused::takes(&x) || !takes(&first) || !takes(&second) {
+    let takes = |ConvNormParameters { weight, gamma, beta }: &ConvNormParameters| {
+        fused::takes(weight) && batch_norm::takes(&x, [gamma, beta], None, options)
+    };
+    if !takes(&first) || !takes(&second) {
         return residual_block_train_reference(x, [first, second], options);
     }
     let (output, first_mean, first_variance, second_mean, second_variance) = Dispatch::residual_block_train(
