@@ -1,4 +1,5 @@
-//! Sums over a batch that have the same bits at any number of threads.
+//! How work is cut into tasks: sums over a batch that have the same bits at any number of threads, and shares of what has
+//! the same bits however it is cut.
 
 use crate::arch::Buffer;
 use rayon::prelude::*;
@@ -6,6 +7,13 @@ use std::ops::Range;
 
 /// Values of all partial sums together that should not be exceeded.
 const ROOM: usize = 1 << 17;
+
+/// Items of a task, about `most` of them, so that the threads finish together if there are few tasks. It depends on the number
+/// of threads, and so it must change no result.
+pub(crate) fn evenly(items: usize, most: usize) -> usize {
+    let tasks = items.div_ceil(most.max(1)).max(1);
+    items.div_ceil(tasks.next_multiple_of(rayon::current_num_threads())).max(1)
+}
 
 /// The number of partial sums of vectors of `length` over `items`. It depends on the sizes alone.
 fn count(items: usize, length: usize) -> usize {

@@ -18,7 +18,8 @@ const ALIGNMENT: usize = 64;
 /// otherwise spend much of their time on address translation.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// When more than this is idle, all of it goes back to the system.
+/// When more than this is idle, all of it goes back to the system, unless it was all lent at once: at the end of a training
+/// step its activations are idle, and the next step wants the same again.
 const IDLE_LIMIT: usize = 1 << 30;
 
 /// A block of initialised memory of a rounded size.
@@ -35,7 +36,38 @@ unsafe impl Sync for Block {}
 #[derive(Default)]
 struct Pool {
     blocks: HashMap<usize, Vec<Block>>,
+    /// Bytes that are here.
     idle: usize,
+    /// Bytes that are lent.
+    lent: usize,
+    /// The most bytes that were lent at once since something went back to the system.
+    most_lent: usize,
+}
+
+impl Pool {
+    fn take(&mut self, size: usize) -> Option<Block> {
+        self.lent += size;
+        self.most_lent = self.most_lent.max(self.lent);
+        let block = self.blocks.get_mut(&size).and_then(Vec::pop)?;
+        self.idle -= size;
+        Some(block)
+    }
+
+    /// Returns what is to go back to the system.
+    fn put(&mut self, block: Block) -> Vec<Block> {
+        let size = block.layout.size();
+        self.lent -= size;
+        self.idle += size;
+        self.blocks.entry(size).or_default().push(block);
+        // blocks of other sizes than those that are asked for make up to a quarter more
+        let is_wanted_again = self.idle + self.lent <= self.most_lent + self.most_lent / 4;
+        if self.idle <= IDLE_LIMIT || is_wanted_again {
+            return Vec::new();
+        }
+        self.idle = 0;
+        self.most_lent = self.lent;
+        self.blocks.drain().flat_map(|(_, blocks)| blocks).collect()
+    }
 }
 
 static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
@@ -43,12 +75,7 @@ static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
 impl Block {
     fn new(elements: usize) -> Self {
         let size = rounded(elements * size_of::<f32>());
-        let recycled = {
-            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-            let block = pool.blocks.get_mut(&size).and_then(Vec::pop);
-            pool.idle -= block.as_ref().map_or(0, |block| block.layout.size());
-            block
-        };
+        let recycled = POOL.lock().unwrap_or_else(PoisonError::into_inner).take(size);
         recycled.unwrap_or_else(|| Self::fresh(size))
     }
 
@@ -115,15 +142,8 @@ impl Drop for Loan {
     fn drop(&mut self) {
         // SAFETY: the block is there, and nothing reads it after this.
         let block = unsafe { self.0.assume_init_read() };
-        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = block.layout.size();
-        pool.idle += size;
-        pool.blocks.entry(size).or_default().push(block);
-        if pool.idle > IDLE_LIMIT {
-            let all = std::mem::take(&mut *pool);
-            drop(pool);
-            drop(all);
-        }
+        let surplus = POOL.lock().unwrap_or_else(PoisonError::into_inner).put(block);
+        drop(surplus); // without the lock
     }
 }
 
@@ -213,6 +233,31 @@ mod tests {
         assert_eq!(again.as_ptr(), start);
         assert_eq!(again[length - 1].to_bits(), 7.0_f32.to_bits());
         assert_eq!(again.as_ptr() as usize % ALIGNMENT, 0);
+    }
+
+    #[test]
+    fn a_pool_keeps_what_was_lent_at_once_and_nothing_beyond() {
+        const SIZE: usize = IDLE_LIMIT / 2; // of blocks whose memory is never touched
+        let layout = Layout::from_size_align(SIZE, ALIGNMENT).unwrap();
+        // SAFETY: the size is not 0; the elements, which nobody reads, are not initialised.
+        let block = || Block { start: NonNull::new(unsafe { alloc(layout) }).expect("address space").cast(), layout };
+        let mut pool = Pool::default();
+        for _ in 0..2 {
+            let lent: Vec<_> = (0..4).map(|_| pool.take(SIZE).unwrap_or_else(block)).collect();
+            assert_eq!((pool.idle, pool.lent, pool.most_lent), (0, 4 * SIZE, 4 * SIZE));
+            assert!(lent.into_iter().all(|block| pool.put(block).is_empty()), "a step of twice the limit");
+            assert_eq!((pool.idle, pool.lent), (4 * SIZE, 0));
+        }
+        // two blocks of another size make more than was ever lent
+        for _ in 0..2 {
+            assert!(pool.take(2 * SIZE).is_none());
+        }
+        let other = Layout::from_size_align(2 * SIZE, ALIGNMENT).unwrap();
+        // SAFETY: as above.
+        let block =
+            Block { start: NonNull::new(unsafe { alloc(other) }).expect("address space").cast(), layout: other };
+        assert_eq!(pool.put(block).len(), 5);
+        assert_eq!((pool.idle, pool.lent, pool.most_lent), (0, 2 * SIZE, 2 * SIZE));
     }
 
     #[test]

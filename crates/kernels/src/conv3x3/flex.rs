@@ -1,6 +1,6 @@
 //! The fused convolution as an operation of burn's Flex backend.
 
-use super::{correlate, geometry::Geometry, narrow, weight_gradient, winograd};
+use super::{center, correlate, geometry::Geometry, narrow, weight_gradient, winograd};
 use crate::{
     arch::Buffer,
     fused::{Tracked, tensor, values},
@@ -29,7 +29,9 @@ pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
     let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
     let (x, weight) = (values(&x), values(&weight));
     let output = measured(Phase::ConvolutionForward, geometry.cost(), || {
-        if winograd::suits(&geometry) {
+        if center::suits(&geometry) {
+            center::forward(&geometry, x, weight)
+        } else if winograd::suits(&geometry) {
             winograd::forward(&geometry, x, weight)
         } else {
             correlate::forward(&geometry, x, weight)
@@ -84,7 +86,9 @@ pub(crate) fn weight_gradient(x: &FlexTensor, weight: &Shape, stride: usize, gra
     let x = x.to_contiguous();
     let x = values(&x);
     let of_weight = measured(Phase::ConvolutionWeightGradient, geometry.cost(), || {
-        if winograd::suits(&geometry) {
+        if center::suits(&geometry) {
+            center::weight_gradient(&geometry, x, gradient)
+        } else if winograd::suits(&geometry) {
             winograd::weight_gradient(&geometry, x, gradient)
         } else {
             weight_gradient::weight_gradient(&geometry, x, gradient)
@@ -106,7 +110,9 @@ pub(crate) fn input_gradient(
     let weight = weight.to_contiguous();
     let weight = values(&weight);
     let of_x = measured(Phase::ConvolutionInputGradient, geometry.cost(), || {
-        let of_x = if narrow::suits(&geometry) {
+        let of_x = if center::suits(&geometry) {
+            center::input_gradient(&geometry, gradient, weight)
+        } else if narrow::suits(&geometry) {
             narrow::input_gradient(&geometry, gradient, weight)
         } else if winograd::suits(&geometry) {
             return winograd::input_gradient(&geometry, gradient, weight, onto);

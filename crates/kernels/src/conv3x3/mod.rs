@@ -1,5 +1,6 @@
 //! 3×3 convolution over channels-last images.
 
+mod center;
 mod correlate;
 pub(crate) mod flex;
 mod geometry;

@@ -56,6 +56,15 @@ fn equals_the_reference_for_the_sizes_of_networks() {
 }
 
 #[test]
+fn equals_the_reference_for_the_sizes_of_large_networks() {
+    // many channels on small maps: products of more tiles at a time, and kernels of which only the centre counts
+    for (batch, size, inputs, outputs) in [(40, 7, 192, 200), (21, 3, 256, 264), (5, 1, 300, 270), (3, 1, 20, 7)] {
+        check(&random(12, [batch, size, size, inputs]), &random(13, [outputs, inputs, 3, 3]), 1);
+    }
+    check(&random(14, [3, 1, 1, 24]), &random(15, [17, 24, 3, 3]), 2);
+}
+
+#[test]
 fn takes_inputs_that_are_not_contiguous() {
     let x = random(5, [2, 17, 9, 11]).permute([0, 3, 2, 1]);
     let weight = random(6, [3, 3, 8, 17]).permute([2, 3, 0, 1]);
@@ -78,14 +87,14 @@ fn a_kernel_with_a_single_one_shifts_the_image() {
 
 #[test]
 fn has_the_same_bits_at_any_number_of_threads() {
-    for inputs in [1, 3, 24] {
-        let (x, weight) = (random(8, [37, 14, 14, inputs]), random(9, [40, inputs, 3, 3]));
+    for (size, inputs, outputs) in [(14, 1, 40), (14, 3, 40), (14, 24, 40), (3, 256, 260), (1, 270, 250)] {
+        let (x, weight) = (random(8, [37, size, size, inputs]), random(9, [outputs, inputs, 3, 3]));
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
             pool.install(|| run(conv3x3, &x, &weight, 1).map(|tensor| bits(&tensor)))
         };
         let one = with(1);
-        assert!(one == with(2) && one == with(3), "{inputs} channels");
+        assert!(one == with(2) && one == with(3), "{size}² pixels of {inputs} channels");
     }
 }
 

@@ -150,6 +150,30 @@ proptest! {
 }
 
 #[test]
+fn linear_equals_its_reference_for_the_sizes_of_large_networks() {
+    // more sums than a task keeps in the cache, with blocks that are not whole
+    for features in [[520, 270], [257, 256], [40, 1700]] {
+        check_linear(1, 230, features, Activation::Identity, 3);
+    }
+}
+
+#[test]
+fn linear_has_the_same_bits_at_any_number_of_threads_in_large_networks() {
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+        pool.install(|| {
+            let inputs = [random(1, [1, 301, 520]), random(2, [1, 520, 270]), random(3, [1, 1, 270])];
+            let results = run(&inputs, |x| {
+                linear(x[0].clone(), matrix(&x[1]), Some(vector(&x[2])), Activation::Relu).flatten(0, 2)
+            });
+            results.iter().map(bits).collect::<Vec<_>>()
+        })
+    };
+    let one = with(1);
+    assert!(one == with(2) && one == with(3));
+}
+
+#[test]
 fn equal_the_references_for_the_sizes_of_networks() {
     for (tokens, width, heads) in [(49, 96, 6), (49, 128, 4), (196, 48, 3)] {
         check_linear(3, tokens, [width, 3 * width], Activation::Gelu, 1);

@@ -76,6 +76,11 @@ impl Convolution {
         }
     }
 
+    /// `[out, in / groups, side, side]`
+    pub(super) fn weight(&self) -> Tensor<4> {
+        self.weight.val()
+    }
+
     /// # Shapes
     /// - x: `[batch, height, width, in]`
     /// - output: `[batch, height', width', out]`

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, NormOptions};
+use tinylsa_kernels::{Activation, ConvNormParameters, NormOptions};
 
 use super::convolution::{Convolution, ConvolutionShape};
 use crate::layers::{BatchNormTensors, Statistics};
@@ -59,6 +59,12 @@ pub(super) struct NormedConvolution {
 impl NormedConvolution {
     pub(super) fn new(shape: &ConvolutionShape, device: &Device) -> Self {
         Self { convolution: Convolution::new(shape, false, device), norm: BatchNorm::new(shape.outputs, device) }
+    }
+
+    /// What is learned.
+    pub(super) fn parameters(&self) -> ConvNormParameters {
+        let BatchNorm { gamma, beta, .. } = &self.norm;
+        ConvNormParameters { weight: self.convolution.weight(), gamma: gamma.val(), beta: beta.val() }
     }
 
     /// # Shapes

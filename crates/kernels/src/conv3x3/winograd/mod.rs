@@ -16,13 +16,23 @@ mod weight;
 pub(super) use weight::weight_gradient;
 
 use super::geometry::Geometry;
-use crate::arch::{self, Buffer, Kernel, LANES, Multiply, Simd, groups};
+use crate::{
+    arch::{self, Buffer, Kernel, LANES, Multiply, Simd, groups},
+    partials,
+};
 use rayon::prelude::*;
 use tiles::{CELL, EDGE, ELEMENTS, Grid, KERNEL};
 use transform::{FromTiles, Layout, ToTiles, from_tiles, to_tiles};
 
 /// Tiles of a product, a multiple of the pixels that the products hold in registers.
 const TILES: usize = 28;
+
+/// Elements of a transformed kernel for each [`TILES`] of a product. The kernels of many channels come from the last-level
+/// cache for every product, which has to be worth it.
+const ELEMENTS_PER_TILES: usize = 1 << 15;
+
+/// The most tiles of a product.
+const MOST_TILES: usize = 4 * TILES;
 
 /// Channels from which on the transforms pay for themselves.
 const MIN_CHANNELS: usize = 16;
@@ -107,8 +117,13 @@ impl Correlation {
         let adds = onto.is_some();
         let mut output = onto.unwrap_or_else(|| Buffer::new(images * pixels * self.outputs));
         // Small images share their products with as many others as make whole products; large ones are cut into bands.
-        let rows = self.grid.rows_for(TILES);
-        let group = if rows > down { (rows / greatest_common_divisor(rows, down)).min(images) } else { 1 };
+        let tiles = (self.inputs * self.outputs / ELEMENTS_PER_TILES).clamp(1, MOST_TILES / TILES) * TILES;
+        let mut rows = self.grid.rows_for(tiles);
+        let mut group = if rows > down { (rows / greatest_common_divisor(rows, down)).min(images) } else { 1 };
+        if tiles > TILES && rows > down {
+            group = partials::evenly(images, rows / down);
+            rows = group * down;
+        }
         let band = if group == 1 { CELL * rows * width } else { group * pixels };
         let groups = output.par_chunks_mut(group * pixels * self.outputs);
         groups.zip(source.par_chunks(group * pixels * self.inputs)).for_each(|(output, source)| {

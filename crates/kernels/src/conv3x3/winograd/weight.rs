@@ -18,8 +18,11 @@ const TILES: usize = 28;
 /// Values of all transformed tiles that should stay in the last-level cache until their products are summed.
 const ROOM: usize = 1 << 20;
 
+/// Blocks of tiles after which the sums are read and written at the least.
+const BLOCKS: usize = 4;
+
 /// Values of the sums that stay in the second-level cache besides the tiles of a task.
-const SUMS: usize = 1 << 17;
+const SUMS: usize = 1 << 19;
 
 /// `x` and the gradient of the output to the gradient of the weights.
 pub(in crate::conv3x3) fn weight_gradient(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
@@ -85,7 +88,7 @@ fn sum_by_elements(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
     let all_rows = batch * grid.down;
     let rows = grid.rows_for(TILES).min(all_rows);
     let block = ELEMENTS * rows * grid.across;
-    let blocks = (ROOM / (block * (inputs + outputs))).clamp(1, all_rows.div_ceil(rows));
+    let blocks = (ROOM / (block * (inputs + outputs))).max(BLOCKS).min(all_rows.div_ceil(rows));
     let mut left = Buffer::new(blocks * block * inputs);
     let mut right = Buffer::new(blocks * block * outputs);
     let mut sums = Buffer::zeroed(ELEMENTS * inputs * outputs);

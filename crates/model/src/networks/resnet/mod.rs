@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, NormOptions, mean_tokens};
+use tinylsa_kernels::{Activation, NormOptions, ResidualBlockOutput, mean_tokens, residual_block_train};
 
 use config::BlockShape;
 pub use config::{ResNetBlock, ResNetConfig, ResNetStageConfig, ResNetStem, Shortcut};
@@ -58,6 +58,23 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
+        match statistics {
+            Statistics::Batch(seen) if self.keeps_shape(&x) => {
+                let parts = [self.spatial.parameters(), self.expand.parameters()];
+                let ResidualBlockOutput { output, statistics } = residual_block_train(x, parts, &RELU);
+                seen.extend(statistics.map(|[mean, variance]| BatchStatistics { mean, variance }));
+                output
+            }
+            Statistics::Batch(_) | Statistics::Running => self.forward_in_parts(x, statistics),
+        }
+    }
+
+    /// Whether it is two 3×3 convolutions with the unchanged input around them.
+    fn keeps_shape(&self, x: &Tensor<4>) -> bool {
+        self.shortcut.is_none() && self.reduce.is_none() && self.stride == 1 && x.dims()[3] == self.outputs
+    }
+
+    fn forward_in_parts(&self, x: Tensor<4>, statistics: &mut Statistics<'_>) -> Tensor<4> {
         let around = match &self.shortcut {
             Some(projection) => projection.forward(x.clone(), None, &NormOptions::default(), statistics),
             None => self.padded(x.clone()),
