@@ -1,6 +1,6 @@
 use burn::tensor::{DType, Tensor};
 
-use crate::error::ExplainError;
+use crate::error::{ExplainError, require_shape};
 use crate::execution::Execution;
 use crate::image::Image;
 use crate::scorer::{Scorer, Scores, check_scores, image_batch, read_scores};
@@ -28,35 +28,66 @@ pub fn check_scorer<S: Scorer + ?Sized>(
     image: &Image,
     execution: &Execution,
 ) -> Result<Scores, ExplainError> {
-    Ok(pass_door(scorer, image, execution)?.scores)
+    let beside_itself = beside_itself(scorer, image, execution)?;
+    execution.cancellation.check("evaluations", 0, 1)?;
+    let beside_another = scores_of(scorer, batch_of(&[&company(image), image], execution)?)?;
+    let scores = beside_itself.scores.of(0);
+    require_stable(scores, beside_another.scores.of(1), beside_itself.rounding)?;
+    Scores::new(scores.to_vec(), scores.len())
 }
 
-/// [`check_scorer`], and the same images once more with automatic differentiation: the gradient methods begin here.
+/// [`check_scorer`] for the gradient methods: the second evaluation is one with automatic differentiation.
 ///
 /// burn's `BatchNorm` and `Dropout` behave as in training as soon as the *images* lie on an autodiff device, unless
 /// `valid` or `freeze` switched them off, wherever the weights lie. Such a model passes [`check_scorer`], whose images are
 /// plain, and its gradients are those of another function.
 ///
+/// The image is scored beside a copy of itself, plain, and beside another image, tracked. Only if that differs, the plain
+/// batches of [`check_scorer`] tell which of the two is the reason.
+///
 /// # Errors
-/// As [`check_scorer`], and [`ExplainError::TrainingBehaviour`] if the scores of tracked images differ by more than
-/// rounding from those of plain ones. A batch normalisation has then moved its running statistics once, which cannot be
+/// As [`check_scorer`], and [`ExplainError::TrainingBehaviour`] if the scores of the tracked image differ by more than
+/// rounding from those of the plain one. A batch normalisation has then moved its running statistics once, which cannot be
 /// undone from outside.
 pub fn check_differentiable_scorer<S: Scorer + ?Sized>(
     scorer: &S,
     image: &Image,
     execution: &Execution,
 ) -> Result<Scores, ExplainError> {
-    let passed = pass_door(scorer, image, execution)?;
+    Ok(pass_differentiable_door(scorer, image, &[], execution)?.plain)
+}
+
+/// What a scorer whose gradients may be asked for said of an image.
+pub(crate) struct DifferentiableDoor {
+    /// Of the image alone.
+    plain: Scores,
+    /// Of the image, then of the images that were handed over with it, as the gradient methods see them.
+    pub(crate) tracked: Scores,
+}
+
+/// As [`check_differentiable_scorer`], with other images of the same shape in the tracked batch.
+pub(crate) fn pass_differentiable_door<S: Scorer + ?Sized>(
+    scorer: &S,
+    image: &Image,
+    others: &[Image],
+    execution: &Execution,
+) -> Result<DifferentiableDoor, ExplainError> {
+    let beside_itself = beside_itself(scorer, image, execution)?;
     execution.cancellation.check("evaluations", 0, 1)?;
-    let images = pair_of_images([&company(image), image], execution)?.autodiff().require_grad();
-    let tracked = scores_of_pair(scorer, images)?;
-    for row in 0..2 {
-        let (plain, tracked) = (passed.beside_another.scores.of(row), tracked.scores.of(row));
-        if let Some(class) = first_difference(plain, tracked, passed.beside_another.rounding) {
-            return Err(ExplainError::TrainingBehaviour { class, plain: plain[class], tracked: tracked[class] });
-        }
+    let other = company(image);
+    let images: Vec<&Image> = [&other, image].into_iter().chain(others).collect();
+    let tracked = scores_of(scorer, batch_of(&images, execution)?.autodiff().require_grad())?.scores;
+    let plain = beside_itself.scores.of(0);
+    require_shape("the scores", &[images.len(), tracked.classes()], &[images.len(), plain.len()])?;
+    if let Some(class) = first_difference(plain, tracked.of(1), beside_itself.rounding) {
+        // a scorer that depends on the company of an image does so without automatic differentiation, too; both batches
+        // are new ones, since a normalisation in training has moved its statistics by now
+        check_scorer(scorer, image, execution)?;
+        return Err(ExplainError::TrainingBehaviour { class, plain: plain[class], tracked: tracked.of(1)[class] });
     }
-    Ok(passed.scores)
+    let classes = plain.len();
+    let tracked = Scores::new(tracked.into_values().split_off(classes), classes)?;
+    Ok(DifferentiableDoor { plain: Scores::new(plain.to_vec(), classes)?, tracked })
 }
 
 /// Requires the two parts of a model to say of an image what the whole says.
@@ -64,53 +95,49 @@ pub fn check_differentiable_scorer<S: Scorer + ?Sized>(
 /// # Errors
 /// [`ExplainError::SplitScores`] if they do not.
 pub(crate) fn require_same_scores(whole: &[f32], parts: &[f32]) -> Result<(), ExplainError> {
-    crate::error::require_shape("the scores of the head", &[parts.len()], &[whole.len()])?;
+    require_shape("the scores of the head", &[parts.len()], &[whole.len()])?;
     match first_difference(whole, parts, ROUNDING) {
         Some(class) => Err(ExplainError::SplitScores { class, whole: whole[class], parts: parts[class] }),
         None => Ok(()),
     }
 }
 
-/// What the scorer said of an image in different company.
-struct Passed {
-    scores: Scores,
-    beside_another: PairScores,
-}
-
-fn pass_door<S: Scorer + ?Sized>(scorer: &S, image: &Image, execution: &Execution) -> Result<Passed, ExplainError> {
-    execution.validate()?;
-    execution.cancellation.check("evaluations", 0, 1)?;
-    let other = company(image);
-    let beside_itself = scores_of_pair(scorer, pair_of_images([image, image], execution)?)?;
-    execution.cancellation.check("evaluations", 0, 1)?;
-    let beside_another = scores_of_pair(scorer, pair_of_images([&other, image], execution)?)?;
-    let first = beside_itself.scores.of(0);
-    for second in [beside_itself.scores.of(1), beside_another.scores.of(1)] {
-        if let Some(class) = first_difference(first, second, beside_itself.rounding) {
-            return Err(ExplainError::UnstableScorer { class, first: first[class], second: second[class] });
-        }
-    }
-    Ok(Passed { scores: Scores::new(first.to_vec(), first.len())?, beside_another })
-}
-
-/// The scores of two images in one batch, and how far they are rounded.
-struct PairScores {
+/// The scores of a batch, and how far they are rounded.
+struct Scored {
     scores: Scores,
     rounding: f32,
 }
 
-fn pair_of_images(pair: [&Image; 2], execution: &Execution) -> Result<Tensor<4>, ExplainError> {
-    image_batch(pair[0].shape(), 0..2, execution, |index, values| values.copy_from_slice(pair[index].values()))
+/// The scores of an image twice in a batch, which are the same.
+fn beside_itself<S: Scorer + ?Sized>(scorer: &S, image: &Image, execution: &Execution) -> Result<Scored, ExplainError> {
+    execution.validate()?;
+    execution.cancellation.check("evaluations", 0, 1)?;
+    let scored = scores_of(scorer, batch_of(&[image, image], execution)?)?;
+    require_stable(scored.scores.of(0), scored.scores.of(1), scored.rounding)?;
+    Ok(scored)
 }
 
-fn scores_of_pair<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) -> Result<PairScores, ExplainError> {
+fn require_stable(first: &[f32], second: &[f32], rounding: f32) -> Result<(), ExplainError> {
+    match first_difference(first, second, rounding) {
+        Some(class) => Err(ExplainError::UnstableScorer { class, first: first[class], second: second[class] }),
+        None => Ok(()),
+    }
+}
+
+fn batch_of(images: &[&Image], execution: &Execution) -> Result<Tensor<4>, ExplainError> {
+    let fill = |index: usize, values: &mut [f32]| values.copy_from_slice(images[index].values());
+    image_batch(images[0].shape(), 0..images.len(), execution, fill)
+}
+
+fn scores_of<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) -> Result<Scored, ExplainError> {
+    let [rows, ..] = images.dims();
     let scores = scorer.scores(images);
-    let classes = check_scores(&scores, 2, 0)?;
+    let classes = check_scores(&scores, rows, 0)?;
     let rounding = match scores.dtype() {
         DType::F16 | DType::BF16 => HALF_ROUNDING,
         _ => ROUNDING,
     };
-    Ok(PairScores { scores: Scores::new(read_scores(scores, None)?, classes)?, rounding })
+    Ok(Scored { scores: Scores::new(read_scores(scores, None)?, classes)?, rounding })
 }
 
 /// An image whose mean and spread are different from those of `image`, so that no statistic of a batch is the same

@@ -47,6 +47,10 @@ impl Scores {
         Ok(Self { values, classes })
     }
 
+    pub(crate) fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
@@ -92,34 +96,6 @@ impl Scores {
 /// The place of the largest of some values, at least one; the first of equal ones.
 pub(crate) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
     (1..values.len()).fold(0, |best, place| if values[place] > values[best] { place } else { best })
-}
-
-/// The scores of `count` images of one shape, of which only a batch exists at a time: `fill(index, values)` writes
-/// the image `index` into the zeroed `values` whenever its turn comes, in ascending order.
-///
-/// # Errors
-/// If the call is cancelled, or the scores are not `[batch, classes]`, NaN or plus infinity.
-pub(crate) fn score_images<S: Scorer + ?Sized>(
-    scorer: &S,
-    shape: ImageShape,
-    count: usize,
-    execution: &Execution,
-    mut fill: impl FnMut(usize, &mut [f32]),
-) -> Result<Scores, ExplainError> {
-    if count == 0 {
-        return Err(ExplainError::Empty { what: "list of images" });
-    }
-    let mut scores = Scores { values: Vec::new(), classes: 0 };
-    execution.in_batches("evaluations", count, |batch| {
-        let rows = batch.len();
-        let images = image_batch(shape, batch, execution, &mut fill)?;
-        let batch_scores = batch_scores(scorer, images);
-        let classes = check_scores(&batch_scores, rows, scores.classes)?;
-        scores.classes = classes;
-        scores.values.extend(read_scores(batch_scores, None)?);
-        Ok(())
-    })?;
-    Ok(scores)
 }
 
 /// The scores of a batch, of which a single image is accompanied by a copy of itself.

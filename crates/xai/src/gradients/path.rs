@@ -1,9 +1,9 @@
 use crate::attribution::{ExplainedScore, Target};
-use crate::door::check_differentiable_scorer;
+use crate::door::pass_differentiable_door;
 use crate::error::{ExplainError, require_shape};
 use crate::execution::Execution;
 use crate::image::Image;
-use crate::scorer::{Scorer, score_images};
+use crate::scorer::{Scorer, Scores, batch_scores, check_scores, image_batch, read_scores};
 
 /// The score that is explained, with its value at the image and at each baseline.
 pub(crate) struct PathEnds {
@@ -26,10 +26,21 @@ pub(crate) fn path_ends<S: Scorer + ?Sized>(
     for baseline in baselines {
         require_shape("a baseline", &baseline.shape().dims(), &image.shape().dims())?;
     }
-    check_differentiable_scorer(scorer, image, execution)?;
-    let scores = score_images(scorer, image.shape(), 1 + baselines.len(), execution, |index, values| {
-        values.copy_from_slice(if index == 0 { image } else { &baselines[index - 1] }.values());
+    // as many as a batch may hold go through the door with the image
+    let room = execution.batch_size.saturating_sub(2).min(baselines.len());
+    let (first, rest) = baselines.split_at(room);
+    let mut values = pass_differentiable_door(scorer, image, first, execution)?.tracked.into_values();
+    let classes = values.len() / (1 + first.len());
+    execution.in_batches("evaluations", rest.len(), |batch| {
+        let rows = batch.len();
+        let fill = |index: usize, values: &mut [f32]| values.copy_from_slice(rest[index].values());
+        let images = image_batch(image.shape(), batch, execution, fill)?.autodiff().require_grad();
+        let scores = batch_scores(scorer, images);
+        check_scores(&scores, rows, classes)?;
+        values.extend(read_scores(scores, None)?);
+        Ok(())
     })?;
+    let scores = Scores::new(values, classes)?;
     let explained = target.resolve(&scores)?;
     let score = explained.of(scores.of(0))?;
     let baseline_scores = (1..scores.len()).map(|index| explained.of(scores.of(index))).collect::<Result<_, _>>()?;
