@@ -20,7 +20,8 @@ impl HostGradients {
 
     /// The Euclidean norm of all gradients together, summed in the order of the paths.
     pub(crate) fn norm(&self) -> f64 {
-        self.0.values().map(|gradient| sum_of_squares(&gradient.values)).sum::<f64>().sqrt()
+        let squares: Vec<f64> = self.0.par_iter().map(|(_, gradient)| sum_of_squares(&gradient.values)).collect();
+        squares.iter().sum::<f64>().sqrt()
     }
 
     /// Shortens all gradients together to the norm `longest`, if they are longer.
@@ -29,9 +30,7 @@ impl HostGradients {
             return;
         }
         let scale = (longest / norm) as f32;
-        for value in self.0.values_mut().flat_map(|gradient| &mut gradient.values) {
-            *value *= scale;
-        }
+        self.0.par_iter_mut().for_each(|(_, gradient)| gradient.values.iter_mut().for_each(|value| *value *= scale));
     }
 }
 
