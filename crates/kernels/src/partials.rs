@@ -26,6 +26,11 @@ pub(crate) fn sum(items: usize, length: usize, add: impl Fn(Range<usize>, &mut [
     sum_and_map(items, length, &mut [], |items, sums, _| add(items, sums))
 }
 
+/// As [`sum`], with sums that hold anything until `write` has written those of a range, which is not empty.
+pub(crate) fn sum_of_written(items: usize, length: usize, write: impl Fn(Range<usize>, &mut [f32]) + Sync) -> Buffer {
+    sum_of_any(items, length, &mut [], |items, sums, _| write(items, sums))
+}
+
 /// As [`sum`], with results for every item: `results` holds equally many values for each, and `add` gets those of its
 /// range. A `length` of 0 leaves the results alone.
 pub(crate) fn sum_and_map(
@@ -33,6 +38,18 @@ pub(crate) fn sum_and_map(
     length: usize,
     results: &mut [f32],
     add: impl Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync,
+) -> Buffer {
+    sum_of_any(items, length, results, |items, sums, results| {
+        sums.fill(0.0);
+        add(items, sums, results);
+    })
+}
+
+fn sum_of_any(
+    items: usize,
+    length: usize,
+    results: &mut [f32],
+    write: impl Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync,
 ) -> Buffer {
     let (count, per_item) = (count(items, length), results.len() / items.max(1));
     let mut rest = results;
@@ -48,9 +65,7 @@ pub(crate) fn sum_and_map(
     let room = length.max(1);
     let mut partials = Buffer::new(count * room);
     partials.par_chunks_mut(room).zip(tasks).for_each(|(sums, (range, results))| {
-        let sums = &mut sums[..length];
-        sums.fill(0.0);
-        add(range, sums, results);
+        write(range, &mut sums[..length], results);
     });
     let mut total = Buffer::new(length);
     total.par_chunks_mut(4096).enumerate().for_each(|(chunk, total)| {

@@ -2,9 +2,9 @@
 
 use super::{Kernel, LANES, Simd, groups, simd::debug_within};
 
-/// Adds the outer products of the pixels of two rectangles:
+/// Sums the outer products of the pixels of two rectangles:
 ///
-/// `sums[i][o] += Σ_row Σ_column x[row][column][i] · y[row][column][o]`
+/// `sums[i][o] = Σ_row Σ_column x[row][column][i] · y[row][column][o]`, or `+=` if it adds
 pub(crate) struct Outer<'a> {
     /// Left factors; those of a pixel lie side by side.
     pub x: &'a [f32],
@@ -28,6 +28,8 @@ pub(crate) struct Outer<'a> {
     pub columns: usize,
     /// The sums, `[inputs, outputs]`.
     pub sums: &'a mut [f32],
+    /// Whether the sums are added to what is there.
+    pub adds: bool,
 }
 
 impl Outer<'_> {
@@ -119,7 +121,7 @@ impl Outer<'_> {
                     let bounds = self.sums.as_ptr_range();
                     let to = self.sums.as_mut_ptr().add(cell(k, v));
                     debug_within(&bounds, to, if v + 1 < V { LANES } else { last });
-                    let total = simd.add(read(to, v), value);
+                    let total = if self.adds { simd.add(read(to, v), value) } else { value };
                     if v + 1 < V || last == LANES {
                         simd.write(to, total);
                     } else {

@@ -14,6 +14,7 @@ use crate::{
 use burn::backend::{
     Flex, TensorMetadata,
     autodiff::{
+        NodeId,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
         ops::{Backward, Ops, OpsKind},
@@ -163,27 +164,47 @@ impl Backward<Flex, 4> for TrainBackward {
         let output_gradient = values(&output_gradient);
         let sums = sums(&plan, x, residual, output_gradient);
         let line = Line::of_batch_statistics(&plan, &sums);
-        match (x_node, residual_node, residual) {
-            (Some(x_node), Some(residual_node), Some(residual)) => {
-                let InputAndResidual { input, residual } = both(&plan, x, residual, output_gradient, &line);
-                gradients.register::<Flex>(x_node.id, tensor(input, plan.input_shape()));
-                gradients.register::<Flex>(residual_node.id, tensor(residual, plan.input_shape()));
-            }
-            (x_node, residual_node, residual) => {
-                if let Some(node) = x_node {
-                    let of_x = of_input(&plan, x, residual, output_gradient, &line);
-                    gradients.register::<Flex>(node.id, tensor(of_x, plan.input_shape()));
-                }
-                if let Some(node) = residual_node {
-                    gradients.register::<Flex>(node.id, of_residual(&plan, x, residual, output_gradient));
-                }
-            }
-        }
+        register_maps(
+            &inputs,
+            &plan,
+            output_gradient,
+            &line,
+            [x_node, residual_node].map(|node| node.map(|node| node.id)),
+            gradients,
+        );
         if let Some(node) = gamma_node {
             gradients.register::<Flex>(node.id, vector(&sums.product));
         }
         if let Some(node) = beta_node {
             gradients.register::<Flex>(node.id, vector(&sums.gradient));
+        }
+    }
+}
+
+/// Registers the gradients of the input and of the residual, where they are asked for.
+fn register_maps(
+    inputs: &Inputs,
+    plan: &Plan,
+    gradient: &[f32],
+    line: &Line,
+    nodes: [Option<NodeId>; 2],
+    gradients: &mut Gradients,
+) {
+    let (x, residual) = (values(&inputs.x), inputs.residual.as_ref().map(values));
+    match (nodes, residual) {
+        ([Some(x_node), Some(residual_node)], Some(residual)) => {
+            let InputAndResidual { input, residual } = both(plan, x, residual, gradient, line);
+            gradients.register::<Flex>(x_node, tensor(input, plan.input_shape()));
+            gradients.register::<Flex>(residual_node, tensor(residual, plan.input_shape()));
+        }
+        ([x_node, residual_node], residual) => {
+            if let Some(node) = x_node {
+                let of_x = of_input(plan, x, residual, gradient, line);
+                gradients.register::<Flex>(node, tensor(of_x, plan.input_shape()));
+            }
+            if let Some(node) = residual_node {
+                gradients.register::<Flex>(node, of_residual(plan, x, residual, gradient));
+            }
         }
     }
 }
@@ -241,14 +262,15 @@ impl Backward<Flex, 6> for EvaluateBackward {
         let [x_node, gamma_node, beta_node, mean_node, variance_node, residual_node] = ops.parents;
         let (x, residual) = (values(&inputs.x), inputs.residual.as_ref().map(values));
         let output_gradient = values(&output_gradient);
-        if let Some(node) = x_node {
-            let line = Line::of_constant_statistics(&plan);
-            let of_x = of_input(&plan, x, residual, output_gradient, &line);
-            gradients.register::<Flex>(node.id, tensor(of_x, plan.input_shape()));
-        }
-        if let Some(node) = residual_node {
-            gradients.register::<Flex>(node.id, of_residual(&plan, x, residual, output_gradient));
-        }
+        let line = Line::of_constant_statistics(&plan);
+        register_maps(
+            &inputs,
+            &plan,
+            output_gradient,
+            &line,
+            [x_node, residual_node].map(|node| node.map(|node| node.id)),
+            gradients,
+        );
         if [&gamma_node, &beta_node, &mean_node, &variance_node].iter().all(|node| node.is_none()) {
             return;
         }

@@ -1,6 +1,6 @@
 //! The fused convolution as an operation of burn's Flex backend.
 
-use super::{center, correlate, geometry::Geometry, narrow, weight_gradient, winograd};
+use super::{Reuse, center, correlate, geometry::Geometry, narrow, weight_gradient, winograd};
 use crate::{
     arch::Buffer,
     fused::{Tracked, tensor, values},
@@ -24,15 +24,15 @@ fn geometry(x: &Shape, weight: &Shape, stride: usize) -> Geometry {
     Geometry { batch: x[0], height: x[1], width: x[2], inputs: x[3], outputs: weight[0], stride }
 }
 
-pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> FlexTensor {
+pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, reuse: Reuse) -> FlexTensor {
     let geometry = geometry(&x.shape(), &weight.shape(), stride);
-    let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-    let (x, weight) = (values(&x), values(&weight));
+    let (x, kernels) = (x.to_contiguous(), weight.to_contiguous());
+    let (x, weight) = (values(&x), values(&kernels));
     let output = measured(Phase::ConvolutionForward, geometry.cost(), || {
         if center::suits(&geometry) {
             center::forward(&geometry, x, weight)
         } else if winograd::suits(&geometry) {
-            winograd::forward(&geometry, x, weight)
+            winograd::forward(&geometry, x, &kernels, reuse)
         } else {
             correlate::forward(&geometry, x, weight)
         }
@@ -41,13 +41,16 @@ pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
 }
 
 pub(crate) fn tracked<C: CheckpointStrategy>(x: Tracked, weight: Tracked, stride: usize) -> Tracked {
+    let reuse = if weight.is_tracked() { Reuse::Once } else { Reuse::Again };
     match ConvolutionBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let state = State { x: x.into_primitive(), weight: weight.into_primitive(), stride };
-            let output = forward(&state.x, &state.weight, stride);
+            let state = State { x: x.into_primitive(), weight: weight.into_primitive(), stride, reuse };
+            let output = forward(&state.x, &state.weight, stride, reuse);
             prepared.finish(state, output)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(forward(&x.into_primitive(), &weight.into_primitive(), stride)),
+        OpsKind::UnTracked(prepared) => {
+            prepared.finish(forward(&x.into_primitive(), &weight.into_primitive(), stride, reuse))
+        }
     }
 }
 
@@ -56,6 +59,7 @@ struct State {
     x: FlexTensor,
     weight: FlexTensor,
     stride: usize,
+    reuse: Reuse,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl Backward<Flex, 2> for ConvolutionBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let State { x, weight, stride } = ops.state;
+        let State { x, weight, stride, reuse } = ops.state;
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let (x_shape, gradient) = (x.shape(), values(&gradient));
         let [x_node, weight_node] = ops.parents;
@@ -74,7 +78,7 @@ impl Backward<Flex, 2> for ConvolutionBackward {
         }
         drop(x);
         if let Some(node) = x_node {
-            let of_x = input_gradient(&x_shape, &weight, stride, gradient, None);
+            let of_x = input_gradient(&x_shape, &weight, stride, reuse, gradient, None);
             gradients.register::<Flex>(node.id, of_x);
         }
     }
@@ -103,19 +107,20 @@ pub(crate) fn input_gradient(
     x: &Shape,
     weight: &FlexTensor,
     stride: usize,
+    reuse: Reuse,
     gradient: &[f32],
     onto: Option<Buffer>,
 ) -> FlexTensor {
     let geometry = geometry(x, &weight.shape(), stride);
-    let weight = weight.to_contiguous();
-    let weight = values(&weight);
+    let kernels = weight.to_contiguous();
+    let weight = values(&kernels);
     let of_x = measured(Phase::ConvolutionInputGradient, geometry.cost(), || {
         let of_x = if center::suits(&geometry) {
             center::input_gradient(&geometry, gradient, weight)
         } else if narrow::suits(&geometry) {
             narrow::input_gradient(&geometry, gradient, weight)
         } else if winograd::suits(&geometry) {
-            return winograd::input_gradient(&geometry, gradient, weight, onto);
+            return winograd::input_gradient(&geometry, gradient, &kernels, reuse, onto);
         } else {
             correlate::input_gradient(&geometry, gradient, weight)
         };

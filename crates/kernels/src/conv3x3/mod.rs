@@ -15,6 +15,15 @@ use crate::fused::{self, FusedOps};
 use burn::{backend::Dispatch, tensor::Tensor};
 use reference::check;
 
+/// Whether the same weights are to be expected again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// They change with the next step of a training.
+    Once,
+    /// They are constants.
+    Again,
+}
+
 /// 3×3 cross-correlation with zero padding 1 and no bias, over channels-last images.
 ///
 /// The output has `ceil(height / stride)` rows and `ceil(width / stride)` columns.

@@ -57,6 +57,7 @@ fn add_image(geometry: &Geometry, image: usize, x: &[f32], gradient: &[f32], bor
                 rows: tile.min(rows - start),
                 columns,
                 sums,
+                adds: true,
             });
         }
     }

@@ -8,7 +8,7 @@ use crate::{
         options::BlockParts,
     },
     batch_norm::flex::{self as batch_norm, Trained},
-    conv3x3::flex as conv3x3,
+    conv3x3::{Reuse, flex as conv3x3},
     cross_entropy::flex as cross_entropy,
     depthwise3x3::flex as depthwise3x3,
     layer_norm::flex as layer_norm,
@@ -25,7 +25,7 @@ use burn::backend::{
 
 impl FusedOps for Flex {
     fn conv3x3(x: FlexTensor, weight: FlexTensor, stride: usize) -> FlexTensor {
-        conv3x3::forward(&x, &weight, stride)
+        conv3x3::forward(&x, &weight, stride, Reuse::Again)
     }
 
     fn depthwise3x3(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {

@@ -88,7 +88,6 @@ impl Kernel for Attend<'_> {
                 value[width] = 1.0;
             }
             let sums = &mut sums[..key_width * extended];
-            sums.fill(0.0);
             // the sums of a group of vectors lie as its product reads them
             for (vector, size) in groups(extended / LANES, S::MAX_VECTORS) {
                 Outer {
@@ -103,6 +102,7 @@ impl Kernel for Attend<'_> {
                     rows: 1,
                     columns: tokens,
                     sums: &mut sums[vector * LANES * key_width..][..size * LANES * key_width],
+                    adds: false,
                 }
                 .run(simd);
             }

@@ -150,8 +150,9 @@ fn outer_of_columns(left: &Columns<'_>, right: &Columns<'_>, with_column_sums: b
     let (inputs, outputs) = (left.part.len(), right.part.len());
     let rows = left.values.len() / left.width;
     let (mut x, mut y) = (Buffer::new(BLOCK_ROWS * left.step()), Buffer::new(BLOCK_ROWS * right.step()));
-    let mut sums = Buffer::zeroed((inputs + usize::from(with_column_sums)) * outputs);
+    let mut sums = Buffer::new((inputs + usize::from(with_column_sums)) * outputs);
     let (product, column_sums) = sums.split_at_mut(inputs * outputs);
+    column_sums.fill(0.0);
     for start in (0..rows).step_by(BLOCK_ROWS) {
         let rows = start..rows.min(start + BLOCK_ROWS);
         left.copy(rows.clone(), &mut x);
@@ -168,6 +169,7 @@ fn outer_of_columns(left: &Columns<'_>, right: &Columns<'_>, with_column_sums: b
             rows: 1,
             columns: rows.len(),
             sums: product,
+            adds: start > 0,
         });
         if with_column_sums {
             let rows = y.chunks_exact(right.step()).take(rows.len());
@@ -192,6 +194,7 @@ pub(crate) fn add_outer(x: &[f32], inputs: usize, y: &[f32], outputs: usize, sum
         rows: 1,
         columns: x.len() / inputs,
         sums: product,
+        adds: true,
     });
     arch::run(AddRows { rows: y, sums: column_sums });
 }

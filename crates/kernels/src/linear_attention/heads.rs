@@ -231,7 +231,6 @@ fn outer(
     sums: &mut [f32],
 ) {
     let sums = &mut sums[..inputs * outputs];
-    sums.fill(0.0);
     arch::run(Outer {
         x: left,
         x_row: 0,
@@ -244,6 +243,7 @@ fn outer(
         rows: 1,
         columns: left.len() / left_step,
         sums,
+        adds: false,
     });
 }
 

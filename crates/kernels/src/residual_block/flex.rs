@@ -3,7 +3,10 @@
 use crate::{
     NormOptions,
     batch_norm::flex::{Inputs, Part, PartGradients},
-    conv3x3::flex::{self as conv3x3, input_gradient, weight_gradient},
+    conv3x3::{
+        Reuse,
+        flex::{self as conv3x3, input_gradient, weight_gradient},
+    },
     fused::{self, Tracked},
 };
 use burn::backend::{
@@ -40,12 +43,12 @@ fn run(
 ) -> (State, Outputs<FlexTensor>) {
     let unpooled = NormOptions { pool: false, ..*options };
     let [weight, gamma, beta] = first;
-    let convolved = conv3x3::forward(x, &weight, 1);
+    let convolved = conv3x3::forward(x, &weight, 1, Reuse::Once);
     let (first, (hidden, first_mean, first_variance)) =
         Part::forward(Inputs::new(&convolved, &gamma, &beta, None), &unpooled);
     let first_weight = weight;
     let [weight, gamma, beta] = second;
-    let convolved = conv3x3::forward(&hidden, &weight, 1);
+    let convolved = conv3x3::forward(&hidden, &weight, 1, Reuse::Once);
     let (second, (output, mean, variance)) = Part::forward(Inputs::new(&convolved, &gamma, &beta, Some(x)), options);
     let state = State { x: x.clone(), first, hidden, second, weights: [first_weight, weight] };
     (state, (output, first_mean, first_variance, mean, variance))
@@ -96,7 +99,7 @@ impl Backward<Flex, 7> for ResidualBackward {
         register!(second_gamma, gamma);
         register!(second_beta, beta);
         register!(second_weight_node, weight_gradient(&hidden, &second_weight.shape(), 1, &input));
-        let of_hidden = input_gradient(&hidden.shape(), &second_weight, 1, &input, None);
+        let of_hidden = input_gradient(&hidden.shape(), &second_weight, 1, Reuse::Once, &input, None);
         drop((input, hidden));
 
         let PartGradients { input, gamma, beta, .. } = first.backward(fused::values(&of_hidden));
@@ -104,6 +107,6 @@ impl Backward<Flex, 7> for ResidualBackward {
         register!(first_gamma, gamma);
         register!(first_beta, beta);
         register!(first_weight_node, weight_gradient(&x, &first_weight.shape(), 1, &input));
-        register!(x_node, input_gradient(&x.shape(), &first_weight, 1, &input, residual));
+        register!(x_node, input_gradient(&x.shape(), &first_weight, 1, Reuse::Once, &input, residual));
     }
 }

@@ -9,19 +9,22 @@
 //! The polynomials behind it are evaluated at 0, ±√½, ±√2 and infinity, which are symmetric around 1 in magnitude:
 //! rounding costs less than half as much as with the usual 0, ±1, ±2.
 
+mod kernels;
 mod tiles;
 mod transform;
 mod weight;
 
 pub(super) use weight::weight_gradient;
 
-use super::geometry::Geometry;
+use super::{Reuse, geometry::Geometry};
 use crate::{
-    arch::{self, Buffer, Kernel, LANES, Multiply, Simd, groups},
+    arch::{self, Buffer, LANES, Multiply},
     partials,
 };
+use burn::backend::flex::FlexTensor;
+use kernels::{Direction, Kernels};
 use rayon::prelude::*;
-use tiles::{CELL, EDGE, ELEMENTS, Grid, KERNEL};
+use tiles::{CELL, ELEMENTS, Grid};
 use transform::{FromTiles, Layout, ToTiles, from_tiles, to_tiles};
 
 /// Tiles of a product, a multiple of the pixels that the products hold in registers.
@@ -43,24 +46,22 @@ pub(super) fn suits(geometry: &Geometry) -> bool {
 }
 
 /// `x` and `weight` to the output.
-pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32]) -> Buffer {
-    let Geometry { inputs, outputs, .. } = *geometry;
-    Correlation::new(geometry, inputs, outputs, |input, output| {
-        let kernel = &weight[(output * inputs + input) * 9..][..9];
-        std::array::from_fn(|tap| kernel[tap])
-    })
-    .run(x, None)
+pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &FlexTensor, reuse: Reuse) -> Buffer {
+    let kernels = kernels::of(weight, Direction::Forward, reuse);
+    Correlation { grid: Grid::new(geometry.height, geometry.width), kernels: &kernels }.run(x, None)
 }
 
 /// The gradient of the output and `weight` to the gradient of `x`, added to `onto` if it is there: a correlation with the
 /// kernels turned around.
-pub(super) fn input_gradient(geometry: &Geometry, gradient: &[f32], weight: &[f32], onto: Option<Buffer>) -> Buffer {
-    let Geometry { inputs, outputs, .. } = *geometry;
-    Correlation::new(geometry, outputs, inputs, |output, input| {
-        let kernel = &weight[(output * inputs + input) * 9..][..9];
-        std::array::from_fn(|tap| kernel[8 - tap])
-    })
-    .run(gradient, onto)
+pub(super) fn input_gradient(
+    geometry: &Geometry,
+    gradient: &[f32],
+    weight: &FlexTensor,
+    reuse: Reuse,
+    onto: Option<Buffer>,
+) -> Buffer {
+    let kernels = kernels::of(weight, Direction::Backward, reuse);
+    Correlation { grid: Grid::new(geometry.height, geometry.width), kernels: &kernels }.run(gradient, onto)
 }
 
 /// Some rows of tiles.
@@ -75,49 +76,22 @@ struct Band {
 }
 
 /// A correlation of images of any number with transformed kernels.
-struct Correlation {
+struct Correlation<'a> {
     grid: Grid,
-    inputs: usize,
-    outputs: usize,
-    /// The transformed kernels, element after element, each packed.
-    packed: Buffer,
+    kernels: &'a Kernels,
 }
 
-impl Correlation {
-    fn new(
-        geometry: &Geometry,
-        inputs: usize,
-        outputs: usize,
-        kernel: impl Fn(usize, usize) -> [f32; 9] + Sync,
-    ) -> Self {
-        // the taps of every input side by side, each for all outputs
-        let padded = outputs.next_multiple_of(LANES);
-        let mut taps = Buffer::new(inputs * 9 * padded);
-        taps.par_chunks_mut(9 * padded).enumerate().for_each(|(input, taps)| {
-            taps.fill(0.0);
-            for output in 0..outputs {
-                for (tap, value) in kernel(input, output).into_iter().enumerate() {
-                    taps[tap * padded + output] = value;
-                }
-            }
-        });
-        let length = Multiply::packed_length(1, inputs, outputs);
-        let mut packed = Buffer::new(ELEMENTS * length);
-        packed.par_chunks_mut(length).enumerate().for_each(|(element, packed)| {
-            arch::run(TransformKernels { taps: &taps, padded, factors: kernel_factors(element), packed });
-        });
-        Self { grid: Grid::new(geometry.height, geometry.width), inputs, outputs, packed }
-    }
-
+impl Correlation<'_> {
     /// Adds the result to `onto`, if it is there.
     fn run(&self, source: &[f32], onto: Option<Buffer>) -> Buffer {
         let Grid { height, width, down, .. } = self.grid;
+        let &Kernels { inputs, outputs, .. } = self.kernels;
         let pixels = height * width;
-        let images = source.len() / (pixels * self.inputs);
+        let images = source.len() / (pixels * inputs);
         let adds = onto.is_some();
-        let mut output = onto.unwrap_or_else(|| Buffer::new(images * pixels * self.outputs));
+        let mut output = onto.unwrap_or_else(|| Buffer::new(images * pixels * outputs));
         // Small images share their products with as many others as make whole products; large ones are cut into bands.
-        let tiles = (self.inputs * self.outputs / ELEMENTS_PER_TILES).clamp(1, MOST_TILES / TILES) * TILES;
+        let tiles = (inputs * outputs / ELEMENTS_PER_TILES).clamp(1, MOST_TILES / TILES) * TILES;
         let mut rows = self.grid.rows_for(tiles);
         let mut group = if rows > down { (rows / greatest_common_divisor(rows, down)).min(images) } else { 1 };
         if tiles > TILES && rows > down {
@@ -125,15 +99,15 @@ impl Correlation {
             rows = group * down;
         }
         let band = if group == 1 { CELL * rows * width } else { group * pixels };
-        let groups = output.par_chunks_mut(group * pixels * self.outputs);
-        groups.zip(source.par_chunks(group * pixels * self.inputs)).for_each(|(output, source)| {
-            output.par_chunks_mut(band * self.outputs).enumerate().for_each_init(
+        let groups = output.par_chunks_mut(group * pixels * outputs);
+        groups.zip(source.par_chunks(group * pixels * inputs)).for_each(|(output, source)| {
+            output.par_chunks_mut(band * outputs).enumerate().for_each_init(
                 || Scratch::new(self, rows),
                 |scratch, (index, output)| {
                     let count = if group == 1 {
-                        (output.len() / (width * self.outputs)).div_ceil(CELL)
+                        (output.len() / (width * outputs)).div_ceil(CELL)
                     } else {
-                        output.len() / (pixels * self.outputs) * down
+                        output.len() / (pixels * outputs) * down
                     };
                     for first in (0..count).step_by(rows) {
                         let band = Band {
@@ -153,13 +127,14 @@ impl Correlation {
     fn band(&self, source: &[f32], band: &Band, scratch: &mut Scratch, output: &mut [f32]) {
         let &Band { source_row, output_row, count, adds } = band;
         let tiles = count * self.grid.across;
-        let (inputs, outputs) = (self.inputs, self.outputs);
+        let Kernels { inputs, outputs, packed } = self.kernels;
+        let (inputs, outputs) = (*inputs, *outputs);
         let layout = Layout::blocks(tiles, inputs);
         to_tiles(
             &ToTiles { grid: self.grid, source, channels: inputs, first_row: source_row, rows: count, layout },
             &mut scratch.input,
         );
-        let length = self.packed.len() / ELEMENTS;
+        let length = packed.len() / ELEMENTS;
         for element in 0..ELEMENTS {
             arch::run(Multiply {
                 input: &scratch.input[element * layout.element..],
@@ -168,7 +143,7 @@ impl Correlation {
                 row: 0,
                 step: LANES,
                 taps: &[0],
-                weight: &self.packed[element * length..],
+                weight: &packed[element * length..],
                 bias: None,
                 rows: 1,
                 columns: tiles,
@@ -187,42 +162,6 @@ fn greatest_common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// How much every tap of a kernel counts in an element of `G g Gᵀ`.
-fn kernel_factors(element: usize) -> [f32; 9] {
-    let (down, across) = (KERNEL[element / EDGE], KERNEL[element % EDGE]);
-    std::array::from_fn(|tap| (down[tap / 3] * across[tap % 3]) as f32)
-}
-
-/// Computes one element of all transformed kernels, in the order of [`Multiply::pack`].
-struct TransformKernels<'a> {
-    /// `[inputs, 9, padded]`.
-    taps: &'a [f32],
-    padded: usize,
-    factors: [f32; 9],
-    packed: &'a mut [f32],
-}
-
-impl Kernel for TransformKernels<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let mut packed = self.packed.chunks_exact_mut(LANES);
-        for (vector, size) in groups(self.padded / LANES, S::MAX_VECTORS) {
-            for taps in self.taps.chunks_exact(9 * self.padded) {
-                for (first, packed) in (vector..vector + size).zip(&mut packed) {
-                    let mut sum = simd.splat(0.0);
-                    for (tap, &factor) in self.factors.iter().enumerate() {
-                        let values = &taps[tap * self.padded + first * LANES..][..LANES];
-                        sum = simd.multiply_add(simd.load(values), simd.splat(factor), sum);
-                    }
-                    simd.store(packed, sum);
-                }
-            }
-        }
-    }
-}
-
 /// Transformed tiles of a band.
 struct Scratch {
     input: Buffer,
@@ -230,11 +169,11 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn new(correlation: &Correlation, rows: usize) -> Self {
+    fn new(correlation: &Correlation<'_>, rows: usize) -> Self {
         let tiles = ELEMENTS * rows * correlation.grid.across;
         Self {
-            input: Buffer::new(tiles * correlation.inputs.next_multiple_of(LANES)),
-            output: Buffer::new(tiles * correlation.outputs),
+            input: Buffer::new(tiles * correlation.kernels.inputs.next_multiple_of(LANES)),
+            output: Buffer::new(tiles * correlation.kernels.outputs),
         }
     }
 }

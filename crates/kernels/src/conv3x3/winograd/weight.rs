@@ -46,7 +46,7 @@ fn sum_by_images(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
     let grid = Grid::new(height, width);
     let rows = grid.rows_for(TILES).min(batch * grid.down);
     let block = ELEMENTS * rows * grid.across;
-    partials::sum(batch, ELEMENTS * inputs * outputs, |images, sums| {
+    partials::sum_of_written(batch, ELEMENTS * inputs * outputs, |images, sums| {
         let (mut left, mut right) = (Buffer::new(block * inputs), Buffer::new(block * outputs));
         let (start, end) = (images.start * grid.down, images.end * grid.down);
         for first_row in (start..end).step_by(rows) {
@@ -75,6 +75,7 @@ fn sum_by_images(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
                     rows: 1,
                     columns,
                     sums,
+                    adds: first_row > start,
                 });
             }
         }
@@ -91,7 +92,7 @@ fn sum_by_elements(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
     let blocks = (ROOM / (block * (inputs + outputs))).max(BLOCKS).min(all_rows.div_ceil(rows));
     let mut left = Buffer::new(blocks * block * inputs);
     let mut right = Buffer::new(blocks * block * outputs);
-    let mut sums = Buffer::zeroed(ELEMENTS * inputs * outputs);
+    let mut sums = Buffer::new(ELEMENTS * inputs * outputs);
     for start in (0..all_rows).step_by(blocks * rows) {
         let used = all_rows.min(start + blocks * rows) - start;
         let tasks = left.par_chunks_mut(block * inputs).zip(right.par_chunks_mut(block * outputs));
@@ -128,6 +129,7 @@ fn sum_by_elements(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Buffer {
                     rows: blocks,
                     columns,
                     sums,
+                    adds: start > 0 || first > 0,
                 });
             }
         });
