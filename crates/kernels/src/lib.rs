@@ -52,6 +52,7 @@ mod attention_block;
 mod batch_norm;
 mod check;
 mod conv3x3;
+mod conv_norm;
 mod cross_entropy;
 mod depthwise3x3;
 mod fused;
@@ -81,6 +82,7 @@ pub use batch_norm::{
     BatchNormOutput, NormOptions, batch_norm_eval, batch_norm_eval_reference, batch_norm_train,
     batch_norm_train_reference,
 };
+pub use conv_norm::{conv_norm_eval, conv_norm_eval_reference};
 pub use conv3x3::{conv3x3, conv3x3_reference};
 pub use cross_entropy::{cross_entropy, cross_entropy_reference};
 pub use depthwise3x3::{depthwise3x3, depthwise3x3_reference};

@@ -3,8 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{
-    Activation, ConvNormParameters, LocalParameters, NormOptions, batch_norm_eval, batch_norm_train, conv3x3,
-    depthwise3x3, layer_norm, linear,
+    Activation, ConvNormParameters, LocalParameters, NormOptions, batch_norm_eval, batch_norm_train, conv_norm_eval,
+    conv3x3, depthwise3x3, layer_norm, linear,
 };
 
 use crate::architecture::{ConvolutionSpec, DepthwiseSpec, LinearSpec, NormSpec};
@@ -72,10 +72,9 @@ impl ConvNorm {
         residual: Option<Tensor<4>>,
         statistics: &mut Statistics<'_>,
     ) -> Tensor<4> {
-        let convolved = conv3x3(x, self.weight.val(), self.stride);
         let Self { gamma, beta, running_mean, running_variance, .. } = self;
         let norm = BatchNormTensors { gamma, beta, running_mean, running_variance };
-        norm.apply(convolved, residual, &self.options(), statistics)
+        norm.apply_to_convolution(x, self.weight.val(), self.stride, residual, &self.options(), statistics)
     }
 
     /// What is learned.
@@ -98,6 +97,30 @@ pub(crate) struct BatchNormTensors<'a> {
 }
 
 impl BatchNormTensors<'_> {
+    /// To what a 3×3 convolution with a weight `[out, in, 3, 3]` gives.
+    ///
+    /// # Shapes
+    /// - x: `[batch, height, width, in]`
+    /// - residual: `[batch, height / stride, width / stride, out]`
+    pub(crate) fn apply_to_convolution(
+        &self,
+        x: Tensor<4>,
+        weight: Tensor<4>,
+        stride: usize,
+        residual: Option<Tensor<4>>,
+        options: &NormOptions,
+        statistics: &mut Statistics<'_>,
+    ) -> Tensor<4> {
+        match statistics {
+            Statistics::Running => {
+                let parameters = ConvNormParameters { weight, gamma: self.gamma.val(), beta: self.beta.val() };
+                let statistics = [self.running_mean.val(), self.running_variance.val()];
+                conv_norm_eval(x, parameters, statistics, residual, stride, options)
+            }
+            Statistics::Batch(_) => self.apply(conv3x3(x, weight, stride), residual, options, statistics),
+        }
+    }
+
     /// The residual is added before the activation.
     ///
     /// # Shapes

@@ -18,6 +18,38 @@ pub(super) fn apply(plan: &Plan, x: &[f32], residual: Option<&[f32]>) -> Buffer 
     output
 }
 
+/// The output of some images in place of their input, without pooling.
+pub(super) fn apply_in_place(plan: &Plan, values: &mut [f32], residual: Option<&[f32]>) {
+    debug_assert!(!plan.pool);
+    match residual {
+        None => arch::run(ApplyInPlace::<false> { plan, values, residual: &[] }),
+        Some(residual) => arch::run(ApplyInPlace::<true> { plan, values, residual }),
+    }
+}
+
+struct ApplyInPlace<'a, const RESIDUAL: bool> {
+    plan: &'a Plan,
+    values: &'a mut [f32],
+    residual: &'a [f32],
+}
+
+impl<const RESIDUAL: bool> Kernel for ApplyInPlace<'_, RESIDUAL> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { plan, values, residual } = self;
+        let floor = simd.splat(if plan.relu { 0.0 } else { f32::NEG_INFINITY });
+        for start in (0..values.len()).step_by(plan.channels) {
+            for first in (0..plan.channels).step_by(LANES) {
+                let (from, to) = (start + first, start + plan.channels.min(first + LANES));
+                let value = plan.value::<S, RESIDUAL>(simd, values, residual, from, to, first);
+                simd.store(&mut values[from..to], simd.max(value, floor));
+            }
+        }
+    }
+}
+
 struct Apply<'a, const RESIDUAL: bool> {
     plan: &'a Plan,
     x: &'a [f32],

@@ -2,7 +2,7 @@
 
 use super::{
     NormOptions, apply,
-    gradient::{self, InputAndResidual, Line, Sums},
+    gradient::{self, ByOutput, InputAndResidual, Line, Sums},
     moments::{Moments, moments},
     plan::Plan,
 };
@@ -147,6 +147,34 @@ impl Part {
         };
         let InputAndResidual { input, residual } = both(plan, x, residual, gradient, &line);
         PartGradients { input, residual: Some(residual), gamma, beta }
+    }
+}
+
+/// A normalisation with constant statistics and without pooling that is a part of a larger operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed(Plan);
+
+impl Fixed {
+    /// For results of these dimensions; the vectors are gamma, beta, mean and variance.
+    pub(crate) fn new(dims: [usize; 4], vectors: [&FlexTensor; 4], options: &NormOptions) -> Self {
+        let [gamma, beta, mean, variance] = vectors.map(FlexTensor::to_contiguous);
+        Self(Plan::new(dims, &given(&mean, &variance), values(&gamma), values(&beta), options))
+    }
+
+    pub(crate) fn shape(&self) -> [usize; 4] {
+        self.0.input_shape()
+    }
+
+    /// Normalises some images in place, of which `first` is the first.
+    pub(crate) fn apply(&self, first: usize, images: &mut [f32], residual: Option<&[f32]>) {
+        let start = first * self.0.image();
+        apply::apply_in_place(&self.0, images, residual.map(|residual| &residual[start..start + images.len()]));
+    }
+
+    /// The gradients of what is normalised and, if asked for, of the residual, from the output and its gradient.
+    pub(crate) fn gradients(&self, output: &[f32], gradient: &[f32], with_residual: bool) -> ByOutput {
+        let cost = Cost::elements((3 + usize::from(with_residual)) * output.len());
+        measured(Phase::NormalisationBackward, cost, || gradient::by_output(&self.0, output, gradient, with_residual))
     }
 }
 

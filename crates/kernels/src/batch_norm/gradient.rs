@@ -100,6 +100,62 @@ pub(super) fn of_input_and_residual(
     results
 }
 
+/// The gradients of input and residual if the statistics are constants, from the output instead of what it was made of: a
+/// rectifier lets pass where it is positive. There is no pooling.
+pub(super) fn by_output(plan: &Plan, output: &[f32], gradient: &[f32], with_residual: bool) -> ByOutput {
+    debug_assert!(!plan.pool);
+    let image = plan.image();
+    let mut input = Buffer::new(output.len());
+    let mut residual = with_residual.then(|| Buffer::new(output.len()));
+    let of_residual: Vec<Option<&mut [f32]>> = match &mut residual {
+        Some(residual) => residual.chunks_mut(image).map(Some).collect(),
+        None => (0..plan.batch).map(|_| None).collect(),
+    };
+    let images = output.par_chunks(image).zip(gradient.par_chunks(image));
+    input.par_chunks_mut(image).zip(of_residual).zip(images).for_each(|((input, residual), (output, gradient))| {
+        arch::run(Masked { plan, output, gradient, input, residual });
+    });
+    ByOutput { input, residual }
+}
+
+/// What [`by_output`] returns.
+pub(crate) struct ByOutput {
+    pub input: Buffer,
+    pub residual: Option<Buffer>,
+}
+
+struct Masked<'a> {
+    plan: &'a Plan,
+    output: &'a [f32],
+    gradient: &'a [f32],
+    input: &'a mut [f32],
+    residual: Option<&'a mut [f32]>,
+}
+
+impl Kernel for Masked<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { plan, output, gradient, input, mut residual } = self;
+        let zero = simd.splat(0.0);
+        for start in (0..output.len()).step_by(plan.channels) {
+            for first in (0..plan.channels).step_by(LANES) {
+                let range = start + first..start + plan.channels.min(first + LANES);
+                let mut passed = simd.load(&gradient[range.clone()]);
+                if plan.relu {
+                    passed = simd.select(simd.greater(simd.load(&output[range.clone()]), zero), passed, zero);
+                }
+                if let Some(residual) = &mut residual {
+                    simd.store(&mut residual[range.clone()], passed);
+                }
+                let scale = simd.load(&plan.scale[first..first + LANES]);
+                simd.store(&mut input[range], simd.multiply(passed, scale));
+            }
+        }
+    }
+}
+
 /// The sums over the batch: in `f32` over an image, in `f64` over the images, in their order.
 pub(super) fn sums(plan: &Plan, x: &[f32], residual: Option<&[f32]>, gradient: &[f32]) -> Sums {
     let (image, output_image, width) = (plan.image(), plan.output_image(), plan.scale.len());

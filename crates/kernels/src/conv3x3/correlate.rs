@@ -2,7 +2,7 @@
 //! thread-local memory, with a border of zeros and its channels in blocks of sixteen, where the distance between
 //! pixels is a constant that the products are compiled for.
 
-use super::geometry::Geometry;
+use super::{Finish, geometry::Geometry};
 use crate::arch::{self, Buffer, LANES, Level, Multiply};
 use rayon::prelude::*;
 
@@ -36,7 +36,7 @@ struct Correlation {
 }
 
 /// `x` and `weight` to the output.
-pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32]) -> Buffer {
+pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], finish: Finish<'_>) -> Buffer {
     let Geometry { batch, height, width, inputs, outputs, stride } = *geometry;
     let taps: Vec<_> = (0..9).map(|tap| [tap / 3, tap % 3]).collect();
     let packed = pack(&taps, inputs, outputs, |[row, column], channel, output| {
@@ -50,7 +50,7 @@ pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32]) -> Buffer 
         spacing: 1,
         passes: vec![Pass { taps, weight: packed, first: [0, 0] }],
     }
-    .run(x)
+    .run(x, finish)
 }
 
 /// The gradient of the output and `weight` to the gradient of `x`.
@@ -89,7 +89,7 @@ pub(super) fn input_gradient(geometry: &Geometry, gradient: &[f32], weight: &[f3
         spacing: stride,
         passes,
     }
-    .run(gradient)
+    .run(gradient, &|_, _| {})
 }
 
 fn pack(
@@ -106,7 +106,7 @@ fn pack(
 }
 
 impl Correlation {
-    fn run(&self, source: &[f32]) -> Buffer {
+    fn run(&self, source: &[f32], finish: Finish<'_>) -> Buffer {
         let [height, width, channels] = self.target;
         let image = height * width * channels;
         let source_image: usize = self.source.iter().product();
@@ -114,11 +114,13 @@ impl Correlation {
         let bands = MIN_TASKS.div_ceil(self.batch).min(cells);
         let band = cells.div_ceil(bands);
         let mut output = Buffer::new(self.batch * image);
-        output.par_chunks_mut(image).zip(source.par_chunks(source_image)).for_each(|(output, source)| {
+        let images = output.par_chunks_mut(image).zip(source.par_chunks(source_image)).enumerate();
+        images.for_each(|(image, (output, source))| {
             output.par_chunks_mut(band * self.spacing * width * channels).enumerate().for_each_init(
                 || Buffer::zeroed(self.bordered_length(band)),
                 |bordered, (index, output)| self.band(source, index * band, band, bordered, output),
             );
+            finish(image, output);
         });
         output
     }

@@ -1,6 +1,6 @@
 //! The fused convolution as an operation of burn's Flex backend.
 
-use super::{Reuse, center, correlate, geometry::Geometry, narrow, weight_gradient, winograd};
+use super::{Finish, Reuse, center, correlate, geometry::Geometry, narrow, weight_gradient, winograd};
 use crate::{
     arch::Buffer,
     fused::{Tracked, tensor, values},
@@ -25,16 +25,29 @@ fn geometry(x: &Shape, weight: &Shape, stride: usize) -> Geometry {
 }
 
 pub(crate) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, reuse: Reuse) -> FlexTensor {
+    forward_and_finish(x, weight, stride, reuse, &|_, _| {})
+}
+
+/// As [`forward`], with something done to the images of the result.
+pub(crate) fn forward_and_finish(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    stride: usize,
+    reuse: Reuse,
+    finish: Finish<'_>,
+) -> FlexTensor {
     let geometry = geometry(&x.shape(), &weight.shape(), stride);
     let (x, kernels) = (x.to_contiguous(), weight.to_contiguous());
     let (x, weight) = (values(&x), values(&kernels));
     let output = measured(Phase::ConvolutionForward, geometry.cost(), || {
         if center::suits(&geometry) {
-            center::forward(&geometry, x, weight)
+            let mut output = center::forward(&geometry, x, weight);
+            finish(0, &mut output);
+            output
         } else if winograd::suits(&geometry) {
-            winograd::forward(&geometry, x, &kernels, reuse)
+            winograd::forward(&geometry, x, &kernels, reuse, finish)
         } else {
-            correlate::forward(&geometry, x, weight)
+            correlate::forward(&geometry, x, weight, finish)
         }
     });
     tensor(output, geometry.output_shape())

@@ -13,7 +13,10 @@ pub use reference::conv3x3_reference;
 
 use crate::fused::{self, FusedOps};
 use burn::{backend::Dispatch, tensor::Tensor};
-use reference::check;
+pub(crate) use reference::check;
+
+/// What is done with some images of a result, of which the first is named, while they are in the cache.
+pub(crate) type Finish<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
 
 /// Whether the same weights are to be expected again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub(crate) enum Reuse {
 ///
 /// If the stride is neither 1 nor 2, a dimension of `x` is 0, or the shapes do not fit.
 pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
-    check(&x, &weight, stride);
+    check("conv3x3", &x, &weight, stride);
     if fused::takes(&x) && fused::takes(&weight) {
         Tensor::from_dispatch(Dispatch::conv3x3(x.into_dispatch(), weight.into_dispatch(), stride))
     } else {

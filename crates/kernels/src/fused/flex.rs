@@ -8,6 +8,7 @@ use crate::{
         options::BlockParts,
     },
     batch_norm::flex::{self as batch_norm, Trained},
+    conv_norm::flex as conv_norm,
     conv3x3::{Reuse, flex as conv3x3},
     cross_entropy::flex as cross_entropy,
     depthwise3x3::flex as depthwise3x3,
@@ -67,6 +68,21 @@ impl FusedOps for Flex {
     ) -> FlexTensor {
         let inputs = batch_norm::Inputs::new(&x, &gamma, &beta, residual.into_option().as_ref());
         batch_norm::evaluate(&inputs, &mean, &variance, &options)
+    }
+
+    fn conv_norm_eval(
+        x: FlexTensor,
+        weight: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        mean: FlexTensor,
+        variance: FlexTensor,
+        residual: Maybe<Self>,
+        stride: usize,
+        options: NormOptions,
+    ) -> FlexTensor {
+        let constants = [weight, gamma, beta, mean, variance];
+        conv_norm::forward(&x, constants, residual.into_option().as_ref(), stride, &options)
     }
 
     fn linear(x: FlexTensor, weight: FlexTensor, bias: Maybe<Self>, activation: Activation) -> FlexTensor {
@@ -150,6 +166,21 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         options: NormOptions,
     ) -> FloatTensor<Self> {
         batch_norm::evaluate_tracked::<C>(x, [gamma, beta, mean, variance], residual.into_option(), &options)
+    }
+
+    fn conv_norm_eval(
+        x: Tracked,
+        weight: Tracked,
+        gamma: Tracked,
+        beta: Tracked,
+        mean: Tracked,
+        variance: Tracked,
+        residual: Maybe<Self>,
+        stride: usize,
+        options: NormOptions,
+    ) -> Tracked {
+        let constants = [weight, gamma, beta, mean, variance];
+        conv_norm::tracked::<C>(x, constants, residual.into_option(), stride, &options)
     }
 
     fn linear(x: Tracked, weight: Tracked, bias: Maybe<Self>, activation: Activation) -> Tracked {

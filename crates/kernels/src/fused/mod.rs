@@ -101,6 +101,19 @@ pub(crate) trait FusedOps: Backend {
         options: NormOptions,
     ) -> FloatTensor<Self>;
 
+    #[allow(clippy::too_many_arguments)]
+    fn conv_norm_eval(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        #[extension_type] residual: Maybe<Self>,
+        stride: usize,
+        options: NormOptions,
+    ) -> FloatTensor<Self>;
+
     fn linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

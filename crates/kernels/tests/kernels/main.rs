@@ -6,6 +6,7 @@ mod batch_norm;
 #[path = "../common/mod.rs"]
 mod common;
 mod conv3x3;
+mod conv_norm;
 mod depthwise3x3;
 mod pooling;
 mod residual_block;

@@ -76,6 +76,13 @@ impl Convolution {
         }
     }
 
+    /// The stride, if it is a convolution of `tinylsa_kernels` and nothing else.
+    pub(super) fn fused(&self) -> Option<usize> {
+        let [_, _, side, _] = self.weight.dims();
+        let suits = side == 3 && self.padding == 1 && self.groups == 1 && self.stride <= 2 && self.bias.is_none();
+        suits.then_some(self.stride)
+    }
+
     /// `[out, in / groups, side, side]`
     pub(super) fn weight(&self) -> Tensor<4> {
         self.weight.val()

@@ -44,8 +44,12 @@ impl BatchNorm {
         options: &NormOptions,
         statistics: &mut Statistics<'_>,
     ) -> Tensor<4> {
+        self.tensors().apply(x, residual, options, statistics)
+    }
+
+    fn tensors(&self) -> BatchNormTensors<'_> {
         let Self { gamma, beta, running_mean, running_variance } = self;
-        BatchNormTensors { gamma, beta, running_mean, running_variance }.apply(x, residual, options, statistics)
+        BatchNormTensors { gamma, beta, running_mean, running_variance }
     }
 }
 
@@ -77,6 +81,12 @@ impl NormedConvolution {
         options: &NormOptions,
         statistics: &mut Statistics<'_>,
     ) -> Tensor<4> {
-        self.norm.forward(self.convolution.forward(x), residual, options, statistics)
+        match self.convolution.fused() {
+            Some(stride) => {
+                let weight = self.convolution.weight();
+                self.norm.tensors().apply_to_convolution(x, weight, stride, residual, options, statistics)
+            }
+            None => self.norm.forward(self.convolution.forward(x), residual, options, statistics),
+        }
     }
 }

@@ -16,7 +16,7 @@ mod weight;
 
 pub(super) use weight::weight_gradient;
 
-use super::{Reuse, geometry::Geometry};
+use super::{Finish, Reuse, geometry::Geometry};
 use crate::{
     arch::{self, Buffer, LANES, Multiply},
     partials,
@@ -46,9 +46,9 @@ pub(super) fn suits(geometry: &Geometry) -> bool {
 }
 
 /// `x` and `weight` to the output.
-pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &FlexTensor, reuse: Reuse) -> Buffer {
+pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &FlexTensor, reuse: Reuse, finish: Finish<'_>) -> Buffer {
     let kernels = kernels::of(weight, Direction::Forward, reuse);
-    Correlation { grid: Grid::new(geometry.height, geometry.width), kernels: &kernels }.run(x, None)
+    Correlation { grid: Grid::new(geometry.height, geometry.width), kernels: &kernels }.run(x, None, finish)
 }
 
 /// The gradient of the output and `weight` to the gradient of `x`, added to `onto` if it is there: a correlation with the
@@ -61,7 +61,7 @@ pub(super) fn input_gradient(
     onto: Option<Buffer>,
 ) -> Buffer {
     let kernels = kernels::of(weight, Direction::Backward, reuse);
-    Correlation { grid: Grid::new(geometry.height, geometry.width), kernels: &kernels }.run(gradient, onto)
+    Correlation { grid: Grid::new(geometry.height, geometry.width), kernels: &kernels }.run(gradient, onto, &|_, _| {})
 }
 
 /// Some rows of tiles.
@@ -83,7 +83,7 @@ struct Correlation<'a> {
 
 impl Correlation<'_> {
     /// Adds the result to `onto`, if it is there.
-    fn run(&self, source: &[f32], onto: Option<Buffer>) -> Buffer {
+    fn run(&self, source: &[f32], onto: Option<Buffer>, finish: Finish<'_>) -> Buffer {
         let Grid { height, width, down, .. } = self.grid;
         let &Kernels { inputs, outputs, .. } = self.kernels;
         let pixels = height * width;
@@ -100,7 +100,9 @@ impl Correlation<'_> {
         }
         let band = if group == 1 { CELL * rows * width } else { group * pixels };
         let groups = output.par_chunks_mut(group * pixels * outputs);
-        groups.zip(source.par_chunks(group * pixels * inputs)).for_each(|(output, source)| {
+        let groups = groups.zip(source.par_chunks(group * pixels * inputs)).enumerate();
+        groups.for_each(|(index, (output, source))| {
+            let first_image = index * group;
             output.par_chunks_mut(band * outputs).enumerate().for_each_init(
                 || Scratch::new(self, rows),
                 |scratch, (index, output)| {
@@ -120,6 +122,7 @@ impl Correlation<'_> {
                     }
                 },
             );
+            finish(first_image, output);
         });
         output
     }
