@@ -90,13 +90,15 @@ impl Correlation<'_> {
         let images = source.len() / (pixels * inputs);
         let adds = onto.is_some();
         let mut output = onto.unwrap_or_else(|| Buffer::new(images * pixels * outputs));
-        // Small images share their products with as many others as make whole products; large ones are cut into bands.
+        // Small images share their products with as many others as make whole products, unless they are so few that the
+        // threads would not finish together; large ones are cut into bands.
         let tiles = (inputs * outputs / ELEMENTS_PER_TILES).clamp(1, MOST_TILES / TILES) * TILES;
         let mut rows = self.grid.rows_for(tiles);
-        let mut group = if rows > down { (rows / greatest_common_divisor(rows, down)).min(images) } else { 1 };
-        if tiles > TILES && rows > down {
-            group = partials::evenly(images, rows / down);
-            rows = group * down;
+        let mut group = 1;
+        if rows > down {
+            let whole = if tiles > TILES { rows / down } else { rows / greatest_common_divisor(rows, down) };
+            group = partials::evenly(images, whole.min(images));
+            rows = if tiles > TILES { group * down } else { rows };
         }
         let band = if group == 1 { CELL * rows * width } else { group * pixels };
         let groups = output.par_chunks_mut(group * pixels * outputs);
