@@ -65,7 +65,8 @@ pub(crate) struct DifferentiableDoor {
     pub(crate) tracked: Scores,
 }
 
-/// As [`check_differentiable_scorer`], with other images of the same shape in the tracked batch.
+/// As [`check_differentiable_scorer`], with other images of the same shape in the tracked batch. They are company enough for
+/// the image, unless all of them have its mean or its spread.
 pub(crate) fn pass_differentiable_door<S: Scorer + ?Sized>(
     scorer: &S,
     image: &Image,
@@ -74,19 +75,21 @@ pub(crate) fn pass_differentiable_door<S: Scorer + ?Sized>(
 ) -> Result<DifferentiableDoor, ExplainError> {
     let beside_itself = beside_itself(scorer, image, execution)?;
     execution.cancellation.check("evaluations", 0, 1)?;
-    let other = company(image);
-    let images: Vec<&Image> = [&other, image].into_iter().chain(others).collect();
+    let other = (!others.iter().any(|other| is_other(other, image))).then(|| company(image));
+    let images: Vec<&Image> = std::iter::once(image).chain(others).chain(&other).collect();
     let tracked = scores_of(scorer, batch_of(&images, execution)?.autodiff().require_grad())?.scores;
     let plain = beside_itself.scores.of(0);
     require_shape("the scores", &[images.len(), tracked.classes()], &[images.len(), plain.len()])?;
-    if let Some(class) = first_difference(plain, tracked.of(1), beside_itself.rounding) {
+    if let Some(class) = first_difference(plain, tracked.of(0), beside_itself.rounding) {
         // a scorer that depends on the company of an image does so without automatic differentiation, too; both batches
         // are new ones, since a normalisation in training has moved its statistics by now
         check_scorer(scorer, image, execution)?;
-        return Err(ExplainError::TrainingBehaviour { class, plain: plain[class], tracked: tracked.of(1)[class] });
+        return Err(ExplainError::TrainingBehaviour { class, plain: plain[class], tracked: tracked.of(0)[class] });
     }
     let classes = plain.len();
-    let tracked = Scores::new(tracked.into_values().split_off(classes), classes)?;
+    let mut tracked = tracked.into_values();
+    tracked.truncate((1 + others.len()) * classes);
+    let tracked = Scores::new(tracked, classes)?;
     Ok(DifferentiableDoor { plain: Scores::new(plain.to_vec(), classes)?, tracked })
 }
 
@@ -145,6 +148,19 @@ fn scores_of<S: Scorer + ?Sized>(scorer: &S, images: Tensor<4>) -> Result<Scored
 fn company(image: &Image) -> Image {
     let is_black = image.values().iter().all(|&value| value == 0.0);
     image.map(|value| if is_black { 1.0 } else { 0.5 * value })
+}
+
+/// Whether mean and spread of an image are clearly others than those of `image`.
+fn is_other(other: &Image, image: &Image) -> bool {
+    let moments = |image: &Image| {
+        let values = || image.values().iter().map(|&value| f64::from(value));
+        let count = image.values().len() as f64;
+        let mean = values().sum::<f64>() / count;
+        (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt())
+    };
+    let ((mean, spread), (other_mean, other_spread)) = (moments(image), moments(other));
+    let differ = |one: f64, another: f64| (one - another).abs() > 0.1 * one.abs().max(another.abs());
+    differ(mean, other_mean) && differ(spread, other_spread)
 }
 
 /// The first class of which two lists of scores differ by more than rounding.
