@@ -3,8 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use tinylsa_kernels::{
-    Activation, ConvNormParameters, LocalParameters, NormOptions, batch_norm_eval, batch_norm_train, conv_norm_eval,
-    conv3x3, depthwise3x3, layer_norm, linear,
+    Activation, ConvNormParameters, LocalParameters, NormOptions, ResidualBlockOutput, batch_norm_eval,
+    batch_norm_train, conv_norm_eval, conv3x3, depthwise3x3, layer_norm, linear, residual_block_train,
 };
 
 use crate::architecture::{ConvolutionSpec, DepthwiseSpec, LinearSpec, NormSpec};
@@ -86,6 +86,21 @@ impl ConvNorm {
     pub(crate) fn options(&self) -> NormOptions {
         NormOptions { epsilon: EPSILON, activation: Activation::Relu, pool: self.pool }
     }
+}
+
+/// A residual block with the statistics of the batch, which are pushed to those that were seen.
+///
+/// # Shapes
+/// - x and output: `[batch, height, width, channels]`, the output halved if the options pool
+pub(crate) fn train_residual_block(
+    x: Tensor<4>,
+    parts: [ConvNormParameters; 2],
+    options: &NormOptions,
+    seen: &mut Vec<BatchStatistics>,
+) -> Tensor<4> {
+    let ResidualBlockOutput { output, statistics } = residual_block_train(x, parts, options);
+    seen.extend(statistics.map(|[mean, variance]| BatchStatistics { mean, variance }));
+    output
 }
 
 /// The tensors of a batch normalisation, `[channels]` each.

@@ -2,10 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{ResidualBlockOutput, residual_block_train};
 
 use crate::architecture::{ResidualSpec, StageSpec};
-use crate::layers::{BatchStatistics, ConvNorm, Statistics};
+use crate::layers::{ConvNorm, Statistics, train_residual_block};
 
 /// An entry convolution, then residual blocks at one resolution.
 #[derive(Module, Debug)]
@@ -53,9 +52,7 @@ impl ResidualBlock {
             }
             Statistics::Batch(seen) => {
                 let parts = [self.first.parameters(), self.second.parameters()];
-                let ResidualBlockOutput { output, statistics } = residual_block_train(x, parts, &self.second.options());
-                seen.extend(statistics.map(|[mean, variance]| BatchStatistics { mean, variance }));
-                output
+                train_residual_block(x, parts, &self.second.options(), seen)
             }
         }
     }

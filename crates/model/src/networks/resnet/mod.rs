@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
-use tinylsa_kernels::{Activation, NormOptions, ResidualBlockOutput, mean_tokens, residual_block_train};
+use tinylsa_kernels::{Activation, NormOptions, mean_tokens};
 
 use config::BlockShape;
 pub use config::{ResNetBlock, ResNetConfig, ResNetStageConfig, ResNetStem, Shortcut};
@@ -15,7 +15,7 @@ use super::convolution::{ConvolutionShape, every};
 use super::implement_model_config;
 use super::norm::{NormedConvolution, RELU};
 use crate::classifier::{Classifier, TrainingOutput};
-use crate::layers::{BatchStatistics, Linear, Statistics};
+use crate::layers::{BatchStatistics, Linear, Statistics, train_residual_block};
 use crate::running::with_running_towards;
 
 implement_model_config!(ResNetConfig, ResNet, "resnet");
@@ -61,9 +61,7 @@ impl Block {
         match statistics {
             Statistics::Batch(seen) if self.keeps_shape(&x) => {
                 let parts = [self.spatial.parameters(), self.expand.parameters()];
-                let ResidualBlockOutput { output, statistics } = residual_block_train(x, parts, &RELU);
-                seen.extend(statistics.map(|[mean, variance]| BatchStatistics { mean, variance }));
-                output
+                train_residual_block(x, parts, &RELU, seen)
             }
             Statistics::Batch(_) | Statistics::Running => self.forward_in_parts(x, statistics),
         }
