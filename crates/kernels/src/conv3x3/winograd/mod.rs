@@ -104,7 +104,6 @@ impl Correlation<'_> {
         let groups = output.par_chunks_mut(group * pixels * outputs);
         let groups = groups.zip(source.par_chunks(group * pixels * inputs)).enumerate();
         groups.for_each(|(index, (output, source))| {
-            let first_image = index * group;
             output.par_chunks_mut(band * outputs).enumerate().for_each_init(
                 || Scratch::new(self, rows),
                 |scratch, (index, output)| {
@@ -124,7 +123,7 @@ impl Correlation<'_> {
                     }
                 },
             );
-            finish(first_image, output);
+            finish(index * group, output);
         });
         output
     }
@@ -132,8 +131,7 @@ impl Correlation<'_> {
     fn band(&self, source: &[f32], band: &Band, scratch: &mut Scratch, output: &mut [f32]) {
         let &Band { source_row, output_row, count, adds } = band;
         let tiles = count * self.grid.across;
-        let Kernels { inputs, outputs, packed } = self.kernels;
-        let (inputs, outputs) = (*inputs, *outputs);
+        let &Kernels { inputs, outputs, ref packed } = self.kernels;
         let layout = Layout::blocks(tiles, inputs);
         to_tiles(
             &ToTiles { grid: self.grid, source, channels: inputs, first_row: source_row, rows: count, layout },
